@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+#   make                 build/xlbd, build/xlbctl           V=1 shows commands
+#   make install         PREFIX, DESTDIR, UNITDIR           WERROR=1 makes warnings errors
+#   make unit packet verifier fuzz                          SAN=address,undefined builds with sanitizers
+#   make format-check compdb clean
+#
+# Every *.c below user/<folder> and tests/<suite> is found by itself: adding a file needs no change here.
+
+VERSION := $(file <VERSION)
+CC := gcc
+CLANG ?= clang-14
+CLANG_FORMAT ?= clang-format-14
+BPFTOOL ?= $(firstword $(foreach dir,$(subst :, ,$(PATH)) /usr/local/sbin /usr/sbin /sbin,$(wildcard $(dir)/bpftool)) bpftool)
+PKG_CONFIG ?= pkg-config
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+UNITDIR ?= /lib/systemd/system
+
+comma := ,
+BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+TESTS := $(BUILD)/tests
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+.PHONY: all install uninstall clean unit packet verifier fuzz unit-build packet-build verifier-build fuzz-build \
+	bench-build tools format format-check compdb FORCE
+all: $(BUILD)/xlbd $(BUILD)/xlbctl
+
+# --- what must be there --------------------------------------------------------------------------
+
+PACKAGES_XLBD := libbpf libnl-3.0 libnl-route-3.0 libevent libevent_pthreads jansson libfyaml
+PACKAGES_XLBCTL := jansson libfyaml libcurl smartcols
+PACKAGES_TEST := cmocka
+
+ifneq ($(filter-out clean uninstall format format-check,$(or $(MAKECMDGOALS),all)),)
+absent := $(foreach tool,$(CC) $(CLANG) $(BPFTOOL) $(PKG_CONFIG),$(if $(shell command -v $(tool)),,$(tool)))
+ifeq ($(absent),)
+absent := $(foreach package,$(PACKAGES_XLBD) $(PACKAGES_XLBCTL),\
+	$(shell $(PKG_CONFIG) --exists $(package) || echo $(package)))
+endif
+ifneq ($(strip $(absent)),)
+$(error Missing to build xlb: $(strip $(absent)). Run scripts/deps.sh build, which installs it)
+endif
+cflags_of = $(shell $(PKG_CONFIG) --cflags $(1))
+libs_of = $(shell $(PKG_CONFIG) --libs $(1))
+endif
+
+# --- flags ---------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wimplicit-fallthrough \
+	-Wvla -Wformat=2 -Wpointer-arith $(if $(WERROR),-Werror)
+SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
+INCLUDES := -Iinclude -Iuser -I$(BUILD)
+C_FLAGS := -std=gnu11 -O2 -g $(WARNINGS) -D_GNU_SOURCE -DXLB_VERSION='"$(VERSION)"' $(HARDEN) $(SANITIZE) \
+	$(call cflags_of,$(PACKAGES_XLBD) $(PACKAGES_XLBCTL)) $(CFLAGS)
+LD_FLAGS := -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
+BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wshadow -Wimplicit-int-conversion \
+	-Wenum-conversion -Iinclude -Ibpf -idirafter /usr/include/$(shell uname -m)-linux-gnu
+
+# everything is rebuilt when a flag or a tool changes
+$(BUILD)/flags: FORCE | $(BUILD)
+	@printf '%s\n' "$$FLAGS_NOW" | cmp -s - $@ || printf '%s\n' "$$FLAGS_NOW" >$@
+export FLAGS_NOW = $(CC) $(C_FLAGS) $(LD_FLAGS) $(CLANG) $(BPF_FLAGS) $(BPFTOOL)
+$(BUILD):
+	@mkdir -p $@
+
+# --- the datapath --------------------------------------------------------------------------------
+
+$(BUILD)/xlb.bpf.o: bpf/xlb.bpf.c $(BUILD)/flags
+	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/xlb.skel.h: $(BUILD)/xlb.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name xlb >$@
+
+# --- the programs --------------------------------------------------------------------------------
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+BASE := $(wildcard user/base/*.c)
+CORE := $(wildcard user/core/*.c)
+SYS := $(filter-out user/sys/sink_fake.c,$(wildcard user/sys/*.c))
+XLBD := $(wildcard user/xlbd/*.c)
+XLBCTL := $(wildcard user/xlbctl/*.c)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(C_FLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+$(call objects,$(wildcard user/sys/datapath*.c)): $(BUILD)/xlb.skel.h
+
+$(BUILD)/xlbd: $(call objects,$(BASE) $(CORE) $(SYS) $(XLBD))
+	$(call say,LD,$@)$(CC) $(LD_FLAGS) $^ -o $@ $(call libs_of,$(PACKAGES_XLBD))
+$(BUILD)/xlbctl: $(call objects,$(BASE) $(CORE) $(XLBCTL))
+	$(call say,LD,$@)$(CC) $(LD_FLAGS) $^ -o $@ $(call libs_of,$(PACKAGES_XLBCTL))
+
+# --- tests: TAP on stdout, summed up by tests/summary --------------------------------------------
+
+# An archive, so that a test which brings its own version of a part (a fake engine) is linked without ours.
+$(BUILD)/libxlb.a: $(call objects,$(BASE) $(CORE) $(wildcard user/sys/*.c) $(filter-out user/xlbd/main.c,$(XLBD)))
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+LIBS_TEST = $(BUILD)/libxlb.a $(call libs_of,$(PACKAGES_XLBD) $(PACKAGES_TEST))
+
+
+# one program per file: tests/unit/test_*.c, tests/bench/*.c and, of libc only, tests/tools/*.c
+programs = $(patsubst tests/%.c,$(TESTS)/%,$(wildcard tests/$(1)))
+UNIT := $(call programs,unit/test_*.c)
+TOOLS := $(filter-out %.bpf,$(call programs,tools/*.c))
+BENCH := $(call programs,bench/*.c)
+$(UNIT) $(BENCH): $(TESTS)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libxlb.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LD_FLAGS) $< -o $@ $(LIBS_TEST)
+$(TOOLS): $(TESTS)/%: $(BUILD)/obj/tests/%.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LD_FLAGS) $< -o $@
+
+$(TESTS)/tools/%.bpf.o: tests/tools/%.bpf.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -c $< -o $@
+
+# one program of all files of tests/<suite>
+define suite_program
+$(TESTS)/$(1)/$(1): $(call objects,$(wildcard tests/$(1)/*.c)) $(BUILD)/libxlb.a
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)$(CC) $(LD_FLAGS) $$(filter %.o,$$^) -o $$@ $$(LIBS_TEST)
+$(call objects,$(wildcard tests/$(1)/*.c)): $(BUILD)/xlb.skel.h
+endef
+SUITES := $(foreach suite,packet verifier,$(if $(wildcard tests/$(suite)/*.c),$(suite)))
+$(foreach suite,$(SUITES),$(eval $(call suite_program,$(suite))))
+
+# Fuzz targets: by libFuzzer and, as replay_*, by the normal compiler to run the corpus only.
+FUZZ := $(call programs,fuzz/fuzz_*.c)
+FUZZ_FLAGS = $(filter-out -fPIE -D_FORTIFY_SOURCE=2 $(SANITIZE),$(C_FLAGS)) -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -Wno-unknown-warning-option
+fuzz_objects = $(patsubst %.c,$(BUILD)/obj-fuzz/%.o,$(1))
+$(BUILD)/obj-fuzz/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(INCLUDES) -Ibpf -MMD -MP -c $< -o $@
+$(FUZZ): $(TESTS)/%: $(BUILD)/obj-fuzz/tests/%.o $(call fuzz_objects,$(BASE) $(CORE))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(call libs_of,$(PACKAGES_XLBCTL))
+
+unit-build: $(UNIT)
+packet-build: $(if $(filter packet,$(SUITES)),$(TESTS)/packet/packet)
+verifier-build: $(if $(filter verifier,$(SUITES)),$(TESTS)/verifier/verifier)
+fuzz-build: $(FUZZ)
+tools: $(TOOLS) $(patsubst tests/%.c,$(TESTS)/%.o,$(wildcard tests/tools/*.bpf.c))
+bench-build: $(BENCH)
+
+unit packet verifier fuzz: %: %-build FORCE
+	$(Q)BUILD=$(BUILD) tests/run $@
+
+# --- the source's form ---------------------------------------------------------------------------
+
+SOURCES := $(wildcard bpf/*.[ch] include/xlb/*.h user/*/*.[ch] tests/*/*.[ch])
+format-check:
+	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(SOURCES)
+format:
+	$(Q)$(CLANG_FORMAT) -i $(SOURCES)
+
+compdb_row = { "directory": "$(CURDIR)", "file": "$(1)", "command": "$(2) -c $(1)" }
+compdb:
+	$(Q){ echo '['; \
+	$(foreach file,$(filter user/%.c tests/%.c,$(SOURCES)),echo '$(subst ",\",$(call compdb_row,$(file),$(CC) $(C_FLAGS) $(INCLUDES))),';) \
+	echo '$(call compdb_row,bpf/xlb.bpf.c,$(CLANG) $(BPF_FLAGS))'; echo ']'; } >compile_commands.json
+
+# --- install -------------------------------------------------------------------------------------
+
+MAN := $(wildcard docs/man/*.[1-8])
+COMPLETION := $(wildcard packaging/xlbctl.bash)
+man_path = $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+
+# Groups are made and systemd is told only when installing into the running system.
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR)
+	install -m 755 $(BUILD)/xlbd $(DESTDIR)$(SBINDIR)/xlbd
+	install -m 755 $(BUILD)/xlbctl $(DESTDIR)$(BINDIR)/xlbctl
+	sed 's|@SBINDIR@|$(SBINDIR)|g' packaging/xlbd.service.in >$(DESTDIR)$(UNITDIR)/xlbd.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/xlbd.service
+	$(foreach page,$(MAN),install -D -m 644 $(page) $(call man_path,$(page)) &&) true
+	$(foreach file,$(COMPLETION),install -D -m 644 $(file) $(DESTDIR)$(COMPLETIONDIR)/xlbctl &&) true
+	$(if $(DESTDIR),,groupadd -f --system xlb && groupadd -f --system xlb-admin)
+	$(if $(DESTDIR),,[ ! -d /run/systemd/system ] || systemctl daemon-reload)
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/xlbd $(DESTDIR)$(BINDIR)/xlbctl $(DESTDIR)$(UNITDIR)/xlbd.service
+	rm -f $(foreach page,$(MAN),$(call man_path,$(page))) $(DESTDIR)$(COMPLETIONDIR)/xlbctl
+	$(if $(DESTDIR),,[ ! -d /run/systemd/system ] || systemctl daemon-reload)
+
+clean:
+	rm -rf build compile_commands.json
+
+-include $(shell [ ! -d $(BUILD) ] || find $(BUILD) -name '*.d')

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every map of the datapath. Keys and values are those of abi.h; sizes that vary are set by the loader. */
+#ifndef XLB_BPF_MAPS_H
+#define XLB_BPF_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "xlb/abi.h"
+#include "xlb/lists.h"
+
+/* An array that the daemon writes through mmap: one aligned 8-byte store switches a live word. */
+#define XLB_TABLE(name, value_type, entries) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_ARRAY); \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, entries); \
+		__type(key, __u32); \
+		__type(value, value_type); \
+	} name SEC(".maps")
+
+XLB_TABLE(interfaces, struct xlb_interface, XLB_MAX_INTERFACES);
+XLB_TABLE(vips, struct xlb_vip, XLB_MAX_VIPS);
+XLB_TABLE(port_pages, struct xlb_port_page, XLB_MAX_PORT_PAGES);
+XLB_TABLE(listeners, struct xlb_listener, XLB_MAX_LISTENERS);
+XLB_TABLE(groups, struct xlb_group, XLB_MAX_GROUPS);
+XLB_TABLE(servers, struct xlb_server, XLB_MAX_SERVERS);
+XLB_TABLE(nexthops, struct xlb_nexthop, XLB_MAX_NEXTHOPS);
+XLB_TABLE(snats, struct xlb_snat, XLB_MAX_SNATS);
+
+/* ifindex -> interface slot */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, XLB_MAX_INTERFACES);
+	__type(key, __u32);
+	__type(value, __u32);
+} interface_slots SEC(".maps");
+
+/* interface slot -> ifindex to redirect to */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, XLB_MAX_INTERFACES);
+	__type(key, __u32);
+	__type(value, __u32);
+} devices SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, XLB_MAX_ADDRESSES);
+	__type(key, struct xlb_addr);
+	__type(value, struct xlb_address);
+} addresses SEC(".maps");
+
+/*
+ * Chunks are the cheapest layout that one switch of a word can replace: the outer lookup and the inner
+ * one are both inlined to a bounds check and a load, and a chunk is allocated only when it is used.
+ */
+struct maglev_chunk {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XLB_MAGLEV_PER_CHUNK * XLB_MAGLEV_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, XLB_MAGLEV_CHUNKS);
+	__type(key, __u32);
+	__array(values, struct maglev_chunk);
+} maglev_chunks SEC(".maps");
+
+struct snat_chunk {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, XLB_SNAT_CHUNKS);
+	__type(key, __u32);
+	__array(values, struct snat_chunk);
+} snat_chunks SEC(".maps");
+
+/*
+ * Preallocated: an insert then never waits for memory. Without preallocation a burst of SYNs outruns the
+ * per-CPU cache of the BPF allocator and is answered with ENOMEM while there is room. It also makes the
+ * limit exact. Price: a deleted record's memory may be in use again at once, so whoever deletes a record
+ * first claims it by its state word and copies what it needs.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, XLB_DEFAULT_FLOWS);
+	__type(key, struct xlb_flow_key);
+	__type(value, struct xlb_flow);
+} flows SEC(".maps");
+
+/* same size as `flows`: every flow has one */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, XLB_DEFAULT_FLOWS);
+	__type(key, struct xlb_reply_key);
+	__type(value, struct xlb_flow_key);
+} replies SEC(".maps");
+
+struct flow_counters {
+	__u64 count[XLB_COUNT_MAX];
+};
+struct interface_counters {
+	__u64 count[XLB_IFCOUNT_MAX];
+};
+
+#define XLB_COUNTERS(name, value_type, entries) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); \
+		__uint(max_entries, entries); \
+		__type(key, __u32); \
+		__type(value, value_type); \
+	} name SEC(".maps")
+
+XLB_COUNTERS(listener_counters, struct flow_counters, XLB_MAX_LISTENERS);
+XLB_COUNTERS(server_counters, struct flow_counters, XLB_MAX_SERVERS);
+XLB_COUNTERS(interface_counters, struct interface_counters, XLB_MAX_INTERFACES);
+XLB_COUNTERS(drops, __u64, XLB_MAX_INTERFACES * XLB_DROP_STRIDE);
+XLB_COUNTERS(rst_budget, struct xlb_rst_budget, 1);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The contract between the datapath (bpf/) and the daemon (user/): every map key and value.
+ *
+ * Rules of this file:
+ *  - fixed-width types only, explicit pads, no enum members, no bit-fields, no packed; a size assert
+ *    follows every struct and -Wpadded is an error between push and pop;
+ *  - __be16 is network byte order, every other integer is host order;
+ *  - a map value may be written while packets read it only if each aligned 8-byte word of it is
+ *    consistent by itself: the kernel copies values word by word, wider values tear. Structs below
+ *    mark such words "live"; everything else is written before the first reference to the id;
+ *  - id 0 means "none" in every id space;
+ *  - any change of layout or meaning raises XLB_ABI, which is part of the pin path.
+ */
+#ifndef XLB_ABI_H
+#define XLB_ABI_H
+
+#include <linux/types.h>
+
+#define XLB_ABI 1
+
+#define XLB_MAX_INTERFACES 64
+#define XLB_MAX_ADDRESSES 8192
+#define XLB_MAX_VIPS 4096
+#define XLB_MAX_LISTENERS 8192
+#define XLB_MAX_GROUPS 4096
+#define XLB_MAX_SERVERS 16384
+#define XLB_MAX_NEXTHOPS 16384
+#define XLB_MAX_SNATS 1024 /* SNAT addresses */
+#define XLB_MAX_PORT_PAGES 16384
+#define XLB_DEFAULT_FLOWS 262144 /* map size unless the daemon is told otherwise */
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+
+#define XLB_ASSERT_SIZE(type, size) \
+	_Static_assert(sizeof(struct type) == (size), "size of struct " #type " is part of the ABI")
+
+/* An address of either family; IPv4 is stored as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
+struct xlb_addr {
+	union {
+		__u8 bytes[16];
+		__u32 words[4]; /* network order inside each word */
+	};
+};
+XLB_ASSERT_SIZE(xlb_addr, 16);
+
+/* families as flows and servers carry them */
+#define XLB_IPV4 4
+#define XLB_IPV6 6
+
+/* map `interfaces`: interface slot -> NIC. Slots are handed out by the daemon, 1 .. MAX-1. */
+struct xlb_interface {
+	/* live word */
+	__u32 ifindex;
+	__u32 mtu;
+	/* live word */
+	__u8 mac[6];
+	__u16 flags;
+};
+XLB_ASSERT_SIZE(xlb_interface, 16);
+
+/* map `addresses`: role of an address, looked up for every packet's destination (one live word) */
+struct xlb_address {
+	__u32 vip;  /* id of the VIP, 0: not a VIP */
+	__u32 snat; /* id of the SNAT address, 0: not one */
+};
+XLB_ASSERT_SIZE(xlb_address, 8);
+
+#define XLB_VIP_HOST 1U /* the host's own address: what no listener matches passes to the stack */
+
+/* map `vips`: VIP id -> its two port sets */
+struct xlb_vip {
+	/* live word: root pages in `port_pages`, 0: no listener of that protocol */
+	__u32 tcp_root;
+	__u32 udp_root;
+	/* live word */
+	__u32 flags; /* XLB_VIP_* */
+	__u32 pad;
+};
+XLB_ASSERT_SIZE(xlb_vip, 16);
+
+/*
+ * map `port_pages`: radix-256 port match. A root page is indexed by the port's high byte, a leaf page
+ * by its low byte. An entry is 0 (no listener), a listener id, or (root pages only) XLB_PORT_PAGE |
+ * index of a leaf page. Pages are written only while nothing refers to them.
+ */
+#define XLB_PORT_PAGE 0x80000000U
+struct xlb_port_page {
+	__u32 entry[256];
+	__u64 hash; /* of the whole port set; root pages only, for adoption after a restart */
+};
+XLB_ASSERT_SIZE(xlb_port_page, 1032);
+
+#define XLB_LISTENER_DISABLED 1U /* keeps its flows, takes no new ones */
+
+/* map `listeners` */
+struct xlb_listener {
+	/* live word */
+	__u32 group; /* server group id */
+	__u32 flags; /* XLB_LISTENER_* */
+	/* live word */
+	__u32 idle_timeout; /* seconds */
+	__u32 pad;
+};
+XLB_ASSERT_SIZE(xlb_listener, 16);
+
+/* Reference to a table inside a chunk of a map of maps (one live word). */
+struct xlb_table_ref {
+	__u16 chunk;  /* index in the outer map */
+	__u16 offset; /* index of the table inside the chunk */
+	__u32 epoch;  /* 0: no table; else raised by every switch */
+};
+XLB_ASSERT_SIZE(xlb_table_ref, 8);
+
+/* map `groups`: server group id -> one Maglev table per family (two live words) */
+struct xlb_group {
+	struct xlb_table_ref table4;
+	struct xlb_table_ref table6;
+};
+XLB_ASSERT_SIZE(xlb_group, 16);
+
+/*
+ * map of maps `maglev_chunks`: each chunk is an array of __u64 holding XLB_MAGLEV_PER_CHUNK tables of
+ * XLB_MAGLEV_WORDS words. Slot s of a table is the 16-bit server id in bits (s % 4) * 16 of word s / 4;
+ * word XLB_MAGLEV_HASH_WORD is the content hash.
+ */
+#define XLB_MAGLEV_SLOTS 65537
+#define XLB_MAGLEV_HASH_WORD 16385
+#define XLB_MAGLEV_WORDS 16388
+#define XLB_MAGLEV_PER_CHUNK 16
+#define XLB_MAGLEV_CHUNKS 256
+
+/*
+ * map of maps `snat_chunks`: each chunk is an array of __u64 holding XLB_SNAT_PER_CHUNK port bitmaps of
+ * XLB_SNAT_WORDS words. Bit (p % 64) of word p / 64 is set while port p is taken or not in the pool.
+ * A bitmap serves one pair (server address, SNAT address): the same port serves many servers.
+ * Ports below XLB_SNAT_FIRST_PORT are in no pool; of their words, word XLB_SNAT_RANGE_WORD tells the pool's
+ * range: first port in bits 0-15, last port in bits 16-31 (where a search for a free port looks).
+ */
+#define XLB_SNAT_FIRST_PORT 1024
+#define XLB_SNAT_RANGE_WORD 0
+#define XLB_SNAT_WORDS 1024
+#define XLB_SNAT_PER_CHUNK 64
+#define XLB_SNAT_CHUNKS 256
+
+/* map `snats`: SNAT address id -> address */
+struct xlb_snat {
+	struct xlb_addr addr;
+};
+XLB_ASSERT_SIZE(xlb_snat, 16);
+
+/* One SNAT address usable towards a server. */
+struct xlb_snat_pool {
+	__u32 snat;   /* SNAT address id */
+	__u32 bitmap; /* chunk = bitmap / XLB_SNAT_PER_CHUNK; bitmap ids start at 1 */
+};
+XLB_ASSERT_SIZE(xlb_snat_pool, 8);
+
+#define XLB_SERVER_DOWN 1U  /* failed its health check: its UDP flows are re-picked at once */
+#define XLB_SERVER_RESET 2U /* drain is over: its TCP flows get RST, its UDP flows are forgotten */
+#define XLB_SERVER_POOLS 8
+
+/* map `servers`: one address of one server under one forwarding mode; anything else is a new id */
+struct xlb_server {
+	struct xlb_addr addr;
+	__be16 port; /* 0: keep the client's destination port */
+	__u8 family; /* XLB_IPV4 or XLB_IPV6 */
+	__u8 mode;   /* enum xlb_mode */
+	__u32 pool_count;
+	/* live word */
+	__u32 nexthop;
+	__u32 flags; /* XLB_SERVER_* */
+	struct xlb_snat_pool pools[XLB_SERVER_POOLS];
+};
+XLB_ASSERT_SIZE(xlb_server, 96);
+
+/* map `nexthops` and a flow's reply hop: one live word; interface 0: not resolved */
+struct xlb_nexthop {
+	__u8 mac[6];
+	__u16 interface; /* interface slot */
+};
+XLB_ASSERT_SIZE(xlb_nexthop, 8);
+
+/* A flow's identity: the client, the VIP (not its address: one VIP id per address) and the port asked for. */
+struct xlb_flow_key {
+	struct xlb_addr client;
+	__u32 vip;
+	__be16 client_port;
+	__be16 port;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 family;   /* of the client side, XLB_IPV4 or XLB_IPV6 */
+	/*
+	 * 0. A closed flow replaced by a new one of the same client port rests under its SNAT port (network
+	 * order) here until its time is over, so that the port is not met in TIME_WAIT: no packet has this key.
+	 */
+	__u16 rest;
+};
+XLB_ASSERT_SIZE(xlb_flow_key, 28);
+
+/* How a reply finds its flow: replies come from a server to a SNAT address and port. */
+struct xlb_reply_key {
+	struct xlb_addr server;
+	__u32 snat; /* SNAT address id */
+	__be16 server_port;
+	__be16 snat_port;
+	__u8 protocol;
+	__u8 pad[3];
+};
+XLB_ASSERT_SIZE(xlb_reply_key, 28);
+
+/* TCP states of a flow; UDP flows are new until the server answers, then established. */
+#define XLB_FLOW_DEAD 0 /* claimed by the one who deletes it; gone in a moment */
+#define XLB_FLOW_NEW 1
+#define XLB_FLOW_ESTABLISHED 2
+#define XLB_FLOW_CLOSING 3 /* one FIN, or a RST that may still be proven false */
+#define XLB_FLOW_CLOSED 4
+#define XLB_FLOW_TOMBSTONE 5 /* killed, idled out or drained: answers the next segment with RST */
+
+#define XLB_FLOW_FIN_CLIENT 1U
+#define XLB_FLOW_FIN_SERVER 2U
+#define XLB_FLOW_RST_CLIENT 4U
+#define XLB_FLOW_RST_SERVER 8U
+
+/* seconds; a flow in the state is forgotten this long after its last packet */
+#define XLB_TIMEOUT_NEW_TCP 30
+#define XLB_TIMEOUT_CLOSING 120
+#define XLB_TIMEOUT_RST 10
+#define XLB_TIMEOUT_CLOSED 60
+#define XLB_TIMEOUT_TOMBSTONE 60
+
+/* stamps count units of 2^30 ns of CLOCK_MONOTONIC (coarse): 1.07 s */
+#define XLB_STAMP_SHIFT 30
+
+/* The record that owns a flow. */
+struct xlb_flow {
+	/* live word, changed by compare-and-swap only */
+	__u32 stamp; /* of the last packet of either side */
+	__u8 state;  /* XLB_FLOW_* */
+	__u8 flags;  /* XLB_FLOW_FIN_*, XLB_FLOW_RST_* */
+	__u16 pad;
+	/* live word: where replies go, learned from the client's packets */
+	struct xlb_nexthop reply;
+	/* fixed for the life of the record */
+	struct xlb_addr vip; /* the address that the client knows: source of replies */
+	__u32 server;
+	__u32 listener;
+	__u32 snat;
+	__be16 snat_port;
+	__be16 server_port;
+	__u32 bitmap; /* holds snat_port, released by whoever deletes the record */
+	__u32 created; /* stamp */
+};
+XLB_ASSERT_SIZE(xlb_flow, 56);
+
+#define XLB_RST_PER_SECOND 1000 /* for segments of no flow, on each CPU */
+
+/* map `rst_budget`: RSTs already made in a second of CLOCK_MONOTONIC (coarse) */
+struct xlb_rst_budget {
+	__u64 second;
+	__u64 sent;
+};
+XLB_ASSERT_SIZE(xlb_rst_budget, 16);
+
+#define XLB_END_DELETE 1    /* the record, its reply locator and its SNAT port go */
+#define XLB_END_TOMBSTONE 2 /* the next segment of either side is answered with RST */
+
+/*
+ * Argument of the program `xlb_flow_end` (BPF_PROG_TEST_RUN, type syscall): ends a flow as the datapath
+ * does, if its first word still is what the caller has seen. Returns 0, -ENOENT, or -EAGAIN if it changed.
+ */
+struct xlb_flow_end {
+	struct xlb_flow_key key;
+	__u32 action; /* XLB_END_* */
+	__u64 seen;   /* the first 8 bytes of the struct xlb_flow */
+};
+XLB_ASSERT_SIZE(xlb_flow_end, 40);
+
+#pragma GCC diagnostic pop
+
+#endif

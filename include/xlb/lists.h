@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One-row tables shared by datapath, daemon, tool and docs. Numbers are appended, never re-used.
+ *
+ * Adding a drop reason, counter or mode is one row here (see docs/adding.md).
+ */
+#ifndef XLB_LISTS_H
+#define XLB_LISTS_H
+
+/* X(NAME, word, meaning): why a packet was dropped, or answered by RST instead of being forwarded */
+#define XLB_REASONS(X) \
+	X(BAD_PACKET, bad_packet, "truncated or malformed header of a packet to a VIP or SNAT address") \
+	X(FRAGMENT, fragment, "IP fragment to a VIP: not supported yet") \
+	X(NO_LISTENER, no_listener, "no listener of the VIP has this port") \
+	X(NO_SERVER, no_server, "the server group has no server for the client's address family") \
+	X(NO_FLOW, no_flow, "segment of no known TCP flow, answered with RST; or late UDP reply") \
+	X(NO_NEIGHBOUR, no_neighbour, "next hop unknown or its MAC address not resolved") \
+	X(NO_INTERFACE, no_interface, "the next hop's interface is not attached") \
+	X(SNAT_EXHAUSTED, snat_exhausted, "no free SNAT port towards the server: add a SNAT address") \
+	X(FLOW_TABLE_FULL, flow_table_full, "no room for another flow") \
+	X(HAIRPIN, hairpin, "the client is the chosen server itself: not supported yet") \
+	X(TTL_EXPIRED, ttl_expired, "TTL or hop limit used up") \
+	X(MTU_EXCEEDED, mtu_exceeded, "packet larger than the MTU of the interface it must leave by") \
+	X(FLOW_RESET, flow_reset, "flow was killed, idled out or drained; answered with RST (TCP)") \
+	X(INTERNAL, internal, "a map lookup that cannot fail failed: please report") \
+	X(RATE_LIMITED, rate_limited, "RST not sent: more than 1000 a second on this CPU") \
+	X(FLOW_BUSY, flow_busy, "another CPU was replacing the flow at this moment")
+
+enum xlb_reason {
+	XLB_DROP_NONE,
+#define X(name, word, meaning) XLB_DROP_##name,
+	XLB_REASONS(X)
+#undef X
+	XLB_DROP_COUNT,
+};
+/* stride of an interface slot in map `drops`: key = slot * XLB_DROP_STRIDE + reason */
+#define XLB_DROP_STRIDE 32
+
+/* X(NAME, word, help): counted per listener and per server, maps `listener_counters`, `server_counters` */
+#define XLB_FLOW_COUNTERS(X) \
+	X(FLOWS, flows_created, "flows created") \
+	X(PACKETS_IN, packets_in, "packets from clients") \
+	X(BYTES_IN, bytes_in, "bytes from clients, layer 2 included") \
+	X(PACKETS_OUT, packets_out, "packets to clients") \
+	X(BYTES_OUT, bytes_out, "bytes to clients, layer 2 included") \
+	X(DROPS, drops, "packets dropped after the listener or server was known") \
+	X(RESETS, resets, "RST segments made by xlb")
+
+enum xlb_flow_counter {
+#define X(name, word, help) XLB_COUNT_##name,
+	XLB_FLOW_COUNTERS(X)
+#undef X
+	XLB_COUNT_MAX,
+};
+
+/* X(NAME, word, help): counted per interface slot, map `interface_counters` */
+#define XLB_INTERFACE_COUNTERS(X) \
+	X(PACKETS, packets, "packets seen") \
+	X(BYTES, bytes, "bytes seen, layer 2 included") \
+	X(PASS, pass, "packets given to the host's stack") \
+	X(DROP, drop, "packets dropped") \
+	X(TX, tx, "packets sent back out of the same interface") \
+	X(REDIRECT, redirect, "packets sent out of another interface")
+
+enum xlb_interface_counter {
+#define X(name, word, help) XLB_IFCOUNT_##name,
+	XLB_INTERFACE_COUNTERS(X)
+#undef X
+	XLB_IFCOUNT_MAX,
+};
+
+/* X(NAME, word, help): forwarding modes */
+#define XLB_MODES(X) \
+	X(FULLNAT, fullnat, "rewrites source and destination: works with untouched servers")
+
+enum xlb_mode {
+	XLB_MODE_NONE,
+#define X(name, word, help) XLB_MODE_##name,
+	XLB_MODES(X)
+#undef X
+	XLB_MODE_COUNT,
+};
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *word;
+	int exit, status;
+} classes[XLB_ERR_CLASS_COUNT] = {
+	[XLB_ERR_NONE] = {"none", 0, 200},
+#define X(name, exit, status, word) [XLB_ERR_##name] = {word, exit, status},
+	XLB_ERROR_CLASSES(X)
+#undef X
+};
+
+int xlb_err_set(struct xlb_err *err, enum xlb_err_class class, int ret, const char *format, ...)
+{
+	char text[sizeof(err->text)];
+	va_list args;
+
+	if (!err)
+		return ret;
+	/* through a buffer: an argument may point into err */
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	memset(err, 0, sizeof(*err));
+	err->class = class;
+	memcpy(err->text, text, sizeof(text));
+	return ret;
+}
+
+void xlb_err_hint(struct xlb_err *err, const char *format, ...)
+{
+	va_list args;
+
+	if (!err)
+		return;
+	va_start(args, format);
+	vsnprintf(err->hint, sizeof(err->hint), format, args);
+	va_end(args);
+}
+
+void xlb_err_prefix(struct xlb_err *err, const char *format, ...)
+{
+	char text[sizeof(err->text)];
+	size_t used, room;
+	va_list args;
+
+	if (!err)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	used = strlen(text);
+	room = sizeof(text) - used;
+	if (room > 3)
+		snprintf(text + used, room, ": %.*s", (int)(room - 3), err->text);
+	memcpy(err->text, text, sizeof(text));
+}
+
+int xlb_err_exit(enum xlb_err_class class)
+{
+	return class < XLB_ERR_CLASS_COUNT ? classes[class].exit : 1;
+}
+
+int xlb_err_status(enum xlb_err_class class)
+{
+	return class < XLB_ERR_CLASS_COUNT ? classes[class].status : 500;
+}
+
+const char *xlb_err_word(enum xlb_err_class class)
+{
+	return class < XLB_ERR_CLASS_COUNT ? classes[class].word : "failed";
+}
+
+enum xlb_err_class xlb_err_class_of(const char *word)
+{
+	for (int i = XLB_ERR_NONE + 1; i < XLB_ERR_CLASS_COUNT; i++)
+		if (!strcmp(classes[i].word, word))
+			return i;
+	return XLB_ERR_FAILED;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Text to value and back: numbers, durations, addresses, ports. All parsers take the whole string. */
+#ifndef XLB_BASE_PARSE_H
+#define XLB_BASE_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xlb/abi.h"
+
+#define ADDR_TEXT_MAX 46
+
+/* An inclusive port range, host byte order. */
+struct port_range {
+	uint16_t from, to;
+};
+
+/* All parsers: 0, or -EINVAL (not of the form), or -ERANGE (of the form, outside min..max). */
+int parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
+/* "250ms", "60s", "5m", "2h", "7d" to milliseconds; a bare number is -EINVAL. */
+int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms);
+/* Shortest exact text of a duration, e.g. 90000 -> "90s", 120000 -> "2m". */
+void format_duration(uint64_t ms, char *ret, size_t size);
+/* An IPv4 or IPv6 address without prefix length or scope; IPv4 becomes ::ffff:a.b.c.d. */
+int parse_addr(const char *text, struct xlb_addr *ret);
+void format_addr(const struct xlb_addr *addr, char ret[ADDR_TEXT_MAX]);
+/* "10.0.1.13:8080", "[2001:db8::1]:8080" or an address alone (port 0, *ret_has_port false). */
+int parse_addr_port(const char *text, struct xlb_addr *ret, uint16_t *ret_port_h, bool *ret_has_port);
+/* "80" or "10000-20000"; port 0 and reversed ranges are -ERANGE. */
+int parse_port_range(const char *text, struct port_range *ret);
+
+/* XLB_IPV4 or XLB_IPV6 */
+uint8_t addr_family(const struct xlb_addr *addr);
+bool addr_equal(const struct xlb_addr *a, const struct xlb_addr *b);
+/* True for addresses that can be neither VIP nor server: unspecified, loopback, multicast, link-local, broadcast. */
+bool addr_is_special(const struct xlb_addr *addr);
+
+/* The candidate nearest to `word` (edit distance at most a third of its length, at least 1), or NULL. */
+const char *nearest_word(const char *word, const char *const *candidates, size_t n);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Rows, tables and sinks: the words in which core tells sys what the world should look like.
+ *
+ * A row is (table, key bytes, value bytes). core computes the rows wanted, compares them with the rows
+ * present and hands the difference to the sinks. A table whose content is too big for a row (a Maglev
+ * table, a port set) carries a content hash as its value and the content beside it: equal hash,
+ * nothing is rebuilt.
+ */
+#ifndef XLB_BASE_SINK_H
+#define XLB_BASE_SINK_H
+
+#include <net/if.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "xlb/abi.h"
+
+/* keys and values of tables that are not plain ABI structs; keys are compared as bytes, so zero the pads */
+struct row_id {
+	uint32_t id;
+};
+struct row_hash {
+	uint64_t hash;
+};
+struct row_flags {
+	uint32_t flags;
+};
+struct row_neighbour_key {
+	struct xlb_addr addr;
+	uint32_t ifindex;
+};
+struct row_maglev_key {
+	uint32_t group;
+	uint32_t family; /* XLB_IPV4 or XLB_IPV6 */
+};
+struct row_port_set_key {
+	uint32_t vip;
+	uint32_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+};
+struct row_attachment_key {
+	char ifname[IFNAMSIZ];
+};
+struct row_attachment {
+	uint32_t mode; /* enum xlb_attach_mode */
+};
+struct row_vip_addr_key {
+	struct xlb_addr addr;
+	char ifname[IFNAMSIZ];
+};
+struct row_bitmap {
+	uint16_t from, to; /* the pool's port range, host order; ports of the host are taken out by the sink */
+};
+
+enum xlb_attach_mode { XLB_ATTACH_NATIVE = 1, XLB_ATTACH_GENERIC = 2 };
+
+/* content of a row of `maglev`: server id per slot */
+struct content_maglev {
+	uint16_t slot[XLB_MAGLEV_SLOTS];
+};
+/* content of a row of `port_set`: root.entry uses XLB_PORT_PAGE | i for leaf[i] */
+struct content_port_set {
+	uint32_t root[256];
+	uint32_t leaf_count;
+	uint32_t leaf[][256];
+};
+
+/*
+ * X(NAME, word, sink, key type, value type, rank)
+ * Puts run by rising rank, deletes by falling rank: a row is put after what it refers to. `neighbour`
+ * rows keep the kernel resolving, `vip_addr` rows come last: no traffic is attracted before it can be
+ * served.
+ */
+#define XLB_TABLES(X) \
+	X(NEIGHBOUR, neighbour, HOST, struct row_neighbour_key, struct row_flags, 0) \
+	X(INTERFACE, interface, DATAPATH, struct row_id, struct xlb_interface, 1) \
+	X(NEXTHOP, nexthop, DATAPATH, struct row_id, struct xlb_nexthop, 2) \
+	X(SNAT, snat, DATAPATH, struct row_id, struct xlb_snat, 2) \
+	X(BITMAP, bitmap, DATAPATH, struct row_id, struct row_bitmap, 2) \
+	X(SERVER, server, DATAPATH, struct row_id, struct xlb_server, 3) \
+	X(MAGLEV, maglev, DATAPATH, struct row_maglev_key, struct row_hash, 4) \
+	X(LISTENER, listener, DATAPATH, struct row_id, struct xlb_listener, 5) \
+	X(PORT_SET, port_set, DATAPATH, struct row_port_set_key, struct row_hash, 6) \
+	X(VIP, vip, DATAPATH, struct row_id, struct row_flags, 7) \
+	X(ADDRESS, address, DATAPATH, struct xlb_addr, struct xlb_address, 8) \
+	X(ATTACHMENT, attachment, DATAPATH, struct row_attachment_key, struct row_attachment, 9) \
+	X(VIP_ADDR, vip_addr, HOST, struct row_vip_addr_key, struct row_flags, 10)
+
+enum sink_id { SINK_HOST, SINK_DATAPATH, SINK_COUNT };
+
+enum table_id {
+#define X(name, word, sink, key, value, rank) TABLE_##name,
+	XLB_TABLES(X)
+#undef X
+	TABLE_COUNT,
+};
+
+struct table {
+	enum table_id id;
+	enum sink_id sink;
+	const char *word;
+	size_t key_size, value_size;
+	int rank;
+};
+extern const struct table tables[TABLE_COUNT];
+
+#define ROW_KEY_MAX 40
+#define ROW_VALUE_MAX 96
+
+struct row {
+	enum table_id table;
+	uint8_t key[ROW_KEY_MAX];	/* unused tail is zero */
+	uint8_t value[ROW_VALUE_MAX];	/* unused tail is zero */
+};
+
+/*
+ * One side of the outside world. `list` calls `add` for every row present that xlb itself put (owner
+ * marks, pins). `put` creates or replaces; `content` is only given for tables that have one. All
+ * return 0 or -errno with err filled; a failed put or del has changed nothing.
+ */
+struct sink {
+	int (*list)(struct sink *sink, const struct table *table, void (*add)(void *arg, const struct row *row),
+		    void *arg, struct xlb_err *err);
+	int (*put)(struct sink *sink, const struct row *row, const void *content, size_t content_size,
+		   struct xlb_err *err);
+	int (*del)(struct sink *sink, const struct row *row, struct xlb_err *err);
+};
+
+#endif

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Interfaces, VIPs and listeners to rows; groups and servers are compile_group.c's. */
+#include "core/compile.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/compile_private.h"
+#include "core/content.h"
+
+int compile_error(struct compiler *c, const char *pointer, const char *format, ...)
+{
+	va_list args;
+
+	xlb_err_set(c->err, XLB_ERR_CONFIG, -EINVAL, "%s", "");
+	va_start(args, format);
+	vsnprintf(c->err->text, sizeof(c->err->text), format, args);
+	va_end(args);
+	snprintf(c->err->pointer, sizeof(c->err->pointer), "%s", pointer);
+	return -EINVAL;
+}
+
+int emit(struct compiler *c, enum table_id table, const void *key, const void *value)
+{
+	return rows_add(c->rows, table, key, value) ? no_memory(c) : 0;
+}
+
+int emit_once(struct compiler *c, enum table_id table, const void *key, const void *value)
+{
+	struct emitted *found, *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		return no_memory(c);
+	memcpy(entry->key, &(uint32_t){ table }, sizeof(uint32_t));
+	memcpy(entry->key + sizeof(uint32_t), key, tables[table].key_size);
+	HASH_FIND(hh, c->emitted, entry->key, sizeof(entry->key), found);
+	if (found) {
+		free(entry);
+		return 0;
+	}
+	HASH_ADD(hh, c->emitted, key, sizeof(entry->key), entry);
+	return emit(c, table, key, value);
+}
+
+int emit_recipe(struct compiler *c, enum table_id table, const void *key, void *recipe, size_t size)
+{
+	struct row_hash value = { .hash = content_hash(recipe, size) };
+	int r;
+
+	r = rows_add_recipe(c->rows, table, key, recipe, size);
+	return r ? no_memory(c) : emit(c, table, key, &value);
+}
+
+int take_id(struct compiler *c, enum id_kind kind, const char *key, struct id_entry **ret)
+{
+	static const char *const kinds[] = {
+		[ID_INTERFACE] = "interfaces",	   [ID_VIP] = "VIPs",	  [ID_LISTENER] = "listeners",
+		[ID_GROUP] = "server groups",	   [ID_SERVER] = "servers",
+		[ID_SNAT] = "SNAT addresses",	   [ID_BITMAP] = "pairs of server and SNAT address",
+		[ID_NEXTHOP] = "next hops",
+	};
+	struct id_entry *entry = ids_get(c->ids, kind, key);
+
+	if (!entry) {
+		xlb_err_set(c->err, XLB_ERR_CONFIG, -ENOSPC,
+			    "no room for \"%s\": too many %s, counting removed ones whose flows are not over",
+			    key, kinds[kind]);
+		return -ENOSPC;
+	}
+	*ret = entry;
+	return 0;
+}
+
+struct xlb_address *role_of(struct compiler *c, const struct xlb_addr *addr)
+{
+	struct role *role;
+
+	HASH_FIND(hh, c->roles, addr, sizeof(*addr), role);
+	if (!role) {
+		role = calloc(1, sizeof(*role));
+		if (!role) {
+			no_memory(c);
+			return NULL;
+		}
+		role->addr = *addr;
+		HASH_ADD(hh, c->roles, addr, sizeof(role->addr), role);
+	}
+	return &role->value;
+}
+
+uint32_t interface_slot(struct compiler *c, const char *ifname)
+{
+	struct world_link link;
+	struct id_entry *entry;
+
+	if (!object_find(&c->model->interfaces, ifname) || c->world->link(c->world->arg, ifname, &link))
+		return 0;
+	entry = ids_find(c->ids, ID_INTERFACE, ifname);
+	return entry ? entry->id : 0;
+}
+
+static int compile_interface(struct compiler *c, const struct interface *interface)
+{
+	const char *name = interface->object.name;
+	struct row_attachment attachment = { .mode = interface->mode };
+	struct row_attachment_key key = {};
+	struct xlb_interface value = {};
+	struct world_link link;
+	struct id_entry *entry;
+	int r;
+
+	r = take_id(c, ID_INTERFACE, name, &entry);
+	if (r)
+		return r;
+	if (c->world->link(c->world->arg, name, &link)) {
+		fprintf(c->warnings, "interface %s is missing: waiting for it\n", name);
+		return 0;
+	}
+	value.ifindex = link.ifindex;
+	value.mtu = link.mtu;
+	memcpy(value.mac, link.mac, sizeof(value.mac));
+	r = emit(c, TABLE_INTERFACE, &(struct row_id){ entry->id }, &value);
+	if (r)
+		return r;
+	memcpy(key.ifname, name, strnlen(name, sizeof(key.ifname) - 1));
+	return emit(c, TABLE_ATTACHMENT, &key, &attachment);
+}
+
+/* The attached NIC that has the VIP in one of its prefixes, else the first: a routed VIP needs no ARP. */
+static const char *vip_interface(struct compiler *c, const struct xlb_addr *addr)
+{
+	const struct object *object;
+	const char *first = NULL;
+
+	TAILQ_FOREACH(object, &c->model->interfaces, link) {
+		if (!interface_slot(c, object->name))
+			continue;
+		if (c->world->on_link(c->world->arg, object->name, addr))
+			return object->name;
+		if (!first)
+			first = object->name;
+	}
+	return first;
+}
+
+int emit_owned_address(struct compiler *c, const struct xlb_addr *addr, const char *ifname)
+{
+	struct row_vip_addr_key key = { .addr = *addr };
+
+	if (c->world->owns_address(c->world->arg, addr))
+		return 0;
+	memcpy(key.ifname, ifname, strnlen(ifname, sizeof(key.ifname) - 1));
+	return emit_once(c, TABLE_VIP_ADDR, &key, &(struct row_flags){ 0 });
+}
+
+/* Rows that make an address a VIP; without port sets for a VIP that only waits for its flows to end. */
+static int emit_vip(struct compiler *c, const struct xlb_addr *addr, const struct id_entry *entry, bool managed)
+{
+	bool host = c->world->owns_address(c->world->arg, addr);
+	struct row_flags flags = { .flags = host ? XLB_VIP_HOST : 0 };
+	struct xlb_address *role = role_of(c, addr);
+	const char *ifname;
+	int r;
+
+	if (!role)
+		return -ENOMEM;
+	role->vip = entry->id;
+	r = emit(c, TABLE_VIP, &(struct row_id){ entry->id }, &flags);
+	if (r || !managed)
+		return r;
+	ifname = vip_interface(c, addr);
+	return ifname ? emit_owned_address(c, addr, ifname) : 0;
+}
+
+static int port_rule_add(struct compiler *c, struct port_rules *rules, const struct port_range *range,
+			 enum port_class class, uint32_t listener)
+{
+	return port_rules_add(rules, range->from, range->to, class, listener) ? no_memory(c) : 0;
+}
+
+/* Ranges and `any` on the host's own address leave the host what it uses itself. */
+static int spare_host_ports(struct compiler *c, struct port_rules *rules, const struct xlb_addr *addr,
+			    uint32_t protocol)
+{
+	const struct port_list *used = c->world->host_ports(c->world->arg, addr, protocol);
+	uint32_t i;
+	int r;
+
+	for (i = 0; used && i < used->count; i++) {
+		r = port_rule_add(c, rules, &used->ranges[i], PORT_HOST, 0);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int compile_port_set(struct compiler *c, const struct load_balancer *lb, const struct xlb_addr *addr,
+			    uint32_t vip, uint32_t protocol)
+{
+	struct row_port_set_key key = { .vip = vip, .protocol = protocol };
+	struct port_rules rules = {};
+	const struct object *object;
+	uint32_t i;
+	int r = 0;
+
+	TAILQ_FOREACH(object, &lb->listeners, link) {
+		const struct listener *listener = (const struct listener *)object;
+		char name[ID_KEY_MAX];
+		struct id_entry *entry;
+
+		if (!listener->enabled || listener->protocol != protocol)
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", lb->object.name, object->name);
+		entry = ids_find(c->ids, ID_LISTENER, name);
+		for (i = 0; !r && i < listener->port.count; i++) {
+			const struct port_range *range = &listener->port.ranges[i];
+			enum port_class class = listener->port.any	   ? PORT_ANY :
+						range->from == range->to ? PORT_EXACT :
+									     PORT_RANGE;
+
+			r = port_rule_add(c, &rules, range, class, entry->id);
+		}
+	}
+	if (!r && rules.count && c->world->owns_address(c->world->arg, addr))
+		r = spare_host_ports(c, &rules, addr, protocol);
+	if (!r && rules.count)
+		r = emit_recipe(c, TABLE_PORT_SET, &key, rules.rules, rules.count * sizeof(*rules.rules));
+	port_rules_done(&rules);
+	return r;
+}
+
+static int compile_listener(struct compiler *c, const struct load_balancer *lb, const struct listener *listener)
+{
+	struct xlb_listener value = { .idle_timeout = (uint32_t)((listener->idle_timeout + 999) / 1000) };
+	struct id_entry *entry, *group;
+	char name[ID_KEY_MAX];
+	int r;
+
+	snprintf(name, sizeof(name), "%s/%s", lb->object.name, listener->object.name);
+	r = take_id(c, ID_LISTENER, name, &entry);
+	if (r)
+		return r;
+	r = take_id(c, ID_GROUP, listener->server_group, &group);
+	if (r)
+		return r;
+	value.group = group->id;
+	entry->drain = UINT64_MAX;
+	memcpy(entry->frozen, &value, sizeof(value));
+	return emit(c, TABLE_LISTENER, &(struct row_id){ entry->id }, &value);
+}
+
+static int compile_lb(struct compiler *c, const struct load_balancer *lb)
+{
+	bool managed = lb->address_management == ADDRESS_MANAGEMENT_XLB;
+	const struct object *object;
+	uint32_t i;
+	int r;
+
+	TAILQ_FOREACH(object, &lb->listeners, link) {
+		const struct listener *listener = (const struct listener *)object;
+
+		r = listener->enabled ? compile_listener(c, lb, listener) : 0;
+		if (r)
+			return r;
+	}
+	for (i = 0; i < lb->addresses.count; i++) {
+		const struct xlb_addr *addr = &lb->addresses.addrs[i];
+		char text[ADDR_TEXT_MAX];
+		struct id_entry *entry;
+
+		format_addr(addr, text);
+		r = take_id(c, ID_VIP, text, &entry);
+		if (r)
+			return r;
+		entry->drain = UINT64_MAX;
+		entry->frozen[0] = managed;
+		r = emit_vip(c, addr, entry, managed);
+		if (!r)
+			r = compile_port_set(c, lb, addr, entry->id, IPPROTO_TCP);
+		if (!r)
+			r = compile_port_set(c, lb, addr, entry->id, IPPROTO_UDP);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+struct visit {
+	struct compiler *c;
+	int r;
+};
+
+static void retired_listener(void *arg, struct id_entry *entry)
+{
+	struct visit *visit = arg;
+	struct xlb_listener value;
+
+	if (entry->live || visit->r)
+		return;
+	memcpy(&value, entry->frozen, sizeof(value));
+	value.flags |= XLB_LISTENER_DISABLED;
+	visit->r = emit(visit->c, TABLE_LISTENER, &(struct row_id){ entry->id }, &value);
+}
+
+static void retired_vip(void *arg, struct id_entry *entry)
+{
+	struct visit *visit = arg;
+	struct xlb_addr addr;
+
+	if (entry->live || visit->r || parse_addr(entry->key, &addr))
+		return;
+	visit->r = emit_vip(visit->c, &addr, entry, entry->frozen[0]);
+}
+
+static void retired_snat(void *arg, struct id_entry *entry)
+{
+	struct visit *visit = arg;
+	struct xlb_address *role;
+	struct xlb_snat value;
+
+	if (entry->live || visit->r)
+		return;
+	memcpy(&value, entry->frozen, sizeof(value));
+	role = role_of(visit->c, &value.addr);
+	if (!role) {
+		visit->r = -ENOMEM;
+		return;
+	}
+	role->snat = entry->id;
+	visit->r = emit(visit->c, TABLE_SNAT, &(struct row_id){ entry->id }, &value);
+}
+
+static void retired_bitmap(void *arg, struct id_entry *entry)
+{
+	struct visit *visit = arg;
+
+	if (!entry->live && !visit->r)
+		visit->r = emit(visit->c, TABLE_BITMAP, &(struct row_id){ entry->id }, entry->frozen);
+}
+
+/* Nothing in a flow refers to these: they go as soon as the configuration does not name them. */
+static void retired_unreferenced(void *arg, struct id_entry *entry)
+{
+	struct visit *visit = arg;
+
+	if (!entry->live)
+		ids_release(visit->c->ids, entry->kind, entry->id);
+}
+
+static uint64_t retirement_limit(void *arg, const struct id_entry *entry)
+{
+	const struct world *world = arg;
+
+	if (world->cut_now)
+		return world->now;
+	return entry->drain >= UINT64_MAX - world->now ? UINT64_MAX : world->now + entry->drain;
+}
+
+static int compile_retired(struct compiler *c)
+{
+	struct visit visit = { .c = c };
+
+	ids_each(c->ids, ID_LISTENER, retired_listener, &visit);
+	ids_each(c->ids, ID_VIP, retired_vip, &visit);
+	ids_each(c->ids, ID_SNAT, retired_snat, &visit);
+	ids_each(c->ids, ID_BITMAP, retired_bitmap, &visit);
+	ids_each(c->ids, ID_NEXTHOP, retired_unreferenced, &visit);
+	ids_each(c->ids, ID_GROUP, retired_unreferenced, &visit);
+	return visit.r;
+}
+
+static int emit_roles(struct compiler *c)
+{
+	struct role *role, *next;
+	int r = 0;
+
+	HASH_ITER(hh, c->roles, role, next) {
+		r = emit(c, TABLE_ADDRESS, &role->addr, &role->value);
+		if (r)
+			break;
+	}
+	return r;
+}
+
+static int compile_all(struct compiler *c)
+{
+	const struct object *object;
+	int r;
+
+	ids_begin(c->ids);
+	TAILQ_FOREACH(object, &c->model->interfaces, link) {
+		r = compile_interface(c, (const struct interface *)object);
+		if (r)
+			return r;
+	}
+	r = compile_groups(c);
+	if (r)
+		return r;
+	TAILQ_FOREACH(object, &c->model->load_balancers, link) {
+		const struct load_balancer *lb = (const struct load_balancer *)object;
+
+		r = lb->enabled ? compile_lb(c, lb) : 0;
+		if (r)
+			return r;
+	}
+	r = compile_retired_servers(c);
+	if (r)
+		return r;
+	ids_retire(c->ids, c->world->now, retirement_limit, (void *)c->world);
+	r = compile_retired(c);
+	return r ? r : emit_roles(c);
+}
+
+int compile(const struct model *model, struct ids *ids, const struct world *world, struct compiled *ret,
+	    struct xlb_err *err)
+{
+	struct compiled compiled = {};
+	struct compiler c = { .model = model, .ids = ids, .world = world, .rows = &compiled.rows, .err = err };
+	struct emitted *emitted, *emitted_next;
+	struct role *role, *role_next;
+	size_t size;
+	int r;
+
+	c.warnings = open_memstream(&compiled.warnings, &size);
+	if (!c.warnings)
+		return no_memory(&c);
+	r = compile_all(&c);
+	fclose(c.warnings);
+	if (!r && rows_sort(&compiled.rows))
+		r = xlb_err_set(err, XLB_ERR_FAILED, -EEXIST, "compile made a row twice: please report");
+	HASH_ITER(hh, c.emitted, emitted, emitted_next) {
+		HASH_DEL(c.emitted, emitted);
+		free(emitted);
+	}
+	HASH_ITER(hh, c.roles, role, role_next) {
+		HASH_DEL(c.roles, role);
+		free(role);
+	}
+	compiled.fail_open_groups = c.fail_open_groups;
+	if (r)
+		compiled_done(&compiled);
+	else
+		*ret = compiled;
+	return r;
+}
+
+void compiled_done(struct compiled *compiled)
+{
+	rows_done(&compiled->rows);
+	free(compiled->warnings);
+	compiled->warnings = NULL;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* model + health + ids + network -> the rows wanted. Pure: what it asks of the world comes by callbacks. */
+#ifndef XLB_CORE_COMPILE_H
+#define XLB_CORE_COMPILE_H
+
+#include "base/err.h"
+#include "core/health.h"
+#include "core/ids.h"
+#include "core/model.h"
+#include "core/plan.h"
+
+/* One network interface as compile needs it. */
+struct world_link {
+	uint32_t ifindex, mtu;
+	uint8_t mac[6];
+};
+struct world_route {
+	char ifname[IFNAMSIZ];
+	uint32_t ifindex;
+	struct xlb_addr next; /* gateway, or the address itself if on-link */
+	struct xlb_addr source;
+	bool local;
+};
+
+/* Answers about the world. All return 0 or -errno. */
+struct world {
+	void *arg;
+	int (*link)(void *arg, const char *ifname, struct world_link *ret);
+	int (*route)(void *arg, const struct xlb_addr *addr, struct world_route *ret);
+	int (*neighbour)(void *arg, uint32_t ifindex, const struct xlb_addr *addr, uint8_t ret_mac[6]);
+	bool (*owns_address)(void *arg, const struct xlb_addr *addr);
+	bool (*on_link)(void *arg, const char *ifname, const struct xlb_addr *addr);
+	/* ports the host itself uses on `addr` for `protocol`, as ranges; owned by the world */
+	const struct port_list *(*host_ports)(void *arg, const struct xlb_addr *addr, uint32_t protocol);
+	/* health of one address of a server */
+	enum health (*health)(void *arg, const char *group, const char *server, const struct xlb_addr *addr);
+	bool (*group_ever_up)(void *arg, const char *group);
+	uint64_t now;	/* wall clock, seconds */
+	bool strict;	/* an apply by a user: new servers that cannot be reached are errors, not waited for */
+	bool cut_now;	/* what retires in this compile does not wait for its flows */
+};
+
+/* A word about something that works but may surprise; newline-separated text, owned by the caller. */
+struct compiled {
+	struct rows rows;	/* wanted, sorted */
+	char *warnings;
+	uint32_t fail_open_groups; /* groups that send to servers known to be down */
+};
+void compiled_done(struct compiled *compiled);
+
+/*
+ * Compiles. Ids are taken from and retired in `ids` (give a copy and keep it only if the apply succeeds).
+ * With world.strict, errors point at the object by JSON pointer; without it what cannot be resolved yet
+ * becomes a row that drops with a reason (no_neighbour, no_interface).
+ */
+int compile(const struct model *model, struct ids *ids, const struct world *world, struct compiled *ret,
+	    struct xlb_err *err);
+
+/* True while some family of the group has no server that is up and is sent to all the same. */
+bool compile_fails_open(const struct server_group *group, const struct world *world);
+
+#endif

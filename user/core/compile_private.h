@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the parts of the compiler share. */
+#ifndef XLB_CORE_COMPILE_PRIVATE_H
+#define XLB_CORE_COMPILE_PRIVATE_H
+
+#include <stdio.h>
+#include <uthash.h>
+
+#include "core/compile.h"
+
+/* A row that several objects ask for (a next hop, a SNAT address) is emitted once. */
+struct emitted {
+	uint8_t key[sizeof(uint32_t) + ROW_KEY_MAX];
+	UT_hash_handle hh;
+};
+
+/* An address may be a VIP and a SNAT address at once; both roles share one row. */
+struct role {
+	struct xlb_addr addr;
+	struct xlb_address value;
+	UT_hash_handle hh;
+};
+
+struct compiler {
+	const struct model *model;
+	struct ids *ids;
+	const struct world *world;
+	struct rows *rows;
+	struct xlb_err *err;
+	FILE *warnings;
+	struct emitted *emitted;
+	struct role *roles;
+	uint32_t fail_open_groups;
+};
+
+/* All return 0 or -errno with c->err filled. */
+int compile_groups(struct compiler *c);
+/* Rows of servers that retired but still have flows; runs before ids_retire, so that what they use stays live. */
+int compile_retired_servers(struct compiler *c);
+
+int emit(struct compiler *c, enum table_id table, const void *key, const void *value);
+int emit_once(struct compiler *c, enum table_id table, const void *key, const void *value);
+int emit_recipe(struct compiler *c, enum table_id table, const void *key, void *recipe, size_t size);
+/* The id of key, -ENOSPC when the space is used up. */
+int take_id(struct compiler *c, enum id_kind kind, const char *key, struct id_entry **ret);
+/* The role of an address, to be filled by the caller; NULL on lack of memory (err filled). */
+struct xlb_address *role_of(struct compiler *c, const struct xlb_addr *addr);
+/* Slot of an interface that is attached and present, 0: neither. */
+uint32_t interface_slot(struct compiler *c, const char *ifname);
+/* Lets the host answer for `addr` on the NIC, unless it is the host's own. */
+int emit_owned_address(struct compiler *c, const struct xlb_addr *addr, const char *ifname);
+/* Fills err as a configuration error at the JSON pointer. */
+int compile_error(struct compiler *c, const char *pointer, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+static inline int no_memory(struct compiler *c)
+{
+	return xlb_err_set(c->err, XLB_ERR_FAILED, -12, "out of memory");
+}
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The model: what the user configured. Plain structs; the field tables of types.c say how each member
+ * is named, parsed, checked, printed and documented.
+ */
+#ifndef XLB_CORE_MODEL_H
+#define XLB_CORE_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "base/sink.h"
+
+#define NAME_TEXT_MAX 64 /* object names: [A-Za-z0-9][A-Za-z0-9._-]*, at most 63 */
+
+struct type;
+struct tree;
+struct node;
+
+TAILQ_HEAD(object_list, object);
+
+/* The head of every configured object. */
+struct object {
+	const struct type *type;
+	struct object *parent; /* NULL: top level */
+	char name[NAME_TEXT_MAX];
+	uint64_t set; /* bit i: field i of the type was given, not defaulted */
+	TAILQ_ENTRY(object) link;
+};
+
+/* Owned arrays; count 0 means absent. */
+struct addr_list {
+	struct xlb_addr *addrs;
+	uint32_t count;
+};
+struct port_list {
+	struct port_range *ranges; /* `any` is 1-65535 with any = true */
+	uint32_t count;
+	bool any;
+};
+struct range_list { /* HTTP status codes */
+	struct port_range *ranges;
+	uint32_t count;
+};
+
+struct interface {
+	struct object object; /* name = NIC */
+	uint32_t mode;	      /* enum xlb_attach_mode */
+};
+
+struct load_balancer {
+	struct object object;
+	struct addr_list addresses;
+	uint32_t address_management; /* enum address_management */
+	bool enabled;
+	struct object_list listeners;
+};
+enum address_management { ADDRESS_MANAGEMENT_XLB, ADDRESS_MANAGEMENT_NONE };
+
+struct listener {
+	struct object object; /* parent: load_balancer */
+	uint32_t protocol;    /* IPPROTO_TCP or IPPROTO_UDP */
+	struct port_list port;
+	char server_group[NAME_TEXT_MAX];
+	uint64_t idle_timeout; /* ms; default 900 s tcp, 90 s udp (resolved, never 0) */
+	bool enabled;
+};
+
+enum check_type { CHECK_DEFAULT, CHECK_TCP, CHECK_HTTP, CHECK_NONE };
+struct health_check {
+	uint32_t type;	   /* enum check_type; CHECK_DEFAULT = no health_check given: tcp on the server's port, 5 s */
+	uint32_t port;	   /* 0: the server's port */
+	uint64_t interval; /* ms */
+	uint64_t timeout;  /* ms */
+	uint32_t healthy_threshold, unhealthy_threshold;
+	char *method; /* http; owned; GET or HEAD */
+	char *path;
+	char *host;  /* NULL: the server's address */
+	struct range_list expect; /* http status codes, default 200-399 */
+};
+
+struct server_group {
+	struct object object;
+	uint32_t forward;   /* enum xlb_mode */
+	uint32_t scheduler; /* enum scheduler */
+	bool fail_open;
+	struct addr_list snat_addresses; /* none: the route's preferred source */
+	struct port_range snat_ports;	 /* default 1024-65535 */
+	uint64_t drain_timeout;		 /* ms; UINT64_MAX: no limit (the default) */
+	uint32_t on_down;		 /* enum on_down */
+	struct health_check health_check;
+	struct object_list servers;
+};
+enum scheduler { SCHEDULER_MAGLEV };
+enum on_down { ON_DOWN_KEEP, ON_DOWN_RESET };
+
+struct server {
+	struct object object; /* parent: server_group */
+	struct addr_list address; /* at most one of each family */
+	uint32_t port;		  /* 0: keep the client's */
+	uint32_t weight;	  /* 0-100 */
+	bool enabled;
+};
+
+struct model {
+	bool has_interfaces; /* the text had `interfaces:`; without it attachments stay as they are */
+	struct object_list interfaces, load_balancers, server_groups;
+};
+
+struct model *model_new(void);
+struct model *model_free(struct model *model);
+DEFINE_CLEANUP(struct model, model_free)
+/* Deep copy, NULL on lack of memory. */
+struct model *model_copy(const struct model *model);
+
+/*
+ * Builds and checks a model from a parsed text: unknown keys, kinds, ranges, references, overlaps,
+ * duplicates. Errors point into the tree.
+ */
+int model_from_tree(const struct tree *tree, struct model **ret, struct xlb_err *err);
+/* The same from a map node inside a tree (the state file keeps the model under a key). */
+int model_from_node(const struct tree *tree, const struct node *node, struct model **ret, struct xlb_err *err);
+/* Cross-object checks of a whole model; err carries a JSON pointer. */
+int model_check(const struct model *model, struct xlb_err *err);
+/* The model as YAML that parses back to the same model; malloc'd, NULL on lack of memory. */
+char *model_export(const struct model *model);
+/* One line per difference, "+ path: value", "- path", "~ path: old -> new"; malloc'd; counts by object. */
+struct model_changes {
+	char *lines;
+	uint32_t added, changed, removed;
+};
+int model_diff(const struct model *from, const struct model *to, struct model_changes *ret);
+
+/* Lookups: NULL if absent. */
+struct object *object_find(const struct object_list *list, const char *name);
+struct server_group *model_group(const struct model *model, const char *name);
+struct load_balancer *model_lb(const struct model *model, const char *name);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The kernel's side of xlb: program, maps, links, pins. The only user of libbpf. */
+#ifndef XLB_SYS_DATAPATH_H
+#define XLB_SYS_DATAPATH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "base/sink.h"
+#include "xlb/abi.h"
+#include "xlb/lists.h"
+
+struct datapath;
+
+struct datapath_options {
+	const char *pin_dir; /* "/sys/fs/bpf/xlb/abi1" or "/sys/fs/bpf/xlb-NAME/abi1"; NULL: nothing is pinned (tests) */
+	uint32_t max_flows;  /* 0: XLB_DEFAULT_FLOWS */
+};
+
+/*
+ * Loads the program. With a pin_dir, maps and links pinned there are adopted with all they hold, and the
+ * running links are switched to the program just loaded; else all is created. Errors say what the kernel
+ * said and what to do (capability, bpffs, kernel version; a verifier log goes to stderr with XLB_DEBUG).
+ */
+int datapath_open(const struct datapath_options *options, struct datapath **ret, struct xlb_err *err);
+/* Closes handles; pinned maps and links stay in the kernel. */
+struct datapath *datapath_close(struct datapath *dp);
+DEFINE_CLEANUP(struct datapath, datapath_close)
+/* Removes pins and directory: call after the last detach, when nothing is configured. */
+void datapath_unpin(struct datapath *dp);
+
+/* Sink of every table with SINK_DATAPATH. */
+struct sink *datapath_sink(struct datapath *dp);
+/* Waits until no packet can still see what the last puts and dels replaced (one RCU grace period). */
+void datapath_settle(struct datapath *dp);
+/* File descriptor of the program, for BPF_PROG_TEST_RUN; of a map by its name, -ENOENT. */
+int datapath_program_fd(const struct datapath *dp);
+int datapath_map_fd(const struct datapath *dp, const char *name);
+
+/* What is attached to a NIC. */
+struct attachment_info {
+	uint32_t mode; /* enum xlb_attach_mode */
+	uint32_t program_id;
+	char program_tag[17]; /* hex */
+};
+/* -ENOENT if xlb is not attached there. */
+int datapath_attachment(struct datapath *dp, const char *ifname, struct attachment_info *ret);
+
+/* Sums over CPUs. `kind` of counter array; ret has XLB_COUNT_MAX, XLB_IFCOUNT_MAX or XLB_DROP_COUNT entries. */
+int datapath_listener_counters(struct datapath *dp, uint32_t listener, uint64_t *ret);
+int datapath_server_counters(struct datapath *dp, uint32_t server, uint64_t *ret);
+int datapath_interface_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
+int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
+/* Zeroes the counters of an id before it is used again. */
+int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t id);
+
+/* Taken and usable ports of a bitmap. */
+int datapath_bitmap_usage(struct datapath *dp, uint32_t bitmap, uint32_t *ret_used, uint32_t *ret_total);
+
+/* Now in the stamps of struct xlb_flow. */
+uint32_t datapath_stamp(void);
+
+/*
+ * Walks the flow table in slices: at most `budget` flows a call, calling `visit` for each; what visit
+ * answers is done to the flow, if it has not changed meanwhile. `*ret_done` is true when the walk has
+ * come round. A deleted flow's reply locator and SNAT port go with it.
+ */
+enum flow_action { FLOW_KEEP, FLOW_DELETE, FLOW_TO_TOMBSTONE };
+typedef enum flow_action (*flow_visit)(void *arg, const struct xlb_flow_key *key, const struct xlb_flow *flow);
+int datapath_walk_flows(struct datapath *dp, uint32_t budget, flow_visit visit, void *arg, bool *ret_done,
+			struct xlb_err *err);
+uint32_t datapath_max_flows(const struct datapath *dp);
+
+#endif

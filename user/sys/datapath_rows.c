@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The sink: list, put and del of rows; one line per table at the end. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/datapath_private.h"
+
+void row_make(enum table_id table, const void *key, const void *value, struct row *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->table = table;
+	memcpy(ret->key, key, tables[table].key_size);
+	memcpy(ret->value, value, tables[table].value_size);
+}
+
+/* --- tables that are a part of the entries of one array ------------------------------------------- */
+
+struct plain {
+	enum map_id map;
+	uint8_t first, count; /* words of the entry */
+};
+
+static const struct plain plain_tables[TABLE_COUNT] = {
+	[TABLE_NEXTHOP] = { MAP_NEXTHOPS, 0, sizeof(struct xlb_nexthop) / 8 },
+	[TABLE_SNAT] = { MAP_SNATS, 0, sizeof(struct xlb_snat) / 8 },
+	[TABLE_SERVER] = { MAP_SERVERS, 0, sizeof(struct xlb_server) / 8 },
+	[TABLE_LISTENER] = { MAP_LISTENERS, 0, sizeof(struct xlb_listener) / 8 },
+	/* the word of the port sets before it is not the row's */
+	[TABLE_VIP] = { MAP_VIPS, offsetof(struct xlb_vip, flags) / 8, 1 },
+};
+
+static bool words_are_zero(const uint64_t *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (words[i])
+			return false;
+	return true;
+}
+
+/* After a restart a row is what is not all zero. */
+static int plain_init(struct datapath *dp, enum table_id table)
+{
+	const struct map *map = &dp->maps[plain_tables[table].map];
+
+	dp->present[table] = calloc(map->entries, 1);
+	if (!dp->present[table])
+		return -ENOMEM;
+	for (uint32_t id = 1; id < map->entries; id++)
+		dp->present[table][id] = !words_are_zero(map_entry(map, id), map->stride);
+	return 0;
+}
+
+int rows_init(struct datapath *dp)
+{
+	for (int i = 0; i < TABLE_COUNT; i++) {
+		int r = plain_tables[i].count ? plain_init(dp, i) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void rows_done_all(struct datapath *dp)
+{
+	for (int i = 0; i < TABLE_COUNT; i++)
+		free(TAKE(dp->present[i]));
+}
+
+static int plain_list(struct datapath *dp, enum table_id table, row_add add, void *arg,
+		      struct xlb_err *err)
+{
+	const struct plain *plain = &plain_tables[table];
+	const struct map *map = &dp->maps[plain->map];
+
+	(void)err;
+	for (uint32_t id = 1; id < map->entries; id++) {
+		struct row row;
+
+		if (!dp->present[table][id])
+			continue;
+		row_make(table, &id, map_entry(map, id) + plain->first, &row);
+		add(arg, &row);
+	}
+	return 0;
+}
+
+static uint32_t row_id(const struct row *row)
+{
+	uint32_t id;
+
+	memcpy(&id, row->key, sizeof(id));
+	return id;
+}
+
+static int plain_write(struct datapath *dp, const struct row *row, const void *value, struct xlb_err *err)
+{
+	const struct plain *plain = &plain_tables[row->table];
+	const struct map *map = &dp->maps[plain->map];
+	uint32_t id = row_id(row);
+
+	if (!id || id >= map->entries)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ERANGE, "id %u of table '%s' is outside of 1-%u",
+				   id, tables[row->table].word, map->entries - 1);
+	words_store(map_entry(map, id) + plain->first, value, plain->count);
+	return 0;
+}
+
+static int plain_put(struct datapath *dp, const struct row *row, const void *content, size_t size,
+		     struct xlb_err *err)
+{
+	int r = plain_write(dp, row, row->value, err);
+
+	(void)content, (void)size;
+	if (r == 0)
+		dp->present[row->table][row_id(row)] = true;
+	return r;
+}
+
+static int plain_del(struct datapath *dp, const struct row *row, struct xlb_err *err)
+{
+	static const uint8_t zero[ROW_VALUE_MAX];
+	int r = plain_write(dp, row, zero, err);
+
+	if (r == 0)
+		dp->present[row->table][row_id(row)] = false;
+	return r;
+}
+
+static const struct table_ops plain_ops = { plain_list, plain_put, plain_del };
+
+/* --- address: a hash map -------------------------------------------------------------------------- */
+
+static int address_list(struct datapath *dp, enum table_id table, row_add add, void *arg,
+			struct xlb_err *err)
+{
+	int fd = dp->maps[MAP_ADDRESSES].fd;
+	struct xlb_addr key, *previous = NULL;
+	struct xlb_address value;
+
+	while (!bpf_map_get_next_key(fd, previous, &key)) {
+		struct row row;
+
+		previous = &key;
+		if (bpf_map_lookup_elem(fd, &key, &value))
+			return datapath_err(err, -errno, "cannot read map 'addresses'");
+		row_make(table, &key, &value, &row);
+		add(arg, &row);
+	}
+	return errno == ENOENT ? 0 : datapath_err(err, -errno, "cannot walk map 'addresses'");
+}
+
+static int address_put(struct datapath *dp, const struct row *row, const void *content, size_t size,
+		       struct xlb_err *err)
+{
+	char text[ADDR_TEXT_MAX];
+	struct xlb_addr addr;
+
+	(void)content, (void)size;
+	memcpy(&addr, row->key, sizeof(addr));
+	if (!bpf_map_update_elem(dp->maps[MAP_ADDRESSES].fd, &addr, row->value, BPF_ANY))
+		return 0;
+	format_addr(&addr, text);
+	if (errno == E2BIG)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOSPC,
+				   "no room for address '%s': at most %u VIPs and SNAT addresses", text,
+				   dp->maps[MAP_ADDRESSES].entries);
+	return datapath_err(err, -errno, "cannot add address '%s' to the datapath", text);
+}
+
+static int address_del(struct datapath *dp, const struct row *row, struct xlb_err *err)
+{
+	if (bpf_map_delete_elem(dp->maps[MAP_ADDRESSES].fd, row->key) && errno != ENOENT)
+		return datapath_err(err, -errno, "cannot delete from map 'addresses'");
+	return 0;
+}
+
+static const struct table_ops address_ops = { address_list, address_put, address_del };
+
+/* --- dispatch ------------------------------------------------------------------------------------- */
+
+static const struct table_ops *const ops[TABLE_COUNT] = {
+	[TABLE_INTERFACE] = &interface_ops,
+	[TABLE_NEXTHOP] = &plain_ops,
+	[TABLE_SNAT] = &plain_ops,
+	[TABLE_BITMAP] = &bitmap_ops,
+	[TABLE_SERVER] = &plain_ops,
+	[TABLE_MAGLEV] = &maglev_ops,
+	[TABLE_LISTENER] = &plain_ops,
+	[TABLE_PORT_SET] = &port_set_ops,
+	[TABLE_VIP] = &plain_ops,
+	[TABLE_ADDRESS] = &address_ops,
+	[TABLE_ATTACHMENT] = &attachment_ops,
+};
+
+static const struct table_ops *ops_of(enum table_id table, struct xlb_err *err)
+{
+	if (table < TABLE_COUNT && ops[table])
+		return ops[table];
+	xlb_err_set(err, XLB_ERR_FAILED, -EINVAL, "table %d is not one of the datapath", table);
+	return NULL;
+}
+
+static int sink_list(struct sink *sink, const struct table *table, row_add add, void *arg,
+		     struct xlb_err *err)
+{
+	const struct table_ops *of = ops_of(table->id, err);
+
+	return of ? of->list((struct datapath *)sink, table->id, add, arg, err) : -EINVAL;
+}
+
+static int sink_put(struct sink *sink, const struct row *row, const void *content, size_t size,
+		    struct xlb_err *err)
+{
+	const struct table_ops *of = ops_of(row->table, err);
+
+	return of ? of->put((struct datapath *)sink, row, content, size, err) : -EINVAL;
+}
+
+static int sink_del(struct sink *sink, const struct row *row, struct xlb_err *err)
+{
+	const struct table_ops *of = ops_of(row->table, err);
+
+	return of ? of->del((struct datapath *)sink, row, err) : -EINVAL;
+}
+
+_Static_assert(offsetof(struct datapath, sink) == 0, "a sink is cast to its datapath");
+
+struct sink *datapath_sink(struct datapath *dp)
+{
+	dp->sink = (struct sink){ sink_list, sink_put, sink_del };
+	return &dp->sink;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The host's network: links, addresses, routes, neighbours, sockets. The only user of libnl (plus raw
+ * sockets for the ARP/ND probe and announcements, and /proc for sockets).
+ */
+#ifndef XLB_SYS_HOST_H
+#define XLB_SYS_HOST_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "base/sink.h"
+
+struct host;
+
+/* Called from host_dispatch when links, addresses, routes or neighbours changed (coalesced per dispatch). */
+typedef void (*host_changed)(void *arg);
+
+/*
+ * `owner_file`: where the owner marks of addresses and neighbours that xlb put are kept across restarts
+ * (one "table key" line each, written atomically before the change); NULL: in memory only.
+ */
+int host_open(const char *owner_file, host_changed changed, void *arg, struct host **ret, struct xlb_err *err);
+struct host *host_close(struct host *host);
+DEFINE_CLEANUP(struct host, host_close)
+/* Readable when host_dispatch should be called. */
+int host_fd(const struct host *host);
+/* Reads pending notifications; on any loss (ENOBUFS) everything is read anew. */
+void host_dispatch(struct host *host);
+
+/* Sink of every table with SINK_HOST. Deletes only what it put (owner marks). */
+struct sink *host_sink(struct host *host);
+
+struct host_link {
+	char name[IFNAMSIZ];
+	uint32_t ifindex;
+	uint32_t mtu;
+	uint8_t mac[6];
+	bool up;		/* IFF_UP and running */
+	char kind[16];		/* "veth", "vlan", "bond", "" ... */
+	char parent[IFNAMSIZ];	/* of a VLAN device, else "" */
+	uint32_t foreign_program; /* id of an XDP program attached to it, 0: none */
+};
+/* -ENODEV with err naming the interfaces present. */
+int host_link(struct host *host, const char *name, struct host_link *ret, struct xlb_err *err);
+
+struct host_route {
+	uint32_t ifindex;
+	char ifname[IFNAMSIZ];
+	struct xlb_addr gateway; /* all zero: on-link */
+	struct xlb_addr source;	 /* preferred source address */
+	bool local;		 /* the address is the host's own */
+};
+/* Asks the kernel's FIB. -ENETUNREACH if there is no route. */
+int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret, struct xlb_err *err);
+/* MAC of a resolved neighbour; -ENOENT while unresolved. */
+int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *addr, uint8_t ret_mac[6]);
+
+/* True if the address is on some interface of the host and xlb did not put it there. */
+bool host_owns_address(struct host *host, const struct xlb_addr *addr);
+/* True if a prefix of the interface contains the address. */
+bool host_on_link(struct host *host, const char *ifname, const struct xlb_addr *addr);
+/* True if a default route of either family leaves by the interface. */
+bool host_is_default_route(struct host *host, const char *ifname);
+/*
+ * True if the answers of an SSH session leave by the interface; `ssh_connection` is the text of
+ * SSH_CONNECTION ("client port server port"), NULL or anything else is no session.
+ */
+bool host_is_ssh_path(struct host *host, const char *ifname, const char *ssh_connection);
+
+/*
+ * Asks the link whether somebody answers for `addr` (ARP probe, RFC 5227; NS with unspecified source, RFC
+ * 4861), `timeout_ms` at most. 0: nobody; -EADDRINUSE: ret_mac answered. Blocks: run it in the worker.
+ */
+int host_probe_address(const char *ifname, const struct xlb_addr *addr, int timeout_ms, uint8_t ret_mac[6],
+		       struct xlb_err *err);
+/* One gratuitous ARP / unsolicited NA. */
+int host_announce_address(const char *ifname, const struct xlb_addr *addr, struct xlb_err *err);
+
+/* A socket that listens on the host. */
+struct host_socket {
+	struct xlb_addr addr; /* all zero: any address */
+	uint16_t port_h;
+	uint8_t protocol;
+	uint32_t pid;	   /* 0: unknown */
+	char process[32];  /* "sshd", "" if unknown */
+};
+/* malloc'd array of TCP listeners and bound UDP sockets. */
+int host_sockets(struct host_socket **ret, uint32_t *ret_count, struct xlb_err *err);
+/* net.ipv4.ip_local_port_range, shared by both families. */
+struct port_range host_ephemeral_ports(void);
+
+#endif

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The command line: options anywhere, commands verb-first or noun-first. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "xlbctl/xlbctl.h"
+
+#define WATCH_DEFAULT_MS 2000
+#define TIME_MAX_MS (7 * 86400000ULL)
+#define COUNT_MAX 100000
+
+#define AT(member) offsetof(struct ctl, member)
+
+const struct option_row option_rows[] = {
+	{"instance", 0, "NAME", OPTION_TEXT, AT(instance), OPTION_GLOBAL,
+	 "talk to this instance of xlbd (default: XLB_INSTANCE)"},
+	{"json", 'j', NULL, OPTION_FLAG, AT(json), OPTION_GLOBAL, "print the daemon's answer unchanged"},
+	{"help", 'h', NULL, OPTION_FLAG, AT(help), OPTION_GLOBAL, "describe the command"},
+	{"watch", 'w', "SECONDS", OPTION_INTERVAL, AT(watch_ms), OPTION_WATCH,
+	 "draw again every 2 s (-w5, --watch=5: every 5 s)"},
+	{"dry-run", 'n', NULL, OPTION_FLAG, AT(dry_run), OPTION_CHANGE,
+	 "check and show the change, do not make it"},
+	{"yes", 'y', NULL, OPTION_FLAG, AT(yes), OPTION_CHANGE, "agree to cutting flows without being asked"},
+	{"force", 0, NULL, OPTION_FLAG, AT(force), OPTION_CHANGE,
+	 "take ports the host itself uses and VIPs another host answers for"},
+	{"now", 0, NULL, OPTION_FLAG, AT(now), OPTION_CHANGE, "do not wait for flows to end"},
+	{"if-revision", 0, "N", OPTION_UINT, AT(if_revision), OPTION_CHANGE,
+	 "refuse if the configuration has moved on from revision N"},
+	{"mode", 0, "MODE", OPTION_TEXT, AT(mode), OPTION_ATTACH, "native (the default) or generic"},
+	{"no-confirm", 0, NULL, OPTION_FLAG, AT(no_confirm), OPTION_NO_CONFIRM,
+	 "do not guard an attach on the interface of the default route or of this SSH session"},
+	{"wait", 0, NULL, OPTION_FLAG, AT(wait), OPTION_DRAIN, "wait until the last flow has ended"},
+	{"timeout", 0, "TIME", OPTION_TIME, AT(timeout_ms), OPTION_DRAIN, "wait no longer than this (5m)"},
+	{"count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST, "connections or datagrams to send (default 20)"},
+};
+const size_t option_row_count = ARRAY_SIZE(option_rows);
+
+/* The command line while it is read. */
+struct reader {
+	struct ctl *ctl;
+	int argc, next;
+	char **argv;
+	bool only_words; /* after "--" */
+	uint32_t given;	 /* scopes of the options seen */
+	const struct option_row *given_last; /* of a scope that the command must allow */
+};
+
+static uint32_t scopes_open(const struct ctl *ctl)
+{
+	return ctl->command ? ctl->command->flags | OPTION_GLOBAL : ~0U;
+}
+
+static const struct option_row *option_by_name(const struct ctl *ctl, const char *name, size_t length)
+{
+	for (size_t i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+
+		if (row->scope & scopes_open(ctl) && strlen(row->name) == length &&
+		    !strncmp(row->name, name, length))
+			return row;
+	}
+	return NULL;
+}
+
+static const struct option_row *option_by_letter(const struct ctl *ctl, char letter)
+{
+	for (size_t i = 0; i < option_row_count; i++)
+		if (option_rows[i].letter == letter && option_rows[i].scope & scopes_open(ctl))
+			return &option_rows[i];
+	return NULL;
+}
+
+static int option_store(struct reader *reader, const struct option_row *row, const char *value)
+{
+	struct ctl *ctl = reader->ctl;
+	void *member = (char *)ctl + row->offset;
+	uint64_t number;
+
+	reader->given |= row->scope;
+	if (row->scope != OPTION_GLOBAL)
+		reader->given_last = row;
+	switch (row->kind) {
+	case OPTION_FLAG:
+		*(bool *)member = true;
+		return 0;
+	case OPTION_TEXT:
+		*(const char **)member = value;
+		return 0;
+	case OPTION_UINT:
+		if (!parse_uint(value, 1, row->letter == 'n' ? COUNT_MAX : UINT64_MAX, member))
+			return 0;
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "--%s \"%s\": a number from 1 is wanted",
+				   row->name, value);
+	case OPTION_TIME:
+		if (!parse_duration(value, 1, TIME_MAX_MS, member))
+			return 0;
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+				   "--%s \"%s\": a time with its unit is wanted, such as 60s or 5m", row->name, value);
+	case OPTION_INTERVAL:
+		number = WATCH_DEFAULT_MS / 1000;
+		if (value && parse_uint(value, 1, 3600, &number))
+			return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "--%s \"%s\": seconds, 1-3600",
+					   row->name, value);
+		*(uint64_t *)member = number * 1000;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* The value after an option that wants one; NULL with err filled if there is none. */
+static const char *next_value(struct reader *reader, const char *option)
+{
+	const char *value = reader->next < reader->argc ? reader->argv[reader->next] : NULL;
+
+	if (!value || !strncmp(value, "--", 2)) {
+		xlb_err_set(&reader->ctl->err, XLB_ERR_USAGE, -EINVAL, "%s needs a value", option);
+		return NULL;
+	}
+	reader->next++;
+	return value;
+}
+
+static int field_store(struct ctl *ctl, const char *name, size_t length, const char *value)
+{
+	struct field_arg *arg = &ctl->fields[ctl->field_count];
+
+	if (ctl->field_count == FIELD_ARGS_MAX || length >= sizeof(arg->name))
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "--%.60s: too many or too long options", name);
+	for (size_t i = 0; i < length; i++)
+		arg->name[i] = name[i] == '-' ? '_' : name[i];
+	arg->name[length] = '\0';
+	arg->value = value;
+	ctl->field_count++;
+	return 0;
+}
+
+static int option_unknown(struct ctl *ctl, const char *text, size_t length)
+{
+	const char *names[32];
+	const char *nearest;
+	char word[64];
+	size_t n = 0;
+
+	for (size_t i = 0; i < option_row_count && n < ARRAY_SIZE(names); i++)
+		if (option_rows[i].scope & scopes_open(ctl))
+			names[n++] = option_rows[i].name;
+	snprintf(word, sizeof(word), "%.*s", (int)length, text);
+	nearest = nearest_word(word + strspn(word, "-"), names, n);
+	xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "unknown option \"%s\"", word);
+	if (nearest)
+		xlb_err_hint(&ctl->err, "did you mean --%s?", nearest);
+	return -EINVAL;
+}
+
+/* --name, --name=value, --name value */
+static int read_long(struct reader *reader, const char *text)
+{
+	struct ctl *ctl = reader->ctl;
+	const char *equals = strchr(text, '=');
+	size_t length = equals ? (size_t)(equals - text) : strlen(text);
+	const char *value = equals ? equals + 1 : NULL;
+	const struct option_row *row = option_by_name(ctl, text + 2, length - 2);
+
+	if (!row && !(ctl->command && ctl->command->flags & COMMAND_FIELDS))
+		return option_unknown(ctl, text, length);
+	if (row && !row->value && value)
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "--%s takes no value", row->name);
+	if (!value && (!row || (row->value && row->kind != OPTION_INTERVAL))) {
+		value = next_value(reader, text);
+		if (!value)
+			return -EINVAL;
+	}
+	return row ? option_store(reader, row, value) : field_store(ctl, text + 2, length - 2, value);
+}
+
+/* -nj, -w, -w5, -n 5 */
+static int read_letters(struct reader *reader, const char *text)
+{
+	for (const char *p = text + 1; *p; p++) {
+		const struct option_row *row = option_by_letter(reader->ctl, *p);
+		const char *value = NULL;
+		int r;
+
+		if (!row)
+			return option_unknown(reader->ctl, text, strlen(text));
+		if (row->value && p[1]) {
+			value = p + 1 + (p[1] == '=');
+		} else if (row->value && row->kind != OPTION_INTERVAL) {
+			value = next_value(reader, text);
+			if (!value)
+				return -EINVAL;
+		}
+		r = option_store(reader, row, value);
+		if (r || row->value)
+			return r;
+	}
+	return 0;
+}
+
+static int command_unknown(struct ctl *ctl, const char *word)
+{
+	const char *names[64];
+	const char *nearest;
+	size_t n = 0;
+
+	for (size_t i = 0; i < command_count && n < ARRAY_SIZE(names); i++)
+		if (!(commands[i].flags & COMMAND_HIDDEN) &&
+		    (!ctl->noun || command_find_for(ctl->noun, commands[i].word)))
+			names[n++] = commands[i].word;
+	for (size_t i = 0; types[i] && !ctl->noun && n < ARRAY_SIZE(names); i++)
+		names[n++] = types[i]->cli;
+	nearest = nearest_word(word, names, n);
+	if (ctl->noun)
+		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s: unknown command \"%s\"", ctl->noun->cli, word);
+	else
+		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "unknown command \"%s\"", word);
+	if (nearest)
+		xlb_err_hint(&ctl->err, "did you mean %s? Else try xlbctl help", nearest);
+	else
+		xlb_err_hint(&ctl->err, "try xlbctl help");
+	return -EINVAL;
+}
+
+/* A word is the command, the noun before it, or what the command is about. */
+static int read_word(struct reader *reader, const char *word)
+{
+	struct ctl *ctl = reader->ctl;
+
+	if (!ctl->command) {
+		ctl->command = ctl->noun ? command_find_for(ctl->noun, word) : command_find(word);
+		if (ctl->command) {
+			reader->only_words |= (ctl->command->flags & COMMAND_HIDDEN) != 0;
+			return 0;
+		}
+		if (ctl->noun)
+			return command_unknown(ctl, word);
+		ctl->noun = type_by_word(word);
+		return ctl->noun ? 0 : command_unknown(ctl, word);
+	}
+	if (ctl->word_count == WORDS_MAX)
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "too many words, at \"%s\"", word);
+	ctl->words[ctl->word_count++] = word;
+	return 0;
+}
+
+/* What can be said only once the whole line is known. */
+static int check_line(struct reader *reader)
+{
+	struct ctl *ctl = reader->ctl;
+	const struct command *command;
+
+	if (!ctl->command)
+		ctl->command = command_find(ctl->noun ? "list" : "status");
+	command = ctl->command;
+	if (ctl->help)
+		return 0;
+	if (reader->given & ~(command->flags | OPTION_GLOBAL)) {
+		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s does not take --%s", command->word,
+			    reader->given_last->name);
+	} else if (ctl->word_count < command->min_words || ctl->word_count > command->max_words) {
+		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "too %s words: xlbctl %s %s",
+			    ctl->word_count < command->min_words ? "few" : "many", command->word, command->args);
+	} else {
+		return 0;
+	}
+	xlb_err_hint(&ctl->err, "try xlbctl help %s", command->word);
+	return -EINVAL;
+}
+
+int args_parse(struct ctl *ctl, int argc, char **argv)
+{
+	struct reader reader = {.ctl = ctl, .argc = argc, .argv = argv, .next = 1};
+
+	while (reader.next < argc) {
+		const char *text = argv[reader.next++];
+		int r;
+
+		if (reader.only_words || text[0] != '-' || !text[1])
+			r = read_word(&reader, text);
+		else if (!strcmp(text, "--"))
+			r = 0, reader.only_words = true;
+		else if (!ctl->command && !ctl->noun && command_find(text)) /* the hidden ones look like options */
+			r = read_word(&reader, text);
+		else if (text[1] == '-')
+			r = read_long(&reader, text);
+		else
+			r = read_letters(&reader, text);
+		if (r)
+			return r;
+	}
+	return check_line(&reader);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* HTTP/1.1 to xlbd's Unix socket. The only user of libcurl. */
+#ifndef XLB_XLBCTL_CLIENT_H
+#define XLB_XLBCTL_CLIENT_H
+
+#include <jansson.h>
+
+#include "xlbctl/xlbctl.h"
+
+struct request {
+	const char *method;
+	const char *path;  /* "/v1/...", names already encoded */
+	const char *query; /* "a=b&c=d", NULL: none */
+	const void *body;  /* NULL: none */
+	size_t body_size;
+	const char *body_type; /* content type */
+	const char *ssh;       /* value of X-XLB-SSH, NULL: not sent */
+};
+
+struct answer {
+	char *body; /* NUL-terminated */
+	size_t size;
+	json_t *json; /* of the body, NULL if it is not JSON */
+};
+void answer_clear(struct answer *answer);
+#define AUTO_ANSWER __attribute__((cleanup(answer_clear)))
+
+/* "xlb" or "xlb-NAME" to run_dir and socket; -EINVAL (USAGE) for a malformed instance name. */
+int client_init(struct ctl *ctl);
+/*
+ * One exchange. 0 for a 2xx answer; else < 0 with ctl->err filled from the problem document, or of class
+ * UNREACHABLE (ctl->not_running tells whether there is no daemon at all).
+ */
+int client_call(struct ctl *ctl, const struct request *request, struct answer *ret);
+/*
+ * The same for a change: adds the options of changes to the query, and asks the person at the terminal
+ * when the daemon wants agreement.
+ */
+int client_change(struct ctl *ctl, const struct request *request, struct answer *ret);
+/* GET path, an answer that must be JSON. */
+int client_get(struct ctl *ctl, const char *path, struct answer *ret);
+
+/* Percent-encodes a word of a path into `out`. */
+void put_encoded(FILE *out, const char *word);
+/* An action's path: each "{}" of the template is the next of `words`; malloc'd, NULL on lack of memory. */
+char *path_fill(const char *template, const char *const *words);
+
+#endif

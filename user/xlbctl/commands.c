@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The commands: one row each. */
+#include <string.h>
+
+#include "xlbctl/xlbctl.h"
+
+#define CHANGE OPTION_CHANGE
+
+const struct command commands[] = {
+	{NULL, "status", "GET", "/v1/status", "", OPTION_WATCH, 0, 0, verb_status,
+	 "show the whole state on one page (the default)"},
+	{"interface", "attach", "POST", "/v1/interfaces/{}/attach", "IFACE",
+	 CHANGE | OPTION_ATTACH | OPTION_NO_CONFIRM, 1, 1, verb_attach,
+	 "attach a NIC: the host becomes a load balancer; starts xlbd if needed"},
+	{"interface", "detach", "POST", "/v1/interfaces/{}/detach", "IFACE", CHANGE, 1, 1, verb_detach,
+	 "detach a NIC; ends the flows that go through it"},
+	{NULL, "confirm", "POST", "/v1/confirm", "", 0, 0, 0, verb_confirm,
+	 "keep an attach that would undo itself"},
+	{NULL, "check", "POST", "/v1/check", "FILE", 0, 1, 1, verb_check,
+	 "check a configuration file (- is standard input), change nothing"},
+	{NULL, "diff", "POST", "/v1/diff", "FILE", 0, 1, 1, verb_diff,
+	 "show what applying a file would change"},
+	{NULL, "apply", "POST", "/v1/apply", "FILE", CHANGE, 1, 1, verb_apply,
+	 "make a file the configuration"},
+	{NULL, "export", "GET", "/v1/export", "", 0, 0, 0, verb_export, "print the configuration as YAML"},
+	{NULL, "list", "GET", NULL, "TYPE [PARENT]", OPTION_WATCH | COMMAND_TYPED, 0, 2, verb_list,
+	 "list objects of a type as a table"},
+	{NULL, "show", "GET", NULL, "TYPE [PARENT] NAME", COMMAND_TYPED, 1, 3, verb_show,
+	 "show one object: configuration and state"},
+	{NULL, "add", "POST", NULL, "TYPE [PARENT] NAME [VALUE...] [--FIELD VALUE...]",
+	 CHANGE | COMMAND_TYPED | COMMAND_FIELDS, 1, WORDS_MAX, verb_add, "add an object"},
+	{NULL, "set", "PATCH", NULL, "TYPE [PARENT] NAME --FIELD VALUE...",
+	 CHANGE | COMMAND_TYPED | COMMAND_FIELDS, 1, 3, verb_set,
+	 "change fields of an object; an empty VALUE resets to the default"},
+	{NULL, "rm", "DELETE", NULL, "TYPE [PARENT] NAME", CHANGE | COMMAND_TYPED, 1, 3, verb_rm,
+	 "remove an object"},
+	{NULL, "enable", "PATCH", NULL, "[TYPE] [PARENT] NAME", CHANGE | COMMAND_TYPED, 1, 3, verb_enable,
+	 "set enabled: true (a server if no TYPE is given)"},
+	{NULL, "disable", "PATCH", NULL, "[TYPE] [PARENT] NAME", CHANGE | COMMAND_TYPED, 1, 3, verb_enable,
+	 "set enabled: false (a server if no TYPE is given)"},
+	{"server", "drain", "POST", "/v1/server_groups/{}/servers/{}/drain", "GROUP/SERVER",
+	 CHANGE | OPTION_DRAIN, 1, 2, verb_drain, "disable a server and let its flows finish"},
+	{"listener", "test", "GET", NULL, "LB/LISTENER", OPTION_TEST, 1, 2, verb_test,
+	 "connect from a namespace of its own and show which server answered (needs root)"},
+	{NULL, "version", "GET", "/v1/status", "", 0, 0, 0, verb_version, "print the versions of xlbctl and xlbd"},
+	{NULL, "help", NULL, NULL, "[COMMAND|TYPE]", 0, 0, 2, verb_help,
+	 "describe a command, or the fields of a type"},
+	{NULL, "--complete", NULL, NULL, "[WORD...]", COMMAND_HIDDEN, 0, WORDS_MAX, verb_complete,
+	 "print what may follow the words"},
+	{NULL, "--roff", NULL, NULL, "commands|options|fields", COMMAND_HIDDEN, 1, 1, verb_roff,
+	 "print a table of the manual pages"},
+};
+const size_t command_count = ARRAY_SIZE(commands);
+
+const struct command *command_find(const char *word)
+{
+	for (size_t i = 0; i < command_count; i++)
+		if (!strcmp(commands[i].word, word))
+			return &commands[i];
+	return NULL;
+}
+
+const struct command *command_find_for(const struct type *noun, const char *word)
+{
+	const struct command *command = command_find(word);
+
+	if (!command || command->flags & COMMAND_TYPED)
+		return command;
+	return command->noun && type_find(command->noun) == noun ? command : NULL;
+}
+
+/* True if `word`, read with '-' as '_', starts `name`; *ret_whole: is all of it, or its plural. */
+static bool word_starts(const char *word, const char *name, bool *ret_whole)
+{
+	size_t i;
+
+	for (i = 0; word[i] && name[i]; i++)
+		if ((word[i] == '-' ? '_' : word[i]) != name[i])
+			break;
+	*ret_whole = !name[i] && (!word[i] || !strcmp(word + i, "s"));
+	return *ret_whole || !word[i];
+}
+
+const struct type *type_by_word(const char *word)
+{
+	const struct type *found = NULL;
+	bool several = false;
+
+	if (!*word)
+		return NULL;
+	for (size_t i = 0; types[i]; i++) {
+		const char *const names[] = {types[i]->singular, types[i]->plural, types[i]->cli};
+		bool starts = false;
+
+		for (size_t j = 0; j < ARRAY_SIZE(names); j++) {
+			bool whole;
+
+			starts |= word_starts(word, names[j], &whole);
+			if (whole)
+				return types[i];
+		}
+		if (starts && found)
+			several = true;
+		if (starts)
+			found = types[i];
+	}
+	return several ? NULL : found;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* HTTP on the Unix socket: docs/api.md. */
+#ifndef XLB_XLBD_API_H
+#define XLB_XLBD_API_H
+
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "xlbd/engine.h"
+
+struct api;
+
+/* Listens on paths->socket (0660 root:xlb; the group may be missing, then 0600 with a log line). */
+int api_open(struct event_base *base, const struct paths *paths, struct engine *engine, struct api **ret,
+	     struct xlb_err *err);
+struct api *api_close(struct api *api);
+
+#endif

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Opening, closing and reading the engine; what it does is in engine_*.c. */
+#include "xlbd/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "core/tree.h"
+#include "core/types.h"
+#include "xlbd/engine_private.h"
+#include "xlbd/state.h"
+
+#define CONFIG_MAX_BYTES (64U << 20)
+
+uint64_t engine_now(void)
+{
+	return (uint64_t)time(NULL);
+}
+
+static void host_has_changed(void *arg)
+{
+	engine_schedule(arg, true);
+}
+
+static void health_has_changed(void *arg)
+{
+	struct engine *engine = arg;
+	struct xlb_err err;
+
+	if (checker_save(engine->checker, engine->paths.health_file, &err))
+		log_warning("%s, going on", err.text);
+	engine_schedule(engine, false);
+}
+
+static void host_readable(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *engine = arg;
+
+	(void)fd;
+	(void)events;
+	host_dispatch(engine->host);
+}
+
+/* Reads a file the operator owns: regular, of limited size, never a link somebody else may have made. */
+static int read_config(const char *path, char **ret, size_t *ret_size, struct xlb_err *err)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	AUTO_FREE char *text = NULL;
+	struct stat status;
+	ssize_t n;
+
+	if (fd < 0)
+		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot read %s: %m", path);
+	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_size > CONFIG_MAX_BYTES)
+		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL, "%s is not a regular file of at most 64 MiB", path);
+	text = malloc((size_t)status.st_size + 1);
+	if (!text)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	n = read(fd, text, (size_t)status.st_size);
+	if (n < 0)
+		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot read %s: %m", path);
+	text[n] = '\0';
+	*ret_size = (size_t)n;
+	*ret = TAKE(text);
+	return 0;
+}
+
+static int parse_config(const char *path, struct model **ret, struct xlb_err *err)
+{
+	AUTO(tree_free) struct tree *tree = NULL;
+	AUTO_FREE char *text = NULL;
+	size_t size = 0;
+	int r;
+
+	r = read_config(path, &text, &size, err);
+	if (!r)
+		r = tree_parse(path, text, size, &tree, err);
+	return r ? r : model_from_tree(tree, ret, err);
+}
+
+/* The state, or on a first start the configuration file, or nothing. */
+static int load_truth(struct engine *engine, struct xlb_err *err)
+{
+	struct state state = {};
+	int r;
+
+	r = state_load(&engine->paths, &state, err);
+	if (!r) {
+		engine->model = state.model;
+		engine->ids = state.ids;
+		engine->revision = state.revision;
+		snprintf(engine->origin, sizeof(engine->origin), "%s", state.origin);
+		engine->model->has_interfaces = true;
+		engine->saved_version = ids_version(engine->ids);
+		return 0;
+	}
+	if (r != -ENOENT)
+		return r;
+	engine->ids = ids_new();
+	if (!access(engine->paths.config_file, F_OK)) {
+		r = parse_config(engine->paths.config_file, &engine->model, err);
+		if (r)
+			return r;
+		engine->revision = 1;
+		snprintf(engine->origin, sizeof(engine->origin), "%s", engine->paths.config_file);
+		log_notice("first start: applying %s", engine->paths.config_file);
+	} else {
+		engine->model = model_new();
+	}
+	if (!engine->model || !engine->ids)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	engine->model->has_interfaces = true;
+	engine->saved_version = UINT64_MAX; /* nothing saved yet */
+	return 0;
+}
+
+struct listing {
+	struct rows rows;
+	int r;
+};
+
+static void list_row(void *arg, const struct row *row)
+{
+	struct listing *listing = arg;
+
+	if (!listing->r)
+		listing->r = rows_add(&listing->rows, row->table, row->key, row->value);
+}
+
+static bool others_change(const struct table *table)
+{
+	return table->sink == SINK_HOST || table->id == TABLE_ATTACHMENT;
+}
+
+int engine_list(struct engine *engine, bool host_only, struct xlb_err *err)
+{
+	struct listing listing = {};
+	size_t i;
+	int id, r = 0;
+
+	for (id = 0; !r && id < TABLE_COUNT; id++) {
+		struct sink *sink = engine->sinks[tables[id].sink];
+
+		if (host_only && !others_change(&tables[id]))
+			continue;
+		r = sink->list(sink, &tables[id], list_row, &listing, err);
+	}
+	for (i = 0; !r && host_only && i < engine->present.count; i++)
+		if (!others_change(&tables[engine->present.rows[i].table]))
+			list_row(&listing, &engine->present.rows[i]);
+	if (!r && (listing.r || rows_sort(&listing.rows)))
+		r = xlb_err_set(err, XLB_ERR_FAILED, -EIO, "cannot read what is present");
+	if (r) {
+		rows_done(&listing.rows);
+		return r;
+	}
+	if (host_only) { /* the rows that have recipes are among those kept */
+		listing.rows.recipes = TAKE(engine->present.recipes);
+		listing.rows.recipe_count = engine->present.recipe_count;
+		listing.rows.recipe_capacity = engine->present.recipe_capacity;
+		engine->present.recipe_count = 0;
+	}
+	rows_done(&engine->present);
+	engine->present = listing.rows;
+	return 0;
+}
+
+static void index_name(void *arg, struct id_entry *entry)
+{
+	struct engine *engine = arg;
+	struct live_name *name;
+	const char *end;
+
+	if (!entry->live)
+		return;
+	name = calloc(1, sizeof(*name));
+	if (!name)
+		return;
+	end = strchrnul(entry->key, ' ');
+	memcpy(name->key, &(uint32_t){ entry->kind }, sizeof(uint32_t));
+	memcpy(name->key + sizeof(uint32_t), entry->key, (size_t)(end - entry->key));
+	name->id = entry->id;
+	HASH_ADD(hh, engine->live_names, key, sizeof(name->key), name);
+}
+
+static void names_free(struct engine *engine)
+{
+	struct live_name *name, *next;
+
+	HASH_ITER(hh, engine->live_names, name, next) {
+		HASH_DEL(engine->live_names, name);
+		free(name);
+	}
+}
+
+void engine_index_names(struct engine *engine)
+{
+	names_free(engine);
+	ids_each(engine->ids, ID_SERVER, index_name, engine);
+	ids_each(engine->ids, ID_LISTENER, index_name, engine);
+	ids_each(engine->ids, ID_VIP, index_name, engine);
+	ids_each(engine->ids, ID_INTERFACE, index_name, engine);
+}
+
+static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err *err)
+{
+	struct datapath_options options = { .pin_dir = engine->paths.pin_dir, .max_flows = max_flows };
+	struct event_base *base = engine->base;
+	int r;
+
+	r = datapath_open(&options, &engine->datapath, err);
+	if (r)
+		return r;
+	r = host_open(engine->paths.owner_file, host_has_changed, engine, &engine->host, err);
+	if (r)
+		return r;
+	engine->sinks[SINK_DATAPATH] = datapath_sink(engine->datapath);
+	engine->sinks[SINK_HOST] = host_sink(engine->host);
+	engine->checker = checker_new(base, health_has_changed, engine);
+	engine->host_event = event_new(base, host_fd(engine->host), EV_READ | EV_PERSIST, host_readable, engine);
+	if (!engine->checker || !engine->host_event)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	event_add(engine->host_event, NULL);
+	if (checker_load(engine->checker, engine->paths.health_file, err))
+		log_warning("%s, starting without known health", err->text);
+	r = checker_configure(engine->checker, engine->model, err);
+	return r ? r : engine_list(engine, false, err);
+}
+
+int engine_open(struct event_base *base, const struct paths *paths, uint32_t max_flows, struct engine **ret,
+		struct xlb_err *err)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+	int r;
+
+	if (!engine)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	engine->base = base;
+	engine->paths = *paths;
+	engine->worker_fd = -1;
+	r = engine_changes_open(engine, err);
+	if (!r)
+		r = load_truth(engine, err);
+	if (!r)
+		r = open_world(engine, max_flows, err);
+	if (!r)
+		r = engine_sweep_open(engine, err);
+	if (r) {
+		engine_close(engine);
+		return r;
+	}
+	engine_schedule(engine, false);
+	*ret = engine;
+	return 0;
+}
+
+struct engine *engine_close(struct engine *engine)
+{
+	struct xlb_err err;
+
+	if (!engine)
+		return NULL;
+	engine_changes_close(engine);
+	engine_sweep_close(engine);
+	engine_guard_close(engine);
+	engine_announce_close(engine);
+	if (engine->checker && engine->host_event && checker_save(engine->checker, engine->paths.health_file, &err))
+		log_warning("%s", err.text);
+	if (engine->host_event)
+		event_free(engine->host_event);
+	checker_free(engine->checker);
+	host_close(engine->host);
+	datapath_close(engine->datapath);
+	rows_done(&engine->present);
+	names_free(engine);
+	model_free(engine->model);
+	ids_free(engine->ids);
+	free(engine->host_ports[0].ranges);
+	free(engine->host_ports[1].ranges);
+	free(engine);
+	return NULL;
+}
+
+bool engine_file_differs(const struct engine *engine)
+{
+	struct engine *cache = (struct engine *)engine;
+	AUTO(model_free) struct model *model = NULL;
+	struct model_changes diff = {};
+	struct stat status;
+	struct xlb_err err;
+	int64_t mtime;
+
+	if (stat(engine->paths.config_file, &status))
+		return false;
+	mtime = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+	if (mtime == engine->file_mtime_ns && engine->revision == engine->file_checked_revision)
+		return engine->file_differs;
+	cache->file_mtime_ns = mtime;
+	cache->file_checked_revision = engine->revision;
+	cache->file_differs = true;
+	if (!parse_config(engine->paths.config_file, &model, &err) &&
+	    !engine_keep_interfaces(model, engine->model, &err) && !model_diff(engine->model, model, &diff))
+		cache->file_differs = diff.added || diff.changed || diff.removed;
+	free(diff.lines);
+	return engine->file_differs;
+}
+
+const struct model *engine_model(const struct engine *engine)
+{
+	return engine->model;
+}
+
+uint64_t engine_revision(const struct engine *engine)
+{
+	return engine->revision;
+}
+
+const char *engine_origin(const struct engine *engine)
+{
+	return engine->origin;
+}
+
+struct ids *engine_ids(const struct engine *engine)
+{
+	return engine->ids;
+}
+
+struct datapath *engine_datapath(const struct engine *engine)
+{
+	return engine->datapath;
+}
+
+struct host *engine_host(const struct engine *engine)
+{
+	return engine->host;
+}
+
+struct checker *engine_checker(const struct engine *engine)
+{
+	return engine->checker;
+}
+
+const char *engine_trouble(const struct engine *engine)
+{
+	return engine->trouble;
+}
+
+uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const char *name)
+{
+	char key[sizeof(uint32_t) + ID_KEY_MAX] = {};
+	struct live_name *found;
+
+	memcpy(key, &(uint32_t){ kind }, sizeof(uint32_t));
+	snprintf(key + sizeof(uint32_t), ID_KEY_MAX, "%s", name);
+	HASH_FIND(hh, engine->live_names, key, sizeof(key), found);
+	return found ? found->id : 0;
+}
+
+bool engine_group_fails_open(const struct engine *engine, const char *group)
+{
+	const struct server_group *configured = model_group(engine->model, group);
+	struct world world = engine_world(engine, false, false);
+
+	return configured && compile_fails_open(configured, &world);
+}

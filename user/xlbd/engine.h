@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The single writer. Every change of configuration, health or network ends in the same path:
+ * model + health + ids + network -> compile -> diff against what is present -> sinks.
+ */
+#ifndef XLB_XLBD_ENGINE_H
+#define XLB_XLBD_ENGINE_H
+
+#include <event2/event.h>
+
+#include "core/ids.h"
+#include "core/model.h"
+#include "sys/datapath.h"
+#include "sys/host.h"
+#include "xlbd/health.h"
+#include "xlbd/paths.h"
+
+struct engine;
+
+/*
+ * Loads state (or the first-start file), opens datapath and host, adopts what is pinned, brings the world
+ * in line and starts checks and sweep. What cannot be had yet (a missing interface) is waited for.
+ */
+int engine_open(struct event_base *base, const struct paths *paths, uint32_t max_flows, struct engine **ret,
+		struct xlb_err *err);
+/* Saves health and closes handles; the datapath goes on. */
+struct engine *engine_close(struct engine *engine);
+
+struct apply_options {
+	bool dry_run, yes, force, now;
+	uint64_t if_revision; /* 0: any */
+	char origin[256];
+	uint32_t confirm; /* seconds until a guarded attach is undone; 0: not guarded */
+};
+struct apply_result {
+	uint64_t revision;
+	uint32_t added, changed, removed;
+	uint64_t flows_affected; /* flows that will drain or be cut */
+	const char *changes;  /* newline-separated, never NULL */
+	const char *warnings; /* the same */
+};
+/* Makes the model wanted from the current one; runs when the change's turn comes. */
+typedef int (*model_edit)(void *arg, const struct model *current, struct model **ret, struct xlb_err *err);
+/* Called exactly once, from the loop or before engine_apply returns. r < 0: err says why, nothing changed. */
+typedef void (*apply_done)(void *arg, int r, const struct apply_result *result, const struct xlb_err *err);
+
+/* The only way in. Changes queue up; each sees the model its predecessor left. */
+void engine_apply(struct engine *engine, const struct apply_options *options, model_edit edit, void *edit_arg,
+		  apply_done done, void *done_arg);
+/* Keeps a guarded attach. -ENOENT if none waits. */
+int engine_confirm(struct engine *engine, struct xlb_err *err);
+
+/* Reading: valid until the loop turns. */
+const struct model *engine_model(const struct engine *engine);
+uint64_t engine_revision(const struct engine *engine);
+const char *engine_origin(const struct engine *engine);
+bool engine_file_differs(const struct engine *engine); /* /etc/xlb/xlb.yaml exists and is another configuration */
+uint32_t engine_confirm_left(const struct engine *engine);
+struct ids *engine_ids(const struct engine *engine);
+struct datapath *engine_datapath(const struct engine *engine);
+struct host *engine_host(const struct engine *engine);
+struct checker *engine_checker(const struct engine *engine);
+bool engine_group_fails_open(const struct engine *engine, const char *group);
+
+/* The live id of a name: ID_SERVER "web/web1@10.0.1.11", ID_LISTENER "edge/http", ID_VIP "198.51.100.10"; 0: none. */
+uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const char *name);
+/* Flows of an id as of the last full sweep; kinds ID_SERVER, ID_LISTENER, ID_VIP. */
+uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id);
+uint64_t engine_flows_total(const struct engine *engine);
+/* Why the last bringing-in-line did not succeed wholly ("" if it did): shown as a problem. */
+const char *engine_trouble(const struct engine *engine);
+
+#endif

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The one path of every change: edit -> check -> compile -> plan -> (worker: probe VIPs, build contents)
+ * -> state file -> sinks. Changes of health and network take it too, without an edit. One at a time.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "core/types.h"
+#include "xlbd/engine_private.h"
+#include "xlbd/state.h"
+
+#define PROBE_TIMEOUT_MS 600
+#define RECONCILE_DELAY_MS 10 /* lets a burst of notifications become one change */
+#define RETRY_SECONDS 5
+
+struct change {
+	TAILQ_ENTRY(change) link;
+	struct apply_options options;
+	bool by_user; /* false: health or network */
+	model_edit edit;
+	void *edit_arg;
+	apply_done done;
+	void *done_arg;
+
+	struct model *next;
+	struct model_changes diff;
+	struct ids *ids;
+	struct compiled compiled;
+	struct plan plan;
+	uint64_t flows_affected, flows_refused;
+	struct xlb_err err;
+	int r;
+};
+
+static void run_changes(struct engine *engine);
+
+static struct change *change_free(struct change *change)
+{
+	model_free(change->next);
+	free(change->diff.lines);
+	ids_free(change->ids);
+	compiled_done(&change->compiled);
+	plan_done(&change->plan);
+	free(change);
+	return NULL;
+}
+
+/* Reports, frees and goes on with the next. */
+static void change_finish(struct engine *engine, struct change *change)
+{
+	struct apply_result result = {
+		.revision = engine->revision,
+		.added = change->diff.added,
+		.changed = change->diff.changed,
+		.removed = change->diff.removed,
+		.flows_affected = change->flows_affected,
+		.changes = change->diff.lines ? change->diff.lines : "",
+		.warnings = change->compiled.warnings ? change->compiled.warnings : "",
+	};
+
+	TAILQ_REMOVE(&engine->changes, change, link);
+	if (change->done)
+		change->done(change->done_arg, change->r, &result, &change->err);
+	change_free(change);
+}
+
+int engine_keep_interfaces(struct model *next, const struct model *current, struct xlb_err *err)
+{
+	struct model *copy;
+	struct object *object;
+
+	if (next->has_interfaces)
+		return 0;
+	copy = model_copy(current);
+	if (!copy)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	while ((object = TAILQ_FIRST(&copy->interfaces))) {
+		TAILQ_REMOVE(&copy->interfaces, object, link);
+		TAILQ_INSERT_TAIL(&next->interfaces, object, link);
+	}
+	model_free(copy);
+	next->has_interfaces = true;
+	return 0;
+}
+
+static int make_next(struct engine *engine, struct change *change)
+{
+	int r;
+
+	if (!change->by_user) {
+		change->next = model_copy(engine->model);
+		return change->next ? 0 : xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	}
+	if (change->options.if_revision && change->options.if_revision != engine->revision) {
+		xlb_err_set(&change->err, XLB_ERR_CONFLICT, -ESTALE,
+			    "conflict: you edited r%llu, the daemon has r%llu (by %s)",
+			    (unsigned long long)change->options.if_revision,
+			    (unsigned long long)engine->revision, engine->origin);
+		xlb_err_hint(&change->err, "look at `xlbctl diff FILE`, then apply again");
+		return -ESTALE;
+	}
+	r = change->edit(change->edit_arg, engine->model, &change->next, &change->err);
+	if (!r)
+		r = engine_keep_interfaces(change->next, engine->model, &change->err);
+	if (!r)
+		r = model_check(change->next, &change->err);
+	if (!r)
+		r = engine_check_interfaces(engine, change->next, &change->err);
+	if (!r && !change->options.force)
+		r = engine_check_host_ports(engine, change->next, &change->err);
+	if (!r)
+		r = model_diff(engine->model, change->next, &change->diff);
+	return r;
+}
+
+struct retiring {
+	struct engine *engine;
+	struct change *change;
+};
+
+/* Counts flows of what this change retires; those that cannot end in peace need the user's consent. */
+static void count_retiring(void *arg, struct id_entry *entry)
+{
+	struct retiring *retiring = arg;
+	struct id_entry *before = ids_find(retiring->engine->ids, entry->kind, entry->key);
+	uint64_t flows;
+
+	if (entry->live || !before || !before->live)
+		return;
+	flows = engine_flows(retiring->engine, entry->kind, entry->id);
+	if (entry->kind == ID_SERVER)
+		retiring->change->flows_affected += flows;
+	if (entry->kind != ID_SERVER || entry->deadline <= engine_now())
+		retiring->change->flows_refused += flows;
+}
+
+static bool detaches(const struct engine *engine, const struct model *next)
+{
+	const struct object *object;
+
+	TAILQ_FOREACH(object, &engine->model->interfaces, link)
+		if (!object_find(&next->interfaces, object->name))
+			return true;
+	return false;
+}
+
+static int check_consent(struct engine *engine, struct change *change)
+{
+	struct retiring retiring = { .engine = engine, .change = change };
+	bool detach = detaches(engine, change->next);
+
+	ids_each(change->ids, ID_SERVER, count_retiring, &retiring);
+	ids_each(change->ids, ID_LISTENER, count_retiring, &retiring);
+	ids_each(change->ids, ID_VIP, count_retiring, &retiring);
+	if (detach)
+		change->flows_refused = engine_flows_total(engine);
+	if (change->flows_affected < change->flows_refused)
+		change->flows_affected = change->flows_refused;
+	if (!change->flows_refused || change->options.yes || change->options.dry_run)
+		return 0;
+	xlb_err_set(&change->err, XLB_ERR_CONFIRM, -ECANCELED, "this would %s %llu flow%s",
+		    detach ? "cut" : "leave without a listener or cut", (unsigned long long)change->flows_refused,
+		    change->flows_refused == 1 ? "" : "s");
+	xlb_err_hint(&change->err, "repeat with --yes to go on");
+	return -ECANCELED;
+}
+
+/* Everything up to the worker: pure or quick. */
+static int prepare(struct engine *engine, struct change *change)
+{
+	struct world world = engine_world(engine, change->by_user, change->options.now);
+	int r;
+
+	r = make_next(engine, change);
+	if (r)
+		return r;
+	change->ids = ids_copy(engine->ids);
+	if (!change->ids)
+		return xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	r = compile(change->next, change->ids, &world, &change->compiled, &change->err);
+	if (!r && change->by_user)
+		r = check_consent(engine, change);
+	if (!r && engine->host_stale) {
+		r = engine_list(engine, true, &change->err);
+		engine->host_stale = r != 0;
+	}
+	if (!r)
+		r = plan_make(&change->compiled.rows, &engine->present, &change->plan, &change->err);
+	return r;
+}
+
+/* In the worker: a VIP that somebody else answers for is refused. */
+static int probe_addresses(struct change *change)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < change->plan.count; i++) {
+		const struct op *op = &change->plan.ops[i];
+		struct row_vip_addr_key key;
+		char text[ADDR_TEXT_MAX];
+		uint8_t mac[6];
+
+		if (op->kind != OP_PUT || op->row.table != TABLE_VIP_ADDR)
+			continue;
+		memcpy(&key, op->row.key, sizeof(key));
+		r = host_probe_address(key.ifname, &key.addr, PROBE_TIMEOUT_MS, mac, &change->err);
+		if (r != -EADDRINUSE)
+			continue; /* nobody, or a probe that could not be sent: no reason to refuse */
+		format_addr(&key.addr, text);
+		xlb_err_set(&change->err, XLB_ERR_CONFIG, -EADDRINUSE,
+			    "%s is answered by another host on %s, MAC address %02x:%02x:%02x:%02x:%02x:%02x", text,
+			    key.ifname, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		xlb_err_hint(&change->err, "free the address there, or use --force to take it over");
+		return -EADDRINUSE;
+	}
+	return 0;
+}
+
+static void *work(void *arg)
+{
+	struct engine *engine = arg;
+	struct change *change = TAILQ_FIRST(&engine->changes);
+	uint64_t one = 1;
+
+	if (change->by_user && !change->options.force)
+		change->r = probe_addresses(change);
+	if (!change->r)
+		change->r = plan_build(&change->plan, &change->compiled.rows, &change->err);
+	if (write(engine->worker_fd, &one, sizeof(one)) != sizeof(one))
+		abort(); /* an eventfd takes any count below its limit */
+	return NULL;
+}
+
+static bool needs_worker(const struct change *change)
+{
+	size_t i;
+
+	for (i = 0; i < change->plan.count; i++) {
+		enum table_id table = change->plan.ops[i].row.table;
+
+		if (table == TABLE_MAGLEV || table == TABLE_PORT_SET || table == TABLE_VIP_ADDR)
+			return true;
+	}
+	return false;
+}
+
+/* The model that a restart may know: without attachments that still wait for their confirmation. */
+static int save_state(struct engine *engine, uint64_t revision, const char *origin, const struct model *model,
+		      const struct ids *ids, bool new_revision, uint32_t confirm, struct xlb_err *err)
+{
+	AUTO(model_free) struct model *known = model_copy(model);
+	struct object *object, *next;
+
+	if (!known)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	for (object = TAILQ_FIRST(&known->interfaces); object; object = next) {
+		next = TAILQ_NEXT(object, link);
+		if (engine_is_guarded(engine, object->name) ||
+		    (confirm && !object_find(&engine->model->interfaces, object->name)))
+			object_remove(known, object);
+	}
+	return state_save(&engine->paths, revision, origin, known, ids, new_revision, err);
+}
+
+static int commit(struct engine *engine, struct change *change)
+{
+	bool changed = change->by_user && (change->diff.added || change->diff.changed || change->diff.removed);
+	uint64_t revision = engine->revision + changed;
+	const char *origin = changed ? change->options.origin : engine->origin;
+	bool stale = changed || ids_version(change->ids) != engine->saved_version;
+	struct xlb_err ignored;
+	int r;
+
+	if (stale) {
+		/* first the ids, then the maps: an id that a map knows is never handed out twice */
+		r = save_state(engine, revision, origin, change->next, change->ids, changed,
+			       change->options.confirm, &change->err);
+		if (r)
+			return r;
+	}
+	r = plan_apply(&change->plan, engine->sinks, &engine->present, &change->err);
+	if (r) {
+		if (stale && save_state(engine, engine->revision, engine->origin, engine->model, engine->ids, false,
+					0, &ignored))
+			log_error("cannot write the state file back: %s", ignored.text);
+		return r;
+	}
+	if (change->plan.count)
+		datapath_settle(engine->datapath);
+	engine->saved_version = ids_version(change->ids);
+	engine->revision = revision;
+	if (changed)
+		snprintf(engine->origin, sizeof(engine->origin), "%s", change->options.origin);
+	return 0;
+}
+
+/* The new state becomes the engine's. */
+static void adopt(struct engine *engine, struct change *change)
+{
+	struct xlb_err err;
+
+	if (change->by_user && change->options.confirm)
+		engine_guard_start(engine, engine->model, change->next, change->options.confirm);
+	rows_done(&engine->present);
+	engine->present = change->compiled.rows;
+	memset(&change->compiled.rows, 0, sizeof(change->compiled.rows));
+	model_free(engine->model);
+	engine->model = TAKE(change->next);
+	ids_free(engine->ids);
+	engine->ids = TAKE(change->ids);
+	engine_index_names(engine);
+	engine_announce(engine, &change->plan);
+	if (change->by_user) {
+		if (checker_configure(engine->checker, engine->model, &err))
+			log_error("health checks: %s", err.text);
+		engine_schedule(engine, false); /* health of what is new */
+	}
+}
+
+static void note_trouble(struct engine *engine, const struct change *change)
+{
+	struct timeval retry = { .tv_sec = RETRY_SECONDS };
+
+	if (change->by_user)
+		return;
+	if (!change->r) {
+		if (engine->trouble[0])
+			log_notice("in line again");
+		engine->trouble[0] = '\0';
+		return;
+	}
+	if (strcmp(engine->trouble, change->err.text))
+		log_error("cannot bring the host in line: %s, trying again every %d s", change->err.text,
+			  RETRY_SECONDS);
+	snprintf(engine->trouble, sizeof(engine->trouble), "%s", change->err.text);
+	engine->host_stale = true;
+	evtimer_add(engine->reconcile_timer, &retry);
+}
+
+/* Back in the loop with everything built. */
+static void complete(struct engine *engine, struct change *change)
+{
+	if (!change->r && !change->options.dry_run) {
+		change->r = commit(engine, change);
+		if (!change->r)
+			adopt(engine, change);
+	}
+	note_trouble(engine, change);
+	change_finish(engine, change);
+}
+
+static void worker_done(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *engine = arg;
+	uint64_t count;
+
+	(void)events;
+	if (read(fd, &count, sizeof(count)) != sizeof(count) || !engine->working)
+		return;
+	pthread_join(engine->worker, NULL);
+	engine->working = false;
+	complete(engine, TAILQ_FIRST(&engine->changes));
+	run_changes(engine);
+}
+
+static void run_changes(struct engine *engine)
+{
+	struct change *change;
+
+	while (!engine->working && (change = TAILQ_FIRST(&engine->changes))) {
+		change->r = prepare(engine, change);
+		if (!change->r && needs_worker(change)) {
+			if (!pthread_create(&engine->worker, NULL, work, engine)) {
+				engine->working = true;
+				return;
+			}
+			change->r = xlb_err_set(&change->err, XLB_ERR_FAILED, -EAGAIN, "cannot start a thread");
+		}
+		complete(engine, change);
+	}
+}
+
+static struct change *change_new(struct engine *engine)
+{
+	struct change *change = calloc(1, sizeof(*change));
+
+	if (change)
+		TAILQ_INSERT_TAIL(&engine->changes, change, link);
+	return change;
+}
+
+void engine_apply(struct engine *engine, const struct apply_options *options, model_edit edit, void *edit_arg,
+		  apply_done done, void *done_arg)
+{
+	bool idle = TAILQ_EMPTY(&engine->changes);
+	struct change *change = change_new(engine);
+
+	if (!change) {
+		struct apply_result none = { .changes = "", .warnings = "" };
+		struct xlb_err err;
+
+		xlb_err_set(&err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+		done(done_arg, -ENOMEM, &none, &err);
+		return;
+	}
+	change->options = *options;
+	change->by_user = true;
+	change->edit = edit;
+	change->edit_arg = edit_arg;
+	change->done = done;
+	change->done_arg = done_arg;
+	if (idle)
+		run_changes(engine);
+}
+
+static void reconcile(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *engine = arg;
+	bool idle = TAILQ_EMPTY(&engine->changes);
+
+	(void)fd;
+	(void)events;
+	if (change_new(engine) && idle)
+		run_changes(engine);
+}
+
+void engine_schedule(struct engine *engine, bool host_stale)
+{
+	struct timeval delay = { .tv_usec = RECONCILE_DELAY_MS * 1000 };
+
+	engine->host_stale |= host_stale;
+	evtimer_add(engine->reconcile_timer, &delay);
+}
+
+int engine_changes_open(struct engine *engine, struct xlb_err *err)
+{
+	TAILQ_INIT(&engine->changes);
+	engine->worker_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (engine->worker_fd < 0)
+		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "eventfd: %m");
+	engine->reconcile_timer = evtimer_new(engine->base, reconcile, engine);
+	engine->worker_event =
+		event_new(engine->base, engine->worker_fd, EV_READ | EV_PERSIST, worker_done, engine);
+	if (!engine->reconcile_timer || !engine->worker_event)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	event_add(engine->worker_event, NULL);
+	return 0;
+}
+
+void engine_changes_close(struct engine *engine)
+{
+	struct change *change;
+
+	if (engine->working)
+		pthread_join(engine->worker, NULL);
+	while ((change = TAILQ_FIRST(&engine->changes))) {
+		change->r = xlb_err_set(&change->err, XLB_ERR_FAILED, -ESHUTDOWN, "xlbd is stopping");
+		change_finish(engine, change);
+	}
+	if (engine->reconcile_timer)
+		event_free(engine->reconcile_timer);
+	if (engine->worker_event)
+		event_free(engine->worker_event);
+	if (engine->worker_fd >= 0)
+		close(engine->worker_fd);
+}

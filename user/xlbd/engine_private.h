@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the parts of the engine share. */
+#ifndef XLB_XLBD_ENGINE_PRIVATE_H
+#define XLB_XLBD_ENGINE_PRIVATE_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "core/compile.h"
+#include "core/plan.h"
+#include "xlbd/engine.h"
+
+/* Flows per id, by kind; index is the id. `live` leaves closed flows and tombstones out, `held` counts every record. */
+struct flow_counts {
+	uint32_t *live[ID_KIND_COUNT], *held[ID_KIND_COUNT];
+	uint64_t total;
+};
+
+struct sweep {
+	struct event *timer;
+	struct flow_counts done, running; /* of the last whole pass, of the one under way */
+	bool under_way;			  /* a pass has begun and is not over */
+	uint64_t pass_began;		  /* wall clock seconds */
+	uint32_t stamp;			  /* datapath's now, taken at each slice */
+	uint32_t *idle_units;		  /* by listener id, taken at the start of a pass */
+	uint8_t *server_reset;		  /* by server id */
+	uint8_t *vip_cut;		  /* by VIP id */
+};
+
+/* A live name and its id, for engine_live_id. */
+struct live_name {
+	char key[sizeof(uint32_t) + ID_KEY_MAX];
+	uint32_t id;
+	UT_hash_handle hh;
+};
+
+struct change; /* one engine_apply on its way */
+TAILQ_HEAD(change_list, change);
+
+struct engine {
+	struct event_base *base;
+	struct paths paths;
+	struct datapath *datapath;
+	struct host *host;
+	struct checker *checker;
+	struct sink *sinks[SINK_COUNT];
+
+	struct model *model;
+	struct ids *ids;
+	uint64_t revision;
+	char origin[256];
+	struct rows present;	 /* what the sinks hold */
+	uint64_t saved_version;	 /* ids_version of the state file */
+	char trouble[768];
+	struct live_name *live_names;
+
+	struct change_list changes; /* the first one is under way */
+	bool working;		    /* the first change is in the worker */
+	bool host_stale;	    /* host and attachment rows must be listed anew */
+	struct event *reconcile_timer, *worker_event, *host_event;
+	int worker_fd;
+	pthread_t worker;
+
+	struct event *guard_timer;
+	uint64_t guard_deadline; /* wall clock seconds, 0: none */
+	char (*guarded)[IFNAMSIZ];
+	uint32_t guarded_count;
+
+	struct event *announce_timer;
+	struct announcement *announcements;
+	uint32_t announcement_count;
+
+	struct sweep sweep;
+	struct port_list host_ports[2]; /* world_of keeps the last answers for TCP and UDP */
+	bool file_differs;
+	uint64_t file_checked_revision;
+	int64_t file_mtime_ns;
+};
+
+uint64_t engine_now(void); /* wall clock seconds */
+
+/* engine_world.c: what compile may ask, answered by host and checker */
+struct world engine_world(const struct engine *engine, bool strict, bool cut_now);
+/* Refuses listeners on ports that the host itself uses; -EADDRINUSE names the socket. */
+int engine_check_host_ports(struct engine *engine, const struct model *model, struct xlb_err *err);
+/* Refuses new interfaces that do not exist or cannot run XDP. */
+int engine_check_interfaces(struct engine *engine, const struct model *next, struct xlb_err *err);
+
+/* engine_change.c: brings the world in line with model, health and network; soon, once */
+void engine_schedule(struct engine *engine, bool host_stale);
+int engine_changes_open(struct engine *engine, struct xlb_err *err);
+void engine_changes_close(struct engine *engine);
+/* Reads anew what is present: everything, or what others than xlb can change (host tables, attachments). */
+int engine_list(struct engine *engine, bool host_only, struct xlb_err *err);
+void engine_index_names(struct engine *engine);
+/* A text without `interfaces` leaves attachments alone: gives `next` those of `current`. */
+int engine_keep_interfaces(struct model *next, const struct model *current, struct xlb_err *err);
+
+/* engine_guard.c: attachments that vanish unless confirmed */
+void engine_guard_start(struct engine *engine, const struct model *before, const struct model *after,
+			uint32_t seconds);
+bool engine_is_guarded(const struct engine *engine, const char *ifname);
+void engine_guard_close(struct engine *engine);
+
+/* engine_announce.c: gratuitous ARPs and unsolicited NAs, three a second apart */
+void engine_announce(struct engine *engine, const struct plan *plan);
+void engine_announce_close(struct engine *engine);
+
+/* engine_sweep.c: expiry, counts, retired ids */
+int engine_sweep_open(struct engine *engine, struct xlb_err *err);
+void engine_sweep_close(struct engine *engine);
+
+#endif

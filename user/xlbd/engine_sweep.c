@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Walks the flow table about once a second, in slices: forgets what is over, cuts what a drained server
+ * still has, counts flows per id, and frees the ids that retired and are held by no record any more.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "xlbd/engine_private.h"
+
+#define SLICE_FLOWS 2048 /* about a millisecond */
+#define SLICE_PAUSE_US 1000
+#define PASS_PAUSE_US 1000000
+
+static const enum id_kind counted[] = { ID_INTERFACE, ID_VIP, ID_LISTENER, ID_SERVER, ID_SNAT, ID_BITMAP };
+#define COUNTED (sizeof(counted) / sizeof(counted[0]))
+
+static const uint32_t id_limits[ID_KIND_COUNT] = {
+	[ID_INTERFACE] = XLB_MAX_INTERFACES,
+	[ID_VIP] = XLB_MAX_VIPS,
+	[ID_LISTENER] = XLB_MAX_LISTENERS,
+	[ID_SERVER] = XLB_MAX_SERVERS,
+	[ID_SNAT] = XLB_MAX_SNATS,
+	[ID_BITMAP] = XLB_SNAT_CHUNKS * XLB_SNAT_PER_CHUNK,
+};
+
+static int counts_open(struct flow_counts *counts)
+{
+	size_t i;
+
+	for (i = 0; i < COUNTED; i++) {
+		counts->live[counted[i]] = calloc(id_limits[counted[i]], sizeof(uint32_t));
+		counts->held[counted[i]] = calloc(id_limits[counted[i]], sizeof(uint32_t));
+		if (!counts->live[counted[i]] || !counts->held[counted[i]])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void counts_clear(struct flow_counts *counts)
+{
+	size_t i;
+
+	for (i = 0; i < COUNTED; i++) {
+		memset(counts->live[counted[i]], 0, id_limits[counted[i]] * sizeof(uint32_t));
+		memset(counts->held[counted[i]], 0, id_limits[counted[i]] * sizeof(uint32_t));
+	}
+	counts->total = 0;
+}
+
+static void counts_close(struct flow_counts *counts)
+{
+	size_t i;
+
+	for (i = 0; i < COUNTED; i++) {
+		free(counts->live[counted[i]]);
+		free(counts->held[counted[i]]);
+	}
+}
+
+static void count(struct flow_counts *counts, enum id_kind kind, uint32_t id, bool live)
+{
+	if (id >= id_limits[kind])
+		return;
+	counts->held[kind][id]++;
+	counts->live[kind][id] += live;
+}
+
+/* Seconds in stamp units, rounded up and one more, because a stamp is up to one unit old when written. */
+static uint32_t units(uint64_t seconds)
+{
+	uint64_t u = ((seconds * 1000000000ULL) >> XLB_STAMP_SHIFT) + 2;
+
+	return u > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)u;
+}
+
+/* Units after the last packet at which the record is forgotten; the datapath ends the flow before that. */
+static uint32_t lifetime(const struct sweep *sweep, const struct xlb_flow_key *key, const struct xlb_flow *flow)
+{
+	uint32_t idle = sweep->idle_units[flow->listener % XLB_MAX_LISTENERS];
+
+	if (key->protocol == IPPROTO_UDP)
+		return flow->state == XLB_FLOW_TOMBSTONE ? 0 : idle;
+	switch (flow->state) {
+	case XLB_FLOW_NEW:
+		return units(XLB_TIMEOUT_NEW_TCP);
+	case XLB_FLOW_ESTABLISHED:
+		return idle >= UINT32_MAX / 2 ? idle : idle + units(XLB_TIMEOUT_TOMBSTONE);
+	case XLB_FLOW_CLOSING:
+		if (flow->flags & (XLB_FLOW_RST_CLIENT | XLB_FLOW_RST_SERVER))
+			return units(XLB_TIMEOUT_RST + XLB_TIMEOUT_CLOSED);
+		return units(XLB_TIMEOUT_CLOSING + XLB_TIMEOUT_CLOSED);
+	case XLB_FLOW_CLOSED:
+		return units(XLB_TIMEOUT_CLOSED);
+	default:
+		return units(XLB_TIMEOUT_TOMBSTONE);
+	}
+}
+
+static bool is_live(const struct xlb_flow *flow)
+{
+	return flow->state == XLB_FLOW_NEW || flow->state == XLB_FLOW_ESTABLISHED ||
+	       (flow->state == XLB_FLOW_CLOSING && !(flow->flags & (XLB_FLOW_RST_CLIENT | XLB_FLOW_RST_SERVER)));
+}
+
+static enum flow_action visit(void *arg, const struct xlb_flow_key *key, const struct xlb_flow *flow)
+{
+	struct sweep *sweep = arg;
+	struct flow_counts *counts = &sweep->running;
+	uint32_t age = sweep->stamp - flow->stamp;
+	bool reset = flow->server < XLB_MAX_SERVERS && sweep->server_reset[flow->server];
+	bool live = is_live(flow);
+
+	if ((int32_t)age < 0)
+		age = 0; /* stamped after the slice began */
+	if (age > lifetime(sweep, key, flow) || (key->vip < XLB_MAX_VIPS && sweep->vip_cut[key->vip]))
+		return FLOW_DELETE;
+	if (reset && key->protocol == IPPROTO_UDP)
+		return FLOW_DELETE;
+	live = live && !reset;
+	counts->total += live;
+	count(counts, ID_VIP, key->vip, live);
+	count(counts, ID_LISTENER, flow->listener, live);
+	count(counts, ID_SERVER, flow->server, live);
+	count(counts, ID_SNAT, flow->snat, live);
+	count(counts, ID_BITMAP, flow->bitmap, live);
+	count(counts, ID_INTERFACE, flow->reply.interface, live);
+	return reset && is_live(flow) ? FLOW_TO_TOMBSTONE : FLOW_KEEP;
+}
+
+static void note_vip(void *arg, struct id_entry *entry)
+{
+	struct sweep *sweep = arg;
+
+	sweep->vip_cut[entry->id] = !entry->live && entry->deadline <= engine_now();
+}
+
+/* What the visits of this pass need, by id. */
+static void pass_begin(struct engine *engine)
+{
+	struct sweep *sweep = &engine->sweep;
+	size_t i;
+
+	counts_clear(&sweep->running);
+	sweep->pass_began = engine_now();
+	for (i = 0; i < XLB_MAX_LISTENERS; i++)
+		sweep->idle_units[i] = UINT32_MAX / 2; /* younger than this pass: not to be judged by it */
+	memset(sweep->server_reset, 0, XLB_MAX_SERVERS);
+	memset(sweep->vip_cut, 0, XLB_MAX_VIPS);
+	ids_each(engine->ids, ID_VIP, note_vip, sweep);
+	for (i = 0; i < engine->present.count; i++) {
+		const struct row *row = &engine->present.rows[i];
+		struct row_id key;
+
+		memcpy(&key, row->key, sizeof(key));
+		if (row->table == TABLE_LISTENER && key.id < XLB_MAX_LISTENERS) {
+			struct xlb_listener value;
+
+			memcpy(&value, row->value, sizeof(value));
+			sweep->idle_units[key.id] = units(value.idle_timeout);
+		} else if (row->table == TABLE_SERVER && key.id < XLB_MAX_SERVERS) {
+			struct xlb_server value;
+
+			memcpy(&value, row->value, sizeof(value));
+			sweep->server_reset[key.id] = !!(value.flags & XLB_SERVER_RESET);
+		}
+	}
+}
+
+struct release {
+	struct engine *engine;
+	uint32_t released;
+	bool due; /* some server's drain is over, but its row does not say so yet */
+};
+
+static void release_unheld(void *arg, struct id_entry *entry)
+{
+	struct release *release = arg;
+	struct sweep *sweep = &release->engine->sweep;
+
+	if (entry->live || entry->since >= sweep->pass_began || sweep->done.held[entry->kind][entry->id])
+		return;
+	ids_release(release->engine->ids, entry->kind, entry->id);
+	release->released++;
+}
+
+static void note_due(void *arg, struct id_entry *entry)
+{
+	struct release *release = arg;
+	const struct row *row;
+	struct xlb_server value;
+
+	if ((entry->live && !entry->draining) || entry->deadline > engine_now())
+		return;
+	row = rows_find(&release->engine->present, TABLE_SERVER, &(struct row_id){ entry->id });
+	if (!row)
+		return;
+	memcpy(&value, row->value, sizeof(value));
+	release->due |= !(value.flags & XLB_SERVER_RESET);
+}
+
+static void pass_end(struct engine *engine)
+{
+	struct sweep *sweep = &engine->sweep;
+	struct release release = { .engine = engine };
+	struct flow_counts counts = sweep->done;
+	size_t i;
+
+	sweep->done = sweep->running;
+	sweep->running = counts;
+	if (!TAILQ_EMPTY(&engine->changes))
+		return; /* a change under way works on a copy of the ids: next time */
+	for (i = 0; i < COUNTED; i++)
+		ids_each(engine->ids, counted[i], release_unheld, &release);
+	ids_each(engine->ids, ID_SERVER, note_due, &release);
+	if (release.released || release.due)
+		engine_schedule(engine, false);
+}
+
+static void slice(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *engine = arg;
+	struct sweep *sweep = &engine->sweep;
+	struct timeval pause = { .tv_usec = SLICE_PAUSE_US };
+	struct xlb_err err;
+	bool done = false;
+
+	(void)fd;
+	(void)events;
+	if (!sweep->under_way)
+		pass_begin(engine);
+	sweep->under_way = true;
+	sweep->stamp = datapath_stamp();
+	if (datapath_walk_flows(engine->datapath, SLICE_FLOWS, visit, sweep, &done, &err)) {
+		log_error("flow sweep: %s, starting over", err.text);
+		done = true;
+	} else if (done) {
+		pass_end(engine);
+	}
+	sweep->under_way = !done;
+	if (done)
+		pause = (struct timeval){ .tv_sec = PASS_PAUSE_US / 1000000, .tv_usec = PASS_PAUSE_US % 1000000 };
+	evtimer_add(sweep->timer, &pause);
+}
+
+int engine_sweep_open(struct engine *engine, struct xlb_err *err)
+{
+	struct sweep *sweep = &engine->sweep;
+	struct timeval soon = { .tv_usec = SLICE_PAUSE_US };
+
+	sweep->idle_units = calloc(XLB_MAX_LISTENERS, sizeof(*sweep->idle_units));
+	sweep->server_reset = calloc(XLB_MAX_SERVERS, 1);
+	sweep->vip_cut = calloc(XLB_MAX_VIPS, 1);
+	sweep->timer = evtimer_new(engine->base, slice, engine);
+	if (!sweep->idle_units || !sweep->server_reset || !sweep->vip_cut || !sweep->timer ||
+	    counts_open(&sweep->done) || counts_open(&sweep->running))
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	evtimer_add(sweep->timer, &soon);
+	return 0;
+}
+
+void engine_sweep_close(struct engine *engine)
+{
+	struct sweep *sweep = &engine->sweep;
+
+	if (sweep->timer)
+		event_free(sweep->timer);
+	counts_close(&sweep->done);
+	counts_close(&sweep->running);
+	free(sweep->idle_units);
+	free(sweep->server_reset);
+	free(sweep->vip_cut);
+}
+
+uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id)
+{
+	const uint32_t *live = engine->sweep.done.live[kind];
+
+	return live && id < id_limits[kind] ? live[id] : 0;
+}
+
+uint64_t engine_flows_total(const struct engine *engine)
+{
+	return engine->sweep.done.total;
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The world as compile sees it. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/types.h"
+#include "xlbd/engine_private.h"
+
+static int world_link(void *arg, const char *ifname, struct world_link *ret)
+{
+	struct engine *engine = arg;
+	struct host_link link;
+	struct xlb_err ignored;
+	int r;
+
+	r = host_link(engine->host, ifname, &link, &ignored);
+	if (r)
+		return r;
+	ret->ifindex = link.ifindex;
+	ret->mtu = link.mtu;
+	memcpy(ret->mac, link.mac, sizeof(ret->mac));
+	return 0;
+}
+
+static bool addr_is_set(const struct xlb_addr *addr)
+{
+	return addr->words[0] || addr->words[1] || addr->words[3];
+}
+
+static int world_route(void *arg, const struct xlb_addr *addr, struct world_route *ret)
+{
+	struct engine *engine = arg;
+	struct host_route route;
+	struct xlb_err ignored;
+	int r;
+
+	r = host_route(engine->host, addr, &route, &ignored);
+	if (r)
+		return r;
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->ifname, route.ifname, sizeof(ret->ifname));
+	ret->ifindex = route.ifindex;
+	ret->next = addr_is_set(&route.gateway) ? route.gateway : *addr;
+	ret->source = route.source;
+	ret->local = route.local;
+	return 0;
+}
+
+static int world_neighbour(void *arg, uint32_t ifindex, const struct xlb_addr *addr, uint8_t ret_mac[6])
+{
+	struct engine *engine = arg;
+
+	return host_neighbour(engine->host, ifindex, addr, ret_mac);
+}
+
+static bool world_owns_address(void *arg, const struct xlb_addr *addr)
+{
+	struct engine *engine = arg;
+
+	return host_owns_address(engine->host, addr);
+}
+
+static bool world_on_link(void *arg, const char *ifname, const struct xlb_addr *addr)
+{
+	struct engine *engine = arg;
+
+	return host_on_link(engine->host, ifname, addr);
+}
+
+static enum health world_health(void *arg, const char *group, const char *server, const struct xlb_addr *addr)
+{
+	struct engine *engine = arg;
+	const struct server_group *configured = model_group(engine->model, group);
+	struct check_status status;
+
+	if (!checker_status(engine->checker, group, server, addr, &status))
+		return status.health;
+	/* not checked: because the group wants none, or because the checker has not heard of it yet */
+	return configured && configured->health_check.type == CHECK_NONE ? HEALTH_UP : HEALTH_INITIAL;
+}
+
+static bool world_group_ever_up(void *arg, const char *group)
+{
+	struct engine *engine = arg;
+
+	return checker_group_ever_up(engine->checker, group);
+}
+
+/* True if a socket bound like this would take packets to `addr`. */
+static bool socket_covers(const struct host_socket *socket, const struct xlb_addr *addr)
+{
+	return !addr_is_set(&socket->addr) || addr_equal(&socket->addr, addr);
+}
+
+static const struct port_list *world_host_ports(void *arg, const struct xlb_addr *addr, uint32_t protocol)
+{
+	struct engine *engine = arg;
+	struct port_list *list = &engine->host_ports[protocol == IPPROTO_UDP];
+	AUTO_FREE struct host_socket *sockets = NULL;
+	struct port_range *ranges;
+	struct xlb_err ignored;
+	uint32_t i, count = 0;
+
+	if (host_sockets(&sockets, &count, &ignored))
+		count = 0;
+	ranges = realloc(list->ranges, (count + 1) * sizeof(*ranges));
+	if (!ranges)
+		return NULL;
+	list->ranges = ranges;
+	list->count = 0;
+	ranges[list->count++] = host_ephemeral_ports();
+	for (i = 0; i < count; i++)
+		if (sockets[i].protocol == protocol && socket_covers(&sockets[i], addr))
+			ranges[list->count++] = (struct port_range){ sockets[i].port_h, sockets[i].port_h };
+	return list;
+}
+
+struct world engine_world(const struct engine *engine, bool strict, bool cut_now)
+{
+	return (struct world){
+		.arg = (void *)engine,
+		.link = world_link,
+		.route = world_route,
+		.neighbour = world_neighbour,
+		.owns_address = world_owns_address,
+		.on_link = world_on_link,
+		.host_ports = world_host_ports,
+		.health = world_health,
+		.group_ever_up = world_group_ever_up,
+		.now = engine_now(),
+		.strict = strict,
+		.cut_now = cut_now,
+	};
+}
+
+static bool list_has_port(const struct port_list *list, uint16_t port_h)
+{
+	uint32_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (list->ranges[i].from == port_h && list->ranges[i].to == port_h)
+			return true;
+	return false;
+}
+
+/* One listener of one VIP against every socket: only single ports refuse, ranges and `any` go around. */
+static int check_listener(const struct load_balancer *lb, const struct listener *listener,
+			  const struct xlb_addr *addr, const struct host_socket *sockets, uint32_t count,
+			  struct xlb_err *err)
+{
+	char text[ADDR_TEXT_MAX];
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		const struct host_socket *socket = &sockets[i];
+
+		if (socket->protocol != listener->protocol || !socket_covers(socket, addr) ||
+		    !list_has_port(&listener->port, socket->port_h))
+			continue;
+		format_addr(addr, text);
+		xlb_err_set(err, XLB_ERR_CONFIG, -EADDRINUSE,
+			    "listener %s/%s: %s is this host's own address and %s%s%s listens on its %s port %u",
+			    lb->object.name, listener->object.name, text, socket->process[0] ? "\"" : "",
+			    socket->process[0] ? socket->process : "a process", socket->process[0] ? "\"" : "",
+			    listener->protocol == IPPROTO_UDP ? "UDP" : "TCP", socket->port_h);
+		snprintf(err->pointer, sizeof(err->pointer), "/load_balancers/%s/listeners/%s/port",
+			 lb->object.name, listener->object.name);
+		xlb_err_hint(err, "use another port or address, or --force to take it from the host");
+		return -EADDRINUSE;
+	}
+	return 0;
+}
+
+static int check_lb(struct engine *engine, const struct load_balancer *lb, const struct host_socket *sockets,
+		    uint32_t count, struct xlb_err *err)
+{
+	const struct object *object;
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < lb->addresses.count; i++) {
+		if (!host_owns_address(engine->host, &lb->addresses.addrs[i]))
+			continue;
+		TAILQ_FOREACH(object, &lb->listeners, link) {
+			const struct listener *listener = (const struct listener *)object;
+
+			if (!r && listener->enabled)
+				r = check_listener(lb, listener, &lb->addresses.addrs[i], sockets, count, err);
+		}
+	}
+	return r;
+}
+
+int engine_check_host_ports(struct engine *engine, const struct model *model, struct xlb_err *err)
+{
+	AUTO_FREE struct host_socket *sockets = NULL;
+	const struct object *object;
+	uint32_t count;
+	int r;
+
+	r = host_sockets(&sockets, &count, err);
+	TAILQ_FOREACH(object, &model->load_balancers, link) {
+		const struct load_balancer *lb = (const struct load_balancer *)object;
+
+		if (!r && lb->enabled)
+			r = check_lb(engine, lb, sockets, count, err);
+	}
+	return r;
+}
+
+static int check_interface(struct engine *engine, const struct object *object, struct xlb_err *err)
+{
+	struct host_link link;
+	int r;
+
+	r = host_link(engine->host, object->name, &link, err);
+	if (!r && !strcmp(link.kind, "vlan")) {
+		r = xlb_err_set(err, XLB_ERR_UNSUPPORTED, -EOPNOTSUPP,
+				"%s is a VLAN device and cannot run native XDP", object->name);
+		xlb_err_hint(err, "attach to its parent: xlbctl attach %s", link.parent);
+	}
+	if (r)
+		snprintf(err->pointer, sizeof(err->pointer), "/interfaces/%s", object->name);
+	return r;
+}
+
+int engine_check_interfaces(struct engine *engine, const struct model *next, struct xlb_err *err)
+{
+	const struct object *object;
+	int r = 0;
+
+	TAILQ_FOREACH(object, &next->interfaces, link)
+		if (!r && !object_find(&engine->model->interfaces, object->name))
+			r = check_interface(engine, object, err);
+	return r;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Runs the health checks of every address of every server; one timer and at most one socket each. */
+#ifndef XLB_XLBD_HEALTH_H
+#define XLB_XLBD_HEALTH_H
+
+#include <event2/event.h>
+
+#include "core/health.h"
+#include "core/model.h"
+
+struct checker;
+
+/* Called from the loop after some address changed its state (coalesced). */
+typedef void (*checker_changed)(void *arg);
+
+struct checker *checker_new(struct event_base *base, checker_changed changed, void *arg);
+struct checker *checker_free(struct checker *checker);
+/*
+ * Follows a new model: unchanged checks go on undisturbed, new ones run at once (the start of many is
+ * spread over one interval after the first result), vanished ones stop. Disabled servers are checked too.
+ */
+int checker_configure(struct checker *checker, const struct model *model, struct xlb_err *err);
+
+struct check_status {
+	enum health health;
+	bool ever_up;
+	char reason[128];	/* of the last failure: "connection refused", "http 503 from /healthz"; "" if it passed */
+	uint64_t since;		/* wall clock seconds of the last change of state */
+	uint64_t passed, failed; /* checks so far */
+};
+/* The address of a server; -ENOENT if it is not checked (type none: then health is HEALTH_UP). */
+int checker_status(const struct checker *checker, const char *group, const char *server,
+		   const struct xlb_addr *addr, struct check_status *ret);
+bool checker_group_ever_up(const struct checker *checker, const char *group);
+
+/* Known health survives restarts: load before the first configure, save after changes and at exit. */
+int checker_load(struct checker *checker, const char *file, struct xlb_err *err);
+int checker_save(const struct checker *checker, const char *file, struct xlb_err *err);
+
+#endif
