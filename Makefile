@@ -159,7 +159,7 @@ unit packet verifier fuzz: %: %-build FORCE
 
 SOURCES := $(wildcard bpf/*.[ch] include/xlb/*.h user/*/*.[ch] tests/*/*.[ch])
 format-check:
-	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(SOURCES)
+	$(Q)! $(CLANG_FORMAT) --dry-run $(SOURCES) 2>&1 | sed -n 's/^\([^: ]*\):[0-9].*/\1/p' | uniq -c | grep .
 format:
 	$(Q)$(CLANG_FORMAT) -i $(SOURCES)
 

@@ -14,7 +14,7 @@
 # choose: LAB_VIP4, LAB_VIP6 and their seconds are free in the client's subnet.
 #
 # How to use it:
-#   lab_init xlbt; trap lab_cleanup EXIT      names "xlbt<pid>-client"..., a temporary folder, an instance
+#   lab_init xlbt-$$; trap lab_cleanup EXIT   names namespaces xlbt-$$-client..., a folder, an instance of xlb
 #   lab_network two-arm 3                     namespaces client, lb, fabric, web1, web2, web3
 #   lab_web web1 web2 web3                    nginx on port 8080 of each
 #   lab_xlbd                                  the daemon in lb
@@ -47,15 +47,19 @@ lab_possible() {
 	ip netns del "xlb-try$$"
 }
 
-# lab_init PREFIX [INSTANCE]
-lab_init() {
-	LAB=$1$$
-	LAB_DIR=$(mktemp -d "/tmp/$LAB.XXXXXX")
-	XLB_INSTANCE=${2:-$LAB}
-	XLB_SOCKET=/run/xlb-$XLB_INSTANCE/xlbd.sock
+# lab_names NAME: what belongs to the lab of that name, without making anything
+lab_names() {
+	LAB=$1
+	LAB_DIR=${TMPDIR:-/tmp}/xlb-lab-$LAB
+	XLB_INSTANCE=$LAB
 	PATH=$LAB_BUILD:$PATH:/usr/sbin:/sbin
-	export LAB LAB_DIR XLB_INSTANCE XLB_SOCKET PATH
-	chmod 755 "$LAB_DIR"
+	export LAB LAB_DIR XLB_INSTANCE PATH
+}
+
+# lab_init NAME: [a-z0-9-]; nothing of that name may be there
+lab_init() {
+	lab_names "$1"
+	mkdir -m 755 "$LAB_DIR"
 	mkdir "$LAB_DIR/pids"
 }
 
@@ -90,7 +94,6 @@ lab_namespace() {
 			echo 0 >ipv6/conf/$scope/accept_ra
 			echo 0 >ipv4/conf/$scope/rp_filter
 		done
-		echo "1024 65535" >ipv4/ip_local_port_range
 		ip link set lo up'
 }
 
@@ -104,10 +107,11 @@ lab_veth() {
 }
 
 # Makes an end of a veth behave like a NIC: complete checksums, frames of a redirect are received (gro
-# starts NAPI), and bursts are queued.
+# starts NAPI; the other end learns of it only if gro is switched on while this one is up), and bursts are
+# queued.
 lab_tune() {
-	in_ns "$1" sh -c 'ethtool -K "$1" tx off gro on >/dev/null && tc qdisc add dev "$1" root pfifo limit 2000 &&
-		ip link set "$1" up' sh "$2"
+	in_ns "$1" sh -c 'tc qdisc add dev "$1" root pfifo limit 2000 && ip link set "$1" up &&
+		ethtool -K "$1" tx off gro off >/dev/null && ethtool -K "$1" gro on >/dev/null' sh "$2"
 }
 
 # lab_address NS DEVICE ADDRESS...
@@ -148,6 +152,8 @@ lab_network() {
 	lab_address lb $LAB_FRONT 198.51.100.1/24 2001:db8::1/64
 	lab_address lb $LAB_BACK 10.0.1.1/24 2001:db8:1::1/64
 	lab_address client eth0 198.51.100.2/24 2001:db8::2/64
+	# many connections from one address; not in lb, whose SNAT ports are those the host leaves free
+	in_ns client sh -c 'echo "1024 65535" >/proc/sys/net/ipv4/ip_local_port_range'
 	in_ns client ip route add default via 198.51.100.1
 	in_ns client ip route add default via 2001:db8::1
 	for number in $(seq "$servers"); do
@@ -177,11 +183,12 @@ lab_routing() {
 
 # --- processes -----------------------------------------------------------------------------------
 
-# lab_run NAME NAMESPACE COMMAND...: starts it in the background; output in $LAB_DIR/NAME.log
+# lab_run NAME NAMESPACE COMMAND...: starts it in the background, leading a process group of its own;
+# output in $LAB_DIR/NAME.log
 lab_run() {
-	local name=$1
-	shift
-	in_ns "$@" >>"$LAB_DIR/$name.log" 2>&1 </dev/null 3>&- &
+	local name=$1 namespace=$2
+	shift 2
+	setsid nsenter --net="/run/netns/$LAB-$namespace" -- "$@" >>"$LAB_DIR/$name.log" 2>&1 </dev/null 3>&- &
 	echo $! >"$LAB_DIR/pids/$name"
 	# a shell that ends must neither wait for it nor report it
 	disown $!
@@ -191,14 +198,15 @@ lab_run() {
 lab_kill() {
 	local pid
 	pid=$(cat "$LAB_DIR/pids/$1" 2>/dev/null) || return 0
-	kill -s "${2:-TERM}" "$pid" 2>/dev/null || true
+	kill -s "${2:-TERM}" -- "-$pid" 2>/dev/null || true
 	if ! wait_for 5 lab_gone "$pid"; then
-		kill -s KILL "$pid"
+		kill -s KILL -- "-$pid"
 		wait_for 5 lab_gone "$pid"
 	fi
 	rm "$LAB_DIR/pids/$1"
 }
 
+# Whether the process has ended
 lab_gone() {
 	local state
 	state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) || return 0
@@ -316,7 +324,7 @@ lab_cleanup() {
 	local file name pid
 	[ -n "${LAB_DIR:-}" ] || return 0
 	for file in "$LAB_DIR"/pids/*; do
-		[ ! -e "$file" ] || kill "$(cat "$file")" 2>/dev/null || true
+		[ ! -e "$file" ] || kill -- "-$(cat "$file")" 2>/dev/null || true
 	done
 	for file in "$LAB_DIR"/pids/*; do
 		[ ! -e "$file" ] || lab_kill "${file##*/}" || true

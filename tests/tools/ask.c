@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * ask [-k] [-n COUNT] [-s SOURCE-PORT] [-t TIMEOUT-MS] tcp|udp|http ADDRESS[,ADDRESS] PORTS
+ * ask [-i|-k] [-n COUNT] [-s SOURCE-PORT] [-t TIMEOUT-MS] tcp|udp|http ADDRESS[,ADDRESS] PORTS
  *
  * Asks COUNT times, each time by a new socket, going round the addresses and ports ("80,1000-2000"), and
  * prints how often each server answered: "NAME COUNT" lines. tcp and udp talk to tests/tools/echo and
  * check that their own question and port came back; http expects a 200 whose body starts with the name.
- * -k keeps one connection per address and port open and goes round those. What went wrong is counted by
- * kind on stderr; exit status 1 if anything did.
+ * -k keeps one connection per address and port open and goes round those; -i too, asks once per line of
+ * stdin and prints at once who answered, or "error: ..." after which the next line opens a new connection.
+ * What went wrong is counted by kind on stderr; exit status 1 if anything did.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,7 +33,7 @@ struct tally {
 };
 
 static enum protocol protocol;
-static bool keep;
+static bool interactive, keep;
 static unsigned int timeout_ms = 2000;
 static uint16_t source_port;
 static const char *addresses[16];
@@ -77,7 +78,8 @@ static int open_socket(const char *address, uint16_t port)
 	struct sockaddr_storage to, from;
 	socklen_t size = address_of(address, port, &to);
 	struct timeval wait = { .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
-	int fd = socket(to.ss_family, (protocol == UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	int fd = socket(to.ss_family, (protocol == UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC,
+			0);
 	int error;
 
 	if (fd < 0)
@@ -103,7 +105,8 @@ out:
 }
 
 /* NULL, or what is wrong with the reply to `question`. */
-static const char *check_echo(const char *reply, uint16_t port, const char *question, char *ret_name)
+static const char *check_echo(const char *reply, uint16_t port, const char *question,
+			      char *ret_name)
 {
 	unsigned int got_port;
 	char got[WORD_MAX + 1];
@@ -142,7 +145,20 @@ static ssize_t read_answer(int fd, char *buffer, size_t size)
 	return (ssize_t)have;
 }
 
-static void exchange(int fd, unsigned int number, uint16_t port)
+static void note(const char *name, const char *wrong)
+{
+	if (interactive) {
+		printf("%s%s\n", wrong ? "error: " : "", wrong ? wrong : name);
+		fflush(stdout);
+	} else if (wrong) {
+		count(failures, wrong);
+	} else {
+		count(answers, name);
+	}
+}
+
+/* True if an answer came and was right. */
+static bool exchange(int fd, unsigned int number, uint16_t port)
 {
 	char question[64], reply[4096], name[WORD_MAX + 1];
 	const char *wrong;
@@ -155,14 +171,21 @@ static void exchange(int fd, unsigned int number, uint16_t port)
 		size = dprintf(fd, "%s\n", question);
 	size = size < 0 ? -errno : read_answer(fd, reply, sizeof(reply));
 	if (size <= 0)
-		wrong = !size ? "closed without an answer" :
-			size == -EAGAIN ? "no answer in time" : strerror((int)-size);
+		wrong = !size		? "closed without an answer" :
+			size == -EAGAIN ? "no answer in time" :
+					  strerror((int)-size);
 	else
-		wrong = protocol == HTTP ? check_http(reply, name) : check_echo(reply, port, question, name);
-	if (wrong)
-		count(failures, wrong);
-	else
-		count(answers, name);
+		wrong = protocol == HTTP ? check_http(reply, name) :
+					   check_echo(reply, port, question, name);
+	note(name, wrong);
+	return !wrong;
+}
+
+static bool go_on(unsigned int done, unsigned int total)
+{
+	char line[256];
+
+	return interactive ? fgets(line, sizeof(line), stdin) != NULL : done < total;
 }
 
 static void ask(unsigned int total)
@@ -170,19 +193,18 @@ static void ask(unsigned int total)
 	unsigned int places = address_count * port_count;
 	int *kept = calloc(places, sizeof(*kept));
 
-	for (unsigned int i = 0; kept && i < total; i++) {
+	for (unsigned int i = 0; kept && go_on(i, total); i++) {
 		unsigned int place = i % places;
 		uint16_t port = ports[place / address_count];
-		int fd = kept[place] ? kept[place] : open_socket(addresses[place % address_count], port);
+		int fd = kept[place] ? kept[place] :
+				       open_socket(addresses[place % address_count], port);
 
 		if (fd < 0) {
-			count(failures, strerror(-fd));
+			note(NULL, strerror(-fd));
 			continue;
 		}
-		exchange(fd, i, port);
-		if (keep)
-			kept[place] = fd;
-		else
+		kept[place] = exchange(fd, i, port) && keep ? fd : 0;
+		if (!kept[place])
 			close(fd);
 	}
 	free(kept);
@@ -204,7 +226,7 @@ static void parse_ports(const char *list)
 
 static int usage(void)
 {
-	fputs("usage: ask [-k] [-n COUNT] [-s SOURCE-PORT] [-t TIMEOUT-MS] tcp|udp|http ADDRESS[,ADDRESS] PORTS\n",
+	fputs("usage: ask [-i|-k] [-n COUNT] [-s SOURCE-PORT] [-t TIMEOUT-MS] tcp|udp|http ADDRESS[,ADDRESS] PORTS\n",
 	      stderr);
 	return 2;
 }
@@ -215,8 +237,11 @@ int main(int argc, char **argv)
 	unsigned int total = 1;
 	int option;
 
-	while ((option = getopt(argc, argv, "kn:s:t:")) != -1) {
+	while ((option = getopt(argc, argv, "ikn:s:t:")) != -1) {
 		switch (option) {
+		case 'i':
+			interactive = keep = true;
+			break;
 		case 'k':
 			keep = true;
 			break;
@@ -236,7 +261,8 @@ int main(int argc, char **argv)
 	if (argc - optind != 3)
 		return usage();
 	protocol = !strcmp(argv[optind], "tcp") ? TCP : !strcmp(argv[optind], "udp") ? UDP : HTTP;
-	for (char *word = strtok(argv[optind + 1], ","); word && address_count < 16; word = strtok(NULL, ","))
+	for (char *word = strtok(argv[optind + 1], ","); word && address_count < 16;
+	     word = strtok(NULL, ","))
 		addresses[address_count++] = word;
 	parse_ports(argv[optind + 2]);
 	setrlimit(RLIMIT_NOFILE, &limit);

@@ -79,7 +79,8 @@ static int answer(const struct tag *tag)
 	struct sockaddr_in6 peer;
 	socklen_t peer_size = sizeof(peer);
 	char in[2048], out[2300], address[INET6_ADDRSTRLEN] = "?";
-	ssize_t size = recvfrom((int)tag->fd, in, sizeof(in), 0, (struct sockaddr *)&peer, &peer_size);
+	ssize_t size =
+		recvfrom((int)tag->fd, in, sizeof(in), 0, (struct sockaddr *)&peer, &peer_size);
 	int head;
 
 	if (size < 0)

@@ -226,9 +226,12 @@ static void walk_in_order_and_release(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lowest_free_from_one),	 cmocka_unit_test(retired_keeps_its_number),
-		cmocka_unit_test(spaces_end),		 cmocka_unit_test(copies_are_apart),
-		cmocka_unit_test(version_shows_changes), cmocka_unit_test(restored_entries),
+		cmocka_unit_test(lowest_free_from_one),
+		cmocka_unit_test(retired_keeps_its_number),
+		cmocka_unit_test(spaces_end),
+		cmocka_unit_test(copies_are_apart),
+		cmocka_unit_test(version_shows_changes),
+		cmocka_unit_test(restored_entries),
 		cmocka_unit_test(walk_in_order_and_release),
 	};
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "base/err.h"
 
 #include <stdarg.h>
@@ -15,6 +15,19 @@ static const struct {
 #undef X
 };
 
+/* A text that filled its buffer may end inside a UTF-8 character: drops that part. */
+static void drop_cut_character(char *text, size_t size)
+{
+	size_t end = strlen(text), start = end;
+
+	if (end + 1 < size)
+		return;
+	while (start && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+		start--;
+	if (start && (unsigned char)text[start - 1] >= 0xc0)
+		text[start - 1] = 0;
+}
+
 int xlb_err_set(struct xlb_err *err, enum xlb_err_class class, int ret, const char *format, ...)
 {
 	char text[sizeof(err->text)];
@@ -26,6 +39,7 @@ int xlb_err_set(struct xlb_err *err, enum xlb_err_class class, int ret, const ch
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	drop_cut_character(text, sizeof(text));
 	memset(err, 0, sizeof(*err));
 	err->class = class;
 	memcpy(err->text, text, sizeof(text));
@@ -41,6 +55,7 @@ void xlb_err_hint(struct xlb_err *err, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(err->hint, sizeof(err->hint), format, args);
 	va_end(args);
+	drop_cut_character(err->hint, sizeof(err->hint));
 }
 
 void xlb_err_prefix(struct xlb_err *err, const char *format, ...)
@@ -58,7 +73,13 @@ void xlb_err_prefix(struct xlb_err *err, const char *format, ...)
 	room = sizeof(text) - used;
 	if (room > 3)
 		snprintf(text + used, room, ": %.*s", (int)(room - 3), err->text);
+	drop_cut_character(text, sizeof(text));
 	memcpy(err->text, text, sizeof(text));
+}
+
+uint32_t xlb_err_caret(const struct xlb_err *err)
+{
+	return err->column <= 120 ? err->column : 101;
 }
 
 int xlb_err_exit(enum xlb_err_class class)

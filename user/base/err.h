@@ -38,10 +38,21 @@ struct xlb_err {
 	char pointer[256]; /* JSON pointer (RFC 6901) to the offending value; may be empty */
 	char file[256];    /* as the user named it; may be empty */
 	uint32_t line, column, length; /* 1-based; 0: no position */
-	char source[256];  /* the line quoted; may be empty */
+	char source[256];  /* the line quoted, or a part of it: see xlb_err_caret; may be empty */
 };
 
-/* Fills class and text; always returns -EINVAL-like `ret` so that callers can `return xlb_err_set(...)`. */
+/* characters of a line that `source` holds at most */
+#define XLB_ERR_SOURCE_CHARS 200
+/*
+ * The 1-based column of `source` that stands for `column`. They are the same up to column 120; beyond it
+ * source starts with "..." and the place always is its column 101.
+ */
+uint32_t xlb_err_caret(const struct xlb_err *err);
+
+/*
+ * Fills class and text and clears the rest; returns `ret` so that callers can `return xlb_err_set(...)`. Like
+ * all of these it does nothing when err is NULL.
+ */
 int xlb_err_set(struct xlb_err *err, enum xlb_err_class class, int ret, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Sets the hint of an error that is already filled. */

@@ -91,15 +91,14 @@ struct xlb_address *role_of(struct compiler *c, const struct xlb_addr *addr)
 	return &role->value;
 }
 
-uint32_t interface_slot(struct compiler *c, const char *ifname)
+uint32_t interface_slot(const struct compiler *c, const char *ifname)
 {
-	struct world_link link;
-	struct id_entry *entry;
+	uint32_t i;
 
-	if (!object_find(&c->model->interfaces, ifname) || c->world->link(c->world->arg, ifname, &link))
-		return 0;
-	entry = ids_find(c->ids, ID_INTERFACE, ifname);
-	return entry ? entry->id : 0;
+	for (i = 0; i < c->attached_count; i++)
+		if (!strcmp(c->attached[i].ifname, ifname))
+			return c->attached[i].slot;
+	return 0;
 }
 
 static int compile_interface(struct compiler *c, const struct interface *interface)
@@ -119,6 +118,7 @@ static int compile_interface(struct compiler *c, const struct interface *interfa
 		fprintf(c->warnings, "interface %s is missing: waiting for it\n", name);
 		return 0;
 	}
+	c->attached[c->attached_count++] = (struct attached){ .ifname = name, .slot = entry->id };
 	value.ifindex = link.ifindex;
 	value.mtu = link.mtu;
 	memcpy(value.mac, link.mac, sizeof(value.mac));

@@ -21,6 +21,12 @@ struct role {
 	UT_hash_handle hh;
 };
 
+/* An interface that is attached and present. */
+struct attached {
+	const char *ifname;
+	uint32_t slot;
+};
+
 struct compiler {
 	const struct model *model;
 	struct ids *ids;
@@ -30,6 +36,8 @@ struct compiler {
 	FILE *warnings;
 	struct emitted *emitted;
 	struct role *roles;
+	struct attached attached[XLB_MAX_INTERFACES];
+	uint32_t attached_count;
 	uint32_t fail_open_groups;
 };
 
@@ -46,7 +54,7 @@ int take_id(struct compiler *c, enum id_kind kind, const char *key, struct id_en
 /* The role of an address, to be filled by the caller; NULL on lack of memory (err filled). */
 struct xlb_address *role_of(struct compiler *c, const struct xlb_addr *addr);
 /* Slot of an interface that is attached and present, 0: neither. */
-uint32_t interface_slot(struct compiler *c, const char *ifname);
+uint32_t interface_slot(const struct compiler *c, const char *ifname);
 /* Lets the host answer for `addr` on the NIC, unless it is the host's own. */
 int emit_owned_address(struct compiler *c, const struct xlb_addr *addr, const char *ifname);
 /* Fills err as a configuration error at the JSON pointer. */

@@ -42,7 +42,8 @@ uint64_t content_hash_text(const char *text)
 	return hash ? hash : 1;
 }
 
-int port_rules_add(struct port_rules *rules, uint16_t from, uint16_t to, enum port_class class, uint32_t listener)
+int port_rules_add(struct port_rules *rules, uint16_t from, uint16_t to, enum port_class class,
+		   uint32_t listener)
 {
 	struct port_rule rule = { .from = from, .to = to, .class = class, .listener = listener };
 
@@ -95,7 +96,8 @@ static int build_port_set(const void *recipe, size_t size, void **ret, size_t *r
 	return r;
 }
 
-static int (*const builders[TABLE_COUNT])(const void *recipe, size_t size, void **ret, size_t *ret_size) = {
+static int (*const builders[TABLE_COUNT])(const void *recipe, size_t size, void **ret,
+					  size_t *ret_size) = {
 	[TABLE_MAGLEV] = build_maglev,
 	[TABLE_PORT_SET] = build_port_set,
 };
@@ -105,7 +107,8 @@ bool content_expected(enum table_id table)
 	return builders[table] != NULL;
 }
 
-int content_build(enum table_id table, const void *recipe, size_t size, void **ret, size_t *ret_size)
+int content_build(enum table_id table, const void *recipe, size_t size, void **ret,
+		  size_t *ret_size)
 {
 	return content_expected(table) ? builders[table](recipe, size, ret, ret_size) : -EINVAL;
 }

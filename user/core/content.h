@@ -24,7 +24,8 @@ struct port_rules {
 	struct port_rule *rules; /* owned */
 	uint32_t count, capacity;
 };
-int port_rules_add(struct port_rules *rules, uint16_t from, uint16_t to, enum port_class class, uint32_t listener);
+int port_rules_add(struct port_rules *rules, uint16_t from, uint16_t to, enum port_class class,
+		   uint32_t listener);
 void port_rules_done(struct port_rules *rules);
 
 /* recipe of a row of `maglev`: an array of servers */

@@ -40,7 +40,10 @@ struct ids *ids_new(void)
 	struct ids *ids = calloc(1, sizeof(*ids));
 	int kind;
 
-	for (kind = 0; ids && kind < ID_KIND_COUNT; kind++)
+	if (!ids)
+		return NULL;
+	ids->generation = 1; /* restored entries have mark 0: of no generation */
+	for (kind = 0; kind < ID_KIND_COUNT; kind++)
 		ids->spaces[kind].lowest = 1;
 	return ids;
 }
@@ -182,7 +185,8 @@ bool ids_is_touched(const struct ids *ids, const struct id_entry *entry)
 	return entry->live && entry->mark == ids->generation;
 }
 
-void ids_retire(struct ids *ids, uint64_t now, uint64_t (*limit)(void *arg, const struct id_entry *entry), void *arg)
+void ids_retire(struct ids *ids, uint64_t now,
+		uint64_t (*limit)(void *arg, const struct id_entry *entry), void *arg)
 {
 	struct slot *slot;
 	int kind;
@@ -230,7 +234,8 @@ struct id_entry *ids_by_id(const struct ids *ids, enum id_kind kind, uint32_t id
 	return slot ? &slot->entry : NULL;
 }
 
-void ids_each(struct ids *ids, enum id_kind kind, void (*visit)(void *arg, struct id_entry *entry), void *arg)
+void ids_each(struct ids *ids, enum id_kind kind, void (*visit)(void *arg, struct id_entry *entry),
+	      void *arg)
 {
 	const struct space *space = &ids->spaces[kind];
 	uint32_t id;
@@ -264,7 +269,7 @@ int ids_restore(struct ids *ids, const struct id_entry *entry)
 	space = &ids->spaces[entry->kind];
 	if (slot_at(space, entry->id) || slot_find(space, entry->key))
 		return -EEXIST;
-	fresh.mark = 0; /* of no generation: the next one retires it unless it is got */
+	fresh.mark = 0; /* the next compile retires it unless it is got */
 	r = slot_insert(ids, &fresh, &slot);
 	if (!r)
 		ids->version++;

@@ -45,7 +45,8 @@ static void row_text(const struct row *row, char *ret, size_t size)
 		snprintf(ret, size, "%s %.*s", word, IFNAMSIZ, key.attachment.ifname);
 		break;
 	case TABLE_MAGLEV:
-		snprintf(ret, size, "%s of group %u, IPv%u", word, key.maglev.group, key.maglev.family);
+		snprintf(ret, size, "%s of group %u, IPv%u", word, key.maglev.group,
+			 key.maglev.family);
 		break;
 	case TABLE_PORT_SET:
 		snprintf(ret, size, "%s of VIP %u, %s", word, key.port_set.vip,
@@ -74,7 +75,8 @@ static int op_compare(const void *a, const void *b)
 	return row_compare(&left->row, &right->row);
 }
 
-static void plan_add(struct plan *plan, enum op_kind kind, const struct row *row, const struct row *old)
+static void plan_add(struct plan *plan, enum op_kind kind, const struct row *row,
+		     const struct row *old)
 {
 	struct op *op = &plan->ops[plan->count++];
 
@@ -85,7 +87,8 @@ static void plan_add(struct plan *plan, enum op_kind kind, const struct row *row
 		op->old = *old;
 }
 
-int plan_make(const struct rows *wanted, const struct rows *present, struct plan *ret, struct xlb_err *err)
+int plan_make(const struct rows *wanted, const struct rows *present, struct plan *ret,
+	      struct xlb_err *err)
 {
 	struct plan plan = { .ops = calloc(wanted->count + present->count + 1, sizeof(*plan.ops)) };
 	size_t w = 0, p = 0;
@@ -124,7 +127,8 @@ static int row_content(const struct row *row, const struct rows *rows, void **re
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOENT, "no recipe for %s", text);
 	r = content_build(row->table, recipe->data, recipe->size, ret, ret_size);
 	if (r)
-		return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot build %s: %s", text, strerror(-r));
+		return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot build %s: %s", text,
+				   strerror(-r));
 	return 0;
 }
 
@@ -167,8 +171,8 @@ static int op_run(const struct op *op, struct sink *const sinks[SINK_COUNT], str
 	return r;
 }
 
-static int op_undo(const struct op *op, struct sink *const sinks[SINK_COUNT], const struct rows *before,
-		   struct xlb_err *err)
+static int op_undo(const struct op *op, struct sink *const sinks[SINK_COUNT],
+		   const struct rows *before, struct xlb_err *err)
 {
 	struct sink *sink = sink_of(&op->row, sinks);
 	AUTO_FREE void *content = NULL;
@@ -216,8 +220,10 @@ int plan_apply(struct plan *plan, struct sink *const sinks[SINK_COUNT], const st
 			continue;
 		failed = plan_undo(plan, i, sinks, before);
 		if (failed)
-			xlb_err_hint(err, "%zu of %zu changes could not be undone (see the log): restart xlbd, it compares everything anew",
-				     failed, i);
+			xlb_err_hint(
+				err,
+				"%zu of %zu changes could not be undone (see the log): restart xlbd, it compares everything anew",
+				failed, i);
 		return r;
 	}
 	return 0;

@@ -27,7 +27,8 @@ struct recipe {
 
 /* Adds a row: key and value have the sizes of the table. 0 or -ENOMEM. */
 int rows_add(struct rows *rows, enum table_id table, const void *key, const void *value);
-int rows_add_recipe(struct rows *rows, enum table_id table, const void *key, const void *data, size_t size);
+int rows_add_recipe(struct rows *rows, enum table_id table, const void *key, const void *data,
+		    size_t size);
 /* Sorts and rejects duplicate keys with -EEXIST. */
 int rows_sort(struct rows *rows);
 const struct row *rows_find(const struct rows *rows, enum table_id table, const void *key);
@@ -40,10 +41,10 @@ void rows_done(struct rows *rows);
 enum op_kind { OP_PUT, OP_DEL };
 struct op {
 	enum op_kind kind;
-	struct row row;	      /* wanted (PUT) or to be removed (DEL) */
-	struct row old;	      /* what was there */
+	struct row row; /* wanted (PUT) or to be removed (DEL) */
+	struct row old; /* what was there */
 	bool had_old;
-	void *content;	      /* built content of PUT rows that have one; owned */
+	void *content; /* built content of PUT rows that have one; owned */
 	size_t content_size;
 };
 struct plan {
@@ -52,7 +53,8 @@ struct plan {
 };
 
 /* The operations in the order they must run. Both sides sorted. */
-int plan_make(const struct rows *wanted, const struct rows *present, struct plan *ret, struct xlb_err *err);
+int plan_make(const struct rows *wanted, const struct rows *present, struct plan *ret,
+	      struct xlb_err *err);
 /* Builds the contents the plan needs (pure, may run in a worker thread). */
 int plan_build(struct plan *plan, const struct rows *wanted, struct xlb_err *err);
 /*
@@ -64,9 +66,10 @@ int plan_apply(struct plan *plan, struct sink *const sinks[SINK_COUNT], const st
 	       struct xlb_err *err);
 void plan_done(struct plan *plan);
 
-/* Content builders, by table; 0 or -errno. The recipe formats are compile's and content.c's business. */
 /* True for tables whose rows have content beside them. */
 bool content_expected(enum table_id table);
-int content_build(enum table_id table, const void *recipe, size_t size, void **ret, size_t *ret_size);
+/* Builds a content by its table; 0 or -errno. The recipe formats are compile's and content.c's business. */
+int content_build(enum table_id table, const void *recipe, size_t size, void **ret,
+		  size_t *ret_size);
 
 #endif

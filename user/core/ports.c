@@ -90,7 +90,8 @@ static void write_pages(const struct canvas *canvas, struct content_port_set *se
 		set->root[high] = canvas->root[high];
 		if (!leaf)
 			continue;
-		for (i = 0; i < set->leaf_count && memcmp(set->leaf[i], leaf, sizeof(set->leaf[i])); i++)
+		for (i = 0; i < set->leaf_count && memcmp(set->leaf[i], leaf, sizeof(set->leaf[i]));
+		     i++)
 			;
 		if (i == set->leaf_count)
 			memcpy(set->leaf[set->leaf_count++], leaf, sizeof(set->leaf[i]));
@@ -106,7 +107,8 @@ static int check_rule(const struct port_rule *rule)
 	return valid ? 0 : -EINVAL;
 }
 
-int ports_build(const struct port_rule *rules, uint32_t count, struct content_port_set **ret, size_t *ret_size)
+int ports_build(const struct port_rule *rules, uint32_t count, struct content_port_set **ret,
+		size_t *ret_size)
 {
 	struct content_port_set *set = NULL, *trimmed;
 	struct canvas canvas = {};
@@ -116,7 +118,7 @@ int ports_build(const struct port_rule *rules, uint32_t count, struct content_po
 
 	for (i = 0; !r && i < count; i++)
 		r = check_rule(&rules[i]);
-	for (class = PORT_ANY; class <= PORT_EXACT; class++)
+	for (class = PORT_ANY; class <= PORT_EXACT; class ++)
 		for (i = 0; !r && i < count; i++)
 			if (rules[i].class == class)
 				r = paint(&canvas, &rules[i]);

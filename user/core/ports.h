@@ -12,6 +12,7 @@
  * leaves are shared. 0, -ENOMEM, or -EINVAL for port 0, a reversed range, an unknown class or a listener
  * id that is no id. `*ret` is malloc'd.
  */
-int ports_build(const struct port_rule *rules, uint32_t count, struct content_port_set **ret, size_t *ret_size);
+int ports_build(const struct port_rule *rules, uint32_t count, struct content_port_set **ret,
+		size_t *ret_size);
 
 #endif

@@ -33,10 +33,11 @@ int rows_add(struct rows *rows, enum table_id table, const void *key, const void
 	return 0;
 }
 
-int rows_add_recipe(struct rows *rows, enum table_id table, const void *key, const void *data, size_t size)
+int rows_add_recipe(struct rows *rows, enum table_id table, const void *key, const void *data,
+		    size_t size)
 {
-	struct recipe *recipe = array_grow(rows->recipes, rows->recipe_count, &rows->recipe_capacity,
-					   sizeof(*recipe));
+	struct recipe *recipe = array_grow(rows->recipes, rows->recipe_count,
+					   &rows->recipe_capacity, sizeof(*recipe));
 	void *copy;
 
 	if (!recipe)
@@ -55,7 +56,8 @@ int rows_add_recipe(struct rows *rows, enum table_id table, const void *key, con
 	return 0;
 }
 
-static int compare_keys(enum table_id a, const uint8_t *a_key, enum table_id b, const uint8_t *b_key)
+static int compare_keys(enum table_id a, const uint8_t *a_key, enum table_id b,
+			const uint8_t *b_key)
 {
 	return a != b ? (a < b ? -1 : 1) : memcmp(a_key, b_key, ROW_KEY_MAX);
 }

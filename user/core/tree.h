@@ -26,7 +26,7 @@ struct node {
 	enum node_kind kind;
 	uint32_t line, column, length;	/* 1-based; length of the token in characters on its line */
 	const char *key;		/* in a map: the member's key, else NULL */
-	uint32_t key_line, key_column;
+	uint32_t key_line, key_column, key_length;
 	const char *text;		/* scalars: the value, NUL-terminated, never NULL */
 	bool plain;			/* scalars: not quoted; a plain empty scalar is null */
 	struct node *first, *next;	/* children in source order, next sibling */

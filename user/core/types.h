@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/model.h"
 #include "core/tree.h"
@@ -88,9 +89,14 @@ int object_add(struct model *model, const struct type *type, struct object *pare
 void object_remove(struct model *model, struct object *object);
 /* Sets one field from text; lists as comma-separated text. */
 int field_set(struct object *object, const struct field *field, const char *text, struct xlb_err *err);
-/* Merges a map node (YAML or JSON body) into an object: unknown keys are errors, null resets to the default. */
+/*
+ * Merges a map node (YAML or JSON body) into an object: unknown keys are errors, null resets to the default or,
+ * for a child object, removes it. On failure the object is half changed: merge into a copy of the model.
+ */
 int object_merge(struct model *model, struct object *object, const struct tree *tree, const struct node *node,
 		 struct xlb_err *err);
+/* The reference of all types and fields as Markdown: the generated part of docs/config.md. */
+void types_markdown(FILE *out);
 /* The value as it would be written in YAML flow style ("[10.0.0.1, \"2001:db8::1\"]"); malloc'd. */
 char *field_print(const struct object *object, const struct field *field);
 

@@ -16,8 +16,9 @@
 struct datapath;
 
 struct datapath_options {
-	const char *pin_dir; /* "/sys/fs/bpf/xlb/abi1" or "/sys/fs/bpf/xlb-NAME/abi1"; NULL: nothing is pinned (tests) */
-	uint32_t max_flows;  /* 0: XLB_DEFAULT_FLOWS */
+	/* "/sys/fs/bpf/xlb/abi1" or "/sys/fs/bpf/xlb-NAME/abi1"; NULL: nothing is pinned (tests) */
+	const char *pin_dir;
+	uint32_t max_flows; /* 0: XLB_DEFAULT_FLOWS; a flow table that is pinned keeps its size */
 };
 
 /*
@@ -25,7 +26,8 @@ struct datapath_options {
  * running links are switched to the program just loaded; else all is created. Errors say what the kernel
  * said and what to do (capability, bpffs, kernel version; a verifier log goes to stderr with XLB_DEBUG).
  */
-int datapath_open(const struct datapath_options *options, struct datapath **ret, struct xlb_err *err);
+int datapath_open(const struct datapath_options *options, struct datapath **ret,
+		  struct xlb_err *err);
 /* Closes handles; pinned maps and links stay in the kernel. */
 struct datapath *datapath_close(struct datapath *dp);
 DEFINE_CLEANUP(struct datapath, datapath_close)
@@ -49,7 +51,7 @@ struct attachment_info {
 /* -ENOENT if xlb is not attached there. */
 int datapath_attachment(struct datapath *dp, const char *ifname, struct attachment_info *ret);
 
-/* Sums over CPUs. `kind` of counter array; ret has XLB_COUNT_MAX, XLB_IFCOUNT_MAX or XLB_DROP_COUNT entries. */
+/* Sums over CPUs; ret has XLB_COUNT_MAX, XLB_IFCOUNT_MAX or XLB_DROP_COUNT entries. */
 int datapath_listener_counters(struct datapath *dp, uint32_t listener, uint64_t *ret);
 int datapath_server_counters(struct datapath *dp, uint32_t server, uint64_t *ret);
 int datapath_interface_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
@@ -58,20 +60,23 @@ int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
 int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t id);
 
 /* Taken and usable ports of a bitmap. */
-int datapath_bitmap_usage(struct datapath *dp, uint32_t bitmap, uint32_t *ret_used, uint32_t *ret_total);
+int datapath_bitmap_usage(struct datapath *dp, uint32_t bitmap, uint32_t *ret_used,
+			  uint32_t *ret_total);
 
 /* Now in the stamps of struct xlb_flow. */
 uint32_t datapath_stamp(void);
 
 /*
- * Walks the flow table in slices: at most `budget` flows a call, calling `visit` for each; what visit
- * answers is done to the flow, if it has not changed meanwhile. `*ret_done` is true when the walk has
- * come round. A deleted flow's reply locator and SNAT port go with it.
+ * Walks the flow table in slices: at most `budget` flows a call (more only if one hash bucket holds more),
+ * calling `visit` for each, also for records that are XLB_FLOW_DEAD or rest (key.rest). What visit answers
+ * is done to the flow, if no packet has changed it meanwhile. `*ret_done` is true when the walk has come
+ * round. A deleted flow's reply locator and SNAT port go with it.
  */
 enum flow_action { FLOW_KEEP, FLOW_DELETE, FLOW_TO_TOMBSTONE };
-typedef enum flow_action (*flow_visit)(void *arg, const struct xlb_flow_key *key, const struct xlb_flow *flow);
-int datapath_walk_flows(struct datapath *dp, uint32_t budget, flow_visit visit, void *arg, bool *ret_done,
-			struct xlb_err *err);
+typedef enum flow_action (*flow_visit)(void *arg, const struct xlb_flow_key *key,
+				       const struct xlb_flow *flow);
+int datapath_walk_flows(struct datapath *dp, uint32_t budget, flow_visit visit, void *arg,
+			bool *ret_done, struct xlb_err *err);
 uint32_t datapath_max_flows(const struct datapath *dp);
 
 #endif

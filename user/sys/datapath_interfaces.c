@@ -15,8 +15,10 @@ static bool slot_is_linked(const struct datapath *dp, uint32_t slot, uint32_t if
 {
 	uint32_t device, found;
 
-	return !bpf_map_lookup_elem(dp->maps[MAP_DEVICES].fd, &slot, &device) && device == ifindex &&
-	       !bpf_map_lookup_elem(dp->maps[MAP_INTERFACE_SLOTS].fd, &ifindex, &found) && found == slot;
+	return !bpf_map_lookup_elem(dp->maps[MAP_DEVICES].fd, &slot, &device) &&
+	       device == ifindex &&
+	       !bpf_map_lookup_elem(dp->maps[MAP_INTERFACE_SLOTS].fd, &ifindex, &found) &&
+	       found == slot;
 }
 
 /* The kernel takes a vanished NIC out of `devices`: such a row is listed with ifindex 0. */
@@ -34,7 +36,7 @@ static int interface_list(struct datapath *dp, enum table_id table, row_add add,
 			continue;
 		if (interface.ifindex && !slot_is_linked(dp, slot, interface.ifindex))
 			interface.ifindex = 0;
-		row_make(table, &slot, &interface, &row);
+		datapath_row(table, &slot, &interface, &row);
 		add(arg, &row);
 	}
 	return 0;
@@ -60,8 +62,8 @@ static void ifindex_forget(struct datapath *dp, uint32_t slot, uint32_t ifindex)
 		bpf_map_delete_elem(fd, &ifindex);
 }
 
-static int interface_put(struct datapath *dp, const struct row *row, const void *content, size_t size,
-			 struct xlb_err *err)
+static int interface_put(struct datapath *dp, const struct row *row, const void *content,
+			 size_t size, struct xlb_err *err)
 {
 	struct xlb_interface old, new;
 	struct row_id key;
@@ -77,9 +79,11 @@ static int interface_put(struct datapath *dp, const struct row *row, const void 
 	if (new.ifindex) {
 		r = device_set(dp, key.id, new.ifindex);
 		if (r < 0)
-			return datapath_err(err, r, "cannot make interface %u a target of redirects",
+			return datapath_err(err, r,
+					    "cannot make interface %u a target of redirects",
 					    new.ifindex);
-		if (bpf_map_update_elem(dp->maps[MAP_INTERFACE_SLOTS].fd, &new.ifindex, &key.id, BPF_ANY)) {
+		if (bpf_map_update_elem(dp->maps[MAP_INTERFACE_SLOTS].fd, &new.ifindex, &key.id,
+					BPF_ANY)) {
 			r = -errno;
 			if (!old.ifindex || device_set(dp, key.id, old.ifindex) < 0)
 				device_clear(dp, key.id);

@@ -41,7 +41,8 @@ int maglev_adopt(struct datapath *dp, struct xlb_err *err)
 	if (slots_init(&dp->maglev_tables, XLB_MAGLEV_CHUNKS * XLB_MAGLEV_PER_CHUNK) < 0)
 		return datapath_err(err, -ENOMEM, "cannot keep track of Maglev tables");
 	for (uint32_t group = 1; group < dp->maps[MAP_GROUPS].entries; group++) {
-		for (uint32_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+		for (uint32_t family = XLB_IPV4; family <= XLB_IPV6;
+		     family += XLB_IPV6 - XLB_IPV4) {
 			struct xlb_table_ref ref = ref_read(dp, group, family);
 
 			if (ref.epoch)
@@ -56,7 +57,8 @@ static int maglev_list(struct datapath *dp, enum table_id table, row_add add, vo
 {
 	(void)err;
 	for (uint32_t group = 1; group < dp->maps[MAP_GROUPS].entries; group++) {
-		for (uint32_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+		for (uint32_t family = XLB_IPV4; family <= XLB_IPV6;
+		     family += XLB_IPV6 - XLB_IPV4) {
 			struct row_maglev_key key = { group, family };
 			struct xlb_table_ref ref = ref_read(dp, group, family);
 			const uint64_t *words = table_words(dp, ref);
@@ -65,7 +67,7 @@ static int maglev_list(struct datapath *dp, enum table_id table, row_add add, vo
 
 			if (!ref.epoch)
 				continue;
-			row_make(table, &key, &value, &row);
+			datapath_row(table, &key, &value, &row);
 			add(arg, &row);
 		}
 	}
@@ -84,19 +86,15 @@ static void table_fill(uint64_t *words, const struct content_maglev *content, ui
 	words[XLB_MAGLEV_HASH_WORD] = hash;
 }
 
-static int key_read(const struct datapath *dp, const struct row *row, struct row_maglev_key *ret,
-		    struct xlb_err *err)
+static int key_check(const struct datapath *dp, const struct row_maglev_key *key,
+		     struct xlb_err *err)
 {
-	struct row_maglev_key key;
-
-	memcpy(&key, row->key, sizeof(key));
-	if (!key.group || key.group >= dp->maps[MAP_GROUPS].entries ||
-	    (key.family != XLB_IPV4 && key.family != XLB_IPV6))
-		return xlb_err_set(err, XLB_ERR_FAILED, -ERANGE,
-				   "Maglev table of group %u, family %u: no such group or family",
-				   key.group, key.family);
-	*ret = key;
-	return 0;
+	if (key->group && key->group < dp->maps[MAP_GROUPS].entries &&
+	    (key->family == XLB_IPV4 || key->family == XLB_IPV6))
+		return 0;
+	return xlb_err_set(err, XLB_ERR_FAILED, -ERANGE,
+			   "Maglev table of group %u, family %u: no such group or family",
+			   key->group, key->family);
 }
 
 /* Takes a free table, waiting for those replaced before if there is none. */
@@ -107,11 +105,12 @@ static int table_take(struct datapath *dp, uint32_t *ret, struct xlb_err *err)
 	datapath_settle(dp);
 	if (slots_take(&dp->maglev_tables, ret) == 0)
 		return 0;
-	return xlb_err_set(err, XLB_ERR_FAILED, -ENOSPC, "no Maglev table is free: all %u are in use",
-			   dp->maglev_tables.count);
+	return xlb_err_set(err, XLB_ERR_FAILED, -ENOSPC,
+			   "no Maglev table is free: all %u are in use", dp->maglev_tables.count);
 }
 
-static void ref_switch(struct datapath *dp, const struct row_maglev_key *key, struct xlb_table_ref ref)
+static void ref_switch(struct datapath *dp, const struct row_maglev_key *key,
+		       struct xlb_table_ref ref)
 {
 	struct xlb_table_ref old = ref_read(dp, key->group, key->family);
 
@@ -131,8 +130,11 @@ static int maglev_put(struct datapath *dp, const struct row *row, const void *co
 	int r;
 
 	if (!content || size != sizeof(struct content_maglev))
-		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL, "a Maglev row came without its table");
-	r = key_read(dp, row, &key, err);
+		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL,
+				   "a Maglev row came without its table");
+	memcpy(&key, row->key, sizeof(key));
+	memcpy(&value, row->value, sizeof(value));
+	r = key_check(dp, &key, err);
 	if (r < 0)
 		return r;
 	r = table_take(dp, &slot, err);
@@ -143,7 +145,6 @@ static int maglev_put(struct datapath *dp, const struct row *row, const void *co
 		slots_give_back(&dp->maglev_tables, slot);
 		return r;
 	}
-	memcpy(&value, row->value, sizeof(value));
 	ref = (struct xlb_table_ref){
 		.chunk = slot / XLB_MAGLEV_PER_CHUNK,
 		.offset = slot % XLB_MAGLEV_PER_CHUNK,
@@ -159,8 +160,10 @@ static int maglev_put(struct datapath *dp, const struct row *row, const void *co
 static int maglev_del(struct datapath *dp, const struct row *row, struct xlb_err *err)
 {
 	struct row_maglev_key key;
-	int r = key_read(dp, row, &key, err);
+	int r;
 
+	memcpy(&key, row->key, sizeof(key));
+	r = key_check(dp, &key, err);
 	if (r == 0)
 		ref_switch(dp, &key, (struct xlb_table_ref){});
 	return r;

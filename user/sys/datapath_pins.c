@@ -32,8 +32,8 @@ static int bpffs_check(const char *path, struct xlb_err *err)
 	}
 	if (fs.f_type == BPF_FS_MAGIC)
 		return 0;
-	xlb_err_set(err, XLB_ERR_FAILED, -ENOTSUP, "'%s' is not on a bpf file system ('%s' is not one)",
-		    path, ancestor);
+	xlb_err_set(err, XLB_ERR_FAILED, -ENOTSUP,
+		    "'%s' is not on a bpf file system ('%s' is not one)", path, ancestor);
 	xlb_err_hint(err, "mount it: mount -t bpf bpf /sys/fs/bpf");
 	return -ENOTSUP;
 }
@@ -65,7 +65,8 @@ int pins_prepare(const char *pin_dir, struct xlb_err *err)
 
 	if (pin_dir[0] != '/' || strlen(pin_dir) + IFNAMSIZ + sizeof("/links/") > sizeof(links))
 		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL,
-				   "pin directory '%s' is not an absolute path of usable length", pin_dir);
+				   "pin directory '%s' is not an absolute path of usable length",
+				   pin_dir);
 	r = bpffs_check(pin_dir, err);
 	if (r < 0)
 		return r;
@@ -79,8 +80,8 @@ static bool size_is_free(const struct bpf_map *map)
 	return !strcmp(bpf_map__name(map), "flows") || !strcmp(bpf_map__name(map), "replies");
 }
 
-static int map_compare(const struct bpf_map *map, const struct bpf_map_info *pinned, const char *path,
-		       struct xlb_err *err)
+static int map_compare(const struct bpf_map *map, const struct bpf_map_info *pinned,
+		       const char *path, struct xlb_err *err)
 {
 	uint32_t flags = pinned->map_flags;
 	const struct {
@@ -94,17 +95,21 @@ static int map_compare(const struct bpf_map *map, const struct bpf_map_info *pin
 		  size_is_free(map) ? pinned->max_entries : bpf_map__max_entries(map) },
 		/* the kernel adds this flag to device maps by itself and refuses it at creation */
 		{ "flags",
-		  pinned->type == BPF_MAP_TYPE_DEVMAP ? flags & ~(uint32_t)BPF_F_RDONLY_PROG : flags,
+		  pinned->type == BPF_MAP_TYPE_DEVMAP ? flags & ~(uint32_t)BPF_F_RDONLY_PROG :
+							flags,
 		  bpf_map__map_flags(map) },
 	};
 
 	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
 		if (properties[i].pinned == properties[i].wanted)
 			continue;
-		xlb_err_set(err, XLB_ERR_FAILED, -EEXIST, "pinned map '%s' has %s %u, this version of xlb needs %u",
-			    path, properties[i].word, properties[i].pinned, properties[i].wanted);
-		xlb_err_hint(err, "it was made by another version: detach with that version, or remove the directory "
-				  "(this ends all flows)");
+		xlb_err_set(err, XLB_ERR_FAILED, -EEXIST,
+			    "pinned map '%s' has %s %u, this version of xlb needs %u", path,
+			    properties[i].word, properties[i].pinned, properties[i].wanted);
+		xlb_err_hint(
+			err,
+			"it was made by another version: detach with that version, or remove the directory "
+			"(this ends all flows)");
 		return -EEXIST;
 	}
 	return 0;
@@ -122,9 +127,12 @@ static int map_adopt(const char *pin_dir, struct bpf_map *map, struct xlb_err *e
 	snprintf(path, sizeof(path), "%s/%s", pin_dir, bpf_map__name(map));
 	fd = bpf_obj_get(path);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : datapath_err(err, -errno, "cannot open pinned map '%s'", path);
+		return errno == ENOENT ?
+			       0 :
+			       datapath_err(err, -errno, "cannot open pinned map '%s'", path);
 	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return datapath_err(err, -errno, "cannot read the properties of pinned map '%s'", path);
+		return datapath_err(err, -errno, "cannot read the properties of pinned map '%s'",
+				    path);
 	r = map_compare(map, &info, path, err);
 	if (r < 0)
 		return r;
@@ -138,7 +146,8 @@ int pins_adopt(const char *pin_dir, struct bpf_object *object, uint64_t *ret_ado
 	uint64_t adopted = 0, bit = 1;
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		int r = bpf_map__is_internal(map) ? 0 : map_adopt(pin_dir, map, err);
 
 		if (r < 0)
@@ -156,7 +165,8 @@ int pins_complete(const char *pin_dir, struct bpf_object *object, uint64_t adopt
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		bool there = adopted & 1;
 		char path[PATH_MAX];
 

@@ -35,7 +35,8 @@ static const struct xlb_port_page *page_read(const struct datapath *dp, uint32_t
 }
 
 /* Runs `slots_...` over a root page and its leaves. */
-static void pages_each(struct datapath *dp, uint32_t root, void (*each)(struct slots *slots, uint32_t slot))
+static void pages_each(struct datapath *dp, uint32_t root,
+		       void (*each)(struct slots *slots, uint32_t slot))
 {
 	const struct xlb_port_page *page;
 
@@ -80,26 +81,22 @@ static int port_set_list(struct datapath *dp, enum table_id table, row_add add, 
 			if (!root || root >= dp->port_pages.count)
 				continue;
 			value.hash = page_read(dp, root)->hash;
-			row_make(table, &key, &value, &row);
+			datapath_row(table, &key, &value, &row);
 			add(arg, &row);
 		}
 	}
 	return 0;
 }
 
-static int key_read(const struct datapath *dp, const struct row *row, struct row_port_set_key *ret,
-		    struct xlb_err *err)
+static int key_check(const struct datapath *dp, const struct row_port_set_key *key,
+		     struct xlb_err *err)
 {
-	struct row_port_set_key key;
-
-	memcpy(&key, row->key, sizeof(key));
-	if (!key.vip || key.vip >= dp->maps[MAP_VIPS].entries ||
-	    (key.protocol != IPPROTO_TCP && key.protocol != IPPROTO_UDP))
-		return xlb_err_set(err, XLB_ERR_FAILED, -ERANGE,
-				   "port set of VIP %u, protocol %u: no such VIP or protocol", key.vip,
-				   key.protocol);
-	*ret = key;
-	return 0;
+	if (key->vip && key->vip < dp->maps[MAP_VIPS].entries &&
+	    (key->protocol == IPPROTO_TCP || key->protocol == IPPROTO_UDP))
+		return 0;
+	return xlb_err_set(err, XLB_ERR_FAILED, -ERANGE,
+			   "port set of VIP %u, protocol %u: no such VIP or protocol", key->vip,
+			   key->protocol);
 }
 
 static bool content_is_sound(const struct content_port_set *set, size_t size)
@@ -108,7 +105,8 @@ static bool content_is_sound(const struct content_port_set *set, size_t size)
 	    size < sizeof(*set) + set->leaf_count * sizeof(set->leaf[0]))
 		return false;
 	for (int i = 0; i < 256; i++)
-		if ((set->root[i] & XLB_PORT_PAGE) && (set->root[i] & ~XLB_PORT_PAGE) >= set->leaf_count)
+		if ((set->root[i] & XLB_PORT_PAGE) &&
+		    (set->root[i] & ~XLB_PORT_PAGE) >= set->leaf_count)
 			return false;
 	return true;
 }
@@ -135,8 +133,10 @@ static int pages_take(struct datapath *dp, uint32_t count, uint32_t *ret_pages, 
 	xlb_err_set(err, XLB_ERR_FAILED, -ENOSPC,
 		    "port pages are used up: %u of %u are in use, %u more are needed",
 		    dp->port_pages.used - 1, dp->port_pages.count - 1, count);
-	xlb_err_hint(err, "each VIP needs one for each protocol and one for each started block of 256 ports; "
-			  "use ranges that begin and end at multiples of 256, or `any`");
+	xlb_err_hint(
+		err,
+		"each VIP needs one for each protocol and one for each started block of 256 ports; "
+		"use ranges that begin and end at multiples of 256, or `any`");
 	return -ENOSPC;
 }
 
@@ -176,8 +176,8 @@ static void root_switch(struct datapath *dp, const struct row_port_set_key *key,
 	pages_each(dp, old, slots_retire);
 }
 
-static int port_set_put(struct datapath *dp, const struct row *row, const void *content, size_t size,
-			struct xlb_err *err)
+static int port_set_put(struct datapath *dp, const struct row *row, const void *content,
+			size_t size, struct xlb_err *err)
 {
 	const struct content_port_set *set = content;
 	struct row_port_set_key key;
@@ -186,14 +186,16 @@ static int port_set_put(struct datapath *dp, const struct row *row, const void *
 	int r;
 
 	if (!content_is_sound(set, size))
-		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL, "a port set row came without its pages");
-	r = key_read(dp, row, &key, err);
+		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL,
+				   "a port set row came without its pages");
+	memcpy(&key, row->key, sizeof(key));
+	memcpy(&value, row->value, sizeof(value));
+	r = key_check(dp, &key, err);
 	if (r < 0)
 		return r;
 	r = pages_take(dp, 1 + set->leaf_count, pages, err);
 	if (r < 0)
 		return r;
-	memcpy(&value, row->value, sizeof(value));
 	set_write(dp, set, value.hash, pages);
 	root_switch(dp, &key, pages[0]);
 	return 0;
@@ -202,8 +204,10 @@ static int port_set_put(struct datapath *dp, const struct row *row, const void *
 static int port_set_del(struct datapath *dp, const struct row *row, struct xlb_err *err)
 {
 	struct row_port_set_key key;
-	int r = key_read(dp, row, &key, err);
+	int r;
 
+	memcpy(&key, row->key, sizeof(key));
+	r = key_check(dp, &key, err);
 	if (r == 0)
 		root_switch(dp, &key, 0);
 	return r;

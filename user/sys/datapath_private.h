@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the datapath*.c files share: handles of maps, mapped memory, chunks of tables, links. */
+/* What the datapath*.c files share: the handle's inside, errors, pins, tables. */
 #ifndef XLB_SYS_DATAPATH_PRIVATE_H
 #define XLB_SYS_DATAPATH_PRIVATE_H
 
 #include <sys/queue.h>
 
 #include "sys/datapath.h"
+#include "sys/datapath_words.h"
 
 struct xlb; /* the skeleton */
 struct bpf_object;
@@ -36,35 +37,7 @@ enum map_id {
 #define X(NAME, name) MAP_##NAME,
 	DATAPATH_MAPS(X)
 #undef X
-	MAP_COUNT,
-};
-
-/* A map of the object; mmapable arrays are mapped: entry i starts at words + i * stride. */
-struct map {
-	int fd; /* owned by the skeleton */
-	uint32_t entries;
-	uint64_t *words; /* NULL: not mapped */
-	size_t stride;
-	size_t bytes;
-};
-
-/*
- * Numbered places that packets may still read after they were replaced: a place that is given back is
- * free only after the next grace period.
- */
-struct slots {
-	uint8_t *state;
-	uint32_t count, used; /* used: taken or waiting */
-};
-
-/* The inner maps of a map of maps, made on demand and mapped. */
-#define CHUNKS_MAX 256
-struct chunks {
-	const char *name;
-	int outer_fd;
-	uint32_t count;
-	uint32_t words; /* of a chunk */
-	uint64_t *chunk[CHUNKS_MAX];
+		MAP_COUNT,
 };
 
 /* A link to a NIC, pinned under its name. */
@@ -87,7 +60,7 @@ struct datapath {
 	struct sink sink;
 	struct xlb *skel;
 	char *pin_dir; /* NULL: nothing is pinned */
-	int program_fd, sweep_fd;
+	int program_fd, flow_end_fd;
 	struct map maps[MAP_COUNT];
 	/* rows of plain arrays that were put, by id: a row may be all zero */
 	uint8_t *present[TABLE_COUNT];
@@ -103,61 +76,40 @@ typedef void (*row_add)(void *arg, const struct row *row);
 /* datapath.c */
 
 /* "WHAT: reason" with class and hint by errno; returns r. */
-int datapath_err(struct xlb_err *err, int r, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int datapath_err(struct xlb_err *err, int r, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Row of a table from key and value, tails zeroed. */
-void row_make(enum table_id table, const void *key, const void *value, struct row *ret);
+void datapath_row(enum table_id table, const void *key, const void *value, struct row *ret);
 
 /* datapath_pins.c */
 
 /* Makes the directory (with parents) and its `links`. */
 int pins_prepare(const char *pin_dir, struct xlb_err *err);
 /* Gives the object, before it is loaded, the maps that are pinned; ret_adopted has a bit per map, in order. */
-int pins_adopt(const char *pin_dir, struct bpf_object *object, uint64_t *ret_adopted, struct xlb_err *err);
+int pins_adopt(const char *pin_dir, struct bpf_object *object, uint64_t *ret_adopted,
+	       struct xlb_err *err);
 /* Pins the maps of a loaded object that were not adopted. */
-int pins_complete(const char *pin_dir, struct bpf_object *object, uint64_t adopted, struct xlb_err *err);
+int pins_complete(const char *pin_dir, struct bpf_object *object, uint64_t adopted,
+		  struct xlb_err *err);
 /* Removes every pin and the directory. */
 void pins_remove(const char *pin_dir);
 
-/* datapath_words.c: mapped memory */
-
-/* Stores the words that differ, each by one aligned store. */
-void words_store(uint64_t *dst, const void *src, size_t count);
-int map_mmap(struct map *map, const char *name, struct xlb_err *err);
-void map_munmap(struct map *map);
-static inline uint64_t *map_entry(const struct map *map, uint32_t id)
-{
-	return map->words + (size_t)id * map->stride;
-}
-int slots_init(struct slots *slots, uint32_t count);
-void slots_done(struct slots *slots);
-void slots_mark_used(struct slots *slots, uint32_t slot);
-/* Takes a free slot, the lowest; -ENOSPC. */
-int slots_take(struct slots *slots, uint32_t *ret);
-/* Gives back a slot that no packet can have seen. */
-void slots_give_back(struct slots *slots, uint32_t slot);
-/* Gives back a slot once datapath_settle has run. */
-void slots_retire(struct slots *slots, uint32_t slot);
-void slots_settle(struct slots *slots);
-/* Finds and maps the chunks that exist. */
-int chunks_adopt(struct chunks *chunks, struct xlb_err *err);
-/* The chunk, created if need be. */
-int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xlb_err *err);
-void chunks_done(struct chunks *chunks);
-
 /*
- * A port bitmap describes itself in its first words, so that it is found again after a restart. Ports
- * below SNAT_FIRST_PORT are in no pool and the datapath never looks at their words.
- *  word 0: bit 63 the bitmap exists, bits 0-15 first port of the pool, bits 16-31 last port
- *  word 1: number of ports of the pool that were set from the start because they are the host's
+ * A port bitmap describes itself in words whose ports are in no pool, so that it is found again after a
+ * restart.
+ *  word XLB_SNAT_RANGE_WORD: bits 0-15 first port of the pool, bits 16-31 last port (abi.h);
+ *			      bit 63 the bitmap exists
+ *  word SNAT_HOST_WORD: how many ports of the pool were set from the start because they are the host's
  */
-#define SNAT_FIRST_PORT 1024
-#define SNAT_ROW_WORD 0
 #define SNAT_HOST_WORD 1
-#define SNAT_ROW_EXISTS (1ULL << 63)
+#define SNAT_EXISTS    (1ULL << 63)
+_Static_assert(XLB_SNAT_RANGE_WORD == 0 && SNAT_HOST_WORD < XLB_SNAT_FIRST_PORT / 64,
+	       "words of ports that are in no pool");
 
-/* What a sink does for one table; `list` gets no table it does not serve. */
+/* What the sink does for one table. */
 struct table_ops {
-	int (*list)(struct datapath *dp, enum table_id table, row_add add, void *arg, struct xlb_err *err);
+	int (*list)(struct datapath *dp, enum table_id table, row_add add, void *arg,
+		    struct xlb_err *err);
 	int (*put)(struct datapath *dp, const struct row *row, const void *content, size_t size,
 		   struct xlb_err *err);
 	int (*del)(struct datapath *dp, const struct row *row, struct xlb_err *err);
@@ -166,8 +118,8 @@ struct table_ops {
 extern const struct table_ops interface_ops, maglev_ops, port_set_ops, bitmap_ops, attachment_ops;
 
 /* datapath_rows.c */
-int rows_init(struct datapath *dp);
-void rows_done_all(struct datapath *dp);
+int datapath_rows_open(struct datapath *dp);
+void datapath_rows_close(struct datapath *dp);
 
 /* Finds what is in use after a restart. */
 int maglev_adopt(struct datapath *dp, struct xlb_err *err);

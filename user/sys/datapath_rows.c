@@ -7,7 +7,7 @@
 
 #include "sys/datapath_private.h"
 
-void row_make(enum table_id table, const void *key, const void *value, struct row *ret)
+void datapath_row(enum table_id table, const void *key, const void *value, struct row *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->table = table;
@@ -52,18 +52,7 @@ static int plain_init(struct datapath *dp, enum table_id table)
 	return 0;
 }
 
-int rows_init(struct datapath *dp)
-{
-	for (int i = 0; i < TABLE_COUNT; i++) {
-		int r = plain_tables[i].count ? plain_init(dp, i) : 0;
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-void rows_done_all(struct datapath *dp)
+void datapath_rows_close(struct datapath *dp)
 {
 	for (int i = 0; i < TABLE_COUNT; i++)
 		free(TAKE(dp->present[i]));
@@ -81,7 +70,7 @@ static int plain_list(struct datapath *dp, enum table_id table, row_add add, voi
 
 		if (!dp->present[table][id])
 			continue;
-		row_make(table, &id, map_entry(map, id) + plain->first, &row);
+		datapath_row(table, &id, map_entry(map, id) + plain->first, &row);
 		add(arg, &row);
 	}
 	return 0;
@@ -95,15 +84,17 @@ static uint32_t row_id(const struct row *row)
 	return id;
 }
 
-static int plain_write(struct datapath *dp, const struct row *row, const void *value, struct xlb_err *err)
+static int plain_write(struct datapath *dp, const struct row *row, const void *value,
+		       struct xlb_err *err)
 {
 	const struct plain *plain = &plain_tables[row->table];
 	const struct map *map = &dp->maps[plain->map];
 	uint32_t id = row_id(row);
 
 	if (!id || id >= map->entries)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ERANGE, "id %u of table '%s' is outside of 1-%u",
-				   id, tables[row->table].word, map->entries - 1);
+		return xlb_err_set(err, XLB_ERR_FAILED, -ERANGE,
+				   "id %u of table '%s' is outside of 1-%u", id,
+				   tables[row->table].word, map->entries - 1);
 	words_store(map_entry(map, id) + plain->first, value, plain->count);
 	return 0;
 }
@@ -146,7 +137,7 @@ static int address_list(struct datapath *dp, enum table_id table, row_add add, v
 		previous = &key;
 		if (bpf_map_lookup_elem(fd, &key, &value))
 			return datapath_err(err, -errno, "cannot read map 'addresses'");
-		row_make(table, &key, &value, &row);
+		datapath_row(table, &key, &value, &row);
 		add(arg, &row);
 	}
 	return errno == ENOENT ? 0 : datapath_err(err, -errno, "cannot walk map 'addresses'");
@@ -165,8 +156,8 @@ static int address_put(struct datapath *dp, const struct row *row, const void *c
 	format_addr(&addr, text);
 	if (errno == E2BIG)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOSPC,
-				   "no room for address '%s': at most %u VIPs and SNAT addresses", text,
-				   dp->maps[MAP_ADDRESSES].entries);
+				   "no room for address '%s': at most %u VIPs and SNAT addresses",
+				   text, dp->maps[MAP_ADDRESSES].entries);
 	return datapath_err(err, -errno, "cannot add address '%s' to the datapath", text);
 }
 
@@ -228,8 +219,19 @@ static int sink_del(struct sink *sink, const struct row *row, struct xlb_err *er
 
 _Static_assert(offsetof(struct datapath, sink) == 0, "a sink is cast to its datapath");
 
-struct sink *datapath_sink(struct datapath *dp)
+int datapath_rows_open(struct datapath *dp)
 {
 	dp->sink = (struct sink){ sink_list, sink_put, sink_del };
+	for (int i = 0; i < TABLE_COUNT; i++) {
+		int r = plain_tables[i].count ? plain_init(dp, i) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+struct sink *datapath_sink(struct datapath *dp)
+{
 	return &dp->sink;
 }

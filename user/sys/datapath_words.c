@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Mapped map memory: word-wise stores, numbered places, chunks of maps of maps. */
+#include "sys/datapath_words.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -159,8 +161,9 @@ int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xl
 	int r;
 
 	if (index >= chunks->count)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ENOSPC, "map '%s' has no more than %u chunks",
-				   chunks->name, chunks->count);
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOSPC,
+				   "map '%s' has no more than %u chunks", chunks->name,
+				   chunks->count);
 	if (chunks->chunk[index]) {
 		*ret = chunks->chunk[index];
 		return 0;

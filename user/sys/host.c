@@ -12,17 +12,24 @@
 
 #define DUMP_TRIES 5
 
-static void dump_take(void *arg, const struct nlmsghdr *message)
+static void note_change(struct host *host)
 {
-	cache_take(arg, message);
+	if (!host->dirty)
+		eventfd_write(host->wake_fd, 1);
+	host->dirty = true;
+}
+
+void host_take(void *arg, const struct nlmsghdr *message)
+{
+	struct host *host = arg;
+
+	if (cache_take(host, message))
+		note_change(host);
 }
 
 static int event_take(struct nl_msg *message, void *arg)
 {
-	struct host *host = arg;
-
-	if (cache_take(host, nlmsg_hdr(message)))
-		host->dirty = true;
+	host_take(arg, nlmsg_hdr(message));
 	return NL_OK;
 }
 
@@ -35,12 +42,14 @@ static int tables_read(struct host *host)
 
 	for (int i = 0; i < DUMP_TRIES && r == -EINTR; i++) {
 		cache_clear(host);
-		r = host_ask(host, host_request(RTM_GETADDR, NLM_F_DUMP, &addresses, sizeof(addresses)), dump_take,
-			     host);
+		r = host_ask(host,
+			     host_request(RTM_GETADDR, NLM_F_DUMP, &addresses, sizeof(addresses)),
+			     host_take, host);
 		if (!r)
 			r = host_ask(host,
-				     host_request(RTM_GETNEIGH, NLM_F_DUMP, &neighbours, sizeof(neighbours)),
-				     dump_take, host);
+				     host_request(RTM_GETNEIGH, NLM_F_DUMP, &neighbours,
+						  sizeof(neighbours)),
+				     host_take, host);
 	}
 	return r;
 }
@@ -51,13 +60,13 @@ static int tables_read(struct host *host)
  */
 static int rebuild(struct host *host)
 {
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = { .events = EPOLLIN };
 	int r;
 
 	nl_socket_free(host->events);
 	host->events = NULL;
-	host->dirty = true;
 	host->lost = true;
+	note_change(host);
 	r = host_events_open(event_take, host, &host->events);
 	if (r)
 		return r;
@@ -70,12 +79,7 @@ static int rebuild(struct host *host)
 	return r;
 }
 
-static void wake(struct host *host)
-{
-	eventfd_write(host->wake_fd, 1);
-}
-
-static void read_pending(struct host *host)
+void host_sync(struct host *host)
 {
 	if (!host->lost && host_events_read(host->events))
 		host->lost = true;
@@ -84,31 +88,26 @@ static void read_pending(struct host *host)
 		rebuild(host);
 }
 
-void host_sync(struct host *host)
+static bool forget_change(struct host *host)
 {
 	bool was_dirty = host->dirty;
+	eventfd_t ignored;
 
-	read_pending(host);
-	if (host->dirty && !was_dirty)
-		wake(host);
+	eventfd_read(host->wake_fd, &ignored);
+	host->dirty = false;
+	return was_dirty;
 }
 
 void host_dispatch(struct host *host)
 {
-	eventfd_t ignored;
-
-	read_pending(host);
-	eventfd_read(host->wake_fd, &ignored);
-	if (!host->dirty)
-		return;
-	host->dirty = false;
-	if (host->changed)
+	host_sync(host);
+	if (forget_change(host) && host->changed)
 		host->changed(host->arg);
 }
 
 static int polling_open(struct host *host)
 {
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = { .events = EPOLLIN };
 
 	host->poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (host->poll_fd < 0)
@@ -128,14 +127,15 @@ static int sockets_open(struct host *host)
 	return r ? r : rebuild(host);
 }
 
-int host_open(const char *owner_file, host_changed changed, void *arg, struct host **ret, struct xlb_err *err)
+int host_open(const char *owner_file, host_changed changed, void *arg, struct host **ret,
+	      struct xlb_err *err)
 {
 	AUTO(host_close) struct host *host = calloc(1, sizeof(*host));
 	int r;
 
 	if (!host)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	*host = (struct host){.poll_fd = -1, .wake_fd = -1, .changed = changed, .arg = arg};
+	*host = (struct host){ .poll_fd = -1, .wake_fd = -1, .changed = changed, .arg = arg };
 	host_sink_init(&host->sink);
 	if (owner_file) {
 		host->owner_file = strdup(owner_file);
@@ -144,14 +144,14 @@ int host_open(const char *owner_file, host_changed changed, void *arg, struct ho
 	}
 	r = sockets_open(host);
 	if (r)
-		return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot watch the host's network by netlink: %s",
-				   strerror(-r));
+		return xlb_err_set(err, XLB_ERR_FAILED, r,
+				   "cannot watch the host's network by netlink: %s", strerror(-r));
 	r = owner_load(host, err);
 	if (!r)
 		r = owner_prune(host, err);
 	if (r)
 		return r;
-	host->dirty = false;
+	forget_change(host);
 	*ret = TAKE(host);
 	return 0;
 }

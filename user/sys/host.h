@@ -15,16 +15,21 @@
 #include "base/parse.h"
 #include "base/sink.h"
 
-struct host;
+struct host; /* for one thread; what takes no struct host may be called from any */
 
-/* Called from host_dispatch when links, addresses, routes or neighbours changed (coalesced per dispatch). */
+/*
+ * Called from host_dispatch, at most once each, when links, addresses or routes changed, or a neighbour
+ * that somebody keeps (xlb, or permanent by hand) was resolved, lost or moved to another MAC address.
+ */
 typedef void (*host_changed)(void *arg);
 
 /*
- * `owner_file`: where the owner marks of addresses and neighbours that xlb put are kept across restarts
- * (one "table key" line each, written atomically before the change); NULL: in memory only.
+ * `owner_file`: where the owner marks of what xlb put are kept across restarts, a line for each VIP address
+ * ("vip_addr ADDRESS INTERFACE") and each interface with neighbours ("neighbour INTERFACE"), written
+ * atomically before an address or neighbour is put; NULL: in memory only.
  */
-int host_open(const char *owner_file, host_changed changed, void *arg, struct host **ret, struct xlb_err *err);
+int host_open(const char *owner_file, host_changed changed, void *arg, struct host **ret,
+	      struct xlb_err *err);
 struct host *host_close(struct host *host);
 DEFINE_CLEANUP(struct host, host_close)
 /* Readable when host_dispatch should be called. */
@@ -32,7 +37,10 @@ int host_fd(const struct host *host);
 /* Reads pending notifications; on any loss (ENOBUFS) everything is read anew. */
 void host_dispatch(struct host *host);
 
-/* Sink of every table with SINK_HOST. Deletes only what it put (owner marks). */
+/*
+ * Sink of every table with SINK_HOST. `list` tells what is there now. Deletes only what it put: an address
+ * of the host is refused (-EEXIST), a neighbour made to stay by hand satisfies its row and is left alone.
+ */
 struct sink *host_sink(struct host *host);
 
 struct host_link {
@@ -40,25 +48,34 @@ struct host_link {
 	uint32_t ifindex;
 	uint32_t mtu;
 	uint8_t mac[6];
-	bool up;		/* IFF_UP and running */
-	char kind[16];		/* "veth", "vlan", "bond", "" ... */
-	char parent[IFNAMSIZ];	/* of a VLAN device, else "" */
+	bool up;		  /* IFF_UP and running */
+	char kind[16];		  /* "veth", "vlan", "bond", "" ... */
+	char parent[IFNAMSIZ];	  /* of a VLAN device, else "" */
 	uint32_t foreign_program; /* id of an XDP program attached to it, 0: none */
 };
 /* -ENODEV with err naming the interfaces present. */
 int host_link(struct host *host, const char *name, struct host_link *ret, struct xlb_err *err);
 
+/*
+ * True if the NIC or its driver joins packets (GRO, LRO). Joined packets reach generic XDP only, and cannot
+ * be forwarded: they are larger than any MTU.
+ */
+bool host_joins_packets(const char *ifname);
+
 struct host_route {
 	uint32_t ifindex;
 	char ifname[IFNAMSIZ];
 	struct xlb_addr gateway; /* all zero: on-link */
-	struct xlb_addr source;	 /* preferred source address */
-	bool local;		 /* the address is the host's own */
+	struct xlb_addr
+		source; /* what the host sends from, never a VIP; all zero: it has nothing else */
+	bool local;	/* the address is the host's own */
 };
 /* Asks the kernel's FIB. -ENETUNREACH if there is no route. */
-int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret, struct xlb_err *err);
+int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
+	       struct xlb_err *err);
 /* MAC of a resolved neighbour; -ENOENT while unresolved. */
-int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *addr, uint8_t ret_mac[6]);
+int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *addr,
+		   uint8_t ret_mac[6]);
 
 /* True if the address is on some interface of the host and xlb did not put it there. */
 bool host_owns_address(struct host *host, const struct xlb_addr *addr);
@@ -76,8 +93,8 @@ bool host_is_ssh_path(struct host *host, const char *ifname, const char *ssh_con
  * Asks the link whether somebody answers for `addr` (ARP probe, RFC 5227; NS with unspecified source, RFC
  * 4861), `timeout_ms` at most. 0: nobody; -EADDRINUSE: ret_mac answered. Blocks: run it in the worker.
  */
-int host_probe_address(const char *ifname, const struct xlb_addr *addr, int timeout_ms, uint8_t ret_mac[6],
-		       struct xlb_err *err);
+int host_probe_address(const char *ifname, const struct xlb_addr *addr, int timeout_ms,
+		       uint8_t ret_mac[6], struct xlb_err *err);
 /* One gratuitous ARP / unsolicited NA. */
 int host_announce_address(const char *ifname, const struct xlb_addr *addr, struct xlb_err *err);
 
@@ -86,10 +103,10 @@ struct host_socket {
 	struct xlb_addr addr; /* all zero: any address */
 	uint16_t port_h;
 	uint8_t protocol;
-	uint32_t pid;	   /* 0: unknown */
-	char process[32];  /* "sshd", "" if unknown */
+	uint32_t pid;	  /* 0: unknown */
+	char process[32]; /* "sshd", "" if unknown */
 };
-/* malloc'd array of TCP listeners and bound UDP sockets. */
+/* malloc'd array of TCP listeners and unconnected UDP sockets. Looks through /proc: some 10 ms. */
 int host_sockets(struct host_socket **ret, uint32_t *ret_count, struct xlb_err *err);
 /* net.ipv4.ip_local_port_range, shared by both families. */
 struct port_range host_ephemeral_ports(void);

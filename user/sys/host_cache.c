@@ -13,7 +13,6 @@
 #include "sys/host_private.h"
 
 #define NUD_RESOLVED (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
-#define FULL_LENGTH 128
 
 static uint32_t attribute_u32(const struct nlattr *attribute, uint32_t missing)
 {
@@ -59,6 +58,7 @@ static bool take_address(struct host *host, const struct nlmsghdr *message)
 	const struct ifaddrmsg *header = nlmsg_data(message);
 	struct nlattr *attributes[IFA_MAX + 1];
 	struct address address = {}, *known;
+	bool was_there;
 
 	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, IFA_MAX, NULL) < 0)
 		return false;
@@ -68,14 +68,16 @@ static bool take_address(struct host *host, const struct nlmsghdr *message)
 	if (!addr_get(header->ifa_family, attributes[IFA_LOCAL], &address.key.addr))
 		address.key.addr = address.network;
 	address.key.ifindex = header->ifa_index;
-	address.key.prefix_length = header->ifa_prefixlen + (header->ifa_family == AF_INET ? 96U : 0U);
+	address.key.prefix_length =
+		header->ifa_prefixlen + (header->ifa_family == AF_INET ? 96U : 0U);
 	address.flags = attribute_u32(attributes[IFA_FLAGS], header->ifa_flags);
 	address.protocol = attribute_u8(attributes[IFA_PROTO]);
 
 	HASH_FIND(hh, host->addresses, &address.key, sizeof(address.key), known);
+	was_there = known;
 	if (message->nlmsg_type == RTM_DELADDR) {
 		cache_del_address(host, &address.key);
-		return known;
+		return was_there;
 	}
 	/* IPv6 tells the same again whenever a router advertisement refreshes it. */
 	if (known && known->flags == address.flags && known->protocol == address.protocol)
@@ -90,16 +92,16 @@ static bool resolved(const struct neighbour *neighbour)
 	return neighbour->state & NUD_RESOLVED;
 }
 
-bool neighbour_is_foreign(const struct neighbour *neighbour)
-{
-	return neighbour->state & NUD_PERMANENT ||
-	       (neighbour->managed && neighbour->protocol != HOST_PROTOCOL);
-}
-
 /* Entries that come and go with the host's own talk do not matter to xlb. */
 static bool matters(const struct neighbour *neighbour)
 {
-	return neighbour->managed || neighbour->state & NUD_PERMANENT;
+	return neighbour->managed || neighbour->learned || neighbour->state & NUD_PERMANENT;
+}
+
+bool neighbour_is_foreign(const struct neighbour *neighbour)
+{
+	return neighbour->state & NUD_PERMANENT ||
+	       (matters(neighbour) && neighbour->protocol != HOST_PROTOCOL);
 }
 
 /* What xlb does depends on MAC addresses; states such as REACHABLE and STALE alternate all the time. */
@@ -110,6 +112,11 @@ static bool neighbour_changes(const struct neighbour *from, const struct neighbo
 	if (was_usable != is_usable || (matters(from) && !matters(to)))
 		return true;
 	return is_usable && memcmp(from->mac, to->mac, sizeof(to->mac));
+}
+
+bool neighbour_is_ours(const struct neighbour *neighbour)
+{
+	return neighbour->managed && !neighbour_is_foreign(neighbour);
 }
 
 static bool parse_neighbour(const struct nlmsghdr *message, struct neighbour *ret)
@@ -127,6 +134,7 @@ static bool parse_neighbour(const struct nlmsghdr *message, struct neighbour *re
 	neighbour.key.ifindex = (uint32_t)header->ndm_ifindex;
 	neighbour.state = header->ndm_state;
 	neighbour.managed = attribute_u32(attributes[NDA_FLAGS_EXT], 0) & NTF_EXT_MANAGED;
+	neighbour.learned = header->ndm_flags & NTF_EXT_LEARNED;
 	neighbour.protocol = attribute_u8(attributes[NDA_PROTOCOL]);
 	if (attributes[NDA_LLADDR] && nla_len(attributes[NDA_LLADDR]) == (int)sizeof(neighbour.mac))
 		memcpy(neighbour.mac, nla_data(attributes[NDA_LLADDR]), sizeof(neighbour.mac));
@@ -164,6 +172,7 @@ static bool take_neighbour(struct host *host, const struct nlmsghdr *message)
 	change = neighbour_changes(known, &now);
 	known->state = now.state;
 	known->managed = now.managed;
+	known->learned = now.learned;
 	known->protocol = now.protocol;
 	memcpy(known->mac, now.mac, sizeof(now.mac));
 	return change;
@@ -222,21 +231,32 @@ struct neighbour *cache_neighbour(struct host *host, const struct row_neighbour_
 	return neighbour;
 }
 
+bool cache_has_own_neighbour(const struct host *host, uint32_t ifindex)
+{
+	const struct neighbour *neighbour, *next;
+
+	HASH_ITER(hh, host->neighbours, neighbour, next)
+		if (neighbour->key.ifindex == ifindex && neighbour_is_ours(neighbour))
+			return true;
+	return false;
+}
+
 bool address_is_ours(struct host *host, const struct address *address)
 {
 	char ifname[IFNAMSIZ];
 	struct row_vip_addr_key key;
 
-	if (address->protocol != HOST_PROTOCOL || address->key.prefix_length != FULL_LENGTH ||
+	if (address->protocol != HOST_PROTOCOL || address->key.prefix_length != ADDR_BITS ||
 	    !if_indextoname(address->key.ifindex, ifname))
 		return false;
 	key = owner_key(&address->key.addr, ifname);
 	return owner_has(host, &key);
 }
 
-int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *addr, uint8_t ret_mac[6])
+int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *addr,
+		   uint8_t ret_mac[6])
 {
-	struct row_neighbour_key key = {.addr = *addr, .ifindex = ifindex};
+	struct row_neighbour_key key = { .addr = *addr, .ifindex = ifindex };
 	const struct neighbour *neighbour = cache_neighbour(host, &key);
 
 	if (!neighbour || !resolved(neighbour))
@@ -260,7 +280,8 @@ static bool prefix_contains(const struct address *address, const struct xlb_addr
 {
 	uint32_t bytes = address->key.prefix_length / 8, bits = address->key.prefix_length % 8;
 
-	if (addr_family(&address->network) != addr_family(addr) || memcmp(address->network.bytes, addr->bytes, bytes))
+	if (addr_family(&address->network) != addr_family(addr) ||
+	    memcmp(address->network.bytes, addr->bytes, bytes))
 		return false;
 	return !bits || !((address->network.bytes[bytes] ^ addr->bytes[bytes]) >> (8 - bits));
 }

@@ -8,7 +8,7 @@
 #include "sys/host_private.h"
 
 #define REQUEST_BUFFER (1 << 20)
-#define EVENT_BUFFER (8 << 20)
+#define EVENT_BUFFER   (8 << 20)
 #define MESSAGE_BUFFER (64 << 10) /* the kernel's largest piece of a dump is 32 KiB */
 
 struct answer {
@@ -109,7 +109,7 @@ static int answer_read(struct host *host, struct answer *answer)
 
 int host_ask(struct host *host, struct nl_msg *message, host_message each, void *arg)
 {
-	struct answer answer = {.each = each, .arg = arg};
+	struct answer answer = { .each = each, .arg = arg };
 	int r;
 
 	if (!message)
@@ -152,8 +152,8 @@ int host_requests_open(struct nl_sock **ret)
 
 int host_events_open(nl_recvmsg_msg_cb_t take, void *arg, struct nl_sock **ret)
 {
-	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
+	static const int groups[] = { RTNLGRP_LINK,	   RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR,
+				      RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
 	struct nl_sock *sock;
 	int r = socket_open(EVENT_BUFFER, &sock);
 
@@ -197,7 +197,7 @@ int addr_put(struct nl_msg *message, int type, const struct xlb_addr *addr)
 
 bool addr_get(int family, const struct nlattr *attribute, struct xlb_addr *ret)
 {
-	struct xlb_addr addr = {.bytes = {[10] = 0xff, [11] = 0xff}};
+	struct xlb_addr addr = { .bytes = { [10] = 0xff, [11] = 0xff } };
 	int size = family == AF_INET ? 4 : 16;
 
 	if ((family != AF_INET && family != AF_INET6) || !attribute || nla_len(attribute) != size)

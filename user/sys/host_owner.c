@@ -16,7 +16,7 @@
 
 struct row_vip_addr_key owner_key(const struct xlb_addr *addr, const char *ifname)
 {
-	struct row_vip_addr_key key = {.addr = *addr};
+	struct row_vip_addr_key key = { .addr = *addr };
 
 	strncpy(key.ifname, ifname, sizeof(key.ifname) - 1);
 	return key;
@@ -126,8 +126,9 @@ static int marks_save(const struct host *host, struct xlb_err *err)
 		r = -errno;
 	if (r) {
 		unlink(temporary);
-		return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot write the owner marks to '%s': %s",
-				   host->owner_file, strerror(-r));
+		return xlb_err_set(err, XLB_ERR_FAILED, r,
+				   "cannot write the owner marks to '%s': %s", host->owner_file,
+				   strerror(-r));
 	}
 	return 0;
 }
@@ -190,13 +191,14 @@ int owner_load(struct host *host, struct xlb_err *err)
 	if (!file && errno == ENOENT)
 		return 0;
 	if (!file)
-		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot read the owner marks in '%s': %s",
-				   host->owner_file, strerror(errno));
+		return xlb_err_set(err, XLB_ERR_FAILED, -errno,
+				   "cannot read the owner marks in '%s': %s", host->owner_file,
+				   strerror(errno));
 	for (unsigned int number = 1; getline(&line, &size, file) > 0; number++) {
 		if (!line_parse(line, &key)) {
-			xlb_err_set(err, XLB_ERR_FAILED, -EINVAL, "%s:%u: not an owner mark", host->owner_file,
-				    number);
-			xlb_err_hint(err, "remove the line; what it marked is then treated as put by hand");
+			xlb_err_set(err, XLB_ERR_FAILED, -EINVAL, "%s:%u: not an owner mark",
+				    host->owner_file, number);
+			xlb_err_hint(err, "remove the line; what it marked is then the host's own");
 			return -EINVAL;
 		}
 		if (!mark_add(host, &key))
@@ -207,12 +209,12 @@ int owner_load(struct host *host, struct xlb_err *err)
 
 static bool mark_is_stale(struct host *host, const struct mark *mark)
 {
-	struct address_key key = {.addr = mark->key.addr, .prefix_length = 128};
+	struct address_key key = { .addr = mark->key.addr, .prefix_length = ADDR_BITS };
 	struct address *address;
 
 	key.ifindex = if_nametoindex(mark->key.ifname);
-	if (!key.ifindex || is_neighbour_key(&mark->key))
-		return !key.ifindex;
+	if (is_neighbour_key(&mark->key))
+		return !cache_has_own_neighbour(host, key.ifindex);
 	HASH_FIND(hh, host->addresses, &key, sizeof(key), address);
 	return !address || !address_is_ours(host, address);
 }

@@ -16,6 +16,7 @@
  * and `ip addr` show it, and an entry without it is never deleted.
  */
 #define HOST_PROTOCOL 0x58
+#define ADDR_BITS     128
 
 /* An address of an interface; prefix lengths count from 0 to 128 for both families. */
 struct address_key {
@@ -25,8 +26,9 @@ struct address_key {
 };
 struct address {
 	struct address_key key;
-	struct xlb_addr network; /* any address inside the prefix: the peer's on a point-to-point link */
-	uint32_t flags;		 /* IFA_F_* */
+	struct xlb_addr
+		network; /* any address inside the prefix: the peer's on a point-to-point link */
+	uint32_t flags;	 /* IFA_F_* */
 	uint8_t protocol;
 	UT_hash_handle hh;
 };
@@ -34,7 +36,8 @@ struct address {
 struct neighbour {
 	struct row_neighbour_key key;
 	uint16_t state; /* NUD_* */
-	bool managed;	/* NTF_EXT_MANAGED */
+	bool managed;	/* NTF_EXT_MANAGED: the kernel keeps it resolved */
+	bool learned;	/* NTF_EXT_LEARNED: put by a program, not collected as garbage */
 	bool accepted;	/* somebody else's entry that satisfies a row of ours */
 	uint8_t protocol;
 	uint8_t mac[6];
@@ -55,7 +58,7 @@ struct host {
 	struct nl_sock *requests;
 	struct nl_sock *events;
 	int poll_fd; /* epoll of `events` and `wake_fd`: stays the same when `events` is opened anew */
-	int wake_fd; /* readable while a change found outside of host_dispatch waits to be told */
+	int wake_fd; /* readable while `dirty`: questions find changes too */
 	host_changed changed;
 	void *arg;
 	bool dirty; /* something changed since the last call of `changed` */
@@ -92,6 +95,8 @@ bool addr_get(int family, const struct nlattr *attribute, struct xlb_addr *ret);
 
 /* Brings the tables up to date with all notifications sent so far. */
 void host_sync(struct host *host);
+/* A host_message: puts into the tables what the kernel says and remembers to tell of a change. */
+void host_take(void *arg, const struct nlmsghdr *message);
 
 /* host_cache.c */
 
@@ -106,6 +111,9 @@ struct neighbour *cache_neighbour(struct host *host, const struct row_neighbour_
 bool address_is_ours(struct host *host, const struct address *address);
 /* True for an entry that somebody else made to stay. */
 bool neighbour_is_foreign(const struct neighbour *neighbour);
+/* True for an entry that xlb put, this instance or another. */
+bool neighbour_is_ours(const struct neighbour *neighbour);
+bool cache_has_own_neighbour(const struct host *host, uint32_t ifindex);
 
 /* host_owner.c */
 

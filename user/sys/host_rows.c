@@ -13,13 +13,12 @@
 #include "sys/host_private.h"
 
 #define FOREVER 0xffffffffU
-#define FULL_LENGTH 128
 
 typedef void (*row_add)(void *arg, const struct row *row);
 
 static void add_row(row_add add, void *arg, enum table_id table, const void *key)
 {
-	struct row row = {.table = table};
+	struct row row = { .table = table };
 
 	memcpy(row.key, key, tables[table].key_size);
 	add(arg, &row);
@@ -27,7 +26,7 @@ static void add_row(row_add add, void *arg, enum table_id table, const void *key
 
 static struct address *vip_address(const struct host *host, const struct row_vip_addr_key *key)
 {
-	struct address_key wanted = {.addr = key->addr, .prefix_length = FULL_LENGTH};
+	struct address_key wanted = { .addr = key->addr, .prefix_length = ADDR_BITS };
 	struct address *address;
 
 	wanted.ifindex = if_nametoindex(key->ifname);
@@ -59,11 +58,6 @@ static bool interface_is_marked(const struct host *host, uint32_t ifindex)
 	return owner_has(host, &key);
 }
 
-static bool neighbour_is_ours(const struct neighbour *neighbour)
-{
-	return neighbour->managed && neighbour->protocol == HOST_PROTOCOL && !neighbour_is_foreign(neighbour);
-}
-
 static void list_neighbours(struct host *host, row_add add, void *arg)
 {
 	const struct neighbour *neighbour, *next;
@@ -76,14 +70,20 @@ static void list_neighbours(struct host *host, row_add add, void *arg)
 			last = neighbour->key.ifindex;
 			marked = interface_is_marked(host, last);
 		}
-		if (neighbour_is_foreign(neighbour) ? neighbour->accepted : marked && neighbour_is_ours(neighbour))
+		if (neighbour_is_foreign(neighbour) ? neighbour->accepted :
+						      marked && neighbour_is_ours(neighbour))
 			add_row(add, arg, TABLE_NEIGHBOUR, &neighbour->key);
 	}
 }
 
-static struct nl_msg *neighbour_request(int type, int flags, const struct row_neighbour_key *key)
+static struct nl_msg *neighbour_request(int type, int flags, uint8_t entry_flags,
+					const struct row_neighbour_key *key)
 {
-	struct ndmsg header = {.ndm_family = (uint8_t)addr_af(&key->addr), .ndm_ifindex = (int)key->ifindex};
+	struct ndmsg header = {
+		.ndm_family = (uint8_t)addr_af(&key->addr),
+		.ndm_ifindex = (int)key->ifindex,
+		.ndm_flags = entry_flags,
+	};
 	struct nl_msg *message = host_request(type, flags, &header, sizeof(header));
 
 	if (!message || !addr_put(message, NDA_DST, &key->addr))
@@ -92,10 +92,14 @@ static struct nl_msg *neighbour_request(int type, int flags, const struct row_ne
 	return NULL;
 }
 
+/*
+ * State 0 keeps what is known of an entry that the kernel learned already. NTF_EXT_LEARNED exempts it from
+ * garbage collection, which else allows 1024 entries (net.ipv4.neigh.default.gc_thresh3).
+ */
 static int neighbour_create(struct host *host, const struct row_neighbour_key *key)
 {
-	/* State 0 keeps what is known of an entry that the kernel learned already. */
-	struct nl_msg *message = neighbour_request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, key);
+	struct nl_msg *message =
+		neighbour_request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, NTF_EXT_LEARNED, key);
 
 	if (message && (nla_put_u32(message, NDA_FLAGS_EXT, NTF_EXT_MANAGED) ||
 			nla_put_u8(message, NDA_PROTOCOL, HOST_PROTOCOL))) {
@@ -105,13 +109,23 @@ static int neighbour_create(struct host *host, const struct row_neighbour_key *k
 	return host_ask(host, message, NULL, NULL);
 }
 
-static int put_neighbour(struct host *host, const struct row_neighbour_key *key, struct xlb_err *err)
+/* The kernel does not tell of a new entry before its state changes: asked for this one. */
+static struct neighbour *neighbour_read(struct host *host, const struct row_neighbour_key *key)
+{
+	host_ask(host, neighbour_request(RTM_GETNEIGH, 0, 0, key), host_take, host);
+	return cache_neighbour(host, key);
+}
+
+static int put_neighbour(struct host *host, const struct row_neighbour_key *key,
+			 struct xlb_err *err)
 {
 	struct neighbour *known = cache_neighbour(host, key);
 	char ifname[IFNAMSIZ], text[ADDR_TEXT_MAX];
 	struct row_vip_addr_key mark;
 	int r;
 
+	if (!known)
+		known = neighbour_read(host, key);
 	if (known && neighbour_is_foreign(known)) {
 		known->accepted = true;
 		return 0;
@@ -119,19 +133,36 @@ static int put_neighbour(struct host *host, const struct row_neighbour_key *key,
 	format_addr(&key->addr, text);
 	if (!if_indextoname(key->ifindex, ifname))
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENODEV,
-				   "cannot keep neighbour %s: interface number %u does not exist", text, key->ifindex);
+				   "cannot keep neighbour %s: interface number %u does not exist",
+				   text, key->ifindex);
 	mark = owner_neighbour_key(ifname);
 	r = owner_add(host, &mark, err);
 	if (r)
 		return r;
 	r = neighbour_create(host, key);
 	if (r)
-		return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot keep neighbour %s on %s: %s", text, ifname,
-				   strerror(-r));
+		return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot keep neighbour %s on %s: %s",
+				   text, ifname, strerror(-r));
+	neighbour_read(host, key);
 	return 0;
 }
 
-static int del_neighbour(struct host *host, const struct row_neighbour_key *key, struct xlb_err *err)
+/* Another instance may use the interface next: what it puts there is not ours. */
+static void unmark_unused(struct host *host, uint32_t ifindex)
+{
+	struct row_vip_addr_key mark;
+	char ifname[IFNAMSIZ];
+	struct xlb_err ignored;
+
+	host_sync(host);
+	if (cache_has_own_neighbour(host, ifindex) || !if_indextoname(ifindex, ifname))
+		return;
+	mark = owner_neighbour_key(ifname);
+	owner_remove(host, &mark, &ignored);
+}
+
+static int del_neighbour(struct host *host, const struct row_neighbour_key *key,
+			 struct xlb_err *err)
 {
 	struct neighbour *known = cache_neighbour(host, key);
 	char text[ADDR_TEXT_MAX];
@@ -141,17 +172,20 @@ static int del_neighbour(struct host *host, const struct row_neighbour_key *key,
 		known->accepted = false;
 	if (!known || !neighbour_is_ours(known) || !interface_is_marked(host, key->ifindex))
 		return 0;
-	r = host_ask(host, neighbour_request(RTM_DELNEIGH, 0, key), NULL, NULL);
-	if (!r || r == -ENOENT || r == -ENODEV)
+	r = host_ask(host, neighbour_request(RTM_DELNEIGH, 0, 0, key), NULL, NULL);
+	if (!r || r == -ENOENT || r == -ENODEV) {
+		unmark_unused(host, key->ifindex);
 		return 0;
+	}
 	format_addr(&key->addr, text);
-	return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot remove neighbour %s: %s", text, strerror(-r));
+	return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot remove neighbour %s: %s", text,
+			   strerror(-r));
 }
 
 /* A request about a VIP: the whole address as prefix, never the host's own choice as a source. */
 static struct nl_msg *vip_request(int type, int flags, const struct address_key *key)
 {
-	struct ifa_cacheinfo lifetime = {.ifa_prefered = 0, .ifa_valid = FOREVER};
+	struct ifa_cacheinfo lifetime = { .ifa_prefered = 0, .ifa_valid = FOREVER };
 	int family = addr_af(&key->addr);
 	struct ifaddrmsg header = {
 		.ifa_family = (uint8_t)family,
@@ -162,7 +196,8 @@ static struct nl_msg *vip_request(int type, int flags, const struct address_key 
 	};
 	struct nl_msg *message = host_request(type, flags, &header, sizeof(header));
 
-	if (message && !addr_put(message, IFA_LOCAL, &key->addr) && !addr_put(message, IFA_ADDRESS, &key->addr) &&
+	if (message && !addr_put(message, IFA_LOCAL, &key->addr) &&
+	    !addr_put(message, IFA_ADDRESS, &key->addr) &&
 	    !nla_put(message, IFA_CACHEINFO, sizeof(lifetime), &lifetime) &&
 	    !nla_put_u8(message, IFA_PROTO, HOST_PROTOCOL))
 		return message;
@@ -186,28 +221,33 @@ static int refuse_foreign(const struct address *address, const char *text, struc
 	char ifname[IFNAMSIZ] = "?";
 
 	if_indextoname(address->key.ifindex, ifname);
-	xlb_err_set(err, XLB_ERR_FAILED, -EEXIST, "%s is already an address of %s that xlb did not put there", text,
-		    ifname);
-	xlb_err_hint(err, "remove it there (ip addr del %s dev %s) or choose another VIP", text, ifname);
+	xlb_err_set(err, XLB_ERR_FAILED, -EEXIST,
+		    "%s is already an address of %s that xlb did not put there", text, ifname);
+	xlb_err_hint(err, "remove it there (ip addr del %s dev %s) or choose another VIP", text,
+		     ifname);
 	return -EEXIST;
 }
 
-static void explain_vip(int r, const struct row_vip_addr_key *key, const char *text, struct xlb_err *err)
+static void explain_vip(int r, const struct row_vip_addr_key *key, const char *text,
+			struct xlb_err *err)
 {
-	xlb_err_set(err, XLB_ERR_FAILED, r, "cannot add %s to %s: %s", text, key->ifname, strerror(-r));
+	xlb_err_set(err, XLB_ERR_FAILED, r, "cannot add %s to %s: %s", text, key->ifname,
+		    strerror(-r));
 	if (r == -EACCES && addr_family(&key->addr) == XLB_IPV6)
-		xlb_err_hint(err, "IPv6 is off there: sysctl net.ipv6.conf.%s.disable_ipv6=0", key->ifname);
+		xlb_err_hint(err, "IPv6 is off there: sysctl net.ipv6.conf.%s.disable_ipv6=0",
+			     key->ifname);
 }
 
 static int vip_create(struct host *host, const struct row_vip_addr_key *key, uint32_t ifindex)
 {
 	struct address address = {
-		.key = {.addr = key->addr, .ifindex = ifindex, .prefix_length = FULL_LENGTH},
+		.key = { .addr = key->addr, .ifindex = ifindex, .prefix_length = ADDR_BITS },
 		.network = key->addr,
 		.flags = IFA_F_PERMANENT | IFA_F_DEPRECATED,
 		.protocol = HOST_PROTOCOL,
 	};
-	int r = host_ask(host, vip_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &address.key), NULL, NULL);
+	int r = host_ask(host, vip_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &address.key),
+			 NULL, NULL);
 
 	if (r)
 		return r;
@@ -232,7 +272,8 @@ static int put_vip_addr(struct host *host, const struct row_vip_addr_key *key, s
 	if (foreign)
 		return refuse_foreign(foreign, text, err);
 	if (!ifindex)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ENODEV, "cannot add %s: interface '%s' does not exist", text,
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENODEV,
+				   "cannot add %s: interface '%s' does not exist", text,
 				   key->ifname);
 	if (vip_address(host, key))
 		return 0;
@@ -261,8 +302,8 @@ static int del_vip_addr(struct host *host, const struct row_vip_addr_key *key, s
 		r = host_ask(host, vip_request(RTM_DELADDR, 0, &found), NULL, NULL);
 		if (r && r != -EADDRNOTAVAIL && r != -ENODEV) {
 			format_addr(&key->addr, text);
-			return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot remove %s from %s: %s", text, key->ifname,
-					   strerror(-r));
+			return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot remove %s from %s: %s",
+					   text, key->ifname, strerror(-r));
 		}
 		cache_del_address(host, &found);
 	}
@@ -285,7 +326,8 @@ static int wrong_table(enum table_id table, struct xlb_err *err)
 	return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL, "table %u is not the host's", table);
 }
 
-static int sink_list(struct sink *sink, const struct table *table, row_add add, void *arg, struct xlb_err *err)
+static int sink_list(struct sink *sink, const struct table *table, row_add add, void *arg,
+		     struct xlb_err *err)
 {
 	struct host *host = (struct host *)sink;
 	int r = check_tables(host, err);
@@ -304,8 +346,8 @@ static int sink_list(struct sink *sink, const struct table *table, row_add add, 
 	}
 }
 
-static int sink_put(struct sink *sink, const struct row *row, const void *content, size_t content_size,
-		    struct xlb_err *err)
+static int sink_put(struct sink *sink, const struct row *row, const void *content,
+		    size_t content_size, struct xlb_err *err)
 {
 	struct host *host = (struct host *)sink;
 	int r = check_tables(host, err);
@@ -343,5 +385,5 @@ static int sink_del(struct sink *sink, const struct row *row, struct xlb_err *er
 
 void host_sink_init(struct sink *sink)
 {
-	*sink = (struct sink){.list = sink_list, .put = sink_put, .del = sink_del};
+	*sink = (struct sink){ .list = sink_list, .put = sink_put, .del = sink_del };
 }

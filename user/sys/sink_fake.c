@@ -42,8 +42,8 @@ static void held_remove(struct sink_fake *fake, struct held *held)
 	free(held);
 }
 
-static int fake_list(struct sink *sink, const struct table *table, void (*add)(void *arg, const struct row *row),
-		     void *arg, struct xlb_err *err)
+static int fake_list(struct sink *sink, const struct table *table,
+		     void (*add)(void *arg, const struct row *row), void *arg, struct xlb_err *err)
 {
 	struct held *held;
 
@@ -63,8 +63,8 @@ static int fake_step(struct sink_fake *fake, struct xlb_err *err)
 	return xlb_err_set(err, XLB_ERR_FAILED, -EIO, "operation %u failed as asked", now);
 }
 
-static int fake_put(struct sink *sink, const struct row *row, const void *content, size_t content_size,
-		    struct xlb_err *err)
+static int fake_put(struct sink *sink, const struct row *row, const void *content,
+		    size_t content_size, struct xlb_err *err)
 {
 	bool wanted = row->table == TABLE_MAGLEV || row->table == TABLE_PORT_SET;
 	struct sink_fake *fake = fake_of(sink);

@@ -7,32 +7,38 @@
 #include "xlbctl/xlbctl.h"
 
 #define WATCH_DEFAULT_MS 2000
-#define TIME_MAX_MS (7 * 86400000ULL)
-#define COUNT_MAX 100000
+#define TIME_MAX_MS	 (7 * 86400000ULL)
+#define COUNT_MAX	 100000
 
 #define AT(member) offsetof(struct ctl, member)
 
 const struct option_row option_rows[] = {
-	{"instance", 0, "NAME", OPTION_TEXT, AT(instance), OPTION_GLOBAL,
-	 "talk to this instance of xlbd (default: XLB_INSTANCE)"},
-	{"json", 'j', NULL, OPTION_FLAG, AT(json), OPTION_GLOBAL, "print the daemon's answer unchanged"},
-	{"help", 'h', NULL, OPTION_FLAG, AT(help), OPTION_GLOBAL, "describe the command"},
-	{"watch", 'w', "SECONDS", OPTION_INTERVAL, AT(watch_ms), OPTION_WATCH,
-	 "draw again every 2 s (-w5, --watch=5: every 5 s)"},
-	{"dry-run", 'n', NULL, OPTION_FLAG, AT(dry_run), OPTION_CHANGE,
-	 "check and show the change, do not make it"},
-	{"yes", 'y', NULL, OPTION_FLAG, AT(yes), OPTION_CHANGE, "agree to cutting flows without being asked"},
-	{"force", 0, NULL, OPTION_FLAG, AT(force), OPTION_CHANGE,
-	 "take ports the host itself uses and VIPs another host answers for"},
-	{"now", 0, NULL, OPTION_FLAG, AT(now), OPTION_CHANGE, "do not wait for flows to end"},
-	{"if-revision", 0, "N", OPTION_UINT, AT(if_revision), OPTION_CHANGE,
-	 "refuse if the configuration has moved on from revision N"},
-	{"mode", 0, "MODE", OPTION_TEXT, AT(mode), OPTION_ATTACH, "native (the default) or generic"},
-	{"no-confirm", 0, NULL, OPTION_FLAG, AT(no_confirm), OPTION_NO_CONFIRM,
-	 "do not guard an attach on the interface of the default route or of this SSH session"},
-	{"wait", 0, NULL, OPTION_FLAG, AT(wait), OPTION_DRAIN, "wait until the last flow has ended"},
-	{"timeout", 0, "TIME", OPTION_TIME, AT(timeout_ms), OPTION_DRAIN, "wait no longer than this (5m)"},
-	{"count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST, "connections or datagrams to send (default 20)"},
+	{ "instance", 0, "NAME", OPTION_TEXT, AT(instance), OPTION_GLOBAL,
+	  "talk to this instance of xlbd (default: XLB_INSTANCE)" },
+	{ "json", 'j', NULL, OPTION_FLAG, AT(json), OPTION_GLOBAL,
+	  "print the daemon's answer unchanged" },
+	{ "help", 'h', NULL, OPTION_FLAG, AT(help), OPTION_GLOBAL, "describe the command" },
+	{ "watch", 'w', "SECONDS", OPTION_INTERVAL, AT(watch_ms), OPTION_WATCH,
+	  "draw again every 2 s (-w5, --watch=5: every 5 s)" },
+	{ "dry-run", 'n', NULL, OPTION_FLAG, AT(dry_run), OPTION_CHANGE,
+	  "check and show the change, do not make it" },
+	{ "yes", 'y', NULL, OPTION_FLAG, AT(yes), OPTION_CHANGE,
+	  "agree to cutting flows without being asked" },
+	{ "force", 0, NULL, OPTION_FLAG, AT(force), OPTION_CHANGE,
+	  "take ports the host itself uses and VIPs another host answers for" },
+	{ "now", 0, NULL, OPTION_FLAG, AT(now), OPTION_CHANGE, "do not wait for flows to end" },
+	{ "if-revision", 0, "N", OPTION_UINT, AT(if_revision), OPTION_CHANGE,
+	  "refuse if the configuration has moved on from revision N" },
+	{ "mode", 0, "MODE", OPTION_TEXT, AT(mode), OPTION_ATTACH,
+	  "native (the default) or generic" },
+	{ "no-confirm", 0, NULL, OPTION_FLAG, AT(no_confirm), OPTION_ATTACH,
+	  "do not guard an attach on the interface of the default route or of this SSH session" },
+	{ "wait", 0, NULL, OPTION_FLAG, AT(wait), OPTION_DRAIN,
+	  "wait until the last flow has ended" },
+	{ "timeout", 0, "TIME", OPTION_TIME, AT(timeout_ms), OPTION_DRAIN,
+	  "wait no longer than this (5m)" },
+	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,
+	  "connections or datagrams to send (default 20)" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
 
@@ -41,8 +47,8 @@ struct reader {
 	struct ctl *ctl;
 	int argc, next;
 	char **argv;
-	bool only_words; /* after "--" */
-	uint32_t given;	 /* scopes of the options seen */
+	bool only_words;		     /* after "--" */
+	uint32_t given;			     /* scopes of the options seen */
 	const struct option_row *given_last; /* of a scope that the command must allow */
 };
 
@@ -51,7 +57,8 @@ static uint32_t scopes_open(const struct ctl *ctl)
 	return ctl->command ? ctl->command->flags | OPTION_GLOBAL : ~0U;
 }
 
-static const struct option_row *option_by_name(const struct ctl *ctl, const char *name, size_t length)
+static const struct option_row *option_by_name(const struct ctl *ctl, const char *name,
+					       size_t length)
 {
 	for (size_t i = 0; i < option_row_count; i++) {
 		const struct option_row *row = &option_rows[i];
@@ -90,18 +97,19 @@ static int option_store(struct reader *reader, const struct option_row *row, con
 	case OPTION_UINT:
 		if (!parse_uint(value, 1, row->letter == 'n' ? COUNT_MAX : UINT64_MAX, member))
 			return 0;
-		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "--%s \"%s\": a number from 1 is wanted",
-				   row->name, value);
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+				   "--%s \"%s\": a number from 1 is wanted", row->name, value);
 	case OPTION_TIME:
 		if (!parse_duration(value, 1, TIME_MAX_MS, member))
 			return 0;
 		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
-				   "--%s \"%s\": a time with its unit is wanted, such as 60s or 5m", row->name, value);
+				   "--%s \"%s\": a time with its unit is wanted, such as 60s or 5m",
+				   row->name, value);
 	case OPTION_INTERVAL:
 		number = WATCH_DEFAULT_MS / 1000;
 		if (value && parse_uint(value, 1, 3600, &number))
-			return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "--%s \"%s\": seconds, 1-3600",
-					   row->name, value);
+			return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+					   "--%s \"%s\": seconds, 1-3600", row->name, value);
 		*(uint64_t *)member = number * 1000;
 		return 0;
 	}
@@ -126,7 +134,8 @@ static int field_store(struct ctl *ctl, const char *name, size_t length, const c
 	struct field_arg *arg = &ctl->fields[ctl->field_count];
 
 	if (ctl->field_count == FIELD_ARGS_MAX || length >= sizeof(arg->name))
-		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "--%.60s: too many or too long options", name);
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+				   "--%.60s: too many or too long options", name);
 	for (size_t i = 0; i < length; i++)
 		arg->name[i] = name[i] == '-' ? '_' : name[i];
 	arg->name[length] = '\0';
@@ -165,13 +174,15 @@ static int read_long(struct reader *reader, const char *text)
 	if (!row && !(ctl->command && ctl->command->flags & COMMAND_FIELDS))
 		return option_unknown(ctl, text, length);
 	if (row && !row->value && value)
-		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "--%s takes no value", row->name);
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "--%s takes no value",
+				   row->name);
 	if (!value && (!row || (row->value && row->kind != OPTION_INTERVAL))) {
 		value = next_value(reader, text);
 		if (!value)
 			return -EINVAL;
 	}
-	return row ? option_store(reader, row, value) : field_store(ctl, text + 2, length - 2, value);
+	return row ? option_store(reader, row, value) :
+		     field_store(ctl, text + 2, length - 2, value);
 }
 
 /* -nj, -w, -w5, -n 5 */
@@ -212,7 +223,8 @@ static int command_unknown(struct ctl *ctl, const char *word)
 		names[n++] = types[i]->cli;
 	nearest = nearest_word(word, names, n);
 	if (ctl->noun)
-		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s: unknown command \"%s\"", ctl->noun->cli, word);
+		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s: unknown command \"%s\"",
+			    ctl->noun->cli, word);
 	else
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "unknown command \"%s\"", word);
 	if (nearest)
@@ -239,7 +251,8 @@ static int read_word(struct reader *reader, const char *word)
 		return ctl->noun ? 0 : command_unknown(ctl, word);
 	}
 	if (ctl->word_count == WORDS_MAX)
-		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "too many words, at \"%s\"", word);
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "too many words, at \"%s\"",
+				   word);
 	ctl->words[ctl->word_count++] = word;
 	return 0;
 }
@@ -256,11 +269,12 @@ static int check_line(struct reader *reader)
 	if (ctl->help)
 		return 0;
 	if (reader->given & ~(command->flags | OPTION_GLOBAL)) {
-		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s does not take --%s", command->word,
-			    reader->given_last->name);
+		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s does not take --%s",
+			    command->word, reader->given_last->name);
 	} else if (ctl->word_count < command->min_words || ctl->word_count > command->max_words) {
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "too %s words: xlbctl %s %s",
-			    ctl->word_count < command->min_words ? "few" : "many", command->word, command->args);
+			    ctl->word_count < command->min_words ? "few" : "many", command->word,
+			    command->args);
 	} else {
 		return 0;
 	}
@@ -270,7 +284,7 @@ static int check_line(struct reader *reader)
 
 int args_parse(struct ctl *ctl, int argc, char **argv)
 {
-	struct reader reader = {.ctl = ctl, .argc = argc, .argv = argv, .next = 1};
+	struct reader reader = { .ctl = ctl, .argc = argc, .argv = argv, .next = 1 };
 
 	while (reader.next < argc) {
 		const char *text = argv[reader.next++];
@@ -280,7 +294,8 @@ int args_parse(struct ctl *ctl, int argc, char **argv)
 			r = read_word(&reader, text);
 		else if (!strcmp(text, "--"))
 			r = 0, reader.only_words = true;
-		else if (!ctl->command && !ctl->noun && command_find(text)) /* the hidden ones look like options */
+		else if (!ctl->command && !ctl->noun &&
+			 command_find(text)) /* the hidden ones look like options */
 			r = read_word(&reader, text);
 		else if (text[1] == '-')
 			r = read_long(&reader, text);

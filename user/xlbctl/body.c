@@ -21,7 +21,8 @@ static int body_put(struct ctl *ctl, json_t *body, const char *name, const char 
 	const char *dot;
 
 	if (!text)
-		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "value of \"%s\" is not UTF-8", name);
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+				   "value of \"%s\" is not UTF-8", name);
 	for (; (dot = strchr(name, '.')); name = dot + 1) {
 		char key[64];
 		json_t *member;
@@ -56,15 +57,17 @@ static int split_server(struct ctl *ctl, const char *word, FILE *out, uint16_t *
 	if (!has_port)
 		return 0;
 	if (*port && *port != this_port)
-		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
-				   "two ports, %u and %u: a server has one port for all its addresses", *port,
-				   this_port);
+		return xlb_err_set(
+			&ctl->err, XLB_ERR_USAGE, -EINVAL,
+			"two ports, %u and %u: a server has one port for all its addresses", *port,
+			this_port);
 	*port = this_port;
 	return 0;
 }
 
 /* ADDR:PORT[,ADDR:PORT] also sets `port`. */
-static int put_server_address(struct ctl *ctl, json_t *body, const struct field *field, const char *value)
+static int put_server_address(struct ctl *ctl, json_t *body, const struct field *field,
+			      const char *value)
 {
 	AUTO_FREE char *words = strdup(value);
 	AUTO_FREE char *list = NULL;

@@ -9,9 +9,9 @@
 #include "base/cleanup.h"
 #include "xlbctl/errors.h"
 
-#define ANSWER_MAX (256U << 20)
+#define ANSWER_MAX	(256U << 20)
 #define CONNECT_SECONDS 10L
-#define ANSWER_SECONDS 120L
+#define ANSWER_SECONDS	120L
 
 DEFINE_CLEANUP(void, curl_easy_cleanup)
 DEFINE_CLEANUP(struct curl_slist, curl_slist_free_all)
@@ -20,7 +20,7 @@ void answer_clear(struct answer *answer)
 {
 	free(answer->body);
 	json_decref(answer->json);
-	*answer = (struct answer){0};
+	*answer = (struct answer){ 0 };
 }
 
 int client_init(struct ctl *ctl)
@@ -31,9 +31,11 @@ int client_init(struct ctl *ctl)
 	if (!name)
 		name = "";
 	ctl->instance = name;
-	if (strlen(name) > 31 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name))
+	if (strlen(name) > 31 ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name))
 		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
-				   "instance \"%.64s\": at most 31 of a-z, 0-9 and - are accepted", name);
+				   "instance \"%.64s\": at most 31 of a-z, 0-9 and - are accepted",
+				   name);
 	n = snprintf(ctl->run_dir, sizeof(ctl->run_dir), "/run/xlb%s%s", *name ? "-" : "", name);
 	snprintf(ctl->socket, sizeof(ctl->socket), "%.*s/xlbd.sock", n, ctl->run_dir);
 	return 0;
@@ -42,8 +44,8 @@ int client_init(struct ctl *ctl)
 void put_encoded(FILE *out, const char *word)
 {
 	for (const unsigned char *p = (const unsigned char *)word; *p; p++) {
-		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-			     strchr("-._~", *p);
+		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+			     (*p >= '0' && *p <= '9') || strchr("-._~", *p);
 
 		fprintf(out, plain ? "%c" : "%%%02X", *p);
 	}
@@ -90,25 +92,30 @@ static int unreachable(struct ctl *ctl, CURLcode code, int os_error)
 	const char *name = user ? user->pw_name : "not in the user list";
 
 	if (code == CURLE_OPERATION_TIMEDOUT) {
-		xlb_err_set(&ctl->err, XLB_ERR_TIMEOUT, -ETIMEDOUT, "xlbd at %s did not answer within %ld s",
-			    ctl->socket, ANSWER_SECONDS);
+		xlb_err_set(&ctl->err, XLB_ERR_TIMEOUT, -ETIMEDOUT,
+			    "xlbd at %s did not answer within %ld s", ctl->socket, ANSWER_SECONDS);
 		return -ETIMEDOUT;
 	}
 	if (code != CURLE_COULDNT_CONNECT)
-		return xlb_err_set(&ctl->err, XLB_ERR_UNREACHABLE, -EIO, "no answer from xlbd at %s: %s", ctl->socket,
+		return xlb_err_set(&ctl->err, XLB_ERR_UNREACHABLE, -EIO,
+				   "no answer from xlbd at %s: %s", ctl->socket,
 				   curl_easy_strerror(code));
-	xlb_err_set(&ctl->err, XLB_ERR_UNREACHABLE, -ENOENT, "cannot reach xlbd at %s: %s", ctl->socket,
-		    strerror(os_error ? os_error : ENOENT));
+	xlb_err_set(&ctl->err, XLB_ERR_UNREACHABLE, -ENOENT, "cannot reach xlbd at %s: %s",
+		    ctl->socket, strerror(os_error ? os_error : ENOENT));
 	if (os_error == EACCES || os_error == EPERM) {
-		xlb_err_hint(&ctl->err, "you are %s; join group xlb (read) or xlb-admin (change)", name);
+		xlb_err_hint(&ctl->err, "you are %s; join group xlb (read) or xlb-admin (change)",
+			     name);
 		return -EACCES;
 	}
 	ctl->not_running = true;
 	if (*ctl->instance)
-		xlb_err_hint(&ctl->err, "xlbd is not running: xlbctl --instance %s attach IFACE starts it",
+		xlb_err_hint(&ctl->err,
+			     "xlbd is not running: xlbctl --instance %s attach IFACE starts it",
 			     ctl->instance);
 	else
-		xlb_err_hint(&ctl->err, "xlbd is not running: systemctl start xlbd, or xlbctl attach IFACE starts it");
+		xlb_err_hint(
+			&ctl->err,
+			"xlbd is not running: systemctl start xlbd, or xlbctl attach IFACE starts it");
 	return -ENOENT;
 }
 
@@ -129,14 +136,16 @@ static int add_header(struct curl_slist **list, const char *name, const char *va
 	return 0;
 }
 
-static int set_request(struct ctl *ctl, CURL *curl, const struct request *request, struct curl_slist **headers)
+static int set_request(struct ctl *ctl, CURL *curl, const struct request *request,
+		       struct curl_slist **headers)
 {
 	char url[1024];
 	int r;
 
 	if (snprintf(url, sizeof(url), "http://xlb%s%s%s", request->path, request->query ? "?" : "",
 		     request->query ? request->query : "") >= (int)sizeof(url))
-		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "a name is longer than 63 characters");
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+				   "a name is longer than 63 characters");
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, ctl->socket);
@@ -147,10 +156,8 @@ static int set_request(struct ctl *ctl, CURL *curl, const struct request *reques
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, ANSWER_SECONDS);
 	r = add_header(headers, "X-XLB-Origin", ctl->origin);
-	if (!r && request->ssh)
-		r = add_header(headers, "X-XLB-SSH", request->ssh);
-	if (!r && request->body)
-		r = add_header(headers, "Content-Type", request->body_type);
+	if (!r) /* without a value libcurl leaves the header out */
+		r = add_header(headers, "Content-Type", request->body ? request->body_type : "");
 	if (r)
 		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, r, "out of memory");
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *headers);
@@ -166,8 +173,8 @@ int client_call(struct ctl *ctl, const struct request *request, struct answer *r
 {
 	AUTO(curl_easy_cleanup) CURL *curl = curl_easy_init();
 	AUTO(curl_slist_free_all) struct curl_slist *headers = NULL;
-	struct answer answer AUTO_ANSWER = {0};
-	struct incoming incoming = {.stream = open_memstream(&answer.body, &answer.size)};
+	struct answer answer AUTO_ANSWER = { 0 };
+	struct incoming incoming = { .stream = open_memstream(&answer.body, &answer.size) };
 	long status = 0, os_error = 0;
 	CURLcode code;
 	int r;
@@ -196,22 +203,23 @@ int client_call(struct ctl *ctl, const struct request *request, struct answer *r
 		return -EREMOTEIO;
 	}
 	*ret = answer;
-	answer = (struct answer){0};
+	answer = (struct answer){ 0 };
 	return 0;
 }
 
 int client_get(struct ctl *ctl, const char *path, struct answer *ret)
 {
-	const struct request request = {.method = "GET", .path = path};
-	struct answer answer AUTO_ANSWER = {0};
+	const struct request request = { .method = "GET", .path = path };
+	struct answer answer AUTO_ANSWER = { 0 };
 	int r = client_call(ctl, &request, &answer);
 
 	if (r)
 		return r;
 	if (!answer.json)
-		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -EPROTO, "xlbd's answer to GET %s is not JSON", path);
+		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -EPROTO,
+				   "xlbd's answer to GET %s is not JSON", path);
 	*ret = answer;
-	answer = (struct answer){0};
+	answer = (struct answer){ 0 };
 	return 0;
 }
 
@@ -222,10 +230,10 @@ static char *change_query(const struct ctl *ctl, const char *query)
 		bool set;
 		const char *text;
 	} flags[] = {
-		{ctl->dry_run, "dry_run=1"},
-		{ctl->yes, "yes=1"},
-		{ctl->force, "force=1"},
-		{ctl->now, "now=1"},
+		{ ctl->dry_run, "dry_run=1" },
+		{ ctl->yes, "yes=1" },
+		{ ctl->force, "force=1" },
+		{ ctl->now, "now=1" },
 	};
 	char *text = NULL;
 	size_t size;
@@ -261,7 +269,8 @@ int client_change(struct ctl *ctl, const struct request *request, struct answer 
 			return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 		change.query = *query ? query : NULL;
 		r = client_call(ctl, &change, ret);
-		if (r != -EREMOTEIO || ctl->err.class != XLB_ERR_CONFIRM || ctl->yes || !confirm_ask(ctl))
+		if (r != -EREMOTEIO || ctl->err.class != XLB_ERR_CONFIRM || ctl->yes ||
+		    !confirm_ask(ctl))
 			return r;
 		ctl->yes = true;
 	}

@@ -14,7 +14,6 @@ struct request {
 	const void *body;  /* NULL: none */
 	size_t body_size;
 	const char *body_type; /* content type */
-	const char *ssh;       /* value of X-XLB-SSH, NULL: not sent */
 };
 
 struct answer {

@@ -6,33 +6,15 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "xlbctl/process.h"
 #include "xlbctl/xlbctl.h"
 
-#define READY_FD 3
-#define READY_MS 60000
+#define READY_FD     3
+#define READY_MS     60000
 #define UNIT_UNKNOWN 5 /* exit status of systemctl start: no such unit */
-
-/* Runs a program and waits; its exit status, or -errno. */
-static int run(const char *const *argv)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return -errno;
-	if (!pid) {
-		execvp(argv[0], (char *const *)argv);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 /* xlbd beside this program, in PATH or where system programs live; false if nowhere. */
 static bool find_xlbd(char ret[PATH_MAX])
@@ -59,9 +41,12 @@ static bool find_xlbd(char ret[PATH_MAX])
 }
 
 /* In the child: a session of its own, no open files but the log and the pipe, then xlbd. */
-static void __attribute__((noreturn)) become_daemon(const struct ctl *ctl, const char *program, int log, int ready)
+static void __attribute__((noreturn))
+become_daemon(const struct ctl *ctl, const char *program, int log, int ready)
 {
-	const char *argv[] = {program, "--ready-fd", "3", *ctl->instance ? "--instance" : NULL, ctl->instance, NULL};
+	const char *argv[] = { program,	      "--ready-fd",
+			       "3",	      *ctl->instance ? "--instance" : NULL,
+			       ctl->instance, NULL };
 	int null = open("/dev/null", O_RDONLY);
 
 	_Static_assert(READY_FD == 3, "the argument above");
@@ -87,12 +72,12 @@ static int wait_ready(struct ctl *ctl, int fd, const char *log)
 	size_t size = 0;
 
 	while (size < sizeof(text) - 1 && !memchr(text, '\n', size)) {
-		struct pollfd waiting = {.fd = fd, .events = POLLIN};
+		struct pollfd waiting = { .fd = fd, .events = POLLIN };
 		ssize_t n;
 
 		if (!poll(&waiting, 1, READY_MS)) {
-			xlb_err_set(&ctl->err, XLB_ERR_TIMEOUT, -ETIMEDOUT, "xlbd is not ready after %d s",
-				    READY_MS / 1000);
+			xlb_err_set(&ctl->err, XLB_ERR_TIMEOUT, -ETIMEDOUT,
+				    "xlbd is not ready after %d s", READY_MS / 1000);
 			xlb_err_hint(&ctl->err, "its log is %s", log);
 			return -ETIMEDOUT;
 		}
@@ -104,7 +89,8 @@ static int wait_ready(struct ctl *ctl, int fd, const char *log)
 	text[strcspn(text, "\n")] = '\0';
 	if (!strcmp(text, "ready"))
 		return 0;
-	xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ECHILD, "xlbd did not start: %s", *text ? text : "it ended at once");
+	xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ECHILD, "xlbd did not start: %s",
+		    *text ? text : "it ended at once");
 	xlb_err_hint(&ctl->err, "its log is %s", log);
 	return -ECHILD;
 }
@@ -117,47 +103,53 @@ static int start_in_background(struct ctl *ctl)
 	pid_t pid;
 
 	if (!find_xlbd(program)) {
-		xlb_err_set(&ctl->err, XLB_ERR_UNREACHABLE, -ENOENT, "xlbd is not running and its program was not found");
+		xlb_err_set(&ctl->err, XLB_ERR_UNREACHABLE, -ENOENT,
+			    "xlbd is not running and its program was not found");
 		xlb_err_hint(&ctl->err, "make install puts it into /usr/local/sbin");
 		return -ENOENT;
 	}
 	snprintf(log_path, sizeof(log_path), "%s/xlbd.log", ctl->run_dir);
 	if (mkdir(ctl->run_dir, 0755) && errno != EEXIST)
-		return xlb_err_set(&ctl->err, errno == EACCES ? XLB_ERR_PERMISSION : XLB_ERR_FAILED, -errno,
-				   "cannot start xlbd: %s: %s", ctl->run_dir, strerror(errno));
+		return xlb_err_set(&ctl->err, errno == EACCES ? XLB_ERR_PERMISSION : XLB_ERR_FAILED,
+				   -errno, "cannot start xlbd: %s: %s", ctl->run_dir,
+				   strerror(errno));
 	log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (log < 0)
-		return xlb_err_set(&ctl->err, errno == EACCES ? XLB_ERR_PERMISSION : XLB_ERR_FAILED, -errno,
-				   "cannot start xlbd: %s: %s", log_path, strerror(errno));
+		return xlb_err_set(&ctl->err, errno == EACCES ? XLB_ERR_PERMISSION : XLB_ERR_FAILED,
+				   -errno, "cannot start xlbd: %s: %s", log_path, strerror(errno));
 	if (pipe2(ends, O_CLOEXEC))
-		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -errno, "cannot start xlbd: %s", strerror(errno));
+		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -errno, "cannot start xlbd: %s",
+				   strerror(errno));
 	reader = ends[0];
 	writer = ends[1];
 	pid = fork();
 	if (pid < 0)
-		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -errno, "cannot start xlbd: %s", strerror(errno));
+		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -errno, "cannot start xlbd: %s",
+				   strerror(errno));
 	if (!pid)
 		become_daemon(ctl, program, log, writer);
 	close(writer);
 	writer = -1;
-	fprintf(stderr, "xlbd was not running: started in the background, pid %d, log %s\n", pid, log_path);
+	fprintf(stderr, "xlbd was not running: started in the background, pid %d, log %s\n", pid,
+		log_path);
 	return wait_ready(ctl, reader, log_path);
 }
 
 int daemon_start(struct ctl *ctl)
 {
-	static const char *const argv[] = {"systemctl", "start", "xlbd", NULL};
+	static const char *const argv[] = { "systemctl", "start", "xlbd", NULL };
 	int status;
 
 	if (access("/run/systemd/system", F_OK) || *ctl->instance)
 		return start_in_background(ctl);
 	fprintf(stderr, "xlbd was not running: systemctl start xlbd\n");
-	status = run(argv);
+	status = process_run(argv, false);
 	if (!status)
 		return 0;
 	if (status == UNIT_UNKNOWN || status == 127)
 		return start_in_background(ctl);
-	xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ECHILD, "systemctl start xlbd failed (exit status %d)", status);
+	xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ECHILD,
+		    "systemctl start xlbd failed (exit status %d)", status);
 	xlb_err_hint(&ctl->err, "journalctl -u xlbd says why");
 	return -ECHILD;
 }

@@ -10,7 +10,7 @@
 #include "xlbctl/format.h"
 
 #define SOURCE_WIDTH 96 /* characters of a source line shown */
-#define CUT "..."
+#define CUT	     "..."
 
 static enum xlb_err_class class_of_status(long status)
 {
@@ -39,11 +39,11 @@ void error_from_answer(long status, const char *body, const json_t *json, struct
 	const char *type = json_string_value(json_object_get(json, "type"));
 
 	if (!json_string_value(json_object_get(json, "title"))) {
-		xlb_err_set(err, class_of_status(status), -1, "xlbd answered HTTP %ld: %.*s", status,
-			    (int)strcspn(body, "\r\n"), body);
+		xlb_err_set(err, class_of_status(status), -1, "xlbd answered HTTP %ld: %.*s",
+			    status, (int)strcspn(body, "\r\n"), body);
 		return;
 	}
-	*err = (struct xlb_err){.class = type ? xlb_err_class_of(type) : class_of_status(status)};
+	*err = (struct xlb_err){ .class = type ? xlb_err_class_of(type) : class_of_status(status) };
 	copy_text(err->text, sizeof(err->text), json, "title");
 	copy_text(err->hint, sizeof(err->hint), json, "hint");
 	copy_text(err->pointer, sizeof(err->pointer), json, "pointer");
@@ -66,7 +66,7 @@ static const char *next_char(const char *p)
 /* Quotes the line with the caret below; of a long line the part around the column. */
 static void print_source(FILE *out, const struct xlb_err *err)
 {
-	size_t column = err->column ? err->column - 1 : 0; /* 0-based, in characters */
+	size_t column = err->column ? xlb_err_caret(err) - 1 : 0; /* 0-based, in characters */
 	size_t total = 0, start = 0, end, i = 0;
 	const char *from = err->source;
 	const char *p;
@@ -117,8 +117,8 @@ void error_print(const struct ctl *ctl, FILE *out)
 	if (err->line) {
 		fputs(colour ? COLOUR_BOLD : "", out);
 		put_text(out, err->file, strlen(err->file));
-		fprintf(out, ":%u:%u: %serror:%s ", err->line, err->column, colour ? COLOUR_RED : "",
-			colour ? COLOUR_OFF : "");
+		fprintf(out, ":%u:%u: %serror:%s ", err->line, err->column,
+			colour ? COLOUR_RED : "", colour ? COLOUR_OFF : "");
 	} else {
 		fputs("xlbctl: ", out);
 		if (*err->file) {

@@ -24,7 +24,8 @@ void put_text(FILE *out, const char *text, size_t length)
 }
 
 /* Three significant digits and a letter for the power of 1000. */
-static void format_scaled(uint64_t value, uint64_t plain_below, const char *unit, char ret[NUMBER_TEXT_MAX])
+static void format_scaled(uint64_t value, uint64_t plain_below, const char *unit,
+			  char ret[NUMBER_TEXT_MAX])
 {
 	static const char letters[] = " kMGTPE";
 	double scaled = (double)value;
@@ -38,8 +39,11 @@ static void format_scaled(uint64_t value, uint64_t plain_below, const char *unit
 		scaled /= 1000;
 		power++;
 	}
-	snprintf(ret, NUMBER_TEXT_MAX, "%.*f%c%s", scaled < 9.995 ? 2 : scaled < 99.95 ? 1 : 0, scaled, letters[power],
-		 unit);
+	snprintf(ret, NUMBER_TEXT_MAX, "%.*f%c%s",
+		 scaled < 9.995 ? 2 :
+		 scaled < 99.95 ? 1 :
+				  0,
+		 scaled, letters[power], unit);
 }
 
 void format_count(uint64_t count, char ret[NUMBER_TEXT_MAX])
@@ -57,16 +61,21 @@ void format_age(uint64_t seconds, char ret[NUMBER_TEXT_MAX])
 	if (seconds < 60)
 		snprintf(ret, NUMBER_TEXT_MAX, "%" PRIu64 "s", seconds);
 	else if (seconds < 3600)
-		snprintf(ret, NUMBER_TEXT_MAX, "%" PRIu64 "m%" PRIu64 "s", seconds / 60, seconds % 60);
+		snprintf(ret, NUMBER_TEXT_MAX, "%" PRIu64 "m%" PRIu64 "s", seconds / 60,
+			 seconds % 60);
 	else if (seconds < 86400)
-		snprintf(ret, NUMBER_TEXT_MAX, "%" PRIu64 "h%" PRIu64 "m", seconds / 3600, seconds / 60 % 60);
+		snprintf(ret, NUMBER_TEXT_MAX, "%" PRIu64 "h%" PRIu64 "m", seconds / 3600,
+			 seconds / 60 % 60);
+	else if (seconds >= 100 * 86400)
+		snprintf(ret, NUMBER_TEXT_MAX, "%" PRIu64 "d", seconds / 86400);
 	else
-		snprintf(ret, NUMBER_TEXT_MAX, "%" PRIu64 "d%" PRIu64 "h", seconds / 86400, seconds / 3600 % 24);
+		snprintf(ret, NUMBER_TEXT_MAX, "%" PRIu64 "d%" PRIu64 "h", seconds / 86400,
+			 seconds / 3600 % 24);
 }
 
 void format_since(const char *text, char ret[NUMBER_TEXT_MAX])
 {
-	struct tm tm = {0};
+	struct tm tm = { 0 };
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 	time_t now = time(NULL);
 	time_t then;
@@ -159,8 +168,7 @@ bool put_value(FILE *out, const json_t *value, const char *separator)
 	case JSON_ARRAY:
 		break;
 	}
-	json_array_foreach(value, i, item)
-	{
+	json_array_foreach(value, i, item) {
 		fputs(i ? separator : "", out);
 		if (json_is_array(item) || !put_value(out, item, separator))
 			return false;

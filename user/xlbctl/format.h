@@ -8,11 +8,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define COLOUR_RED "\033[31m"
-#define COLOUR_GREEN "\033[32m"
+#define COLOUR_RED    "\033[31m"
+#define COLOUR_GREEN  "\033[32m"
 #define COLOUR_YELLOW "\033[33m"
-#define COLOUR_BOLD "\033[1m"
-#define COLOUR_OFF "\033[0m"
+#define COLOUR_BOLD   "\033[1m"
+#define COLOUR_OFF    "\033[0m"
 
 #define NUMBER_TEXT_MAX 32
 
@@ -25,7 +25,7 @@ void put_text(FILE *out, const char *text, size_t length);
 void format_count(uint64_t count, char ret[NUMBER_TEXT_MAX]);
 /* 999B, 1.23kB */
 void format_bytes(uint64_t bytes, char ret[NUMBER_TEXT_MAX]);
-/* 12s, 3m12s, 5h10m, 6d4h */
+/* 12s, 3m12s, 5h10m, 6d4h, 120d */
 void format_age(uint64_t seconds, char ret[NUMBER_TEXT_MAX]);
 /* Age of "2026-11-22T10:00:00Z" now; "-" if it is no such time. */
 void format_since(const char *time, char ret[NUMBER_TEXT_MAX]);

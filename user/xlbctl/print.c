@@ -9,54 +9,53 @@
 
 /* The columns of each type's list; the first is shown only where objects of several parents meet. */
 static const struct column interface_columns[] = {
-	{"NAME", CELL_VALUE, "name", false},
-	{"MODE", CELL_STATE, "state.mode", false},
-	{"STATE", CELL_ATTACHED, "state.attached", false},
-	{"PROG", CELL_VALUE, "state.program_tag", true},
-	{"MTU", CELL_VALUE, "state.mtu", false},
-	{"PACKETS", CELL_COUNT, "state.counters.packets", false},
-	{"DROPS", CELL_SUM, "state.drops", false},
-	{0},
+	{ "NAME", CELL_VALUE, "name", false },
+	{ "MODE", CELL_STATE, "state.mode", false },
+	{ "STATE", CELL_ATTACHED, "state.attached", false },
+	{ "PROG", CELL_VALUE, "state.program_tag", true },
+	{ "MTU", CELL_NUMBER, "state.mtu", false },
+	{ "PACKETS", CELL_COUNT, "state.counters.packets", false },
+	{ "DROPS", CELL_SUM, "state.drops", false },
+	{ 0 },
 };
 static const struct column load_balancer_columns[] = {
-	{"NAME", CELL_VALUE, "name", false},
-	{"ADDRESSES", CELL_VALUE, "addresses", true},
-	{"LISTENERS", CELL_SIZE, "listeners", false},
-	{"FLOWS", CELL_COUNT, "state.flows", false},
-	{0},
+	{ "NAME", CELL_VALUE, "name", false },
+	{ "ADDRESSES", CELL_VALUE, "addresses", true },
+	{ "LISTENERS", CELL_SIZE, "listeners", false },
+	{ "FLOWS", CELL_COUNT, "state.flows", false },
+	{ 0 },
 };
 static const struct column listener_columns[] = {
-	{"LB", CELL_PARENT, NULL, false},
-	{"NAME", CELL_VALUE, "name", false},
-	{"PROTO", CELL_VALUE, "protocol", false},
-	{"PORT", CELL_VALUE, "ports", true},
-	{"GROUP", CELL_VALUE, "server_groups", true},
-	{"FLOWS", CELL_COUNT, "state.flows", false},
-	{"NEW", CELL_COUNT, "state.counters.flows_created", false},
-	{"IN", CELL_BYTES, "state.counters.bytes_in", false},
-	{"OUT", CELL_BYTES, "state.counters.bytes_out", false},
-	{0},
+	{ "LB", CELL_PARENT, NULL, false },
+	{ "NAME", CELL_VALUE, "name", false },
+	{ "PROTO", CELL_VALUE, "protocol", false },
+	{ "PORT", CELL_VALUE, "ports", true },
+	{ "GROUP", CELL_VALUE, "server_groups", true },
+	{ "FLOWS", CELL_COUNT, "state.flows", false },
+	{ "NEW", CELL_COUNT, "state.counters.flows_created", false },
+	{ "IN", CELL_BYTES, "state.counters.bytes_in", false },
+	{ "OUT", CELL_BYTES, "state.counters.bytes_out", false },
+	{ 0 },
 };
 static const struct column server_group_columns[] = {
-	{"NAME", CELL_VALUE, "name", false},
-	{"FORWARD", CELL_VALUE, "forward", false},
-	{"SCHEDULER", CELL_VALUE, "scheduler", false},
-	{"UP", CELL_UP, NULL, false},
-	{"FLOWS", CELL_COUNT, "state.flows", false},
-	{0},
+	{ "NAME", CELL_VALUE, "name", false },
+	{ "FORWARD", CELL_VALUE, "forward", false },
+	{ "SCHEDULER", CELL_VALUE, "scheduler", false },
+	{ "UP", CELL_UP, NULL, false },
+	{ "FLOWS", CELL_COUNT, "state.flows", false },
+	{ 0 },
 };
 static const struct column server_columns[] = {
-	{"GROUP", CELL_PARENT, NULL, false},
-	{"NAME", CELL_VALUE, "name", false},
-	{"ADDRESS", CELL_VALUE, "address", true},
-	{"PORT", CELL_VALUE, "port", false},
-	{"WEIGHT", CELL_VALUE, "weight", false},
-	{"SHARE", CELL_PERCENT, "state.weight_percent", false},
-	{"STATE", CELL_STATE, "state.state", false},
-	{"FLOWS", CELL_COUNT, "state.flows", false},
-	{"SINCE", CELL_SINCE, "state.since", false},
-	{"REASON", CELL_VALUE, "state.reason", true},
-	{0},
+	{ "GROUP", CELL_PARENT, NULL, false },
+	{ "NAME", CELL_VALUE, "name", false },
+	{ "ADDRESS", CELL_VALUE, "address", true },
+	{ "WEIGHT", CELL_NUMBER, "weight", false },
+	{ "SHARE", CELL_PERCENT, "state.weight_percent", false },
+	{ "STATE", CELL_STATE, "state.state", false },
+	{ "FLOWS", CELL_COUNT, "state.flows", false },
+	{ "SINCE", CELL_SINCE, "state.since", false },
+	{ "REASON", CELL_VALUE, "state.reason", true },
+	{ 0 },
 };
 
 static const struct column *columns_of(const struct type *type)
@@ -65,9 +64,11 @@ static const struct column *columns_of(const struct type *type)
 		const struct type *type;
 		const struct column *columns;
 	} lists[] = {
-		{&type_interface, interface_columns},	    {&type_load_balancer, load_balancer_columns},
-		{&type_listener, listener_columns},	    {&type_server_group, server_group_columns},
-		{&type_server, server_columns},
+		{ &type_interface, interface_columns },
+		{ &type_load_balancer, load_balancer_columns },
+		{ &type_listener, listener_columns },
+		{ &type_server_group, server_group_columns },
+		{ &type_server, server_columns },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
@@ -89,17 +90,22 @@ struct rows {
 	size_t count;
 };
 
+/* `list` is an array, or children by their names. */
 static void rows_add(struct rows *rows, const json_t *list, const char *parent)
 {
-	size_t i, more = json_array_size(list);
-	struct table_row *longer = reallocarray(rows->rows, rows->count + more + 1, sizeof(*longer));
+	size_t i, more = json_array_size(list) + json_object_size(list);
+	struct table_row *longer =
+		reallocarray(rows->rows, rows->count + more + 1, sizeof(*longer));
+	const char *name;
 	json_t *object;
 
 	if (!longer)
 		return;
 	rows->rows = longer;
 	json_array_foreach(list, i, object)
-		rows->rows[rows->count++] = (struct table_row){object, parent};
+		rows->rows[rows->count++] = (struct table_row){ object, parent };
+	json_object_foreach((json_t *)list, name, object)
+		rows->rows[rows->count++] = (struct table_row){ object, parent };
 }
 
 void print_list(FILE *out, const struct type *type, const json_t *json, const char *parent)
@@ -107,13 +113,14 @@ void print_list(FILE *out, const struct type *type, const json_t *json, const ch
 	const struct column *columns = columns_of(type);
 	bool nested = type->parent && !*parent;
 	const json_t *list = json_object_get(json, nested ? type->parent->plural : type->plural);
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 	json_t *object;
 	size_t i;
 
 	if (nested) {
 		json_array_foreach(list, i, object)
-			rows_add(&rows, json_object_get(object, type->plural), json_text_at(object, "name"));
+			rows_add(&rows, json_object_get(object, type->plural),
+				 json_text_at(object, "name"));
 	} else {
 		rows_add(&rows, list, parent);
 	}
@@ -134,7 +141,8 @@ static bool is_flat(const json_t *value)
 {
 	const json_t *first = json_is_array(value) ? json_array_get(value, 0) : value;
 
-	return !json_is_object(first) || json_object_get(first, "from") || json_object_get(first, "group");
+	return !json_is_object(first) || json_object_get(first, "from") ||
+	       json_object_get(first, "group");
 }
 
 static void put_map(FILE *out, const json_t *map, int indent, bool goes_on);
@@ -158,8 +166,7 @@ static void put_member(FILE *out, const char *key, const json_t *value, int inde
 		put_map(out, value, indent + 2, false);
 		return;
 	}
-	json_array_foreach(value, i, item)
-	{
+	json_array_foreach(value, i, item) {
 		fprintf(out, "%*s- ", indent + 2, "");
 		put_map(out, item, indent + 4, true);
 	}
@@ -171,8 +178,7 @@ static void put_map(FILE *out, const json_t *map, int indent, bool goes_on)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)map, key, value)
-	{
+	json_object_foreach((json_t *)map, key, value) {
 		fprintf(out, "%*s", goes_on ? 0 : indent, "");
 		put_member(out, key, value, indent);
 		goes_on = false;
@@ -193,13 +199,11 @@ void print_object(FILE *out, const struct type *type, const json_t *json)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)json, key, value)
-	{
+	json_object_foreach((json_t *)json, key, value) {
 		if (!child_type(type, key))
 			put_member(out, key, value, 0);
 	}
-	json_object_foreach((json_t *)json, key, value)
-	{
+	json_object_foreach((json_t *)json, key, value) {
 		child = child_type(type, key);
 		if (!child)
 			continue;
@@ -213,8 +217,7 @@ void print_warnings(const json_t *warnings)
 	json_t *warning;
 	size_t i;
 
-	json_array_foreach(warnings, i, warning)
-	{
+	json_array_foreach(warnings, i, warning) {
 		fputs("warning: ", stderr);
 		put_value(stderr, warning, " ");
 		fputc('\n', stderr);
@@ -227,15 +230,16 @@ void print_change_lines(const json_t *lines)
 	json_t *line;
 	size_t i;
 
-	json_array_foreach(lines, i, line)
-	{
+	json_array_foreach(lines, i, line) {
 		const char *text = json_string_value(line);
 		const char *start = "";
 
 		if (!text)
 			continue;
 		if (colour)
-			start = *text == '+' ? COLOUR_GREEN : *text == '-' ? COLOUR_RED : COLOUR_YELLOW;
+			start = *text == '+' ? COLOUR_GREEN :
+				*text == '-' ? COLOUR_RED :
+					       COLOUR_YELLOW;
 		fputs(start, stdout);
 		put_text(stdout, text, strlen(text));
 		printf("%s\n", *start ? COLOUR_OFF : "");
@@ -246,7 +250,8 @@ void print_change(const struct ctl *ctl, const struct answer *answer)
 {
 	const json_t *json = answer->json;
 	uint64_t added = json_count_at(json, "added"), changed = json_count_at(json, "changed");
-	uint64_t removed = json_count_at(json, "removed"), flows = json_count_at(json, "flows_affected");
+	uint64_t removed = json_count_at(json, "removed"),
+		 flows = json_count_at(json, "flows_affected");
 
 	if (ctl->json) {
 		print_body(stdout, answer);
@@ -258,12 +263,15 @@ void print_change(const struct ctl *ctl, const struct answer *answer)
 	else
 		printf("r%" PRIu64 ": ", json_count_at(json, "revision"));
 	if (added + changed + removed)
-		printf("%" PRIu64 " added, %" PRIu64 " changed, %" PRIu64 " removed", added, changed, removed);
+		printf("%" PRIu64 " added, %" PRIu64 " changed, %" PRIu64 " removed", added,
+		       changed, removed);
 	else
 		printf("no change");
 	if (flows)
 		printf("; %" PRIu64 " flow%s %s", flows, flows == 1 ? "" : "s",
-		       ctl->now ? "cut" : flows == 1 ? "drains" : "drain");
+		       ctl->now	  ? "cut" :
+		       flows == 1 ? "drains" :
+				    "drain");
 	printf("%s\n", ctl->dry_run ? "; nothing applied" : "");
 	fflush(stdout);
 	print_warnings(json_object_get(json, "warnings"));

@@ -25,29 +25,31 @@ void print_change_lines(const json_t *lines);
 
 /* columns of a table */
 enum cell_kind {
-	CELL_VALUE,   /* as put_value prints it */
+	CELL_VALUE,  /* as put_value prints it */
+	CELL_NUMBER, /* the same, aligned to the right */
 	CELL_COUNT,
 	CELL_BYTES,
 	CELL_PERCENT,
-	CELL_STATE,   /* a word in its colour */
+	CELL_STATE,    /* a word in its colour */
 	CELL_ATTACHED, /* bool: attached or detached */
 	CELL_SINCE,
-	CELL_SUM,     /* of all members */
-	CELL_SIZE,    /* how many members */
-	CELL_UP,      /* state.up of state.servers */
+	CELL_SUM,  /* of all members */
+	CELL_SIZE, /* how many members */
+	CELL_UP,   /* state.up of state.servers */
 	CELL_PARENT,
 };
 struct column {
 	const char *head;
 	enum cell_kind kind;
 	const char *path; /* in the object */
-	bool shrinks;	  /* gives way when the terminal is narrow */
+	bool shrinks;	  /* takes several lines when the terminal is narrow */
 };
 struct table_row {
 	const json_t *object;
 	const char *parent;
 };
 /* Ends with columns[n].head == NULL. */
-void print_table(FILE *out, const struct column *columns, const struct table_row *rows, size_t count);
+void print_table(FILE *out, const struct column *columns, const struct table_row *rows,
+		 size_t count);
 
 #endif

@@ -16,9 +16,9 @@ static const char *state_colour(const char *state)
 	static const struct {
 		const char *word, *colour;
 	} colours[] = {
-		{"up", "green"},	{"native", "green"},	{"attached", "green"},	{"down", "red"},
-		{"detached", "red"},	{"initial", "yellow"},	{"draining", "yellow"}, {"disabled", "yellow"},
-		{"generic", "yellow"},
+		{ "up", "green" },	  { "native", "green" },    { "attached", "green" },
+		{ "down", "red" },	  { "detached", "red" },    { "initial", "yellow" },
+		{ "draining", "yellow" }, { "disabled", "yellow" }, { "generic", "yellow" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(colours); i++)
@@ -41,13 +41,15 @@ static uint64_t sum_members(const json_t *json)
 /* "2/3", red for no server up, yellow for some */
 static const char *up_text(const json_t *object, char *ret, size_t size)
 {
-	uint64_t up = json_count_at(object, "state.up"), servers = json_count_at(object, "state.servers");
+	uint64_t up = json_count_at(object, "state.up"),
+		 servers = json_count_at(object, "state.servers");
 
 	snprintf(ret, size, "%" PRIu64 "/%" PRIu64, up, servers);
 	return !up && servers ? "red" : up < servers ? "yellow" : NULL;
 }
 
-static void fill_cell(struct libscols_line *line, size_t n, const struct column *column, const struct table_row *row)
+static void fill_cell(struct libscols_line *line, size_t n, const struct column *column,
+		      const struct table_row *row)
 {
 	const json_t *value = json_at(row->object, column->path ? column->path : "");
 	char text[NUMBER_TEXT_MAX] = "-";
@@ -64,7 +66,8 @@ static void fill_cell(struct libscols_line *line, size_t n, const struct column 
 		format_count(sum_members(value), text);
 		break;
 	case CELL_SIZE:
-		snprintf(text, sizeof(text), "%zu", json_is_array(value) ? json_array_size(value) : json_object_size(value));
+		snprintf(text, sizeof(text), "%zu",
+			 json_is_array(value) ? json_array_size(value) : json_object_size(value));
 		break;
 	case CELL_PERCENT:
 		if (json_is_number(value))
@@ -84,6 +87,7 @@ static void fill_cell(struct libscols_line *line, size_t n, const struct column 
 		scols_line_set_data(line, n, row->parent);
 		return;
 	case CELL_VALUE:
+	case CELL_NUMBER:
 	case CELL_STATE:
 		scols_line_refer_data(line, n, value_text(value, " "));
 		if (column->kind == CELL_STATE)
@@ -97,15 +101,16 @@ static void fill_cell(struct libscols_line *line, size_t n, const struct column 
 
 static int column_flags(const struct column *column)
 {
-	static const bool right[] = {
-		[CELL_COUNT] = true, [CELL_BYTES] = true, [CELL_PERCENT] = true, [CELL_SUM] = true,
-		[CELL_SIZE] = true,  [CELL_UP] = true,	  [CELL_PARENT] = false,
-	};
+	const uint32_t right = 1U << CELL_NUMBER | 1U << CELL_COUNT | 1U << CELL_BYTES |
+			       1U << CELL_PERCENT | 1U << CELL_SUM | 1U << CELL_SIZE |
+			       1U << CELL_UP;
 
-	return (right[column->kind] ? SCOLS_FL_RIGHT : 0) | (column->shrinks ? SCOLS_FL_TRUNC : 0);
+	return (right >> column->kind & 1 ? SCOLS_FL_RIGHT : 0) |
+	       (column->shrinks ? SCOLS_FL_WRAP : 0);
 }
 
-void print_table(FILE *out, const struct column *columns, const struct table_row *rows, size_t count)
+void print_table(FILE *out, const struct column *columns, const struct table_row *rows,
+		 size_t count)
 {
 	AUTO(scols_unref_table) struct libscols_table *table = scols_new_table();
 

@@ -26,7 +26,8 @@ static int type_unknown(struct ctl *ctl, const char *word)
 	if (fclose(out))
 		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	nearest = nearest_word(word, names, n);
-	xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "unknown type \"%s\"; types are %s", word, list);
+	xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "unknown type \"%s\"; types are %s", word,
+		    list);
 	if (nearest)
 		xlb_err_hint(&ctl->err, "did you mean %s?", nearest);
 	return -EINVAL;
@@ -48,8 +49,9 @@ static int name_missing(struct ctl *ctl, const struct type *type)
 
 	if (type->parent)
 		parent_placeholder(type, parent, sizeof(parent));
-	xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s %s needs the name: xlbctl %s %s %s%sNAME",
-		    ctl->command->word, type->cli, ctl->command->word, type->cli, parent, *parent ? " " : "");
+	xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+		    "%s %s needs the name: xlbctl %s %s %s%sNAME", ctl->command->word, type->cli,
+		    ctl->command->word, type->cli, parent, *parent ? " " : "");
 	xlb_err_hint(&ctl->err, "try xlbctl help %s", ctl->command->word);
 	return -EINVAL;
 }
@@ -57,7 +59,8 @@ static int name_missing(struct ctl *ctl, const struct type *type)
 static int copy_name(struct ctl *ctl, char ret[256], const char *text, size_t length)
 {
 	if (!length || length >= NAME_TEXT_MAX)
-		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "\"%.80s\": a name has 1 to 63 characters", text);
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+				   "\"%.80s\": a name has 1 to 63 characters", text);
 	memcpy(ret, text, length);
 	ret[length] = '\0';
 	return 0;
@@ -85,13 +88,16 @@ static int build_path(struct ctl *ctl, struct target *target)
 }
 
 /* The type: the noun that came first, or the next word. */
-static int take_type(struct ctl *ctl, const struct type *preset, size_t *next, struct target *target)
+static int take_type(struct ctl *ctl, const struct type *preset, size_t *next,
+		     struct target *target)
 {
 	target->type = ctl->noun;
 	if (target->type)
 		return 0;
 	if (*next < ctl->word_count)
 		target->type = type_by_word(ctl->words[*next]);
+	if (ctl->command->noun && target->type != preset)
+		target->type = NULL; /* an object that happens to be named like a type */
 	if (target->type && (!preset || ctl->word_count > 1)) {
 		(*next)++;
 		return 0;
@@ -101,13 +107,13 @@ static int take_type(struct ctl *ctl, const struct type *preset, size_t *next, s
 		return 0;
 	if (*next < ctl->word_count)
 		return type_unknown(ctl, ctl->words[*next]);
-	return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s needs a type: xlbctl %s %s", ctl->command->word,
-			   ctl->command->word, ctl->command->args);
+	return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s needs a type: xlbctl %s %s",
+			   ctl->command->word, ctl->command->word, ctl->command->args);
 }
 
 int target_object(struct ctl *ctl, const struct type *preset, struct target *ret)
 {
-	struct target target = {0};
+	struct target target = { 0 };
 	const char *word, *slash;
 	size_t next = 0;
 	int r;
@@ -142,7 +148,7 @@ int target_object(struct ctl *ctl, const struct type *preset, struct target *ret
 
 int target_list(struct ctl *ctl, struct target *ret)
 {
-	struct target target = {0};
+	struct target target = { 0 };
 	size_t next = 0;
 	int r;
 
@@ -167,8 +173,8 @@ int target_no_rest(struct ctl *ctl, const struct target *target)
 {
 	if (!target->rest_count)
 		return 0;
-	xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s %s: unexpected word \"%s\"", ctl->command->word,
-		    target->type->cli, target->rest[0]);
+	xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s %s: unexpected word \"%s\"",
+		    ctl->command->word, target->type->cli, target->rest[0]);
 	xlb_err_hint(&ctl->err, "try xlbctl help %s", ctl->command->word);
 	return -EINVAL;
 }

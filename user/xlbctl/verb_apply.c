@@ -10,11 +10,12 @@
 #include "xlbctl/print.h"
 
 #define YAML_TYPE "application/yaml"
-#define CHUNK 65536
+#define CHUNK	  65536
 
 static int read_failed(struct ctl *ctl, const char *name, int error)
 {
-	return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -error, "cannot read %s: %s", name, strerror(error));
+	return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -error, "cannot read %s: %s", name,
+			   strerror(error));
 }
 
 /* Reads a whole file ("-": standard input), at most TREE_MAX_BYTES. *ret is malloc'd. */
@@ -42,8 +43,8 @@ static int read_file(struct ctl *ctl, const char *path, char **ret, size_t *ret_
 		size += n;
 		if (size > TREE_MAX_BYTES)
 			return xlb_err_set(&ctl->err, XLB_ERR_CONFIG, -EFBIG,
-					   "%s is larger than %u MiB, the limit of a configuration", name,
-					   TREE_MAX_BYTES >> 20);
+					   "%s is larger than %u MiB, the limit of a configuration",
+					   name, TREE_MAX_BYTES >> 20);
 	} while (n);
 	if (ferror(in))
 		return read_failed(ctl, name, errno);
@@ -53,7 +54,9 @@ static int read_file(struct ctl *ctl, const char *path, char **ret, size_t *ret_
 }
 
 /* Sends the file of words[0] to the command's path. */
-static int send_file(struct ctl *ctl, int (*call)(struct ctl *ctl, const struct request *request, struct answer *ret),
+static int send_file(struct ctl *ctl,
+		     int (*call)(struct ctl *ctl, const struct request *request,
+				 struct answer *ret),
 		     struct answer *ret)
 {
 	AUTO_FREE char *text = NULL;
@@ -68,7 +71,8 @@ static int send_file(struct ctl *ctl, int (*call)(struct ctl *ctl, const struct 
 	if (r)
 		return r;
 	request.body = text;
-	snprintf(ctl->origin, sizeof(ctl->origin), "%s", strcmp(ctl->words[0], "-") ? ctl->words[0] : "<stdin>");
+	snprintf(ctl->origin, sizeof(ctl->origin), "%s",
+		 strcmp(ctl->words[0], "-") ? ctl->words[0] : "<stdin>");
 	r = call(ctl, &request, ret);
 	if (r && ctl->err.class == XLB_ERR_CONFIG && ctl->err.line)
 		ctl->footer = "1 error, nothing applied";
@@ -77,7 +81,7 @@ static int send_file(struct ctl *ctl, int (*call)(struct ctl *ctl, const struct 
 
 int verb_check(struct ctl *ctl)
 {
-	struct answer answer AUTO_ANSWER = {0};
+	struct answer answer AUTO_ANSWER = { 0 };
 	int r = send_file(ctl, client_call, &answer);
 
 	if (r)
@@ -93,7 +97,7 @@ int verb_check(struct ctl *ctl)
 
 int verb_diff(struct ctl *ctl)
 {
-	struct answer answer AUTO_ANSWER = {0};
+	struct answer answer AUTO_ANSWER = { 0 };
 	int r = send_file(ctl, client_call, &answer);
 
 	if (r)
@@ -111,7 +115,7 @@ int verb_diff(struct ctl *ctl)
 
 int verb_apply(struct ctl *ctl)
 {
-	struct answer answer AUTO_ANSWER = {0};
+	struct answer answer AUTO_ANSWER = { 0 };
 	int r = send_file(ctl, client_change, &answer);
 
 	if (!r)
@@ -121,8 +125,9 @@ int verb_apply(struct ctl *ctl)
 
 int verb_export(struct ctl *ctl)
 {
-	const struct request request = {.method = ctl->command->method, .path = ctl->command->path};
-	struct answer answer AUTO_ANSWER = {0};
+	const struct request request = { .method = ctl->command->method,
+					 .path = ctl->command->path };
+	struct answer answer AUTO_ANSWER = { 0 };
 	int r = client_call(ctl, &request, &answer);
 
 	if (!r)

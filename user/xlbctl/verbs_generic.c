@@ -12,7 +12,7 @@
 
 static int draw_list(struct ctl *ctl, FILE *out)
 {
-	struct answer answer AUTO_ANSWER = {0};
+	struct answer answer AUTO_ANSWER = { 0 };
 	struct target target;
 	int r;
 
@@ -37,7 +37,7 @@ int verb_list(struct ctl *ctl)
 
 int verb_show(struct ctl *ctl)
 {
-	struct answer answer AUTO_ANSWER = {0};
+	struct answer answer AUTO_ANSWER = { 0 };
 	struct target target;
 	int r;
 
@@ -65,7 +65,7 @@ static int change_target(struct ctl *ctl, const struct target *target, const cha
 		.body_size = body ? strlen(body) : 0,
 		.body_type = JSON_TYPE,
 	};
-	struct answer answer AUTO_ANSWER = {0};
+	struct answer answer AUTO_ANSWER = { 0 };
 	int r = client_change(ctl, &request, &answer);
 
 	if (!r)
@@ -97,8 +97,9 @@ int verb_set(struct ctl *ctl)
 	if (r)
 		return r;
 	if (!ctl->field_count) {
-		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "set %s %s: nothing to set, give --field value",
-			    target.type->cli, target.name);
+		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+			    "set %s %s: nothing to set, give --field value", target.type->cli,
+			    target.name);
 		xlb_err_hint(&ctl->err, "try xlbctl help %s", target.type->cli);
 		return -EINVAL;
 	}
@@ -119,7 +120,8 @@ int verb_rm(struct ctl *ctl)
 
 int verb_enable(struct ctl *ctl)
 {
-	const char *body = !strcmp(ctl->command->word, "enable") ? "{\"enabled\":\"true\"}" : "{\"enabled\":\"false\"}";
+	const char *body = !strcmp(ctl->command->word, "enable") ? "{\"enabled\":\"true\"}" :
+								   "{\"enabled\":\"false\"}";
 	struct target target;
 	int r;
 
@@ -129,7 +131,7 @@ int verb_enable(struct ctl *ctl)
 	if (r)
 		return r;
 	if (!field_find(target.type, "enabled"))
-		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s cannot be enabled or disabled",
-				   target.type->cli);
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+				   "%s cannot be enabled or disabled", target.type->cli);
 	return change_target(ctl, &target, body);
 }

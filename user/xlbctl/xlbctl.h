@@ -10,9 +10,9 @@
 #include "base/err.h"
 #include "core/types.h"
 
-#define WORDS_MAX 32
+#define WORDS_MAX      32
 #define FIELD_ARGS_MAX 64
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
 
 /* `--health-check.interval 2s`: a field of the type spoken of */
 struct field_arg {
@@ -22,7 +22,7 @@ struct field_arg {
 
 struct ctl {
 	const struct command *command;
-	const struct type *noun; /* of "server add web ...", NULL for "add server web ..." */
+	const struct type *noun;      /* of "server add web ...", NULL for "add server web ..." */
 	const char *words[WORDS_MAX]; /* what follows command and noun */
 	size_t word_count;
 	struct field_arg fields[FIELD_ARGS_MAX];
@@ -54,9 +54,8 @@ enum option_scope {
 	OPTION_CHANGE = 2,
 	OPTION_WATCH = 4,
 	OPTION_ATTACH = 8,
-	OPTION_NO_CONFIRM = 16,
-	OPTION_DRAIN = 32,
-	OPTION_TEST = 64,
+	OPTION_DRAIN = 16,
+	OPTION_TEST = 32,
 };
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_UINT, OPTION_TIME, OPTION_INTERVAL };
@@ -74,14 +73,16 @@ extern const struct option_row option_rows[];
 extern const size_t option_row_count;
 
 /* flags of a command beside its option scopes */
-#define COMMAND_TYPED 0x100U  /* its first word is a type, unless the noun came first */
+#define COMMAND_TYPED  0x100U /* its first word is a type, unless the noun came first */
 #define COMMAND_FIELDS 0x200U /* takes `--field value` of that type */
 #define COMMAND_HIDDEN 0x400U
 
 struct command {
-	const char *noun; /* type word that may also come first ("server drain"), NULL: see COMMAND_TYPED */
+	const char *
+		noun; /* type word that may also come first ("server drain"), NULL: see COMMAND_TYPED */
 	const char *word;
-	const char *method, *path; /* of an action; "{}" is the next word, path NULL: derived from the type */
+	const char *method,
+		*path; /* of an action; "{}" is the next word, path NULL: derived from the type */
 	const char *args;
 	uint32_t flags;
 	size_t min_words, max_words;
@@ -124,7 +125,7 @@ int verb_test(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);
-int verb_roff(struct ctl *ctl);
+int verb_tables(struct ctl *ctl);
 
 /* Draws again and again while --watch is given; once otherwise. `draw` prints one picture. */
 int watch_run(struct ctl *ctl, int (*draw)(struct ctl *ctl, FILE *out));

@@ -11,8 +11,8 @@
 struct api;
 
 /* Listens on paths->socket (0660 root:xlb; the group may be missing, then 0600 with a log line). */
-int api_open(struct event_base *base, const struct paths *paths, struct engine *engine, struct api **ret,
-	     struct xlb_err *err);
+int api_open(struct event_base *base, const struct paths *paths, struct engine *engine,
+	     struct api **ret, struct xlb_err *err);
 struct api *api_close(struct api *api);
 
 #endif

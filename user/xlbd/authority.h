@@ -22,8 +22,8 @@ int peer_read(int fd, struct peer *ret);
 void peer_done(struct peer *peer);
 
 /*
- * True for uid 0 and members of group xlb-admin in `group_file` (/etc/group). Files are read directly, each time:
- * a new group counts at once, and no name service over the network can stop the loop.
+ * True for uid 0 and members of group xlb-admin in `group_file` (/etc/group). Files are read
+ * directly, each time: a new group counts at once, and no remote name service can stop the loop.
  */
 bool peer_may_write(const struct peer *peer, const char *group_file);
 /* Id of a group in `group_file`, false if it has none. */

@@ -281,8 +281,8 @@ struct engine *engine_close(struct engine *engine)
 	names_free(engine);
 	model_free(engine->model);
 	ids_free(engine->ids);
-	free(engine->host_ports[0].ranges);
-	free(engine->host_ports[1].ranges);
+	free(engine->host_ports.ranges);
+	free(engine->sockets);
 	free(engine);
 	return NULL;
 }
@@ -365,7 +365,7 @@ uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const ch
 bool engine_group_fails_open(const struct engine *engine, const char *group)
 {
 	const struct server_group *configured = model_group(engine->model, group);
-	struct world world = engine_world(engine, false, false);
+	struct world world = engine_world((struct engine *)engine, false, false);
 
 	return configured && compile_fails_open(configured, &world);
 }

@@ -23,7 +23,7 @@ struct sweep {
 	bool under_way;			  /* a pass has begun and is not over */
 	uint64_t pass_began;		  /* wall clock seconds */
 	uint32_t stamp;			  /* datapath's now, taken at each slice */
-	uint32_t *idle_units;		  /* by listener id, taken at the start of a pass */
+	uint32_t *idle_timeout;		  /* seconds, by listener id, taken at the start of a pass */
 	uint8_t *server_reset;		  /* by server id */
 	uint8_t *vip_cut;		  /* by VIP id */
 };
@@ -72,7 +72,10 @@ struct engine {
 	uint32_t announcement_count;
 
 	struct sweep sweep;
-	struct port_list host_ports[2]; /* world_of keeps the last answers for TCP and UDP */
+	struct port_list host_ports;   /* the last answer to compile's question for them */
+	struct host_socket *sockets;   /* of the host, read at most once per compile */
+	uint32_t socket_count;
+	bool sockets_read;
 	bool file_differs;
 	uint64_t file_checked_revision;
 	int64_t file_mtime_ns;
@@ -81,10 +84,10 @@ struct engine {
 uint64_t engine_now(void); /* wall clock seconds */
 
 /* engine_world.c: what compile may ask, answered by host and checker */
-struct world engine_world(const struct engine *engine, bool strict, bool cut_now);
+struct world engine_world(struct engine *engine, bool strict, bool cut_now);
 /* Refuses listeners on ports that the host itself uses; -EADDRINUSE names the socket. */
 int engine_check_host_ports(struct engine *engine, const struct model *model, struct xlb_err *err);
-/* Refuses new interfaces that do not exist or cannot run XDP. */
+/* Refuses new interfaces, and new modes, that cannot work. */
 int engine_check_interfaces(struct engine *engine, const struct model *next, struct xlb_err *err);
 
 /* engine_change.c: brings the world in line with model, health and network; soon, once */

@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "xlb/lifetime.h"
 #include "xlbd/engine_private.h"
 
 #define SLICE_FLOWS 2048 /* about a millisecond */
 #define SLICE_PAUSE_US 1000
 #define PASS_PAUSE_US 1000000
+#define IDLE_UNKNOWN (UINT32_MAX / 2) /* seconds */
 
 static const enum id_kind counted[] = { ID_INTERFACE, ID_VIP, ID_LISTENER, ID_SERVER, ID_SNAT, ID_BITMAP };
 #define COUNTED (sizeof(counted) / sizeof(counted[0]))
@@ -69,37 +71,6 @@ static void count(struct flow_counts *counts, enum id_kind kind, uint32_t id, bo
 	counts->live[kind][id] += live;
 }
 
-/* Seconds in stamp units, rounded up and one more, because a stamp is up to one unit old when written. */
-static uint32_t units(uint64_t seconds)
-{
-	uint64_t u = ((seconds * 1000000000ULL) >> XLB_STAMP_SHIFT) + 2;
-
-	return u > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)u;
-}
-
-/* Units after the last packet at which the record is forgotten; the datapath ends the flow before that. */
-static uint32_t lifetime(const struct sweep *sweep, const struct xlb_flow_key *key, const struct xlb_flow *flow)
-{
-	uint32_t idle = sweep->idle_units[flow->listener % XLB_MAX_LISTENERS];
-
-	if (key->protocol == IPPROTO_UDP)
-		return flow->state == XLB_FLOW_TOMBSTONE ? 0 : idle;
-	switch (flow->state) {
-	case XLB_FLOW_NEW:
-		return units(XLB_TIMEOUT_NEW_TCP);
-	case XLB_FLOW_ESTABLISHED:
-		return idle >= UINT32_MAX / 2 ? idle : idle + units(XLB_TIMEOUT_TOMBSTONE);
-	case XLB_FLOW_CLOSING:
-		if (flow->flags & (XLB_FLOW_RST_CLIENT | XLB_FLOW_RST_SERVER))
-			return units(XLB_TIMEOUT_RST + XLB_TIMEOUT_CLOSED);
-		return units(XLB_TIMEOUT_CLOSING + XLB_TIMEOUT_CLOSED);
-	case XLB_FLOW_CLOSED:
-		return units(XLB_TIMEOUT_CLOSED);
-	default:
-		return units(XLB_TIMEOUT_TOMBSTONE);
-	}
-}
-
 static bool is_live(const struct xlb_flow *flow)
 {
 	return flow->state == XLB_FLOW_NEW || flow->state == XLB_FLOW_ESTABLISHED ||
@@ -110,17 +81,16 @@ static enum flow_action visit(void *arg, const struct xlb_flow_key *key, const s
 {
 	struct sweep *sweep = arg;
 	struct flow_counts *counts = &sweep->running;
-	uint32_t age = sweep->stamp - flow->stamp;
+	uint32_t idle = sweep->idle_timeout[flow->listener % XLB_MAX_LISTENERS];
+	uint32_t age = xlb_flow_age(sweep->stamp, flow->stamp);
 	bool reset = flow->server < XLB_MAX_SERVERS && sweep->server_reset[flow->server];
 	bool live = is_live(flow);
 
-	if ((int32_t)age < 0)
-		age = 0; /* stamped after the slice began */
-	if (age > lifetime(sweep, key, flow) || (key->vip < XLB_MAX_VIPS && sweep->vip_cut[key->vip]))
+	if (age > xlb_flow_lifetime(key->protocol, flow->state, flow->flags, idle) ||
+	    (key->vip < XLB_MAX_VIPS && sweep->vip_cut[key->vip]) || (reset && key->protocol == IPPROTO_UDP))
 		return FLOW_DELETE;
-	if (reset && key->protocol == IPPROTO_UDP)
-		return FLOW_DELETE;
-	live = live && !reset;
+	live = live && !reset &&
+	       age <= xlb_lifetime_units(xlb_flow_timeout(key->protocol, flow->state, flow->flags, idle));
 	counts->total += live;
 	count(counts, ID_VIP, key->vip, live);
 	count(counts, ID_LISTENER, flow->listener, live);
@@ -147,7 +117,7 @@ static void pass_begin(struct engine *engine)
 	counts_clear(&sweep->running);
 	sweep->pass_began = engine_now();
 	for (i = 0; i < XLB_MAX_LISTENERS; i++)
-		sweep->idle_units[i] = UINT32_MAX / 2; /* younger than this pass: not to be judged by it */
+		sweep->idle_timeout[i] = IDLE_UNKNOWN; /* younger than this pass: not to be judged by it */
 	memset(sweep->server_reset, 0, XLB_MAX_SERVERS);
 	memset(sweep->vip_cut, 0, XLB_MAX_VIPS);
 	ids_each(engine->ids, ID_VIP, note_vip, sweep);
@@ -160,7 +130,7 @@ static void pass_begin(struct engine *engine)
 			struct xlb_listener value;
 
 			memcpy(&value, row->value, sizeof(value));
-			sweep->idle_units[key.id] = units(value.idle_timeout);
+			sweep->idle_timeout[key.id] = value.idle_timeout;
 		} else if (row->table == TABLE_SERVER && key.id < XLB_MAX_SERVERS) {
 			struct xlb_server value;
 
@@ -251,11 +221,11 @@ int engine_sweep_open(struct engine *engine, struct xlb_err *err)
 	struct sweep *sweep = &engine->sweep;
 	struct timeval soon = { .tv_usec = SLICE_PAUSE_US };
 
-	sweep->idle_units = calloc(XLB_MAX_LISTENERS, sizeof(*sweep->idle_units));
+	sweep->idle_timeout = calloc(XLB_MAX_LISTENERS, sizeof(*sweep->idle_timeout));
 	sweep->server_reset = calloc(XLB_MAX_SERVERS, 1);
 	sweep->vip_cut = calloc(XLB_MAX_VIPS, 1);
 	sweep->timer = evtimer_new(engine->base, slice, engine);
-	if (!sweep->idle_units || !sweep->server_reset || !sweep->vip_cut || !sweep->timer ||
+	if (!sweep->idle_timeout || !sweep->server_reset || !sweep->vip_cut || !sweep->timer ||
 	    counts_open(&sweep->done) || counts_open(&sweep->running))
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	evtimer_add(sweep->timer, &soon);
@@ -270,7 +240,7 @@ void engine_sweep_close(struct engine *engine)
 		event_free(sweep->timer);
 	counts_close(&sweep->done);
 	counts_close(&sweep->running);
-	free(sweep->idle_units);
+	free(sweep->idle_timeout);
 	free(sweep->server_reset);
 	free(sweep->vip_cut);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "core/types.h"
 #include "xlbd/engine_private.h"
 
@@ -94,33 +95,48 @@ static bool socket_covers(const struct host_socket *socket, const struct xlb_add
 	return !addr_is_set(&socket->addr) || addr_equal(&socket->addr, addr);
 }
 
+/* Reading them walks /proc: once per change is enough. */
+static void read_sockets(struct engine *engine)
+{
+	struct xlb_err err;
+
+	if (engine->sockets_read)
+		return;
+	free(TAKE(engine->sockets));
+	engine->socket_count = 0;
+	if (host_sockets(&engine->sockets, &engine->socket_count, &err))
+		log_warning("cannot see which ports the host uses: %s", err.text);
+	engine->sockets_read = true;
+}
+
 static const struct port_list *world_host_ports(void *arg, const struct xlb_addr *addr, uint32_t protocol)
 {
 	struct engine *engine = arg;
-	struct port_list *list = &engine->host_ports[protocol == IPPROTO_UDP];
-	AUTO_FREE struct host_socket *sockets = NULL;
+	struct port_list *list = &engine->host_ports;
 	struct port_range *ranges;
-	struct xlb_err ignored;
-	uint32_t i, count = 0;
+	uint32_t i;
 
-	if (host_sockets(&sockets, &count, &ignored))
-		count = 0;
-	ranges = realloc(list->ranges, (count + 1) * sizeof(*ranges));
+	read_sockets(engine);
+	ranges = realloc(list->ranges, (engine->socket_count + 1) * sizeof(*ranges));
 	if (!ranges)
 		return NULL;
 	list->ranges = ranges;
 	list->count = 0;
 	ranges[list->count++] = host_ephemeral_ports();
-	for (i = 0; i < count; i++)
-		if (sockets[i].protocol == protocol && socket_covers(&sockets[i], addr))
-			ranges[list->count++] = (struct port_range){ sockets[i].port_h, sockets[i].port_h };
+	for (i = 0; i < engine->socket_count; i++) {
+		const struct host_socket *socket = &engine->sockets[i];
+
+		if (socket->protocol == protocol && socket_covers(socket, addr))
+			ranges[list->count++] = (struct port_range){ socket->port_h, socket->port_h };
+	}
 	return list;
 }
 
-struct world engine_world(const struct engine *engine, bool strict, bool cut_now)
+struct world engine_world(struct engine *engine, bool strict, bool cut_now)
 {
+	engine->sockets_read = false;
 	return (struct world){
-		.arg = (void *)engine,
+		.arg = engine,
 		.link = world_link,
 		.route = world_route,
 		.neighbour = world_neighbour,
@@ -146,15 +162,14 @@ static bool list_has_port(const struct port_list *list, uint16_t port_h)
 }
 
 /* One listener of one VIP against every socket: only single ports refuse, ranges and `any` go around. */
-static int check_listener(const struct load_balancer *lb, const struct listener *listener,
-			  const struct xlb_addr *addr, const struct host_socket *sockets, uint32_t count,
-			  struct xlb_err *err)
+static int check_listener(const struct engine *engine, const struct load_balancer *lb,
+			  const struct listener *listener, const struct xlb_addr *addr, struct xlb_err *err)
 {
 	char text[ADDR_TEXT_MAX];
 	uint32_t i;
 
-	for (i = 0; i < count; i++) {
-		const struct host_socket *socket = &sockets[i];
+	for (i = 0; i < engine->socket_count; i++) {
+		const struct host_socket *socket = &engine->sockets[i];
 
 		if (socket->protocol != listener->protocol || !socket_covers(socket, addr) ||
 		    !list_has_port(&listener->port, socket->port_h))
@@ -173,8 +188,7 @@ static int check_listener(const struct load_balancer *lb, const struct listener 
 	return 0;
 }
 
-static int check_lb(struct engine *engine, const struct load_balancer *lb, const struct host_socket *sockets,
-		    uint32_t count, struct xlb_err *err)
+static int check_lb(struct engine *engine, const struct load_balancer *lb, struct xlb_err *err)
 {
 	const struct object *object;
 	uint32_t i;
@@ -183,11 +197,12 @@ static int check_lb(struct engine *engine, const struct load_balancer *lb, const
 	for (i = 0; i < lb->addresses.count; i++) {
 		if (!host_owns_address(engine->host, &lb->addresses.addrs[i]))
 			continue;
+		read_sockets(engine);
 		TAILQ_FOREACH(object, &lb->listeners, link) {
 			const struct listener *listener = (const struct listener *)object;
 
 			if (!r && listener->enabled)
-				r = check_listener(lb, listener, &lb->addresses.addrs[i], sockets, count, err);
+				r = check_listener(engine, lb, listener, &lb->addresses.addrs[i], err);
 		}
 	}
 	return r;
@@ -195,34 +210,37 @@ static int check_lb(struct engine *engine, const struct load_balancer *lb, const
 
 int engine_check_host_ports(struct engine *engine, const struct model *model, struct xlb_err *err)
 {
-	AUTO_FREE struct host_socket *sockets = NULL;
 	const struct object *object;
-	uint32_t count;
-	int r;
+	int r = 0;
 
-	r = host_sockets(&sockets, &count, err);
 	TAILQ_FOREACH(object, &model->load_balancers, link) {
 		const struct load_balancer *lb = (const struct load_balancer *)object;
 
 		if (!r && lb->enabled)
-			r = check_lb(engine, lb, sockets, count, err);
+			r = check_lb(engine, lb, err);
 	}
 	return r;
 }
 
-static int check_interface(struct engine *engine, const struct object *object, struct xlb_err *err)
+static int check_interface(struct engine *engine, const struct interface *interface, struct xlb_err *err)
 {
+	const char *name = interface->object.name;
 	struct host_link link;
 	int r;
 
-	r = host_link(engine->host, object->name, &link, err);
+	r = host_link(engine->host, name, &link, err);
 	if (!r && !strcmp(link.kind, "vlan")) {
 		r = xlb_err_set(err, XLB_ERR_UNSUPPORTED, -EOPNOTSUPP,
-				"%s is a VLAN device and cannot run native XDP", object->name);
+				"%s is a VLAN device and cannot run native XDP", name);
 		xlb_err_hint(err, "attach to its parent: xlbctl attach %s", link.parent);
+	} else if (!r && interface->mode == XLB_ATTACH_GENERIC && host_joins_packets(name)) {
+		r = xlb_err_set(err, XLB_ERR_UNSUPPORTED, -EOPNOTSUPP,
+				"%s: GRO or LRO is on, and packets joined by it cannot be forwarded in generic mode",
+				name);
+		xlb_err_hint(err, "ethtool -K %s gro off lro off", name);
 	}
 	if (r)
-		snprintf(err->pointer, sizeof(err->pointer), "/interfaces/%s", object->name);
+		snprintf(err->pointer, sizeof(err->pointer), "/interfaces/%s", name);
 	return r;
 }
 
@@ -231,8 +249,12 @@ int engine_check_interfaces(struct engine *engine, const struct model *next, str
 	const struct object *object;
 	int r = 0;
 
-	TAILQ_FOREACH(object, &next->interfaces, link)
-		if (!r && !object_find(&engine->model->interfaces, object->name))
-			r = check_interface(engine, object, err);
+	TAILQ_FOREACH(object, &next->interfaces, link) {
+		const struct interface *interface = (const struct interface *)object;
+		const struct object *before = object_find(&engine->model->interfaces, object->name);
+
+		if (!r && (!before || ((const struct interface *)before)->mode != interface->mode))
+			r = check_interface(engine, interface, err);
+	}
 	return r;
 }

@@ -47,23 +47,26 @@ static const char help[] =
 	"      --version        print the version\n"
 	"      --help           print this\n";
 
-static int number_option(const char *name, uint64_t min, uint64_t max, uint64_t *ret, struct xlb_err *err)
+static int number_option(const char *name, uint64_t min, uint64_t max, uint64_t *ret,
+			 struct xlb_err *err)
 {
 	if (!parse_uint(optarg, min, max, ret))
 		return 0;
-	return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL, "--%s '%.32s' is not a number of %" PRIu64 "-%" PRIu64, name,
-			   optarg, min, max);
+	return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
+			   "--%s '%.32s' is not a number of %" PRIu64 "-%" PRIu64, name, optarg,
+			   min, max);
 }
 
 static int parse_options(int argc, char **argv, struct options *ret, struct xlb_err *err)
 {
 	enum { INSTANCE, FOREGROUND, MAX_FLOWS, READY_FD, VERSION, HELP };
-	static const struct option table[] = {
-		{ "instance", required_argument, NULL, INSTANCE },   { "foreground", no_argument, NULL, FOREGROUND },
-		{ "max-flows", required_argument, NULL, MAX_FLOWS }, { "ready-fd", required_argument, NULL, READY_FD },
-		{ "version", no_argument, NULL, VERSION },	     { "help", no_argument, NULL, HELP },
-		{}
-	};
+	static const struct option table[] = { { "instance", required_argument, NULL, INSTANCE },
+					       { "foreground", no_argument, NULL, FOREGROUND },
+					       { "max-flows", required_argument, NULL, MAX_FLOWS },
+					       { "ready-fd", required_argument, NULL, READY_FD },
+					       { "version", no_argument, NULL, VERSION },
+					       { "help", no_argument, NULL, HELP },
+					       {} };
 	struct options options = { .instance = getenv("XLB_INSTANCE"), .ready_fd = -1 };
 	uint64_t number;
 	int c, r = 0;
@@ -92,12 +95,14 @@ static int parse_options(int argc, char **argv, struct options *ret, struct xlb_
 			options.done = true;
 			break;
 		default:
-			r = xlb_err_set(err, XLB_ERR_USAGE, -EINVAL, "option '%s' is not known or lacks its value",
+			r = xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
+					"option '%s' is not known or lacks its value",
 					argv[optind - 1]);
 		}
 	}
 	if (!r && optind < argc && !options.done)
-		r = xlb_err_set(err, XLB_ERR_USAGE, -EINVAL, "argument '%s' is not expected", argv[optind]);
+		r = xlb_err_set(err, XLB_ERR_USAGE, -EINVAL, "argument '%s' is not expected",
+				argv[optind]);
 	*ret = options;
 	if (r)
 		xlb_err_hint(err, "try xlbd --help");
@@ -112,14 +117,16 @@ static int lock_instance(const struct paths *paths, int *ret, struct xlb_err *er
 	int r;
 
 	if (mkdir(paths->run_dir, 0755) < 0 && errno != EEXIST)
-		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot make directory %s: %s", paths->run_dir,
-				   strerror(errno));
+		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot make directory %s: %s",
+				   paths->run_dir, strerror(errno));
 	snprintf(path, sizeof(path), "%s/lock", paths->run_dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot open %s: %s", path, strerror(errno));
+		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot open %s: %s", path,
+				   strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		r = xlb_err_set(err, XLB_ERR_CONFLICT, -errno, "another xlbd runs instance '%s' (it holds %s)",
+		r = xlb_err_set(err, XLB_ERR_CONFLICT, -errno,
+				"another xlbd runs instance '%s' (it holds %s)",
 				paths->instance[0] ? paths->instance : "default", path);
 		xlb_err_hint(err, "use it, stop it, or start this one with another --instance");
 		return r;
@@ -162,7 +169,8 @@ static void on_hangup(evutil_socket_t signal, short what, void *arg)
 
 	(void)signal;
 	(void)what;
-	log_notice("SIGHUP ignored: to load a changed file, use xlbctl apply %s", daemon->paths.config_file);
+	log_notice("SIGHUP ignored: to load a changed file, use xlbctl apply %s",
+		   daemon->paths.config_file);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
@@ -176,7 +184,8 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 static int start_events(struct daemon *daemon, struct xlb_err *err)
 {
 	uint64_t watchdog = notify_watchdog() / 2;
-	struct timeval period = { .tv_sec = (time_t)(watchdog / 1000000), .tv_usec = (suseconds_t)(watchdog % 1000000) };
+	struct timeval period = { .tv_sec = (time_t)(watchdog / 1000000),
+				  .tv_usec = (suseconds_t)(watchdog % 1000000) };
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN); /* a client that went away is an error of its write */
@@ -210,7 +219,8 @@ static int daemon_open(struct daemon *daemon, struct xlb_err *err)
 	raise_file_limit();
 	r = start_events(daemon, err);
 	if (!r)
-		r = engine_open(daemon->base, &daemon->paths, daemon->options.max_flows, &daemon->engine, err);
+		r = engine_open(daemon->base, &daemon->paths, daemon->options.max_flows,
+				&daemon->engine, err);
 	if (!r)
 		r = api_open(daemon->base, &daemon->paths, daemon->engine, &daemon->api, err);
 	return r;
@@ -260,8 +270,8 @@ static void report_start(const struct daemon *daemon, const char *error)
 		 engine_revision(daemon->engine), daemon->paths.socket);
 	if (notify_send(status))
 		log_warning("cannot notify the service manager, proceeding");
-	log_notice("xlbd %s ready: revision %" PRIu64 ", socket %s", XLB_VERSION, engine_revision(daemon->engine),
-		   daemon->paths.socket);
+	log_notice("xlbd %s ready: revision %" PRIu64 ", socket %s", XLB_VERSION,
+		   engine_revision(daemon->engine), daemon->paths.socket);
 }
 
 int main(int argc, char **argv)

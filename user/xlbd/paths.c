@@ -12,11 +12,13 @@ static int check_instance(const char *instance, struct xlb_err *err)
 	size_t length = strlen(instance);
 
 	if (length < sizeof(((struct paths *)NULL)->instance) &&
-	    strspn(instance, "abcdefghijklmnopqrstuvwxyz0123456789-") == length && instance[0] != '-')
+	    strspn(instance, "abcdefghijklmnopqrstuvwxyz0123456789-") == length &&
+	    instance[0] != '-')
 		return 0;
-	return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
-			   "instance '%.64s' is not 1-31 of the characters a-z, 0-9 and - (and must not begin with -)",
-			   instance);
+	return xlb_err_set(
+		err, XLB_ERR_USAGE, -EINVAL,
+		"instance '%.64s' is not 1-31 of the characters a-z, 0-9 and - (and must not begin with -)",
+		instance);
 }
 
 int paths_init(struct paths *paths, const char *instance, struct xlb_err *err)

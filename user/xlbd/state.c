@@ -13,8 +13,9 @@
 #include "xlbd/state_private.h"
 
 static const char *const kind_words[ID_KIND_COUNT] = {
-	[ID_INTERFACE] = "interface", [ID_VIP] = "vip",	      [ID_LISTENER] = "listener", [ID_GROUP] = "group",
-	[ID_SERVER] = "server",	      [ID_SNAT] = "snat",     [ID_BITMAP] = "bitmap",	  [ID_NEXTHOP] = "nexthop",
+	[ID_INTERFACE] = "interface", [ID_VIP] = "vip",		[ID_LISTENER] = "listener",
+	[ID_GROUP] = "group",	      [ID_SERVER] = "server",	[ID_SNAT] = "snat",
+	[ID_BITMAP] = "bitmap",	      [ID_NEXTHOP] = "nexthop",
 };
 
 const char *state_kind_word(enum id_kind kind)
@@ -79,16 +80,19 @@ static void hint_restore(const struct loader *loader)
 	AUTO_FREE uint64_t *revisions = state_revisions(loader->paths, &count);
 
 	if (count)
-		xlb_err_hint(loader->err, "restore the newest revision kept: cp %s/revisions/%" PRIu64 " %s", dir,
-			     revisions[count - 1], loader->paths->state_file);
+		xlb_err_hint(loader->err,
+			     "restore the newest revision kept: cp %s/revisions/%" PRIu64 " %s",
+			     dir, revisions[count - 1], loader->paths->state_file);
 	else
-		xlb_err_hint(loader->err, "no revision is kept in %s/revisions; move %s away to start from %s", dir,
-			     loader->paths->state_file, loader->paths->config_file);
+		xlb_err_hint(loader->err,
+			     "no revision is kept in %s/revisions; move %s away to start from %s",
+			     dir, loader->paths->state_file, loader->paths->config_file);
 }
 
 /* Says what is wrong with the state file, where, and how to get a good one. */
-__attribute__((format(printf, 3, 4)))
-static int damaged(const struct loader *loader, const struct node *node, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int damaged(const struct loader *loader,
+							 const struct node *node,
+							 const char *format, ...)
 {
 	char text[256];
 	va_list args;
@@ -96,9 +100,14 @@ static int damaged(const struct loader *loader, const struct node *node, const c
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	xlb_err_set(loader->err, XLB_ERR_FAILED, -EINVAL, "state file %s: %s", loader->paths->state_file, text);
-	if (node)
+	if (node) {
+		xlb_err_set(loader->err, XLB_ERR_FAILED, -EINVAL, "the state file is damaged: %s",
+			    text);
 		tree_locate(loader->tree, node, false, loader->err);
+	} else {
+		xlb_err_set(loader->err, XLB_ERR_FAILED, -EINVAL, "state file %s is damaged: %s",
+			    loader->paths->state_file, text);
+	}
 	hint_restore(loader);
 	return -EINVAL;
 }
@@ -111,11 +120,12 @@ static int read_text(const struct paths *paths, char **ret, size_t *ret_length, 
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot read %s: %s", paths->state_file,
-				   strerror(errno));
+		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot read %s: %s",
+				   paths->state_file, strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size > TREE_MAX_BYTES)
-		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL, "%s is not a regular file of at most %u MiB",
-				   paths->state_file, TREE_MAX_BYTES >> 20);
+		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL,
+				   "%s is not a regular file of at most %u MiB", paths->state_file,
+				   TREE_MAX_BYTES >> 20);
 	text = malloc((size_t)st.st_size + 1);
 	if (!text)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
@@ -125,8 +135,8 @@ static int read_text(const struct paths *paths, char **ret, size_t *ret_length, 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot read %s: %s", paths->state_file,
-					   strerror(errno));
+			return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot read %s: %s",
+					   paths->state_file, strerror(errno));
 		if (n == 0)
 			break;
 		length += (size_t)n;
@@ -145,8 +155,8 @@ static const char *scalar_of(const struct node *map, const char *key)
 }
 
 /* A number that may be absent (then `preset`). */
-static int number_of(const struct loader *loader, const struct node *map, const char *key, uint64_t max,
-		     uint64_t preset, uint64_t *ret)
+static int number_of(const struct loader *loader, const struct node *map, const char *key,
+		     uint64_t max, uint64_t preset, uint64_t *ret)
 {
 	const struct node *node = node_get(map, key);
 	uint64_t value = preset;
@@ -158,7 +168,8 @@ static int number_of(const struct loader *loader, const struct node *map, const 
 }
 
 /* `live` or `draining`. */
-static int flag_of(const struct loader *loader, const struct node *map, const char *key, bool preset, bool *ret)
+static int flag_of(const struct loader *loader, const struct node *map, const char *key,
+		   bool preset, bool *ret)
 {
 	const struct node *node = node_get(map, key);
 
@@ -166,7 +177,8 @@ static int flag_of(const struct loader *loader, const struct node *map, const ch
 		*ret = preset;
 		return 0;
 	}
-	if (node->kind != NODE_SCALAR || (strcmp(node->text, "true") && strcmp(node->text, "false")))
+	if (node->kind != NODE_SCALAR ||
+	    (strcmp(node->text, "true") && strcmp(node->text, "false")))
 		return damaged(loader, node, "%s must be true or false", key);
 	*ret = !strcmp(node->text, "true");
 	return 0;
@@ -185,19 +197,21 @@ static int frozen_of(const struct loader *loader, const struct node *map, struct
 	size_t i, length = hex ? strlen(hex) : 0;
 
 	if (length % 2 || length / 2 > sizeof(entry->frozen))
-		return damaged(loader, node_get(map, "frozen"), "frozen must be at most %zu bytes in hex",
-			       sizeof(entry->frozen));
+		return damaged(loader, node_get(map, "frozen"),
+			       "frozen must be at most %zu bytes in hex", sizeof(entry->frozen));
 	for (i = 0; i < length / 2; i++) {
 		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
 
 		if (high < 0 || low < 0)
-			return damaged(loader, node_get(map, "frozen"), "frozen must be hex digits");
+			return damaged(loader, node_get(map, "frozen"),
+				       "frozen must be hex digits");
 		entry->frozen[i] = (uint8_t)(high << 4 | low);
 	}
 	return 0;
 }
 
-static int load_id(const struct loader *loader, enum id_kind kind, const struct node *node, struct ids *ids)
+static int load_id(const struct loader *loader, enum id_kind kind, const struct node *node,
+		   struct ids *ids)
 {
 	const char *key = scalar_of(node, "key");
 	struct id_entry entry = { .kind = kind };
@@ -205,8 +219,8 @@ static int load_id(const struct loader *loader, enum id_kind kind, const struct 
 	int r;
 
 	if (!key || !key[0] || strlen(key) >= sizeof(entry.key))
-		return damaged(loader, node, "an id of kind %s needs a key of 1-%zu characters", kind_words[kind],
-			       sizeof(entry.key) - 1);
+		return damaged(loader, node, "an id of kind %s needs a key of 1-%zu characters",
+			       kind_words[kind], sizeof(entry.key) - 1);
 	snprintf(entry.key, sizeof(entry.key), "%s", key);
 	r = number_of(loader, node, "id", UINT32_MAX, 0, &id);
 	if (r)
@@ -229,8 +243,9 @@ static int load_id(const struct loader *loader, enum id_kind kind, const struct 
 	if (r == -ENOMEM)
 		return xlb_err_set(loader->err, XLB_ERR_FAILED, r, "out of memory");
 	if (r)
-		return damaged(loader, node, "id %u or key '%.64s' of kind %s is out of range or stands twice", entry.id,
-			       key, kind_words[kind]);
+		return damaged(loader, node,
+			       "id %u or key '%.64s' of kind %s is out of range or stands twice",
+			       entry.id, key, kind_words[kind]);
 	return 0;
 }
 
@@ -257,6 +272,19 @@ static int load_ids(const struct loader *loader, const struct node *map, struct 
 	return 0;
 }
 
+/* Written by another xlbd: nothing is wrong with it. */
+static int foreign(const struct loader *loader, const struct node *version)
+{
+	xlb_err_set(loader->err, XLB_ERR_FAILED, -EINVAL,
+		    "the state file has format '%.16s', this xlbd reads format %d", version->text,
+		    STATE_VERSION);
+	tree_locate(loader->tree, version, false, loader->err);
+	xlb_err_hint(
+		loader->err,
+		"start the xlbd that wrote it, `xlbctl export` there, and apply the text here");
+	return -EINVAL;
+}
+
 static int load_header(const struct loader *loader, const struct node *root, struct state *state)
 {
 	const char *version = scalar_of(root, "state"), *origin = scalar_of(root, "origin");
@@ -265,14 +293,11 @@ static int load_header(const struct loader *loader, const struct node *root, str
 
 	if (!version)
 		return damaged(loader, NULL, "it does not begin with `state: %d`", STATE_VERSION);
-	if (strcmp(version, "1")) {
-		damaged(loader, node_get(root, "state"), "its format is '%.16s', this xlbd reads %d", version,
-			STATE_VERSION);
-		xlb_err_hint(loader->err, "start the xlbd that wrote it, `xlbctl export` there, and apply the text here");
-		return -EINVAL;
-	}
+	if (strcmp(version, "1"))
+		return foreign(loader, node_get(root, "state"));
 	if (!complete || strcmp(complete, "true"))
-		return damaged(loader, NULL, "it ends early: the last line `complete: true` is missing");
+		return damaged(loader, NULL,
+			       "it ends early: the last line `complete: true` is missing");
 	if (!origin)
 		return damaged(loader, NULL, "`origin` is missing");
 	snprintf(state->origin, sizeof(state->origin), "%s", origin);
@@ -298,7 +323,7 @@ static int load_tree(struct loader *loader, struct state *state)
 		return damaged(loader, NULL, "`model` or `ids` is missing");
 	r = model_from_node(loader->tree, model, &state->model, loader->err);
 	if (r) {
-		xlb_err_prefix(loader->err, "state file %s", loader->paths->state_file);
+		xlb_err_prefix(loader->err, "the state file is damaged");
 		hint_restore(loader);
 		return r;
 	}
@@ -322,7 +347,7 @@ int state_load(const struct paths *paths, struct state *ret, struct xlb_err *err
 		return r;
 	r = tree_parse(paths->state_file, text, length, &tree, err);
 	if (r) {
-		xlb_err_prefix(err, "state file %s", paths->state_file);
+		xlb_err_prefix(err, "state file %s is damaged", paths->state_file);
 		hint_restore(&loader);
 		return r;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What must survive: model, revision and ids in `current`, known health in `health`. Temp file, fsync, rename. */
+/* What must survive a restart: model, revision and ids, in `current`. Temp file, fsync, rename. */
 #ifndef XLB_XLBD_STATE_H
 #define XLB_XLBD_STATE_H
 
@@ -12,20 +12,21 @@
 
 struct state {
 	uint64_t revision;
-	char origin[256];      /* file or command of the last change */
-	struct model *model;   /* owned */
-	struct ids *ids;       /* owned */
+	char origin[256];    /* file or command of the last change */
+	struct model *model; /* owned */
+	struct ids *ids;     /* owned */
 };
 void state_done(struct state *state);
 
 /* -ENOENT: no state yet (first start). A damaged file is an error that names it, never ignored. */
 int state_load(const struct paths *paths, struct state *ret, struct xlb_err *err);
 /*
- * Writes `current` durably. When `new_revision`, the file it replaces is kept as revisions/N and all but the
- * newest STATE_REVISIONS_KEPT of those are removed. Missing directories are made (0750).
+ * Writes `current` durably. When `new_revision`, the file it replaces is kept as revisions/N and
+ * all but the newest STATE_REVISIONS_KEPT are removed. Missing directories are made (0750).
  */
-int state_save(const struct paths *paths, uint64_t revision, const char *origin, const struct model *model,
-	       const struct ids *ids, bool new_revision, struct xlb_err *err);
+int state_save(const struct paths *paths, uint64_t revision, const char *origin,
+	       const struct model *model, const struct ids *ids, bool new_revision,
+	       struct xlb_err *err);
 
 /* "server", "vip", ... as in the state file and in the API's `retired`. */
 const char *state_kind_word(enum id_kind kind);

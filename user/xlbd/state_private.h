@@ -6,7 +6,7 @@
 #include "xlbd/state.h"
 
 /* Raised when an older xlbd could not read the file. */
-#define STATE_VERSION 1
+#define STATE_VERSION  1
 #define STATE_PATH_MAX 160
 
 /* Numbers of the files in revisions/, ascending; malloc'd, NULL with count 0 if there are none. */

@@ -13,13 +13,14 @@ static int io_error(struct xlb_err *err, const char *what, const char *path)
 {
 	int error = errno;
 
-	return xlb_err_set(err, XLB_ERR_FAILED, -error, "cannot %s %s: %s", what, path, strerror(error));
+	return xlb_err_set(err, XLB_ERR_FAILED, -error, "cannot %s %s: %s", what, path,
+			   strerror(error));
 }
 
 /* Double-quoted YAML. */
 static void write_quoted(FILE *f, const char *text)
 {
-	fputc('"', f);
+	putc_unlocked('"', f);
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 
@@ -28,15 +29,32 @@ static void write_quoted(FILE *f, const char *text)
 		else if (c < 0x20 || c == 0x7f)
 			fprintf(f, "\\x%02x", c);
 		else
-			fputc(c, f);
+			putc_unlocked(c, f);
 	}
-	fputc('"', f);
+	putc_unlocked('"', f);
 }
 
-/* Every value that is not the usual one: tens of thousands of ids stay small and quick to read. */
+/* Without the zeros at the end. */
+static void write_frozen(FILE *f, const struct id_entry *entry)
+{
+	static const char digits[] = "0123456789abcdef";
+	char hex[2 * sizeof(entry->frozen) + 1];
+	size_t i, length = sizeof(entry->frozen);
+
+	while (length && !entry->frozen[length - 1])
+		length--;
+	for (i = 0; i < length; i++) {
+		hex[2 * i] = digits[entry->frozen[i] >> 4];
+		hex[2 * i + 1] = digits[entry->frozen[i] & 15];
+	}
+	hex[2 * length] = '\0';
+	if (length)
+		fprintf(f, ", frozen: \"%s\"", hex);
+}
+
+/* Usual values are left out: tens of thousands of ids stay small and quick to read. */
 static void write_id(void *arg, struct id_entry *entry)
 {
-	size_t i, length = sizeof(entry->frozen);
 	FILE *f = arg;
 
 	fprintf(f, "    - {id: %u, key: ", entry->id);
@@ -49,13 +67,8 @@ static void write_id(void *arg, struct id_entry *entry)
 		fprintf(f, ", since: %" PRIu64, entry->since);
 	if (entry->deadline != UINT64_MAX)
 		fprintf(f, ", deadline: %" PRIu64, entry->deadline);
-	while (length && !entry->frozen[length - 1])
-		length--;
-	if (length)
-		fputs(", frozen: \"", f);
-	for (i = 0; i < length; i++)
-		fprintf(f, "%02x", entry->frozen[i]);
-	fputs(length ? "\"}\n" : "}\n", f);
+	write_frozen(f, entry);
+	fputs("}\n", f);
 }
 
 static void write_indented(FILE *f, const char *text)
@@ -81,8 +94,10 @@ static int write_state(FILE *f, uint64_t revision, const char *origin, const str
 		return -ENOMEM;
 	if (gmtime_r(&now, &tm))
 		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	fprintf(f, "# written by xlbd; change it with xlbctl\nstate: %d\nrevision: %" PRIu64 "\norigin: ", STATE_VERSION,
-		revision);
+	fprintf(f,
+		"# written by xlbd; change it with xlbctl\nstate: %d\nrevision: %" PRIu64
+		"\norigin: ",
+		STATE_VERSION, revision);
 	write_quoted(f, origin);
 	fprintf(f, "\ntime: \"%s\"\nmodel:\n", stamp);
 	write_indented(f, text);
@@ -159,8 +174,9 @@ static void forget_old_revisions(const struct paths *paths)
 	}
 }
 
-int state_save(const struct paths *paths, uint64_t revision, const char *origin, const struct model *model,
-	       const struct ids *ids, bool new_revision, struct xlb_err *err)
+int state_save(const struct paths *paths, uint64_t revision, const char *origin,
+	       const struct model *model, const struct ids *ids, bool new_revision,
+	       struct xlb_err *err)
 {
 	AUTO_FCLOSE FILE *f = NULL;
 	char temp[STATE_PATH_MAX];

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Counters. Per CPU: a program is not interrupted by itself, plain additions are enough. */
+#ifndef XLB_BPF_COUNT_H
+#define XLB_BPF_COUNT_H
+
+#include "maps.h"
+#include "pkt.h"
+
+static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
+{
+	__u32 key = pkt->slot * XLB_DROP_STRIDE + reason;
+	__u64 *drops_of = bpf_map_lookup_elem(&drops, &key);
+
+	if (drops_of)
+		*drops_of += 1;
+}
+
+/* A packet seen on its interface, and what became of it. */
+static __always_inline void count_interface(const struct packet *pkt, enum xlb_interface_counter outcome)
+{
+	__u32 slot = pkt->slot;
+	struct interface_counters *counters = bpf_map_lookup_elem(&interface_counters, &slot);
+
+	if (!counters)
+		return;
+	counters->count[XLB_IFCOUNT_PACKETS] += 1;
+	counters->count[XLB_IFCOUNT_BYTES] += pkt->frame_length;
+	counters->count[outcome] += 1;
+}
+
+/* Adds to one counter of the packet's listener and server, as far as they are known. */
+static __always_inline void count_flow(const struct packet *pkt, enum xlb_flow_counter counter)
+{
+	__u32 id = pkt->listener;
+	struct flow_counters *counters;
+
+	if (id) {
+		counters = bpf_map_lookup_elem(&listener_counters, &id);
+		if (counters)
+			counters->count[counter] += 1;
+	}
+	id = pkt->server;
+	if (id) {
+		counters = bpf_map_lookup_elem(&server_counters, &id);
+		if (counters)
+			counters->count[counter] += 1;
+	}
+}
+
+static __always_inline void count_traffic(struct flow_counters *counters, const struct packet *pkt)
+{
+	if (!counters)
+		return;
+	if (pkt->reply) {
+		counters->count[XLB_COUNT_PACKETS_OUT] += 1;
+		counters->count[XLB_COUNT_BYTES_OUT] += pkt->frame_length;
+	} else {
+		counters->count[XLB_COUNT_PACKETS_IN] += 1;
+		counters->count[XLB_COUNT_BYTES_IN] += pkt->frame_length;
+	}
+}
+
+/* A forwarded packet of a known listener and server. */
+static __always_inline void count_forwarded(const struct packet *pkt)
+{
+	__u32 id = pkt->listener;
+
+	count_traffic(bpf_map_lookup_elem(&listener_counters, &id), pkt);
+	id = pkt->server;
+	count_traffic(bpf_map_lookup_elem(&server_counters, &id), pkt);
+}
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Rewrites a packet in place, checksums kept right by what changed. */
+#ifndef XLB_BPF_EDIT_H
+#define XLB_BPF_EDIT_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <stddef.h>
+
+#include <bpf/bpf_endian.h>
+
+#include "csum.h"
+#include "maps.h"
+
+/* The ends that a packet is to have. */
+struct ends {
+	struct xlb_addr source, destination;
+	__be16 source_port, destination_port;
+};
+
+static __always_inline struct cursor cursor_at(const struct xdp_md *ctx, __u32 offset)
+{
+	struct cursor cursor = {
+		.data = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+		.offset = offset,
+	};
+
+	return cursor;
+}
+
+static __always_inline int edit_link(const struct xdp_md *ctx, const __u8 destination[6],
+				     const __u8 source[6])
+{
+	struct cursor cursor = cursor_at(ctx, 0);
+	struct ethhdr *eth = take(&cursor, sizeof(*eth));
+
+	if (!eth)
+		return -XLB_DROP_INTERNAL;
+	__builtin_memcpy(eth->h_dest, destination, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, source, ETH_ALEN);
+	return 0;
+}
+
+static __always_inline int edit_ipv4(const struct xdp_md *ctx, const struct packet *pkt,
+				     const struct ends *ends)
+{
+	struct cursor cursor = cursor_at(ctx, sizeof(struct ethhdr));
+	struct iphdr *ip = take(&cursor, sizeof(*ip));
+	__u64 change;
+
+	if (!ip)
+		return -XLB_DROP_INTERNAL;
+	change = csum_replace(0, pkt->source.words[3], ends->source.words[3]);
+	change = csum_replace(change, pkt->destination.words[3], ends->destination.words[3]);
+	/* TTL is the high byte of its 16-bit word */
+	change = csum_replace(change, bpf_htons((__u16)(pkt->ttl << 8)),
+			      bpf_htons((__u16)((pkt->ttl - 1) << 8)));
+	ip->check = csum_update(ip->check, change);
+	ip->saddr = ends->source.words[3];
+	ip->daddr = ends->destination.words[3];
+	ip->ttl = (__u8)(pkt->ttl - 1);
+	return 0;
+}
+
+static __always_inline int edit_ipv6(const struct xdp_md *ctx, const struct packet *pkt,
+				     const struct ends *ends)
+{
+	struct cursor cursor = cursor_at(ctx, sizeof(struct ethhdr));
+	struct ipv6hdr *ip = take(&cursor, sizeof(*ip));
+
+	if (!ip)
+		return -XLB_DROP_INTERNAL;
+	__builtin_memcpy(&ip->saddr, &ends->source, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->daddr, &ends->destination, sizeof(ip->daddr));
+	ip->hop_limit = (__u8)(pkt->ttl - 1);
+	return 0;
+}
+
+/* Ports and checksum; UDP without a checksum stays without. */
+static __always_inline int edit_l4(const struct xdp_md *ctx, const struct packet *pkt,
+				   const struct ends *ends)
+{
+	struct cursor cursor = cursor_at(ctx, pkt->l4_offset & L4_OFFSET_MAX);
+	struct tcphdr *tcp;
+	struct udphdr *udp;
+	__u64 change = 0;
+
+	change = csum_replace_addr(change, &pkt->source, &ends->source);
+	change = csum_replace_addr(change, &pkt->destination, &ends->destination);
+	change = csum_replace(change, pkt->source_port, ends->source_port);
+	change = csum_replace(change, pkt->destination_port, ends->destination_port);
+	if (pkt->protocol == IPPROTO_TCP) {
+		tcp = take(&cursor, sizeof(*tcp));
+		if (!tcp)
+			return -XLB_DROP_INTERNAL;
+		tcp->source = ends->source_port;
+		tcp->dest = ends->destination_port;
+		tcp->check = csum_update(tcp->check, change);
+		return 0;
+	}
+	udp = take(&cursor, sizeof(*udp));
+	if (!udp)
+		return -XLB_DROP_INTERNAL;
+	udp->source = ends->source_port;
+	udp->dest = ends->destination_port;
+	if (udp->check) {
+		udp->check = csum_update(udp->check, change);
+		/* 0 would say that there is none */
+		if (!udp->check)
+			udp->check = 0xffff;
+	}
+	return 0;
+}
+
+/* Gives the packet new ends of its own family and takes one from its TTL, which is above 1. */
+static __always_inline int edit_ends(const struct xdp_md *ctx, const struct packet *pkt,
+				     const struct ends *ends)
+{
+	int r = pkt->family == XLB_IPV4 ? edit_ipv4(ctx, pkt, ends) : edit_ipv6(ctx, pkt, ends);
+
+	return r ? r : edit_l4(ctx, pkt, ends);
+}
+
+#endif

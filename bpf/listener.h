@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From the destination of a packet to the listener that answers for it. */
+#ifndef XLB_BPF_LISTENER_H
+#define XLB_BPF_LISTENER_H
+
+#include <linux/in.h>
+
+#include <bpf/bpf_endian.h>
+
+#include "maps.h"
+#include "pkt.h"
+
+/* What the address is to xlb; NULL: nothing. */
+static __always_inline struct xlb_address *address_find(const struct xlb_addr *addr)
+{
+	return bpf_map_lookup_elem(&addresses, addr);
+}
+
+static __always_inline struct xlb_vip *vip_find(__u32 id)
+{
+	return bpf_map_lookup_elem(&vips, &id);
+}
+
+static __always_inline struct xlb_listener *listener_find(__u32 id)
+{
+	return bpf_map_lookup_elem(&listeners, &id);
+}
+
+/* The listener id that a VIP's port set has for a port, 0: none. At most two loads of a page. */
+static __always_inline __u32 listener_match(const struct xlb_vip *vip, __u8 protocol, __be16 port)
+{
+	__u32 index = protocol == IPPROTO_TCP ? vip->tcp_root : vip->udp_root;
+	__u16 port_h = bpf_ntohs(port);
+	struct xlb_port_page *page;
+	__u32 entry;
+
+	if (!index)
+		return 0;
+	page = bpf_map_lookup_elem(&port_pages, &index);
+	if (!page)
+		return 0;
+	entry = page->entry[port_h >> 8];
+	if (!(entry & XLB_PORT_PAGE))
+		return entry;
+	index = entry & ~XLB_PORT_PAGE;
+	page = bpf_map_lookup_elem(&port_pages, &index);
+	return page ? page->entry[port_h & 0xff] : 0;
+}
+
+#endif

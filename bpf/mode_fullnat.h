@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Full NAT: source and destination are rewritten both ways; a SNAT port stands for the client. */
+#ifndef XLB_BPF_MODE_FULLNAT_H
+#define XLB_BPF_MODE_FULLNAT_H
+
+#include "count.h"
+#include "edit.h"
+#include "flow.h"
+#include "select.h"
+#include "snat.h"
+
+#define FULLNAT_CLASHES 4 /* ports found taken by a flow of another pool's bitmap */
+#define FULLNAT_STEALS 8
+
+/* The part of a flow's record that says what its packets become. */
+struct fullnat_mapping {
+	__u32 snat;
+	__be16 snat_port, server_port;
+};
+
+static __always_inline struct xlb_reply_key fullnat_reply_key(const struct xlb_server *server,
+							      const struct xlb_flow *flow,
+							      __u8 protocol)
+{
+	struct xlb_reply_key key = {
+		.server = server->addr,
+		.snat = flow->snat,
+		.server_port = flow->server_port,
+		.snat_port = flow->snat_port,
+		.protocol = protocol,
+	};
+
+	return key;
+}
+
+/*
+ * Deletes a record that the caller has claimed, with its locator and its port. If the locator's bucket is
+ * locked by what this CPU interrupted, all stays for the sweep, which finds the record dead.
+ */
+static __always_inline int fullnat_free(const struct xlb_flow_key *key, struct xlb_flow *flow,
+					const struct xlb_server *server)
+{
+	struct xlb_reply_key reply = fullnat_reply_key(server, flow, key->protocol);
+
+	if (reply.snat_port) {
+		if (reply_remove(&reply) == -FLOW_EBUSY)
+			return -XLB_DROP_FLOW_BUSY;
+		/* before the record goes: should that fail, the port is not released twice */
+		flow->snat_port = 0;
+		snat_port_release(flow->bitmap, bpf_ntohs(reply.snat_port));
+	}
+	flow_remove(key);
+	return 0;
+}
+
+/*
+ * Moves a claimed record to a key that no packet has, so that its port is not used again at once and its
+ * server is still answered. Returns 0 if it was moved.
+ */
+static __always_inline long fullnat_rest(const struct xlb_flow_key *key, struct xlb_flow *flow,
+					 const struct xlb_server *server, union flow_word seen)
+{
+	struct xlb_reply_key reply = fullnat_reply_key(server, flow, key->protocol);
+	struct xlb_flow_key rest = *key;
+	struct xlb_flow copy = *flow;
+	long r;
+
+	copy.stamp = seen.stamp;
+	copy.state = seen.state;
+	copy.flags = seen.flags;
+	rest.rest = flow->snat_port;
+	r = flow_insert(&rest, &copy);
+	if (r)
+		return r;
+	r = reply_replace(&reply, &rest);
+	if (r) {
+		flow_remove(&rest);
+		return r;
+	}
+	flow->snat_port = 0;
+	flow_remove(key);
+	return 0;
+}
+
+/* Makes room for a new flow of the same key. */
+static __always_inline int fullnat_retire(const struct xlb_flow_key *key, struct xlb_flow *flow,
+					  union flow_word seen, const struct flow_event *event)
+{
+	struct xlb_server *server = server_find(flow->server);
+	__u32 lifetime = xlb_flow_lifetime(key->protocol, seen.state, seen.flags, event->idle_timeout);
+
+	if (!server)
+		return -XLB_DROP_INTERNAL;
+	if (!flow_claim(flow, seen, event->now))
+		return -XLB_DROP_FLOW_BUSY;
+	if (key->protocol == IPPROTO_TCP && seen.state != XLB_FLOW_DEAD && flow->snat_port &&
+	    xlb_flow_age(event->now, seen.stamp) <= lifetime &&
+	    !fullnat_rest(key, flow, server, seen))
+		return 0;
+	return fullnat_free(key, flow, server);
+}
+
+/* Fills snat, snat_port and bitmap of the record with a free port and publishes its locator. */
+static __always_inline int fullnat_port_take(const struct xlb_flow_key *key,
+					     const struct xlb_server *server, struct xlb_flow *record)
+{
+	struct xlb_reply_key reply = fullnat_reply_key(server, record, key->protocol);
+	volatile __u32 next = 0;
+	__u32 pool;
+	long r;
+	int port, i;
+
+	for (i = 0; i < XLB_SERVER_POOLS + FULLNAT_CLASHES; i++) {
+		pool = next;
+		if (pool >= server->pool_count || pool >= XLB_SERVER_POOLS)
+			break;
+		record->bitmap = server->pools[pool].bitmap;
+		port = snat_port_take(record->bitmap);
+		if (!port) {
+			next = pool + 1;
+			continue;
+		}
+		record->snat = server->pools[pool].snat;
+		record->snat_port = bpf_htons((__u16)port);
+		reply.snat = record->snat;
+		reply.snat_port = record->snat_port;
+		r = reply_insert(&reply, key);
+		if (!r)
+			return 0;
+		snat_port_release(record->bitmap, (__u16)port);
+		if (r != -FLOW_EEXIST)
+			return -XLB_DROP_FLOW_TABLE_FULL;
+	}
+	return -XLB_DROP_SNAT_EXHAUSTED;
+}
+
+/*
+ * The same from a flow that is closed and only waits for its port to be safe again: a few ports of the
+ * pools are looked at. Its record goes, so this makes room in the flow table too.
+ */
+static __always_inline bool fullnat_port_steal(const struct xlb_flow_key *key,
+					       const struct xlb_server *server,
+					       struct xlb_flow *record)
+{
+	struct xlb_reply_key reply = fullnat_reply_key(server, record, key->protocol);
+	struct xlb_flow_key *found, owner;
+	union flow_word seen;
+	struct xlb_flow *flow;
+	volatile __u32 next = 0;
+	__u32 pool, bitmap;
+	int i;
+
+	for (i = 0; i < FULLNAT_STEALS; i++) {
+		pool = next;
+		if (pool >= server->pool_count || pool >= XLB_SERVER_POOLS)
+			pool = 0;
+		next = pool + 1;
+		reply.snat = server->pools[pool].snat;
+		reply.snat_port = bpf_htons(snat_port_random(server->pools[pool].bitmap));
+		found = reply_find(&reply);
+		if (!found)
+			continue;
+		owner = *found;
+		flow = flow_find(&owner);
+		if (!flow || flow->snat != reply.snat || flow->snat_port != reply.snat_port)
+			continue;
+		seen = flow_word_read(flow);
+		bitmap = flow->bitmap;
+		if (seen.state != XLB_FLOW_CLOSED || !flow_claim(flow, seen, record->created))
+			continue;
+		if (reply_replace(&reply, key))
+			continue;
+		flow->snat_port = 0;
+		flow_remove(&owner);
+		record->snat = reply.snat;
+		record->snat_port = reply.snat_port;
+		record->bitmap = bitmap;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Makes a flow from `record`, which lacks its SNAT port only. Another CPU may have made it meanwhile: the
+ * record becomes a copy of that one.
+ */
+static __always_inline int fullnat_create(struct packet *pkt, const struct xlb_flow_key *key,
+					  const struct xlb_server *server, struct xlb_flow *record)
+{
+	int r = fullnat_port_take(key, server, record);
+	struct xlb_reply_key reply;
+	struct xlb_flow *winner;
+	bool stolen = false;
+	long error;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (r) {
+			if (stolen || !fullnat_port_steal(key, server, record))
+				return r;
+			stolen = true;
+		}
+		error = flow_insert(key, record);
+		if (!error) {
+			count_flow(pkt, XLB_COUNT_FLOWS);
+			return 0;
+		}
+		reply = fullnat_reply_key(server, record, key->protocol);
+		reply_remove(&reply);
+		snat_port_release(record->bitmap, bpf_ntohs(record->snat_port));
+		if (error == -FLOW_EEXIST)
+			break;
+		r = -XLB_DROP_FLOW_TABLE_FULL;
+	}
+	if (error != -FLOW_EEXIST)
+		return r;
+	winner = flow_find(key);
+	if (!winner || winner->server != record->server || flow_word_read(winner).state == XLB_FLOW_DEAD)
+		return -XLB_DROP_FLOW_BUSY;
+	*record = *winner;
+	return 0;
+}
+
+/* Rewrites a client's packet: from the SNAT port to the server. */
+static __always_inline int fullnat_request(const struct xdp_md *ctx, const struct packet *pkt,
+					   const struct xlb_server *server,
+					   const struct fullnat_mapping *mapping)
+{
+	struct xlb_snat *snat = snat_find(mapping->snat);
+	struct ends ends;
+
+	if (!snat)
+		return -XLB_DROP_INTERNAL;
+	ends.source = snat->addr;
+	ends.destination = server->addr;
+	ends.source_port = mapping->snat_port;
+	ends.destination_port = mapping->server_port;
+	return edit_ends(ctx, pkt, &ends);
+}
+
+/* Rewrites a server's packet: from the VIP to the client. */
+static __always_inline int fullnat_reply(const struct xdp_md *ctx, const struct packet *pkt,
+					 const struct xlb_flow_key *key, const struct xlb_flow *flow)
+{
+	struct ends ends = {
+		.source = flow->vip,
+		.destination = key->client,
+		.source_port = key->port,
+		.destination_port = key->client_port,
+	};
+
+	return edit_ends(ctx, pkt, &ends);
+}
+
+#endif

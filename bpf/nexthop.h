@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The way out: neighbour, interface, and whether the packet may take it. */
+#ifndef XLB_BPF_NEXTHOP_H
+#define XLB_BPF_NEXTHOP_H
+
+#include "maps.h"
+#include "pkt.h"
+
+/* How a packet leaves. */
+struct egress {
+	__u8 destination[6], source[6];
+	__u32 slot;
+};
+
+/* The live words, each read by one load. */
+union nexthop_word {
+	__u64 word;
+	struct xlb_nexthop hop;
+};
+union interface_link_word {
+	__u64 word;
+	struct {
+		__u32 ifindex;
+		__u32 mtu;
+	};
+};
+union interface_mac_word {
+	__u64 word;
+	__u8 mac[6];
+};
+
+static __always_inline struct xlb_interface *interface_find(__u32 slot)
+{
+	return bpf_map_lookup_elem(&interfaces, &slot);
+}
+
+static __always_inline void interface_mac(const struct xlb_interface *interface, __u8 ret_mac[6])
+{
+	union interface_mac_word live = { .word = *(const volatile __u64 *)&interface->mac };
+
+	__builtin_memcpy(ret_mac, live.mac, 6);
+}
+
+/* Fills ret if the packet can leave by the hop. */
+static __always_inline int egress_by(const struct packet *pkt, const struct xlb_nexthop *hop,
+				     struct egress *ret)
+{
+	union nexthop_word next = { .word = *(const volatile __u64 *)hop };
+	union interface_link_word link;
+	struct xlb_interface *interface;
+
+	if (pkt->ttl <= 1)
+		return -XLB_DROP_TTL_EXPIRED;
+	if (!next.hop.interface)
+		return -XLB_DROP_NO_NEIGHBOUR;
+	interface = interface_find(next.hop.interface);
+	if (!interface)
+		return -XLB_DROP_INTERNAL;
+	link.word = *(const volatile __u64 *)&interface->ifindex;
+	if (!link.ifindex)
+		return -XLB_DROP_NO_INTERFACE;
+	if (pkt->l3_length > link.mtu)
+		return -XLB_DROP_MTU_EXCEEDED;
+	ret->slot = next.hop.interface;
+	__builtin_memcpy(ret->destination, next.hop.mac, 6);
+	interface_mac(interface, ret->source);
+	return 0;
+}
+
+/* The same by the id of a next hop; id 0 and rows not filled have interface 0. */
+static __always_inline int egress_by_id(const struct packet *pkt, __u32 id, struct egress *ret)
+{
+	struct xlb_nexthop *hop = bpf_map_lookup_elem(&nexthops, &id);
+
+	return hop ? egress_by(pkt, hop, ret) : -XLB_DROP_INTERNAL;
+}
+
+#endif

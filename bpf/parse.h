@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Frame to struct packet: Ethernet, IPv4 with options, IPv6 with extension headers, TCP, UDP. */
+#ifndef XLB_BPF_PARSE_H
+#define XLB_BPF_PARSE_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <stddef.h>
+
+#include <bpf/bpf_endian.h>
+
+#include "pkt.h"
+#include "xlb/addr.h"
+
+#define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
+#define IPV6_FRAGMENT 0xfff9
+#define IPV6_EXTENSIONS_MAX 8
+
+/* as linux/in6.h has them, which cannot be included beside the C library's */
+#define IPV6_HOP_BY_HOP 0
+#define IPV6_ROUTING 43
+#define IPV6_FRAGMENT_HEADER 44
+#define IPV6_DESTINATION 60
+
+/* First bytes of every extension header; a routing header's segments-left lies in the fourth. */
+struct ipv6_extension {
+	__u8 next_header;
+	__u8 length; /* in 8 bytes, the first 8 not counted */
+	union {
+		struct {
+			__u8 type;
+			__u8 segments_left;
+		} routing;
+		__be16 fragment;
+	};
+	__u32 rest;
+};
+
+static __always_inline int parse_tcp(struct cursor *cursor, struct packet *pkt)
+{
+	struct tcphdr *tcp = take(cursor, sizeof(*tcp));
+	__u32 header;
+
+	if (!tcp || pkt->l4_length < sizeof(*tcp))
+		return -XLB_DROP_BAD_PACKET;
+	header = tcp->doff * 4U;
+	if (header < sizeof(*tcp) || header > pkt->l4_length)
+		return -XLB_DROP_BAD_PACKET;
+	pkt->source_port = tcp->source;
+	pkt->destination_port = tcp->dest;
+	pkt->tcp_flags = ((__u8 *)tcp)[13];
+	return 0;
+}
+
+static __always_inline int parse_udp(struct cursor *cursor, struct packet *pkt)
+{
+	struct udphdr *udp = take(cursor, sizeof(*udp));
+	__u16 length;
+
+	if (!udp || pkt->l4_length < sizeof(*udp))
+		return -XLB_DROP_BAD_PACKET;
+	length = bpf_ntohs(udp->len);
+	if (length < sizeof(*udp) || length > pkt->l4_length)
+		return -XLB_DROP_BAD_PACKET;
+	pkt->source_port = udp->source;
+	pkt->destination_port = udp->dest;
+	return 0;
+}
+
+static __always_inline int parse_l4(struct cursor *cursor, struct packet *pkt)
+{
+	if (cursor->offset > L4_OFFSET_MAX)
+		return -XLB_DROP_BAD_PACKET;
+	pkt->l4_offset = (__u16)cursor->offset;
+	if (pkt->protocol == IPPROTO_TCP)
+		return parse_tcp(cursor, pkt);
+	return parse_udp(cursor, pkt);
+}
+
+static __always_inline bool is_l4(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+}
+
+/* Behind the fixed part of an IPv4 header. */
+static __always_inline int parse_ipv4_rest(struct cursor *cursor, const struct iphdr *ip,
+					   struct packet *pkt)
+{
+	__u32 header = ip->ihl * 4U;
+	__u32 length = bpf_ntohs(ip->tot_len);
+
+	if (header < sizeof(*ip) || length < header || length > pkt->frame_length - sizeof(struct ethhdr))
+		return -XLB_DROP_BAD_PACKET;
+	pkt->l3_length = (__u16)length;
+	pkt->l4_length = (__u16)(length - header);
+	pkt->protocol = ip->protocol;
+	pkt->ttl = ip->ttl;
+	if (!is_l4(pkt->protocol))
+		return XLB_PASS;
+	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT))
+		return -XLB_DROP_FRAGMENT;
+	if (!take(cursor, header - sizeof(*ip)))
+		return -XLB_DROP_BAD_PACKET;
+	return parse_l4(cursor, pkt);
+}
+
+static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pkt)
+{
+	struct iphdr *ip = take(cursor, sizeof(*ip));
+
+	if (!ip || ip->version != 4)
+		return XLB_PASS;
+	pkt->family = XLB_IPV4;
+	xlb_addr_set_ipv4(&pkt->source, ip->saddr);
+	xlb_addr_set_ipv4(&pkt->destination, ip->daddr);
+	pkt->fault = (__s8)parse_ipv4_rest(cursor, ip, pkt);
+	return 0;
+}
+
+/* Behind the fixed part of an IPv6 header: the extension headers, of which all but one or two are rare. */
+static __always_inline int parse_ipv6_rest(struct cursor *cursor, const struct ipv6hdr *ip,
+					   struct packet *pkt)
+{
+	__u32 left = bpf_ntohs(ip->payload_len);
+	__u8 next = ip->nexthdr;
+	struct ipv6_extension *extension;
+	__u32 size;
+	int i;
+
+	if (left > pkt->frame_length - sizeof(struct ethhdr) - sizeof(*ip) ||
+	    left > 0xffff - sizeof(*ip))
+		return -XLB_DROP_BAD_PACKET;
+	pkt->l3_length = (__u16)(sizeof(*ip) + left);
+	pkt->ttl = ip->hop_limit;
+	for (i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
+		if (is_l4(next)) {
+			pkt->protocol = next;
+			pkt->l4_length = (__u16)left;
+			return parse_l4(cursor, pkt);
+		}
+		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_FRAGMENT_HEADER &&
+		    next != IPV6_DESTINATION)
+			return XLB_PASS;
+		extension = take(cursor, sizeof(*extension));
+		if (!extension)
+			return -XLB_DROP_BAD_PACKET;
+		size = sizeof(*extension);
+		if (next == IPV6_FRAGMENT_HEADER) {
+			if (extension->fragment & bpf_htons(IPV6_FRAGMENT))
+				return is_l4(extension->next_header) ? -XLB_DROP_FRAGMENT : XLB_PASS;
+		} else {
+			/* not yet at its last address: a router's business */
+			if (next == IPV6_ROUTING && extension->routing.segments_left)
+				return XLB_PASS;
+			size += extension->length * 8U;
+		}
+		next = extension->next_header;
+		if (size > left || !take(cursor, size - sizeof(*extension)))
+			return -XLB_DROP_BAD_PACKET;
+		left -= size;
+	}
+	return -XLB_DROP_BAD_PACKET;
+}
+
+static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *pkt)
+{
+	struct ipv6hdr *ip = take(cursor, sizeof(*ip));
+
+	if (!ip || ip->version != 6)
+		return XLB_PASS;
+	pkt->family = XLB_IPV6;
+	__builtin_memcpy(&pkt->source, &ip->saddr, sizeof(pkt->source));
+	__builtin_memcpy(&pkt->destination, &ip->daddr, sizeof(pkt->destination));
+	pkt->fault = (__s8)parse_ipv6_rest(cursor, ip, pkt);
+	return 0;
+}
+
+/*
+ * Fills pkt, which is zero but for its slot. Returns 0 if the addresses are known; whether the rest can be
+ * used is then in pkt->fault, which matters only if the destination is xlb's. XLB_PASS: not IP at all.
+ */
+static __always_inline int parse_packet(void *data, void *end, struct packet *pkt)
+{
+	struct cursor cursor = { .data = data, .end = end };
+	struct ethhdr *eth;
+
+	pkt->frame_length = (__u32)(end - data);
+	eth = take(&cursor, sizeof(*eth));
+	if (!eth)
+		return XLB_PASS;
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return parse_ipv4(&cursor, pkt);
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(&cursor, pkt);
+	return XLB_PASS;
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is known about the packet at hand, and the one way to read a frame. Compiles for the host too. */
+#ifndef XLB_BPF_PKT_H
+#define XLB_BPF_PKT_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include "xlb/abi.h"
+#include "xlb/lists.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+/*
+ * Results of the steps of the pipeline: 0 to go on (at its end: forward), -XLB_DROP_x to drop or answer
+ * with RST for that reason, XLB_PASS if the packet is the host's business.
+ */
+#define XLB_PASS 1
+
+/* bits of the 14th byte of a TCP header */
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+/* The transport header starts in the first 2 KiB or the packet is not taken: keeps offsets provable. */
+#define L4_OFFSET_MAX 2047
+
+/* Plain values only, no pointers into the frame: those are taken anew where they are used. */
+struct packet {
+	struct xlb_addr source, destination;
+	__be16 source_port, destination_port;
+	__u32 frame_length;
+	__u16 l3_length; /* as the IP header says */
+	__u16 l4_length;
+	__u16 l4_offset;
+	__u8 family; /* XLB_IPV4 or XLB_IPV6 */
+	__u8 protocol;
+	__u8 tcp_flags;
+	__u8 ttl; /* or hop limit */
+	bool reply; /* from a server */
+	__s8 fault; /* what is wrong with it, if it is for xlb: 0, -XLB_DROP_x or XLB_PASS */
+	__u32 slot; /* interface it came in by */
+	__u32 listener, server; /* ids once known: whom to count it for */
+};
+
+/* A position in a frame. */
+struct cursor {
+	void *data, *end;
+	__u32 offset;
+};
+
+/* The next n bytes, or NULL if the frame ends before. The only place that compares with the end. */
+static __always_inline void *take(struct cursor *cursor, __u32 n)
+{
+	void *start = cursor->data + cursor->offset;
+
+	if (start + n > cursor->end)
+		return NULL;
+	cursor->offset += n;
+	return start;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Choice of a server for a new flow. */
+#ifndef XLB_BPF_SELECT_H
+#define XLB_BPF_SELECT_H
+
+#include "maps.h"
+#include "pkt.h"
+#include "xlb/hash.h"
+
+static __always_inline struct xlb_server *server_find(__u32 id)
+{
+	return bpf_map_lookup_elem(&servers, &id);
+}
+
+/* The group's Maglev table for the family, read as the one word that a switch replaces. */
+static __always_inline struct xlb_table_ref table_of(const struct xlb_group *group, __u8 family)
+{
+	const struct xlb_table_ref *ref = family == XLB_IPV4 ? &group->table4 : &group->table6;
+	union {
+		__u64 word;
+		struct xlb_table_ref ref;
+	} live = { .word = *(const volatile __u64 *)ref };
+
+	return live.ref;
+}
+
+/* Fills ret_server with the id that the group's table has for the packet's 5-tuple. */
+static __always_inline int server_select(const struct packet *pkt, __u32 group_id, __u32 *ret_server)
+{
+	struct xlb_group *group = bpf_map_lookup_elem(&groups, &group_id);
+	struct xlb_table_ref table;
+	__u32 slot, chunk, index, id;
+	__u64 *word;
+	void *inner;
+
+	if (!group)
+		return -XLB_DROP_INTERNAL;
+	table = table_of(group, pkt->family);
+	if (!group_id || !table.epoch)
+		return -XLB_DROP_NO_SERVER;
+	chunk = table.chunk;
+	inner = bpf_map_lookup_elem(&maglev_chunks, &chunk);
+	if (!inner)
+		return -XLB_DROP_INTERNAL;
+	slot = xlb_maglev_slot(xlb_hash_tuple(&pkt->source, pkt->source_port, &pkt->destination,
+					      pkt->destination_port, pkt->protocol));
+	index = table.offset * XLB_MAGLEV_WORDS + slot / 4;
+	word = bpf_map_lookup_elem(inner, &index);
+	if (!word)
+		return -XLB_DROP_INTERNAL;
+	id = *word >> (slot % 4 * 16) & 0xffff;
+	if (!id)
+		return -XLB_DROP_NO_SERVER;
+	*ret_server = id;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* SNAT ports: bitmaps of one (server address, SNAT address) pair each. */
+#ifndef XLB_BPF_SNAT_H
+#define XLB_BPF_SNAT_H
+
+#include "maps.h"
+#include "pkt.h"
+
+#define SNAT_TRIES 16
+
+static __always_inline struct xlb_snat *snat_find(__u32 id)
+{
+	return bpf_map_lookup_elem(&snats, &id);
+}
+
+/* The word of a bitmap that holds a port's bit. */
+static __always_inline __u64 *snat_word(__u32 bitmap, __u32 index)
+{
+	__u32 chunk = bitmap / XLB_SNAT_PER_CHUNK;
+	void *inner = bpf_map_lookup_elem(&snat_chunks, &chunk);
+
+	index += bitmap % XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS;
+	return inner ? bpf_map_lookup_elem(inner, &index) : NULL;
+}
+
+/* The ports among which a bitmap's pool lies. */
+struct snat_range {
+	__u32 from, to;
+};
+
+static __always_inline struct snat_range snat_range_of(__u32 bitmap)
+{
+	struct snat_range range = { .from = XLB_SNAT_FIRST_PORT, .to = 65535 };
+	__u64 *word = snat_word(bitmap, XLB_SNAT_RANGE_WORD);
+	__u32 from, to;
+
+	if (!word)
+		return range;
+	from = *word & 0xffff;
+	to = *word >> 16 & 0xffff;
+	if (from >= XLB_SNAT_FIRST_PORT && to >= from) {
+		range.from = from;
+		range.to = to;
+	}
+	return range;
+}
+
+/* Position of a set bit at or above `start`, going round; bits is not 0. */
+static __always_inline __u32 snat_bit_from(__u64 bits, __u32 start)
+{
+	__u64 turned = bits >> start | bits << (-start & 63);
+	__u32 position = 0;
+	__u32 step;
+
+#pragma unroll
+	for (step = 32; step; step /= 2) {
+		if (!(turned & ((1ULL << step) - 1))) {
+			turned >>= step;
+			position += step;
+		}
+	}
+	return (start + position) % 64;
+}
+
+/*
+ * Takes a free port (host order) of a bitmap; 0 if 16 words have none, or the bitmap does not exist. Random
+ * words, as the ports in the middle of the usual range belong to the host; a small pool is tried whole.
+ * A global function: the verifier looks at its loop once, not once for every pool.
+ */
+__attribute__((noinline)) int snat_port_take(__u32 bitmap)
+{
+	struct snat_range range = snat_range_of(bitmap);
+	__u32 first = range.from / 64, count = range.to / 64 - first + 1;
+	__u32 random = bpf_get_prandom_u32();
+	__u32 index, bit;
+	__u64 *word, mask;
+	int i;
+
+	for (i = 0; i < SNAT_TRIES; i++) {
+		index = first + random % count;
+		word = snat_word(bitmap, index);
+		if (!word)
+			return 0;
+		if (~*word) {
+			bit = snat_bit_from(~*word, random >> 26);
+			mask = 1ULL << bit;
+			if (!(__sync_fetch_and_or(word, mask) & mask))
+				return (int)((index * 64 + bit) & 0xffff);
+		}
+		random = count <= SNAT_TRIES ? random + 1 : bpf_get_prandom_u32();
+	}
+	return 0;
+}
+
+/* Any port of the pool's range, taken or not. */
+static __always_inline __u16 snat_port_random(__u32 bitmap)
+{
+	struct snat_range range = snat_range_of(bitmap);
+
+	return (__u16)(range.from + bpf_get_prandom_u32() % (range.to - range.from + 1));
+}
+
+static __always_inline void snat_port_release(__u32 bitmap, __u16 port_h)
+{
+	__u64 *word = snat_word(bitmap, port_h / 64);
+
+	if (word)
+		__sync_fetch_and_and(word, ~(1ULL << port_h % 64));
+}
+
+#endif

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * xlb's datapath: entry points and the pipeline in order. Steps return 0, -XLB_DROP_x or XLB_PASS (pkt.h);
+ * only this file turns them into XDP verdicts, and counts them.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "count.h"
+#include "edit.h"
+#include "flow.h"
+#include "listener.h"
+#include "maps.h"
+#include "mode_fullnat.h"
+#include "nexthop.h"
+#include "parse.h"
+#include "rst.h"
+#include "select.h"
+#include "snat.h"
+
+char _license[] SEC("license") = "Dual BSD/GPL";
+
+/* What a packet is to the flow whose record it found. Fills whom to count it for. */
+static __always_inline int judge(struct packet *pkt, const struct xlb_flow *flow,
+				 union flow_word seen, struct flow_event *event)
+{
+	struct xlb_listener *listener;
+	struct xlb_server *server;
+
+	pkt->listener = flow->listener;
+	pkt->server = flow->server;
+	listener = listener_find(flow->listener);
+	server = server_find(flow->server);
+	if (!listener || !server)
+		return -XLB_DROP_INTERNAL;
+	event->idle_timeout = listener->idle_timeout;
+	event->server_flags = server->flags;
+	return flow_judge(seen, event);
+}
+
+/* Listener and server for a packet that starts a flow, into pkt. */
+static __always_inline int choose(struct packet *pkt, __u32 vip_id)
+{
+	struct xlb_vip *vip = vip_find(vip_id);
+	struct xlb_listener *listener;
+	struct xlb_server *server;
+	int r;
+
+	pkt->listener = 0;
+	pkt->server = 0;
+	if (!vip)
+		return -XLB_DROP_INTERNAL;
+	pkt->listener = listener_match(vip, pkt->protocol, pkt->destination_port);
+	if (!pkt->listener)
+		return vip->flags & XLB_VIP_HOST ? XLB_PASS : -XLB_DROP_NO_LISTENER;
+	listener = listener_find(pkt->listener);
+	if (!listener)
+		return -XLB_DROP_INTERNAL;
+	if (pkt->protocol == IPPROTO_TCP && !tcp_is_syn(pkt->tcp_flags))
+		return -XLB_DROP_NO_FLOW;
+	if (listener->flags & XLB_LISTENER_DISABLED)
+		return -XLB_DROP_NO_LISTENER;
+	r = server_select(pkt, listener->group, &pkt->server);
+	if (r)
+		return r;
+	server = server_find(pkt->server);
+	if (!server || server->mode != XLB_MODE_FULLNAT || server->family != pkt->family)
+		return -XLB_DROP_INTERNAL;
+	if (server->flags & XLB_SERVER_RESET)
+		return -XLB_DROP_NO_SERVER;
+	/* a reply to the server itself, or to an address of xlb, would never leave xlb again */
+	if (xlb_addr_equal(&pkt->source, &server->addr) || address_find(&pkt->source))
+		return -XLB_DROP_HAIRPIN;
+	return 0;
+}
+
+/* The hop back to where the packet came from. */
+static __always_inline int reply_hop(const struct xdp_md *ctx, const struct packet *pkt,
+				     struct xlb_nexthop *ret)
+{
+	struct cursor cursor = cursor_at(ctx, 0);
+	struct ethhdr *eth = take(&cursor, sizeof(*eth));
+
+	if (!eth)
+		return -XLB_DROP_INTERNAL;
+	__builtin_memcpy(ret->mac, eth->h_source, ETH_ALEN);
+	ret->interface = (__u16)pkt->slot;
+	return 0;
+}
+
+/* A new flow for the packet, in place of `old` if there is one. */
+static __always_inline int start(struct packet *pkt, const struct xlb_flow_key *key,
+				 const struct xlb_server *server, struct xlb_nexthop hop,
+				 const struct flow_event *event, struct fullnat_mapping *ret)
+{
+	struct xlb_flow record = {
+		.stamp = event->now,
+		.state = XLB_FLOW_NEW,
+		.reply = hop,
+		.vip = pkt->destination,
+		.server = pkt->server,
+		.listener = pkt->listener,
+		.server_port = server->port ? server->port : pkt->destination_port,
+		.created = event->now,
+	};
+	int r = fullnat_create(pkt, key, server, &record);
+
+	if (r)
+		return r;
+	ret->snat = record.snat;
+	ret->snat_port = record.snat_port;
+	ret->server_port = record.server_port;
+	return 0;
+}
+
+/* The packet goes where its flow's record says. */
+static __always_inline int follow(struct xlb_flow *flow, union flow_word seen, struct xlb_nexthop hop,
+				  const struct flow_event *event, struct fullnat_mapping *ret)
+{
+	int r = flow_touch(flow, seen, event);
+
+	if (r)
+		return r;
+	flow_learn_reply(flow, hop);
+	ret->snat = flow->snat;
+	ret->snat_port = flow->snat_port;
+	ret->server_port = flow->server_port;
+	return 0;
+}
+
+/* A packet to a VIP. */
+static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32 vip,
+				   struct egress *ret_egress)
+{
+	struct xlb_flow_key key = {
+		.client = pkt->source,
+		.vip = vip,
+		.client_port = pkt->source_port,
+		.port = pkt->destination_port,
+		.protocol = pkt->protocol,
+		.family = pkt->family,
+	};
+	struct flow_event event = {
+		.now = flow_now(),
+		.protocol = pkt->protocol,
+		.tcp_flags = pkt->tcp_flags,
+	};
+	struct xlb_flow *flow = flow_find(&key);
+	struct fullnat_mapping mapping;
+	union flow_word seen = {};
+	struct xlb_server *server;
+	struct xlb_nexthop hop;
+	int act = FLOW_START;
+	int r;
+
+	if (flow) {
+		seen = flow_word_read(flow);
+		act = judge(pkt, flow, seen, &event);
+		if (act < 0)
+			return act;
+	}
+	if (act != FLOW_FOLLOW) {
+		r = choose(pkt, vip);
+		if (r)
+			return r;
+		if (act == FLOW_REPICK && flow && flow->server == pkt->server)
+			act = FLOW_FOLLOW;
+	}
+	server = server_find(pkt->server);
+	if (!server)
+		return -XLB_DROP_INTERNAL;
+	r = egress_by_id(pkt, server->nexthop, ret_egress);
+	if (r)
+		return r;
+	r = reply_hop(ctx, pkt, &hop);
+	if (r)
+		return r;
+	if (flow && act == FLOW_FOLLOW) {
+		r = follow(flow, seen, hop, &event, &mapping);
+	} else {
+		r = flow ? fullnat_retire(&key, flow, seen, &event) : 0;
+		if (!r)
+			r = start(pkt, &key, server, hop, &event, &mapping);
+	}
+	return r ? r : fullnat_request(ctx, pkt, server, &mapping);
+}
+
+/* A packet to a SNAT address: a server's, or the host's own if no flow has its port. */
+static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 snat,
+				 struct egress *ret_egress)
+{
+	struct xlb_reply_key key = {
+		.server = pkt->source,
+		.snat = snat,
+		.server_port = pkt->source_port,
+		.snat_port = pkt->destination_port,
+		.protocol = pkt->protocol,
+	};
+	struct flow_event event = {
+		.now = flow_now(),
+		.protocol = pkt->protocol,
+		.tcp_flags = pkt->tcp_flags,
+		.reply = true,
+	};
+	struct xlb_flow_key *found = reply_find(&key), flow_key;
+	union flow_word seen;
+	struct xlb_flow *flow;
+	int r;
+
+	if (!found)
+		return XLB_PASS;
+	pkt->reply = true;
+	flow_key = *found;
+	flow = flow_find(&flow_key);
+	if (!flow || flow->snat != snat || flow->snat_port != pkt->destination_port)
+		return -XLB_DROP_NO_FLOW;
+	seen = flow_word_read(flow);
+	r = judge(pkt, flow, seen, &event);
+	if (r)
+		return r;
+	r = egress_by(pkt, &flow->reply, ret_egress);
+	if (r)
+		return r;
+	r = flow_touch(flow, seen, &event);
+	return r ? r : fullnat_reply(ctx, pkt, &flow_key, flow);
+}
+
+/* Whether a packet that cannot be taken as it is matters, now that the role of its destination is known. */
+static __always_inline int fault_of(const struct packet *pkt, const struct xlb_address *role)
+{
+	struct xlb_vip *vip;
+
+	if (pkt->fault != -XLB_DROP_FRAGMENT)
+		return pkt->fault;
+	/* fragments have no port to tell by: to an address of the host they are the host's */
+	vip = role->vip ? vip_find(role->vip) : NULL;
+	return vip && !(vip->flags & XLB_VIP_HOST) ? pkt->fault : XLB_PASS;
+}
+
+static __always_inline int process(struct xdp_md *ctx, struct packet *pkt, struct egress *ret_egress)
+{
+	struct xlb_address *role;
+	__u32 vip, snat;
+	int r;
+
+	r = parse_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end, pkt);
+	if (r)
+		return r;
+	role = address_find(&pkt->destination);
+	if (!role)
+		return XLB_PASS;
+	if (pkt->fault)
+		return fault_of(pkt, role);
+	vip = role->vip;
+	snat = role->snat;
+	r = XLB_PASS;
+	if (snat)
+		r = reply(ctx, pkt, snat, ret_egress);
+	if (r == XLB_PASS && vip)
+		r = request(ctx, pkt, vip, ret_egress);
+	return r;
+}
+
+/* Drops for a reason, or answers with RST where that is the way to drop a TCP segment. */
+static __always_inline int refuse(struct xdp_md *ctx, const struct packet *pkt, __u32 reason)
+{
+	bool answer = (reason == XLB_DROP_NO_FLOW || reason == XLB_DROP_FLOW_RESET) &&
+		      pkt->protocol == IPPROTO_TCP && !(pkt->tcp_flags & TCP_RST);
+	struct xlb_interface *interface;
+	__u8 mac[ETH_ALEN];
+
+	/* only who knows a flow gets the others: anybody can make up segments of none */
+	if (answer && reason == XLB_DROP_NO_FLOW && !rst_allowed()) {
+		answer = false;
+		reason = XLB_DROP_RATE_LIMITED;
+	}
+	count_drop(pkt, reason);
+	interface = interface_find(pkt->slot);
+	if (answer && interface) {
+		interface_mac(interface, mac);
+		if (!rst_make(ctx, pkt, mac)) {
+			count_flow(pkt, XLB_COUNT_RESETS);
+			count_interface(pkt, XLB_IFCOUNT_TX);
+			return XDP_TX;
+		}
+	}
+	count_flow(pkt, XLB_COUNT_DROPS);
+	count_interface(pkt, XLB_IFCOUNT_DROP);
+	return XDP_DROP;
+}
+
+static __always_inline int forward(struct xdp_md *ctx, const struct packet *pkt,
+				   const struct egress *egress)
+{
+	int r = edit_link(ctx, egress->destination, egress->source);
+
+	if (r)
+		return refuse(ctx, pkt, (__u32)-r);
+	if (egress->slot == pkt->slot) {
+		count_forwarded(pkt);
+		count_interface(pkt, XLB_IFCOUNT_TX);
+		return XDP_TX;
+	}
+	/* the flag is what comes back if the device is not there */
+	r = (int)bpf_redirect_map(&devices, egress->slot, XDP_DROP);
+	if (r != XDP_REDIRECT)
+		return refuse(ctx, pkt, XLB_DROP_NO_INTERFACE);
+	count_forwarded(pkt);
+	count_interface(pkt, XLB_IFCOUNT_REDIRECT);
+	return XDP_REDIRECT;
+}
+
+SEC("xdp")
+int xlb(struct xdp_md *ctx)
+{
+	__u32 ifindex = ctx->ingress_ifindex;
+	__u32 *slot = bpf_map_lookup_elem(&interface_slots, &ifindex);
+	struct egress egress = {};
+	struct packet pkt = {};
+	int r;
+
+	/* attached, but not told yet: nothing is xlb's */
+	if (!slot)
+		return XDP_PASS;
+	pkt.slot = *slot;
+	r = process(ctx, &pkt, &egress);
+	if (r < 0)
+		return refuse(ctx, &pkt, (__u32)-r);
+	if (r == XLB_PASS) {
+		count_interface(&pkt, XLB_IFCOUNT_PASS);
+		return XDP_PASS;
+	}
+	return forward(ctx, &pkt, &egress);
+}
+
+/* For the far end of a veth: XDP_TX and redirect into one need a program there. */
+SEC("xdp")
+int xlb_pass(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return XDP_PASS;
+}
+
+/* Ends a flow for the daemon, in step with packets: see struct xlb_flow_end. */
+SEC("syscall")
+int xlb_flow_end(struct xlb_flow_end *args)
+{
+	struct xlb_flow_key key = args->key;
+	union flow_word seen = { .word = args->seen }, stone = seen;
+	struct xlb_flow *flow = flow_find(&key);
+	struct xlb_server *server;
+	/* the coarse clock is not for programs of this type */
+	__u32 now = (__u32)(bpf_ktime_get_ns() >> XLB_STAMP_SHIFT);
+
+	if (!flow)
+		return -FLOW_ENOENT;
+	if (args->action == XLB_END_TOMBSTONE) {
+		stone.stamp = now;
+		stone.state = XLB_FLOW_TOMBSTONE;
+		return flow_word_swap(flow, &seen, stone) ? 0 : -FLOW_EAGAIN;
+	}
+	server = server_find(flow->server);
+	if (!server || !flow_claim(flow, seen, now))
+		return -FLOW_EAGAIN;
+	return fullnat_free(&key, flow, server) ? -FLOW_EAGAIN : 0;
+}

@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# vm.sh [-k 6.1|6.12] [-m MIB] [-t SECONDS] COMMAND...
+#
+# Runs a command as root on a Debian kernel under QEMU, in this directory of this very root file system:
+# the guest sees it read-only (virtiofs) below a tmpfs that takes its writes, and has no network. The
+# kernel is downloaded by apt once and kept in ${XDG_CACHE_HOME:-/var/cache}/xlb-vm. Emulation (TCG), so
+# it works inside of virtual machines too. Exit status: the command's; 125 if the guest gave none or QEMU
+# cannot run here (the reason is on stderr).
+set -eu
+
+series=6.1 memory=2048 limit=900
+
+fail() {
+	echo "vm.sh: $*" >&2
+	exit 125
+}
+
+while getopts k:m:t: option; do
+	case $option in
+	k) series=$OPTARG ;;
+	m) memory=$OPTARG ;;
+	t) limit=$OPTARG ;;
+	*) fail "usage: vm.sh [-k 6.1|6.12] [-m MIB] [-t SECONDS] COMMAND..." ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ $# -gt 0 ] || fail "no command given"
+[ "$(id -u)" = 0 ] || fail "must be root: the guest reads all of this file system"
+
+PATH=$PATH:/usr/sbin:/sbin
+virtiofsd=/usr/lib/qemu/virtiofsd
+for tool in qemu-system-x86_64 $virtiofsd busybox cpio depmod modprobe xz apt-get; do
+	command -v "$tool" >/dev/null || fail "$tool is missing: run scripts/deps.sh"
+done
+
+cache=${XDG_CACHE_HOME:-/var/cache}/xlb-vm
+work=$(mktemp -d /tmp/xlb-vm.XXXXXX)
+daemon=
+finish() {
+	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
+	rm -rf "$work"
+}
+trap finish EXIT
+
+# --- the kernel: $kernel_dir is its package unpacked ---------------------------------------------
+
+# Newest package of the series, by Debian's own ordering of versions.
+newest_package() {
+	apt-cache search --names-only "^linux-image-${series//./\\.}\\.[0-9].*-cloud-amd64\$" |
+		awk '{ print $1 }' | sort -V | tail -n 1
+}
+
+fetch_kernel() {
+	local package
+	package=$(newest_package)
+	if [ -z "$package" ]; then
+		apt-get -q update >&2
+		package=$(newest_package)
+	fi
+	[ -n "$package" ] || fail "apt knows no linux-image-$series.*-cloud-amd64"
+	echo "vm.sh: downloading $package" >&2
+	(cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$package" >&2) || {
+		apt-get -q update >&2
+		(cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$package" >&2)
+	} || fail "cannot download $package"
+	dpkg -x "$work"/linux-image-*.deb "$work/kernel"
+	version=$(basename "$work"/kernel/boot/vmlinuz-*)
+	depmod -b "$work/kernel" "${version#vmlinuz-}"
+	make_initrd "$work/kernel" "${version#vmlinuz-}"
+	mkdir -p "$cache"
+	rm -rf "${cache:?}/$series"
+	mv "$work/kernel" "$cache/$series"
+}
+
+# An initial file system that only finds the shared root and goes there; the command's file is named on
+# the kernel's command line.
+make_initrd() {
+	local kernel=$1 version=$2 root=$work/initrd number=100 how file
+	mkdir -p "$root"/{bin,modules,proc,sys,dev,shared,writes,root}
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	modprobe -d "$kernel" -S "$version" --show-depends -a virtio_pci virtiofs overlay | awk '!seen[$0]++' >"$work/modules"
+	while read -r how file _; do
+		number=$((number + 1))
+		case $how,$file in
+		insmod,*.xz) xz -dc "$file" >"$root/modules/$number.ko" ;;
+		insmod,*) cp "$file" "$root/modules/$number.ko" ;;
+		esac
+	done <"$work/modules"
+	cat >"$root/init" <<-'END'
+		#!/bin/busybox sh
+		busybox=/bin/busybox
+		$busybox mount -t proc proc /proc
+		$busybox mount -t sysfs sysfs /sys
+		$busybox mount -t devtmpfs dev /dev
+		for module in /modules/*.ko; do $busybox insmod $module; done
+		for word in $($busybox cat /proc/cmdline); do
+		  case $word in xlb.run=*) run=${word#*=} ;; xlb.modules=*) modules=${word#*=} ;; esac
+		done
+		$busybox mount -t virtiofs -o ro root /shared
+		$busybox mount -t tmpfs -o mode=755 tmpfs /writes
+		$busybox mkdir /writes/upper /writes/work
+		$busybox mount -t overlay -o lowerdir=/shared,upperdir=/writes/upper,workdir=/writes/work overlay /root
+		$busybox mkdir -p /root/proc /root/sys /root/dev /root/run /root/lib/modules
+		$busybox mount --bind /root$modules /root/lib/modules
+		$busybox mount -t tmpfs -o mode=755 tmpfs /root/run
+		for place in proc sys dev; do $busybox mount --move /$place /root/$place; done
+		exec $busybox chroot /root /bin/bash $run
+	END
+	chmod 755 "$root/init"
+	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$kernel/initrd"
+}
+
+kernel_dir=$cache/$series
+[ -s "$kernel_dir/initrd" ] || fetch_kernel
+image=$(echo "$kernel_dir"/boot/vmlinuz-*)
+
+# --- the command ---------------------------------------------------------------------------------
+
+# Its output goes to the second serial port, its status to the third; a reboot then ends QEMU.
+{
+	echo 'export HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+	echo 'mkdir -p /dev/pts /dev/shm /run/lock'
+	echo 'mount -t devpts devpts /dev/pts'
+	echo 'mount -t tmpfs tmpfs /dev/shm'
+	echo 'mount -t bpf bpf /sys/fs/bpf'
+	echo 'ln -sfn /proc/self/fd /dev/fd'
+	echo 'ip link set lo up'
+	echo 'for port in /dev/ttyS1 /dev/ttyS2; do stty -F $port raw -echo; done'
+	printf 'cd %q\n' "$PWD"
+	printf '('
+	printf ' %q' "$@"
+	printf ' ) </dev/null >/dev/ttyS1 2>&1\n'
+	echo 'echo $? >/dev/ttyS2'
+	echo 'echo b >/proc/sysrq-trigger'
+} >"$work/run"
+
+$virtiofsd --socket-path="$work/socket" -o source=/ -o cache=always -o sandbox=chroot \
+	--thread-pool-size=2 >"$work/virtiofsd.log" 2>&1 &
+daemon=$!
+while [ ! -S "$work/socket" ]; do
+	kill -0 $daemon 2>/dev/null || fail "virtiofsd does not run here: $(tail -n 1 "$work/virtiofsd.log")"
+	sleep 0.02
+done
+
+timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -machine pc \
+	-accel tcg,thread=multi -cpu max,la57=off -smp 2 -m "$memory" \
+	-object memory-backend-memfd,id=memory,size="${memory}M",share=on -numa node,memdev=memory \
+	-display none -nic none -no-reboot -device virtio-rng-pci \
+	-chardev socket,id=root,path="$work/socket" -device vhost-user-fs-pci,chardev=root,tag=root,queue-size=1024 \
+	-serial file:"$work/console" -chardev stdio,id=output,signal=off -serial chardev:output \
+	-serial file:"$work/status" \
+	-kernel "$image" -initrd "$kernel_dir/initrd" \
+	-append "console=ttyS0 panic=-1 loglevel=4 mitigations=off tsc=reliable no_timer_check nokaslr \
+random.trust_cpu=on xlb.run=$work/run xlb.modules=$kernel_dir/lib/modules" </dev/null || true
+
+if ! grep -qx '[0-9]*' "$work/status"; then
+	tail -n 30 "$work/console" >&2 || true
+	fail "the guest ended without a status"
+fi
+exit "$(cat "$work/status")"

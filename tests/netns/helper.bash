@@ -1,0 +1,140 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# What the namespace tests share: one lab per file, one configuration per test.
+
+# shellcheck source=tests/lab.sh
+. "$BATS_TEST_DIRNAME/../lab.sh"
+
+# lab_for_file two-arm|one-arm [SERVERS]: for setup_file. Makes nothing where a lab is not possible: the
+# tests skip by themselves.
+lab_for_file() {
+	lab_possible >/dev/null || return 0
+	lab_init "xlbt-$$"
+	lab_network "$1" "${2:-3}"
+	# shellcheck disable=SC2046 # a list of words
+	lab_web $(lab_servers "${2:-3}")
+	lab_xlbd
+	xlb attach "$LAB_FRONT"
+	[ "$LAB_BACK" = "$LAB_FRONT" ] || xlb attach "$LAB_BACK"
+}
+
+lab_servers() {
+	seq -f 'web%g' "$1"
+}
+
+# for setup
+skip_without_lab() {
+	local reason
+	reason=$(lab_possible) || skip "$reason"
+}
+
+# for teardown_file; bats shows nothing of it unless the file failed
+lab_end_of_file() {
+	[ -z "${LAB_DIR:-}" ] || lab_cleanup
+}
+
+# What xlbd said during the test, for the failure's report: for teardown
+show_log() {
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 15 "$LAB_DIR/xlbd.log"
+}
+
+# xlbctl beside the daemon
+xlb() {
+	in_ns lb xlbctl "$@" 3>&-
+}
+
+# xlb_json FILTER COMMAND...: the answer through jq
+xlb_json() {
+	local filter=$1
+	shift
+	xlb --json "$@" | jq -r "$filter"
+}
+
+# config: the load balancer `edge` in front of all servers, as YAML. Words after it replace parts:
+# config listener='{...}' group='more: keys' weights='50 50 100'
+config() {
+	local listener="{protocol: tcp, port: 80, server_group: web}" group="" weights="100 100 100"
+	local addresses="$LAB_VIP4, \"$LAB_VIP6\"" port=8080 number=0 weight word
+	local check="{type: http, port: 8080, path: /healthz, interval: 200ms, timeout: 200ms, healthy_threshold: 1, unhealthy_threshold: 2}"
+	for word; do
+		local "${word%%=*}=${word#*=}"
+	done
+	cat <<-END
+		version: 1
+		load_balancers:
+		  edge:
+		    addresses: [$addresses]
+		    listeners:
+		      http: $listener
+		server_groups:
+		  web:
+		    health_check: $check
+	END
+	[ -z "$group" ] || echo "    $group"
+	echo "    servers:"
+	for weight in $weights; do
+		number=$((number + 1))
+		echo "      web$number: {address: [10.0.1.$((number + 10)), \"2001:db8:1::$((number + 10))\"], port: $port, weight: $weight}"
+	done
+}
+
+# apply_config PART...: applies it and waits until every server with a weight is up
+apply_config() {
+	config "$@" >"$LAB_DIR/test.yaml"
+	xlb apply "$LAB_DIR/test.yaml" --yes --now
+	wait_for 5 all_up
+}
+
+all_up() {
+	[ "$(xlb_json '[.server_groups[] | select(.state.up != .state.servers)] | length' status)" = 0 ]
+}
+
+# server_is GROUP SERVER STATE
+server_is() {
+	[ "$(xlb_json .state.state show server "$1" "$2")" = "$3" ]
+}
+
+# drops REASON: dropped or reset for that reason since the start
+drops() {
+	xlb_json ".drops.$1 // 0" status
+}
+
+# --- a connection held open over several steps ------------------------------------------------------
+
+# conversation tcp|udp ADDRESS PORT: opens one; `talk` then exchanges a word on it and prints who answered.
+# The server side is tests/tools/echo.
+conversation() {
+	coproc TALK { in_ns client "$LAB_TOOLS/ask" -i -t "${TALK_TIMEOUT:-1000}" "$@" 3>&-; }
+	# copies: the names of a coprocess vanish with it
+	exec {talk_in}>&"${TALK[1]}" {talk_out}<&"${TALK[0]}"
+}
+
+talk() {
+	local answer
+	echo >&"$talk_in"
+	read -r -t 5 answer <&"$talk_out"
+	echo "$answer"
+}
+
+end_conversation() {
+	exec {talk_in}>&- {talk_out}<&-
+	wait "$TALK_PID" 2>/dev/null || true
+}
+
+# --- assertions --------------------------------------------------------------------------------------
+
+# equal WHAT ACTUAL EXPECTED
+equal() {
+	[ "$2" = "$3" ] || {
+		echo "$1: is \"$2\", should be \"$3\""
+		return 1
+	}
+}
+
+# within WHAT ACTUAL MIN MAX
+within() {
+	if [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then
+		echo "$1: is $2, should be $3-$4"
+		return 1
+	fi
+}

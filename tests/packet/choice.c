@@ -1,0 +1,2 @@
+#include "tests.h"
+const struct CMUnitTest choice_tests[] = { {0} };

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The packet tests: rows of talks, then what does not fit a row. */
+#include "tests.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "talk.h"
+
+#define TESTS_MAX 256
+
+static struct CMUnitTest tests[TESTS_MAX];
+static size_t count;
+static const char *skip_reason;
+
+static int reset(void **state)
+{
+	(void)state;
+	world_reset();
+	return 0;
+}
+
+static void skipped(void **state)
+{
+	(void)state;
+	print_message("skipped: %s\n", skip_reason);
+	skip();
+}
+
+static void add(struct CMUnitTest test)
+{
+	if (count == TESTS_MAX)
+		abort();
+	if (skip_reason)
+		test = (struct CMUnitTest){ .name = test.name, .test_func = skipped };
+	tests[count++] = test;
+}
+
+static void add_rows(const struct talk_row *rows)
+{
+	for (; rows->name; rows++)
+		add((struct CMUnitTest){ .name = rows->name,
+					 .test_func = talk_test,
+					 .initial_state = (void *)(uintptr_t)rows });
+}
+
+static void add_tests(const struct CMUnitTest *list)
+{
+	for (; list->name; list++) {
+		add(*list);
+		if (!skip_reason)
+			tests[count - 1].setup_func = reset;
+	}
+}
+
+int main(void)
+{
+	int failed;
+
+	skip_reason = world_open(WORLD_FLOWS);
+	add_rows(talk_rows_forward);
+	add_rows(talk_rows_tcp);
+	add_rows(talk_rows_udp);
+	add_tests(malformed_tests);
+	add_tests(choice_tests);
+	add_tests(resource_tests);
+	failed = _cmocka_run_group_tests("packet", tests, count, NULL, NULL);
+	if (!skip_reason)
+		world_close();
+	return failed != 0;
+}

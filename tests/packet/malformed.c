@@ -1,0 +1,2 @@
+#include "tests.h"
+const struct CMUnitTest malformed_tests[] = { {0} };

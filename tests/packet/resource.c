@@ -1,0 +1,2 @@
+#include "tests.h"
+const struct CMUnitTest resource_tests[] = { {0} };

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "talk.h"
+
+#include <arpa/inet.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CLIENT_TTL 61
+#define SERVER_TTL 64
+
+void talk_init(struct talk *talk, uint8_t family, uint8_t protocol, enum service service, enum vip vip)
+{
+	static uint16_t next_port = 40000;
+
+	*talk = (struct talk){
+		.family = family,
+		.protocol = protocol,
+		.service = service,
+		.server = service,
+		.vip = vip,
+		.client_port = next_port++,
+	};
+	memcpy(talk->client_mac, mac_client, 6);
+}
+
+struct xlb_flow_key talk_key(const struct talk *talk)
+{
+	return (struct xlb_flow_key){
+		.client = addr_client(talk->family),
+		.vip = id_vip(talk->vip, talk->family),
+		.client_port = htons(talk->client_port),
+		.port = htons(service_port(talk->service)),
+		.protocol = talk->protocol,
+		.family = talk->family,
+	};
+}
+
+struct frame talk_frame(const struct talk *talk, enum actor actor, uint8_t flags)
+{
+	struct frame frame = {
+		.family = talk->family,
+		.protocol = talk->protocol,
+		.ttl = actor == CLIENT ? CLIENT_TTL : SERVER_TTL,
+		.ip_id = 0x1234,
+		.fragment = DONT_FRAGMENT,
+		.flags = flags,
+		.seq = 0xfffffff0,
+		.ack = 0x01020304,
+		.window = 512,
+		.payload = flags & SYN ? 0 : 37,
+		.pattern = (uint8_t)talk->client_port,
+	};
+	const struct mapping *mapping = actor == OLD_SERVER ? &talk->before : &talk->now;
+
+	memcpy(frame.mac_destination, mac_slots[SLOT_CLIENTS], 6);
+	if (actor == CLIENT) {
+		memcpy(frame.mac_source, talk->client_mac, 6);
+		frame.source = addr_client(talk->family);
+		frame.source_port = talk->client_port;
+		frame.destination = addr_vip(talk->vip, talk->family);
+		frame.destination_port = service_port(talk->service);
+	} else {
+		memcpy(frame.mac_source, mac_server, 6);
+		frame.source = addr_server(mapping->server, talk->family);
+		frame.source_port = server_port(mapping->server, service_port(talk->service));
+		frame.destination = mapping->snat;
+		frame.destination_port = mapping->snat_port;
+	}
+	return frame;
+}
+
+static const char *expect_frame(const struct outcome *got, const struct frame *want)
+{
+	static uint8_t data[FRAME_MAX];
+	size_t length = frame_build(want, data);
+
+	if (got->length == length && !memcmp(got->data, data, length))
+		return frame_fault(got->data, got->length);
+	frame_print_difference(got->data, got->length, data, length);
+	return "another frame than wanted came out";
+}
+
+/* The slot by which packets to the server leave. */
+static uint32_t slot_of(enum service server)
+{
+	return server == ONE_ARM ? SLOT_CLIENTS : SLOT_SERVERS;
+}
+
+static const char *expect_way(const struct outcome *got, uint32_t slot)
+{
+	uint32_t want = slot == SLOT_CLIENTS ? XDP_TX : XDP_REDIRECT;
+
+	return got->verdict == want ? NULL : "wrong verdict for a packet to forward";
+}
+
+/* Reads where a forwarded request says it comes from, and checks that it may. */
+static const char *mapping_read(const struct talk *talk, const struct frame *sent,
+				const struct outcome *got, struct mapping *ret)
+{
+	size_t l4 = frame_l4_offset(sent);
+	struct xlb_addr first = addr_snat(talk->family, 0), second = addr_snat(talk->family, 1);
+
+	if (got->length < l4 + 8)
+		return "what came out is too short";
+	if (talk->family == XLB_IPV4) {
+		ret->snat = first;
+		memcpy(ret->snat.bytes + 12, got->data + 26, 4);
+	} else {
+		memcpy(ret->snat.bytes, got->data + 22, 16);
+	}
+	ret->snat_port = (uint16_t)(got->data[l4] << 8 | got->data[l4 + 1]);
+	ret->server = talk->server;
+	if (!addr_equal(&ret->snat, &first) && !addr_equal(&ret->snat, &second))
+		return "the source is no SNAT address";
+	if (ret->snat_port < 1024 || (ret->snat_port >= 32768 && ret->snat_port < 61000))
+		return "the source port is not in the pool";
+	return NULL;
+}
+
+static const char *expect_request(struct talk *talk, const struct frame *sent, enum expect expect,
+				  const struct outcome *got)
+{
+	struct frame want = *sent;
+	struct mapping mapping;
+	const char *fault = expect_way(got, slot_of(talk->server));
+	bool same;
+
+	if (!fault)
+		fault = mapping_read(talk, sent, got, &mapping);
+	if (fault)
+		return fault;
+	same = mapping.snat_port == talk->now.snat_port && addr_equal(&mapping.snat, &talk->now.snat);
+	if (expect == REMAPPED && same)
+		return "the SNAT port of the old flow was used again at once";
+	if (expect == FORWARDED && talk->now.snat_port && !same)
+		return "the SNAT port changed";
+	if (!same) {
+		talk->before = talk->now;
+		talk->now = mapping;
+	}
+	memcpy(want.mac_source, mac_slots[slot_of(talk->server)], 6);
+	memcpy(want.mac_destination, mac_server, 6);
+	want.ttl--;
+	want.source = mapping.snat;
+	want.source_port = mapping.snat_port;
+	want.destination = addr_server(talk->server, talk->family);
+	want.destination_port = server_port(talk->server, sent->destination_port);
+	return expect_frame(got, &want);
+}
+
+static const char *expect_reply(const struct talk *talk, const struct frame *sent,
+				const struct outcome *got)
+{
+	struct frame want = *sent;
+	const char *fault = expect_way(got, SLOT_CLIENTS);
+
+	if (fault)
+		return fault;
+	memcpy(want.mac_source, mac_slots[SLOT_CLIENTS], 6);
+	memcpy(want.mac_destination, talk->client_mac, 6);
+	want.ttl--;
+	want.source = addr_vip(talk->vip, talk->family);
+	want.source_port = service_port(talk->service);
+	want.destination = addr_client(talk->family);
+	want.destination_port = talk->client_port;
+	return expect_frame(got, &want);
+}
+
+/* RFC 9293 section 3.10.7.1 */
+static const char *expect_rst(const struct frame *sent, const struct outcome *got)
+{
+	struct frame want = {
+		.family = sent->family,
+		.protocol = IPPROTO_TCP,
+		.source = sent->destination,
+		.destination = sent->source,
+		.source_port = sent->destination_port,
+		.destination_port = sent->source_port,
+		.ttl = 64,
+		.fragment = DONT_FRAGMENT,
+		.flags = RST,
+		.seq = sent->ack,
+	};
+
+	if (got->verdict != XDP_TX)
+		return "wrong verdict for a RST";
+	memcpy(want.mac_source, mac_slots[SLOT_CLIENTS], 6);
+	memcpy(want.mac_destination, sent->mac_source, 6);
+	if (!(sent->flags & ACK)) {
+		want.flags |= ACK;
+		want.seq = 0;
+		want.ack = sent->seq + sent->payload + !!(sent->flags & SYN) + !!(sent->flags & FIN);
+	}
+	return expect_frame(got, &want);
+}
+
+const char *talk_send(struct talk *talk, enum actor actor, const struct frame *frame, enum expect expect,
+		      enum xlb_reason reason)
+{
+	static struct outcome got;
+	static uint8_t data[FRAME_MAX];
+	size_t length = frame_build(frame, data);
+	uint64_t drops = world_drops(reason), total = world_drops_total();
+	uint64_t counted = expect == DROPPED || expect == ANSWERED_RST;
+
+	world_send(data, length, &got);
+	if (world_drops(reason) - drops != (reason ? counted : 0) ||
+	    world_drops_total() - total != counted) {
+		for (int i = 1; i < XLB_DROP_COUNT; i++)
+			printf("# drops of reason %d: %llu\n", i,
+			       (unsigned long long)world_drops((enum xlb_reason)i));
+		return "drops are not counted as wanted";
+	}
+	switch (expect) {
+	case FORWARDED:
+	case REMAPPED:
+		return actor == CLIENT ? expect_request(talk, frame, expect, &got) :
+					 expect_reply(talk, frame, &got);
+	case ANSWERED_RST:
+		return expect_rst(frame, &got);
+	case DROPPED:
+		return got.verdict == XDP_DROP ? NULL : "not dropped";
+	case PASSED:
+		if (got.verdict != XDP_PASS)
+			return "not passed";
+		return got.length == length && !memcmp(got.data, data, length) ? NULL : "changed";
+	}
+	return "unknown expectation";
+}
+
+static void frame_twist(struct talk *talk, struct frame *frame, enum actor actor, enum twist twist)
+{
+	uint32_t mtu = actor == CLIENT && slot_of(talk->server) == SLOT_SERVERS ? SERVER_MTU : CLIENT_MTU;
+	uint32_t header = frame->family == XLB_IPV4 ? 20 : 40;
+
+	header += frame->protocol == IPPROTO_TCP ? 20 : 8;
+	switch (twist) {
+	case PLAIN:
+		break;
+	case NO_CHECKSUM:
+		frame->no_checksum = true;
+		break;
+	case LAST_HOP:
+		frame->ttl = 1;
+		break;
+	case AT_MTU:
+	case OVER_MTU:
+		frame->payload = (uint16_t)(mtu - header + (twist == OVER_MTU));
+		break;
+	case WITH_OPTIONS:
+		frame->ip_options = 12;
+		frame->tcp_options = 20;
+		memcpy(frame->extensions, (uint8_t[]){ 0, 43, 60, 44 }, 4);
+		frame->extension_count = 4;
+		if (frame->family == XLB_IPV6)
+			frame->fragment = 0; /* a fragment header on a whole packet (RFC 6946) */
+		frame->padding = 9;
+		break;
+	case OTHER_MAC:
+		talk->client_mac[0] ^= 4;
+		memcpy(frame->mac_source, talk->client_mac, 6);
+		break;
+	}
+}
+
+static const char *check_state(const struct talk *talk, uint32_t state)
+{
+	struct xlb_flow_key key = talk_key(talk);
+	struct xlb_flow flow;
+
+	if (!world_flow(&key, &flow))
+		return "there is no flow";
+	return flow.state == state ? NULL : "the flow is in another state";
+}
+
+static const char *check_flows(uint32_t count)
+{
+	printf("# %u flows, %u locators, %u ports\n", world_flow_count(), world_reply_count(),
+	       world_ports_taken());
+	if (world_flow_count() != count)
+		return "another number of flows";
+	if (world_reply_count() != count)
+		return "another number of reply locators";
+	return world_ports_taken() == count ? NULL : "another number of SNAT ports taken";
+}
+
+static const char *step_between(struct talk *talk, const struct step *step)
+{
+	switch (step->actor) {
+	case AGE:
+		world_age(step->arg);
+		return NULL;
+	case KILL:
+		world_end_flows(FLOW_TO_TOMBSTONE);
+		return NULL;
+	case SWEEP:
+		world_end_flows(FLOW_DELETE);
+		return NULL;
+	case SERVER_FLAGS:
+		world_server(talk->server, talk->family, step->arg);
+		return NULL;
+	case LISTENER_FLAGS:
+		world_listener(talk->service, talk->protocol, talk->service, step->arg);
+		return NULL;
+	case REPOINT:
+		world_group(talk->service, (enum service)step->arg);
+		return NULL;
+	case NO_PORTS:
+		world_no_ports(talk->vip, talk->family);
+		return NULL;
+	case STATE:
+		return check_state(talk, step->arg);
+	case FLOWS:
+		return check_flows(step->arg);
+	default:
+		return "unknown step";
+	}
+}
+
+const char *talk_step(struct talk *talk, const struct step *step)
+{
+	struct frame frame;
+
+	if (step->actor != CLIENT && step->actor != SERVER && step->actor != OLD_SERVER)
+		return step_between(talk, step);
+	if (step->actor == CLIENT && step->expect == REMAPPED && step->arg)
+		talk->server = (enum service)step->arg;
+	frame = talk_frame(talk, step->actor, step->flags);
+	frame_twist(talk, &frame, step->actor, step->twist);
+	return talk_send(talk, step->actor, &frame, step->expect, step->reason);
+}
+
+void talk_test(void **state)
+{
+	const struct talk_row *row = *state;
+	const char *fault;
+	struct talk talk;
+
+	for BOTH_FAMILIES(family) {
+		if (row->family && row->family != family)
+			continue;
+		world_reset();
+		talk_init(&talk, family, row->protocol, row->service ? row->service : WEB, row->vip);
+		for (size_t i = 0; i < TALK_STEPS && row->steps[i].actor; i++) {
+			fault = talk_step(&talk, &row->steps[i]);
+			if (fault)
+				fail_msg("IPv%u, step %zu: %s", family, i + 1, fault);
+		}
+	}
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A talk: one client's flow as a list of steps. A step sends a packet of the client or of the server and
+ * says what must become of it; whole frames are compared, so every field and checksum counts.
+ */
+#ifndef XLB_TESTS_TALK_H
+#define XLB_TESTS_TALK_H
+
+#include "world.h"
+
+#define BOTH_FAMILIES(family) \
+	(uint8_t family = XLB_IPV4; family; family = family == XLB_IPV4 ? XLB_IPV6 : 0)
+
+enum actor {
+	STEP_END,
+	CLIENT,	    /* sends to the VIP */
+	SERVER,	    /* sends to where the client's last forwarded packet came from */
+	OLD_SERVER, /* the same for the mapping that the flow had before its present one */
+	/* what happens in between; `arg` says how much */
+	AGE,		/* the flow was silent for arg seconds */
+	KILL,		/* every flow becomes a tombstone */
+	SWEEP,		/* every flow is deleted by the daemon */
+	SERVER_FLAGS,	/* of the talk's server: arg */
+	LISTENER_FLAGS, /* of the talk's listener: arg */
+	REPOINT,	/* the talk's group now has the server of service arg only */
+	NO_PORTS,	/* the VIP loses its listeners */
+	STATE,		/* check: the flow's state is arg */
+	FLOWS,		/* check: arg records, as many locators, and as many ports taken */
+};
+
+enum expect {
+	FORWARDED,    /* by the mapping known, or a first one */
+	REMAPPED,     /* forwarded with another SNAT port than before */
+	DROPPED,      /* with the reason */
+	ANSWERED_RST, /* with the reason */
+	PASSED,	      /* to the stack, untouched */
+};
+
+/* What is special about a packet. */
+enum twist {
+	PLAIN,
+	NO_CHECKSUM, /* UDP */
+	LAST_HOP,    /* TTL 1 */
+	AT_MTU,	     /* as large as the way out allows */
+	OVER_MTU,
+	WITH_OPTIONS, /* IPv4 options or IPv6 extension headers, TCP options, padding behind the packet */
+	OTHER_MAC,  /* the client moved to another MAC */
+};
+
+struct step {
+	enum actor actor;
+	uint8_t flags; /* TCP */
+	enum expect expect;
+	enum xlb_reason reason;
+	enum twist twist;
+	uint32_t arg;
+};
+
+#define TALK_STEPS 20
+struct talk_row {
+	const char *name;
+	uint8_t protocol;
+	enum service service; /* none: WEB */
+	enum vip vip;
+	uint8_t family; /* 0: both */
+	struct step steps[TALK_STEPS];
+};
+
+/* The state of a talk; what is zero at the start is filled by steps. */
+struct talk {
+	uint8_t family, protocol;
+	enum service service; /* whose listener the client talks to */
+	enum service server;  /* who answers */
+	enum vip vip;
+	uint16_t client_port;
+	uint8_t client_mac[6];
+	/* mappings: the present one and the one before */
+	struct mapping {
+		struct xlb_addr snat;
+		uint16_t snat_port;
+		enum service server;
+	} now, before;
+};
+
+void talk_init(struct talk *talk, uint8_t family, uint8_t protocol, enum service service, enum vip vip);
+struct xlb_flow_key talk_key(const struct talk *talk);
+/* The client's or server's packet; fields can be changed before it is sent. */
+struct frame talk_frame(const struct talk *talk, enum actor actor, uint8_t flags);
+/* Sends a frame and checks what becomes of it; NULL or what is wrong. */
+const char *talk_send(struct talk *talk, enum actor actor, const struct frame *frame, enum expect expect,
+		      enum xlb_reason reason);
+/* One step; NULL or what is wrong. */
+const char *talk_step(struct talk *talk, const struct step *step);
+
+/* How rows are written: who sends what (TCP flags), and what becomes of it. */
+#define FORWARD(actor, flags) \
+	{ \
+		actor, flags, FORWARDED \
+	}
+#define FORWARD_TWIST(actor, flags, twist) \
+	{ \
+		actor, flags, FORWARDED, XLB_DROP_NONE, twist \
+	}
+#define REMAP(flags) \
+	{ \
+		CLIENT, flags, REMAPPED \
+	}
+#define REMAP_TO(flags, service) \
+	{ \
+		CLIENT, flags, REMAPPED, XLB_DROP_NONE, PLAIN, service \
+	}
+#define DROP(actor, flags, reason) \
+	{ \
+		actor, flags, DROPPED, XLB_DROP_##reason \
+	}
+#define DROP_TWIST(actor, flags, reason, twist) \
+	{ \
+		actor, flags, DROPPED, XLB_DROP_##reason, twist \
+	}
+#define RESET(actor, flags, reason) \
+	{ \
+		actor, flags, ANSWERED_RST, XLB_DROP_##reason \
+	}
+#define PASS(actor, flags) \
+	{ \
+		actor, flags, PASSED \
+	}
+#define DO(what, much) \
+	{ \
+		.actor = what, .arg = much \
+	}
+#define ESTABLISH FORWARD(CLIENT, SYN), FORWARD(SERVER, SYN | ACK), FORWARD(CLIENT, ACK)
+#define CLOSE	  FORWARD(CLIENT, FIN | ACK), FORWARD(SERVER, FIN | ACK), FORWARD(CLIENT, ACK)
+
+/* cmocka test of a row, given as initial state. */
+void talk_test(void **state);
+
+extern const struct talk_row talk_rows_forward[], talk_rows_tcp[], talk_rows_udp[]; /* end: no name */
+
+#endif

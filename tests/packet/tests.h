@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Tests that are not rows; lists end with an entry without name. Each starts from a reset world. */
+#ifndef XLB_TESTS_PACKET_TESTS_H
+#define XLB_TESTS_PACKET_TESTS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+extern const struct CMUnitTest malformed_tests[], choice_tests[], resource_tests[];
+
+#endif

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "world.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ports.h"
+
+#define FAMILIES(family) (uint8_t family = XLB_IPV4; family; family = family == XLB_IPV4 ? XLB_IPV6 : 0)
+#define SLOT_UNATTACHED 3U
+#define SLOT_GONE	4U
+#define HOP_UNRESOLVED	5U
+#define BITMAP_TINY	5U /* and the next */
+#define BITMAP_COUNT	9U
+
+const uint8_t mac_client[6] = { 2, 0, 0, 0, 0, 0xc };
+const uint8_t mac_server[6] = { 2, 0, 0, 0, 0, 0x5 };
+const uint8_t mac_slots[3][6] = { { 0 }, { 2, 0, 0, 0, 1, 1 }, { 2, 0, 0, 0, 1, 2 } };
+
+static struct datapath *datapath;
+static uint64_t next_hash = 1;
+static uint32_t ports_at_rest;
+
+static const struct {
+	uint16_t port, server_port;
+} services[] = {
+#define X(name, port, server_port) [name] = { port, server_port },
+	SERVICES(X)
+#undef X
+};
+
+static struct xlb_addr addr(const char *text)
+{
+	struct xlb_addr addr;
+
+	if (parse_addr(text, &addr) < 0)
+		fail_msg("'%s' is no address", text);
+	return addr;
+}
+
+struct xlb_addr addr_client(uint8_t family)
+{
+	return addr(family == XLB_IPV4 ? "203.0.113.7" : "2001:db8:c::7");
+}
+
+struct xlb_addr addr_vip(enum vip vip, uint8_t family)
+{
+	static const char *const texts[VIP_COUNT][2] = {
+		[VIP_OWN] = { "198.51.100.10", "2001:db8::10" },
+		[VIP_HOST] = { "198.51.100.1", "2001:db8::1" },
+		[VIP_BOTH] = { "10.0.1.3", "2001:db8:1::3" },
+	};
+
+	return addr(texts[vip][family == XLB_IPV6]);
+}
+
+struct xlb_addr addr_snat(uint8_t family, unsigned int n)
+{
+	if (n)
+		return addr_vip(VIP_BOTH, family);
+	return addr(family == XLB_IPV4 ? "10.0.1.2" : "2001:db8:1::2");
+}
+
+struct xlb_addr addr_server(enum service service, uint8_t family)
+{
+	struct xlb_addr server = addr(family == XLB_IPV4 ? "10.0.1.100" : "2001:db8:1::100");
+
+	if (service == SELF)
+		return addr_client(family);
+	server.bytes[15] = (uint8_t)(100 + service);
+	return server;
+}
+
+uint16_t service_port(enum service service)
+{
+	return services[service].port;
+}
+
+uint16_t server_port(enum service service, uint16_t client_port)
+{
+	return services[service].server_port ? services[service].server_port : client_port;
+}
+
+uint32_t id_vip(enum vip vip, uint8_t family)
+{
+	return vip * 2U + (family == XLB_IPV6) + 1;
+}
+
+uint32_t id_snat(uint8_t family, unsigned int n)
+{
+	return n * 2U + (family == XLB_IPV6) + 1;
+}
+
+uint32_t id_server(enum service service, uint8_t family)
+{
+	return service * 2U + (family == XLB_IPV6);
+}
+
+uint32_t id_listener(enum service service, uint8_t protocol)
+{
+	return service + (protocol == IPPROTO_UDP ? 100U : 0);
+}
+
+struct datapath *world_datapath(void)
+{
+	return datapath;
+}
+
+static void put_content(enum table_id table, const void *key, const void *value, const void *content,
+			size_t size)
+{
+	struct sink *sink = datapath_sink(datapath);
+	struct row row = { .table = table };
+	struct xlb_err err = {};
+
+	memcpy(row.key, key, tables[table].key_size);
+	memcpy(row.value, value, tables[table].value_size);
+	if (sink->put(sink, &row, content, size, &err) < 0)
+		fail_msg("put %s: %s", tables[table].word, err.text);
+}
+
+void world_put(enum table_id table, const void *key, const void *value)
+{
+	put_content(table, key, value, NULL, 0);
+}
+
+void world_server(enum service service, uint8_t family, uint32_t flags)
+{
+	static const uint32_t hops[SERVICE_COUNT] = {
+		[ONE_ARM] = SLOT_CLIENTS,
+		[NO_NEIGHBOUR] = HOP_UNRESOLVED,
+		[UNATTACHED] = SLOT_UNATTACHED,
+		[NO_DEVICE] = SLOT_GONE,
+	};
+	struct row_id key = { id_server(service, family) };
+	struct xlb_server server = {
+		.addr = addr_server(service, family),
+		.port = htons(services[service].server_port),
+		.family = family,
+		.mode = service == BROKEN ? XLB_MODE_NONE : XLB_MODE_FULLNAT,
+		.pool_count = service == TINY ? 2 : 1,
+		.nexthop = hops[service] ? hops[service] : SLOT_SERVERS,
+		.flags = flags,
+	};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		server.pools[i].snat = id_snat(family, i);
+		server.pools[i].bitmap = id_snat(family, i) + (service == TINY ? BITMAP_TINY - 1 : 0);
+	}
+	world_put(TABLE_SERVER, &key, &server);
+}
+
+void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags)
+{
+	struct row_id key = { id_listener(service, protocol) };
+	struct xlb_listener listener = {
+		.group = group,
+		.flags = flags,
+		.idle_timeout = protocol == IPPROTO_TCP ? TCP_IDLE : UDP_IDLE,
+	};
+
+	world_put(TABLE_LISTENER, &key, &listener);
+}
+
+void world_group(enum service group, enum service server)
+{
+	AUTO_FREE struct content_maglev *content = calloc(1, sizeof(*content));
+
+	assert_non_null(content);
+	for FAMILIES(family) {
+		struct row_maglev_key key = { group, family };
+		struct row_hash hash = { next_hash++ };
+
+		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
+			content->slot[i] = (uint16_t)id_server(server, family);
+		put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
+	}
+}
+
+static void put_ports(enum vip vip, uint8_t family, uint8_t protocol, const struct port_rule *rules,
+		      uint32_t count)
+{
+	struct row_port_set_key key = { id_vip(vip, family), protocol };
+	struct row_hash hash = { next_hash++ };
+	AUTO_FREE struct content_port_set *content = NULL;
+	size_t size;
+
+	if (ports_build(rules, count, &content, &size) < 0)
+		fail_msg("ports_build");
+	put_content(TABLE_PORT_SET, &key, &hash, content, size);
+}
+
+void world_no_ports(enum vip vip, uint8_t family)
+{
+	put_ports(vip, family, IPPROTO_TCP, NULL, 0);
+	put_ports(vip, family, IPPROTO_UDP, NULL, 0);
+}
+
+static void fill_ports(enum vip vip, uint8_t family, uint8_t protocol)
+{
+	struct port_rule rules[SERVICE_COUNT + 1] = {};
+	uint32_t count = 0;
+
+	for (enum service service = WEB; service < SERVICE_COUNT; service++)
+		rules[count++] = (struct port_rule){ services[service].port, services[service].port,
+						     PORT_EXACT, id_listener(service, protocol) };
+	if (vip == VIP_BOTH)
+		rules[count++] = (struct port_rule){ 1, 65535, PORT_ANY, id_listener(WEB, protocol) };
+	put_ports(vip, family, protocol, rules, count);
+}
+
+static void fill_addresses(uint8_t family)
+{
+	for (enum vip vip = 0; vip < VIP_COUNT; vip++) {
+		struct row_id key = { id_vip(vip, family) };
+		struct row_flags flags = { vip == VIP_HOST ? XLB_VIP_HOST : 0 };
+		struct xlb_addr vip_addr = addr_vip(vip, family);
+		struct xlb_address role = {
+			.vip = key.id,
+			.snat = vip == VIP_BOTH ? id_snat(family, 1) : 0,
+		};
+
+		fill_ports(vip, family, IPPROTO_TCP);
+		fill_ports(vip, family, IPPROTO_UDP);
+		world_put(TABLE_VIP, &key, &flags);
+		world_put(TABLE_ADDRESS, &vip_addr, &role);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		struct row_id key = { id_snat(family, i) };
+		struct xlb_snat snat = { .addr = addr_snat(family, i) };
+		struct xlb_address role = { .snat = key.id };
+
+		world_put(TABLE_SNAT, &key, &snat);
+		if (!i)
+			world_put(TABLE_ADDRESS, &snat.addr, &role);
+	}
+}
+
+static void fill_interfaces(void)
+{
+	const uint32_t client_ifindex = if_nametoindex("lo"), server_ifindex = if_nametoindex("xlbt0");
+
+	for (uint32_t slot = SLOT_CLIENTS; slot <= SLOT_GONE; slot++) {
+		struct row_id key = { slot };
+		struct xlb_interface interface = {
+			.ifindex = slot == SLOT_CLIENTS ? client_ifindex : server_ifindex,
+			.mtu = slot == SLOT_CLIENTS ? CLIENT_MTU : SERVER_MTU,
+		};
+		struct xlb_nexthop hop = { .interface = (uint16_t)slot };
+
+		memcpy(hop.mac, mac_server, 6);
+		world_put(TABLE_NEXTHOP, &key, &hop);
+		if (slot == SLOT_UNATTACHED)
+			continue;
+		if (slot < SLOT_UNATTACHED)
+			memcpy(interface.mac, mac_slots[slot], 6);
+		world_put(TABLE_INTERFACE, &key, &interface);
+		if (slot == SLOT_GONE)
+			bpf_map_delete_elem(datapath_map_fd(datapath, "devices"), &slot);
+	}
+	world_put(TABLE_NEXTHOP, &(struct row_id){ HOP_UNRESOLVED }, &(struct xlb_nexthop){});
+}
+
+/* What tests change, and world_reset restores. */
+static void fill_services(void)
+{
+	for (enum service service = WEB; service < SERVICE_COUNT; service++) {
+		for FAMILIES(family)
+			world_server(service, family, 0);
+		if (service != NO_SERVER)
+			world_group(service, service);
+		for (uint8_t protocol = IPPROTO_TCP; protocol;
+		     protocol = protocol == IPPROTO_TCP ? IPPROTO_UDP : 0)
+			world_listener(service, protocol, service,
+				       service == DISABLED ? XLB_LISTENER_DISABLED : 0);
+	}
+}
+
+static void fill(void)
+{
+	fill_interfaces();
+	for (uint32_t bitmap = 1; bitmap < BITMAP_COUNT; bitmap++) {
+		struct row_bitmap range = { 1024, 65535 };
+
+		if (bitmap >= BITMAP_TINY) {
+			bool second = bitmap >= BITMAP_TINY + 2;
+
+			range.from = (uint16_t)(TINY_FROM + (second ? 100 : 0));
+			range.to = (uint16_t)(range.from + (second ? 1 : 2));
+		}
+		world_put(TABLE_BITMAP, &(struct row_id){ bitmap }, &range);
+	}
+	for FAMILIES(family)
+		fill_addresses(family);
+	fill_services();
+}
+
+static const char *make_namespace(void)
+{
+	if (geteuid() != 0)
+		return "needs root";
+	if (unshare(CLONE_NEWNET))
+		return "cannot make a network namespace";
+	/* not among the ports of the pools that tests count */
+	if (system("echo 32768 60999 >/proc/sys/net/ipv4/ip_local_port_range") ||
+	    system("ip link add xlbt0 type veth peer name xlbt1"))
+		return "cannot make a veth";
+	return NULL;
+}
+
+const char *world_open(uint32_t max_flows)
+{
+	static bool has_namespace;
+	const struct datapath_options options = { .max_flows = max_flows };
+	static struct xlb_err err;
+	const char *reason;
+	cpu_set_t cpus;
+
+	if (!has_namespace) {
+		reason = make_namespace();
+		if (reason)
+			return reason;
+		has_namespace = true;
+		/* the budget of RSTs is one CPU's */
+		CPU_ZERO(&cpus);
+		CPU_SET(sched_getcpu(), &cpus);
+		sched_setaffinity(0, sizeof(cpus), &cpus);
+	}
+	if (datapath_open(&options, &datapath, &err) < 0)
+		return err.text;
+	ports_at_rest = 0;
+	fill();
+	ports_at_rest = world_ports_taken();
+	return NULL;
+}
+
+void world_close(void)
+{
+	datapath = datapath_close(datapath);
+}
+
+void world_reset(void)
+{
+	struct xlb_rst_budget *budgets = calloc(1024, sizeof(*budgets));
+	uint32_t zero = 0;
+
+	world_end_flows(FLOW_DELETE);
+	fill_services();
+	for FAMILIES(family) {
+		for (enum vip vip = 0; vip < VIP_COUNT; vip++) {
+			fill_ports(vip, family, IPPROTO_TCP);
+			fill_ports(vip, family, IPPROTO_UDP);
+		}
+	}
+	datapath_settle(datapath);
+	bpf_map_update_elem(datapath_map_fd(datapath, "rst_budget"), &zero, budgets, BPF_ANY);
+	free(budgets);
+}
+
+void world_send(const uint8_t *data, size_t length, struct outcome *ret)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = (uint32_t)length,
+		    .data_out = ret->data, .data_size_out = sizeof(ret->data), .repeat = 1);
+
+	if (bpf_prog_test_run_opts(datapath_program_fd(datapath), &opts))
+		fail_msg("BPF_PROG_TEST_RUN: %s", strerror(errno));
+	ret->verdict = opts.retval;
+	ret->length = opts.data_size_out;
+}
+
+static void drops_read(uint64_t ret[XLB_DROP_COUNT])
+{
+	if (datapath_drop_counters(datapath, SLOT_CLIENTS, ret) < 0)
+		fail_msg("datapath_drop_counters");
+}
+
+uint64_t world_drops(enum xlb_reason reason)
+{
+	uint64_t drops[XLB_DROP_COUNT];
+
+	drops_read(drops);
+	return drops[reason];
+}
+
+uint64_t world_drops_total(void)
+{
+	uint64_t drops[XLB_DROP_COUNT], total = 0;
+
+	drops_read(drops);
+	for (int i = 0; i < XLB_DROP_COUNT; i++)
+		total += drops[i];
+	return total;
+}
+
+static uint32_t map_count(const char *name)
+{
+	struct xlb_flow_key key, *previous = NULL; /* keys of both maps have this size */
+	uint32_t count = 0;
+
+	_Static_assert(sizeof(struct xlb_flow_key) == sizeof(struct xlb_reply_key), "one buffer");
+	while (!bpf_map_get_next_key(datapath_map_fd(datapath, name), previous, &key)) {
+		previous = &key;
+		count++;
+	}
+	return count;
+}
+
+uint32_t world_flow_count(void)
+{
+	return map_count("flows");
+}
+
+uint32_t world_reply_count(void)
+{
+	return map_count("replies");
+}
+
+uint32_t world_ports_taken(void)
+{
+	uint32_t taken = 0, used, total;
+
+	for (uint32_t bitmap = 1; bitmap < BITMAP_COUNT; bitmap++)
+		if (!datapath_bitmap_usage(datapath, bitmap, &used, &total))
+			taken += used;
+	return taken - ports_at_rest;
+}
+
+bool world_flow(const struct xlb_flow_key *key, struct xlb_flow *ret)
+{
+	return !bpf_map_lookup_elem(datapath_map_fd(datapath, "flows"), key, ret);
+}
+
+void world_flow_set(const struct xlb_flow_key *key, const struct xlb_flow *flow)
+{
+	if (bpf_map_update_elem(datapath_map_fd(datapath, "flows"), key, flow, BPF_EXIST))
+		fail_msg("cannot change a flow: %s", strerror(errno));
+}
+
+void world_age(uint32_t seconds)
+{
+	uint32_t units = (uint32_t)(((uint64_t)seconds * 1000000000) >> XLB_STAMP_SHIFT);
+	static struct xlb_flow_key keys[WORLD_FLOWS];
+	struct xlb_flow_key *previous = NULL;
+	struct xlb_flow flow;
+	uint32_t count = 0;
+
+	while (count < WORLD_FLOWS &&
+	       !bpf_map_get_next_key(datapath_map_fd(datapath, "flows"), previous, &keys[count]))
+		previous = &keys[count++];
+	while (count--) {
+		if (!world_flow(&keys[count], &flow))
+			fail_msg("a flow is gone");
+		flow.stamp -= units;
+		world_flow_set(&keys[count], &flow);
+	}
+}
+
+static enum flow_action answer(void *arg, const struct xlb_flow_key *key, const struct xlb_flow *flow)
+{
+	(void)key, (void)flow;
+	return *(enum flow_action *)arg;
+}
+
+void world_end_flows(enum flow_action action)
+{
+	struct xlb_err err = {};
+	bool done = false;
+
+	while (!done)
+		if (datapath_walk_flows(datapath, WORLD_FLOWS, answer, &action, &done, &err) < 0)
+			fail_msg("%s", err.text);
+}

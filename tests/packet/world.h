@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The world of the packet tests: the real program, its maps filled through the sink that xlbd uses, and
+ * frames sent through it by BPF_PROG_TEST_RUN. Every frame comes in by interface slot 1.
+ *
+ *     clients --- slot 1 (MTU 1500) [xlb] slot 2 (MTU 1400) --- servers      slot 3: not attached
+ *
+ * Each service is a listener on a port of the VIPs (for TCP and UDP), a server group and a server for
+ * each family.
+ */
+#ifndef XLB_TESTS_WORLD_H
+#define XLB_TESTS_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "frame.h"
+#include "sys/datapath.h"
+
+/* X(NAME, port of the listener, port of the server) */
+#define SERVICES(X) \
+	X(WEB, 80, 8080)	   /* by slot 2 */ \
+	X(SPARE, 81, 8080)	   /* another server */ \
+	X(ONE_ARM, 82, 0)	   /* by slot 1, port kept */ \
+	X(NO_NEIGHBOUR, 83, 80)	   /* next hop not resolved */ \
+	X(UNATTACHED, 84, 80)	   /* next hop on slot 3 */ \
+	X(NO_DEVICE, 85, 80)	   /* next hop on a slot whose device went away */ \
+	X(TINY, 86, 80)		   /* two pools of 3 and 2 ports */ \
+	X(SELF, 87, 80)		   /* the server is the client */ \
+	X(NO_SERVER, 88, 80)	   /* a group without a table */ \
+	X(DISABLED, 89, 80) \
+	X(BROKEN, 90, 80)	   /* a server without a mode */
+
+enum service {
+	SERVICE_NONE,
+#define X(name, port, server_port) name,
+	SERVICES(X)
+#undef X
+	SERVICE_COUNT,
+};
+
+enum vip { VIP_OWN, VIP_HOST, VIP_BOTH /* also a SNAT address; any port */, VIP_COUNT };
+
+#define SLOT_CLIENTS 1U
+#define SLOT_SERVERS 2U
+#define CLIENT_MTU   1500
+#define SERVER_MTU   1400
+#define TCP_IDLE     900
+#define UDP_IDLE     90
+#define TINY_FROM    20000
+#define WORLD_FLOWS  4096
+
+extern const uint8_t mac_client[6], mac_server[6], mac_slots[3][6];
+
+struct xlb_addr addr_client(uint8_t family);
+struct xlb_addr addr_vip(enum vip vip, uint8_t family);
+struct xlb_addr addr_snat(uint8_t family, unsigned int n); /* n: 0 or 1 */
+struct xlb_addr addr_server(enum service service, uint8_t family);
+uint16_t service_port(enum service service);
+uint16_t server_port(enum service service, uint16_t client_port);
+uint32_t id_vip(enum vip vip, uint8_t family);
+uint32_t id_snat(uint8_t family, unsigned int n);
+uint32_t id_server(enum service service, uint8_t family);
+uint32_t id_listener(enum service service, uint8_t protocol);
+
+/* Loads and fills; a reason to skip everything, or NULL. */
+const char *world_open(uint32_t max_flows);
+void world_close(void);
+/* Back to the state after world_open, but for counters. */
+void world_reset(void);
+
+/* The world's datapath, for what has no function here. */
+struct datapath *world_datapath(void);
+void world_put(enum table_id table, const void *key, const void *value);
+void world_server(enum service service, uint8_t family, uint32_t flags);
+void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags);
+/* Makes all slots of a group's table a server, of either family. */
+void world_group(enum service group, enum service server);
+void world_no_ports(enum vip vip, uint8_t family);
+
+/* What became of a frame. */
+struct outcome {
+	uint32_t verdict;
+	size_t length;
+	uint8_t data[FRAME_MAX + 256];
+};
+void world_send(const uint8_t *data, size_t length, struct outcome *ret);
+
+uint64_t world_drops(enum xlb_reason reason);
+uint64_t world_drops_total(void);
+uint32_t world_flow_count(void);
+uint32_t world_reply_count(void);
+/* Taken ports of all bitmaps that are not taken at rest. */
+uint32_t world_ports_taken(void);
+bool world_flow(const struct xlb_flow_key *key, struct xlb_flow *ret);
+void world_flow_set(const struct xlb_flow_key *key, const struct xlb_flow *flow);
+/* Makes every flow `seconds` older. */
+void world_age(uint32_t seconds);
+/* Ends every flow as the daemon does. */
+void world_end_flows(enum flow_action action);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* An engine, datapath, host and checker in memory; tests include fake_engine.c itself. */
+#ifndef XLB_TESTS_FAKE_ENGINE_H
+#define XLB_TESTS_FAKE_ENGINE_H
+
+#include "xlbd/engine.h"
+
+/* Starts with the configuration text; NULL: empty. */
+struct engine *fake_engine_new(const char *text);
+/* Ends queued changes with an error, as a closing engine does. */
+void fake_engine_free(struct engine *engine);
+/* While held, changes queue up. */
+void fake_engine_hold(struct engine *engine, bool hold);
+size_t fake_engine_queued(const struct engine *engine);
+/* Health of all servers, flows of every id, seconds that a guarded attach waits. */
+void fake_engine_set(struct engine *engine, enum health health, uint64_t flows, uint32_t confirm);
+const struct apply_options *fake_engine_last_options(const struct engine *engine);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The datapath's tables: put, list and del of each, the contents of the big ones, counters. */
+#include "datapath_fixture.h"
+
+static void test_plain_rows(void **state)
+{
+	const struct xlb_server server = {
+		.addr = { .bytes = { [10] = 0xff, 0xff, 10, 0, 1, 11 } },
+		.port = htons(8080),
+		.family = XLB_IPV4,
+		.mode = XLB_MODE_FULLNAT,
+		.pool_count = 1,
+		.nexthop = 3,
+		.pools = { { .snat = 1, .bitmap = 7 } },
+	};
+	const struct xlb_nexthop nexthop = { .mac = { 2, 0, 0, 0, 0, 1 }, .interface = 1 };
+	const struct xlb_nexthop unresolved = {};
+	const struct xlb_snat snat = { { .bytes = { 0x20, 1, 0xd, 0xb8, [15] = 1 } } };
+	const struct xlb_listener listener = { .group = 2, .idle_timeout = 900 };
+	const struct xlb_addr addr = { .bytes = { [10] = 0xff, 0xff, 192, 0, 2, 1 } };
+	const struct xlb_address role = { .vip = 4 };
+	const struct row_flags flags = { XLB_VIP_HOST }, no_flags = {};
+	const struct {
+		enum table_id table;
+		const void *key, *value;
+	} rows[] = {
+		{ TABLE_SERVER, &id7, &server },      { TABLE_NEXTHOP, &id7, &nexthop },
+		{ TABLE_NEXTHOP, &id7, &unresolved }, { TABLE_SNAT, &id7, &snat },
+		{ TABLE_LISTENER, &id7, &listener },  { TABLE_VIP, &id7, &flags },
+		{ TABLE_VIP, &id7, &no_flags },	      { TABLE_ADDRESS, &addr, &role },
+	};
+
+	(void)state;
+	NEED_KERNEL();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_count(rows[i].table, 0);
+		put(rows[i].table, rows[i].key, rows[i].value);
+		put(rows[i].table, rows[i].key, rows[i].value);
+		assert_count(rows[i].table, 1);
+		assert_listed(rows[i].table, rows[i].key, rows[i].value);
+		del(rows[i].table, rows[i].key);
+		assert_count(rows[i].table, 0);
+	}
+}
+
+static void test_ids_out_of_range(void **state)
+{
+	const struct row_id zero = { 0 }, large = { XLB_MAX_SERVERS };
+	const struct row_vip_addr_key vip_addr = { .ifname = "lo" };
+	const struct xlb_server server = { .family = XLB_IPV4 };
+
+	(void)state;
+	NEED_KERNEL();
+	assert_int_equal(try_put(TABLE_SERVER, &zero, &server, NULL, 0), -ERANGE);
+	assert_int_equal(try_put(TABLE_SERVER, &large, &server, NULL, 0), -ERANGE);
+	assert_string_equal(err.text, "id 16384 of table 'server' is outside of 1-16383");
+	/* a table of another sink */
+	assert_int_equal(try_put(TABLE_VIP_ADDR, &vip_addr, &(struct row_flags){ 0 }, NULL, 0),
+			 -EINVAL);
+}
+
+static void test_addresses_full(void **state)
+{
+	const struct xlb_address role = { .snat = 1 };
+	struct xlb_addr addr = { .bytes = { 0x20, 1 } };
+	int r = 0;
+
+	(void)state;
+	NEED_KERNEL();
+	for (uint32_t i = 0; r == 0 && i < 1000000; i++) {
+		addr.words[3] = i;
+		r = try_put(TABLE_ADDRESS, &addr, &role, NULL, 0);
+	}
+	assert_int_equal(r, -ENOSPC);
+	assert_non_null(strstr(err.text, "no room for address '2001::"));
+}
+
+static void test_interface(void **state)
+{
+	struct xlb_interface value = { .ifindex = if_nametoindex("xlbt0"),
+				       .mtu = 1500,
+				       .mac = { 2 } };
+	struct xlb_interface missing = { .ifindex = 99999, .mtu = 1500 };
+	struct xlb_interface gone;
+	uint32_t ifindex = value.ifindex, slot = 0, device = 0;
+
+	(void)state;
+	NEED_KERNEL();
+	assert_int_equal(try_put(TABLE_INTERFACE, &id7, &missing, NULL, 0), -EINVAL);
+	assert_count(TABLE_INTERFACE, 0);
+	put(TABLE_INTERFACE, &id7, &value);
+	assert_listed(TABLE_INTERFACE, &id7, &value);
+	assert_int_equal(
+		bpf_map_lookup_elem(datapath_map_fd(dp, "interface_slots"), &ifindex, &slot), 0);
+	assert_int_equal(slot, 7);
+	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "devices"), &slot, &device), 0);
+	assert_int_equal(device, ifindex);
+	/* a failed put leaves the old row */
+	assert_int_equal(try_put(TABLE_INTERFACE, &id7, &missing, NULL, 0), -EINVAL);
+	assert_listed(TABLE_INTERFACE, &id7, &value);
+	/* to another NIC */
+	value.ifindex = if_nametoindex("xlbt1");
+	put(TABLE_INTERFACE, &id7, &value);
+	assert_listed(TABLE_INTERFACE, &id7, &value);
+	assert_int_not_equal(
+		bpf_map_lookup_elem(datapath_map_fd(dp, "interface_slots"), &ifindex, &slot), 0);
+	/* the NIC vanishes */
+	run("ip link add xlbt8 type veth peer name xlbt9");
+	value.ifindex = if_nametoindex("xlbt8");
+	put(TABLE_INTERFACE, &id7, &value);
+	run("ip link del xlbt8");
+	gone = value;
+	gone.ifindex = 0;
+	assert_listed(TABLE_INTERFACE, &id7, &gone);
+	put(TABLE_INTERFACE, &id7, &gone);
+	assert_listed(TABLE_INTERFACE, &id7, &gone);
+	del(TABLE_INTERFACE, &id7);
+	assert_count(TABLE_INTERFACE, 0);
+}
+
+static struct xlb_table_ref maglev_ref(uint32_t group)
+{
+	struct xlb_group value = {};
+
+	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "groups"), &group, &value), 0);
+	return value.table6;
+}
+
+static uint64_t maglev_word(struct xlb_table_ref ref, uint32_t word)
+{
+	uint32_t outer = ref.chunk, inner = ref.offset * XLB_MAGLEV_WORDS + word, id = 0;
+	AUTO_CLOSE int fd = -1;
+	uint64_t value = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "maglev_chunks"), &outer, &id), 0);
+	fd = bpf_map_get_fd_by_id(id);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_lookup_elem(fd, &inner, &value), 0);
+	return value;
+}
+
+static void test_maglev(void **state)
+{
+	const struct row_maglev_key key = { 5, XLB_IPV6 };
+	struct xlb_table_ref first, second, third;
+
+	(void)state;
+	NEED_KERNEL();
+	maglev_put(1);
+	first = maglev_ref(5);
+	assert_int_equal(first.epoch, 1);
+	for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
+		assert_int_equal((maglev_word(first, i / 4) >> (i % 4 * 16)) & 0xffff,
+				 (uint16_t)(i * 31 + 1));
+	maglev_put(2);
+	second = maglev_ref(5);
+	assert_int_equal(second.epoch, 2);
+	assert_int_not_equal(second.offset, first.offset);
+	/* packets may still read the first table */
+	maglev_put(3);
+	third = maglev_ref(5);
+	assert_int_not_equal(third.offset, first.offset);
+	assert_int_equal(maglev_word(first, XLB_MAGLEV_HASH_WORD), 1);
+	datapath_settle(dp);
+	maglev_put(4);
+	assert_int_equal(maglev_ref(5).offset, first.offset);
+	dp_reopen();
+	assert_count(TABLE_MAGLEV, 1);
+	/* what is in use is known after a restart */
+	maglev_put(5);
+	assert_int_not_equal(maglev_ref(5).offset, first.offset);
+	del(TABLE_MAGLEV, &key);
+	assert_count(TABLE_MAGLEV, 0);
+	assert_int_equal(try_put(TABLE_MAGLEV, &key, &(struct row_hash){ 6 }, NULL, 0), -EINVAL);
+}
+
+static uint32_t port_match(uint32_t vip, uint32_t protocol, uint16_t port)
+{
+	struct xlb_port_page page;
+	struct xlb_vip value;
+	uint32_t index, entry;
+
+	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "vips"), &vip, &value), 0);
+	index = protocol == IPPROTO_TCP ? value.tcp_root : value.udp_root;
+	if (!index)
+		return 0;
+	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "port_pages"), &index, &page), 0);
+	entry = page.entry[port >> 8];
+	if (!(entry & XLB_PORT_PAGE))
+		return entry;
+	index = entry & ~XLB_PORT_PAGE;
+	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "port_pages"), &index, &page), 0);
+	return page.entry[port & 255];
+}
+
+static void assert_ports(uint32_t vip, uint32_t protocol, uint16_t from, uint16_t to)
+{
+	for (uint32_t port = 0; port < 65536; port += 3)
+		assert_int_equal(port_match(vip, protocol, (uint16_t)port),
+				 port >= from && port <= to ? 2 : 1);
+	assert_int_equal(port_match(vip, protocol, from), 2);
+	assert_int_equal(port_match(vip, protocol, to), 2);
+	assert_int_equal(port_match(vip, protocol, to + 1), 1);
+}
+
+static void test_port_set(void **state)
+{
+	const struct row_port_set_key tcp = { 7, IPPROTO_TCP }, udp = { 7, IPPROTO_UDP };
+	struct content_port_set broken = { .leaf_count = 0, .root = { XLB_PORT_PAGE } };
+	const struct row_hash hash = { 1 };
+
+	(void)state;
+	NEED_KERNEL();
+	put(TABLE_VIP, &id7, &(struct row_flags){ XLB_VIP_HOST });
+	port_set_put(7, IPPROTO_TCP, 10000, 20000, 11);
+	port_set_put(7, IPPROTO_UDP, 500, 1500, 12);
+	assert_ports(7, IPPROTO_TCP, 10000, 20000);
+	assert_ports(7, IPPROTO_UDP, 500, 1500);
+	assert_int_equal(try_put(TABLE_PORT_SET, &tcp, &hash, &broken, sizeof(broken)), -EINVAL);
+	assert_ports(7, IPPROTO_TCP, 10000, 20000);
+	/* more switches than there are pages: replaced ones come back */
+	for (uint64_t i = 0; i < XLB_MAX_PORT_PAGES / 3 + 10; i++)
+		port_set_put(7, IPPROTO_TCP, 600, 1200, 100 + i);
+	assert_ports(7, IPPROTO_TCP, 600, 1200);
+	assert_ports(7, IPPROTO_UDP, 500, 1500);
+	dp_reopen();
+	port_set_put(7, IPPROTO_TCP, 3000, 5000, 13);
+	assert_ports(7, IPPROTO_UDP, 500, 1500);
+	assert_ports(7, IPPROTO_TCP, 3000, 5000);
+	del(TABLE_PORT_SET, &tcp);
+	assert_int_equal(port_match(7, IPPROTO_TCP, 3000), 0);
+	assert_count(TABLE_PORT_SET, 1);
+	del(TABLE_PORT_SET, &udp);
+	assert_count(TABLE_PORT_SET, 0);
+	assert_listed(TABLE_VIP, &id7, &(struct row_flags){ XLB_VIP_HOST });
+}
+
+static void test_port_pages_used_up(void **state)
+{
+	const size_t size = sizeof(struct content_port_set) + 256 * 256 * sizeof(uint32_t);
+	AUTO_FREE struct content_port_set *set = calloc(1, size);
+	const struct row_hash hash = { 1 };
+	struct row_port_set_key key = { 0, IPPROTO_TCP };
+	int r = 0;
+
+	(void)state;
+	NEED_KERNEL();
+	assert_non_null(set);
+	set->leaf_count = 256;
+	for (uint32_t i = 0; i < 256; i++)
+		set->root[i] = XLB_PORT_PAGE | i;
+	while (r == 0 && ++key.vip < 100)
+		r = try_put(TABLE_PORT_SET, &key, &hash, set, size);
+	assert_int_equal(r, -ENOSPC);
+	assert_string_equal(
+		err.text, "port pages are used up: 16191 of 16383 are in use, 257 more are needed");
+	assert_count(TABLE_PORT_SET, key.vip - 1);
+}
+
+static void assert_usage(uint32_t bitmap, uint32_t used, uint32_t total)
+{
+	uint32_t is_used = 0, is_total = 0;
+
+	assert_int_equal(datapath_bitmap_usage(dp, bitmap, &is_used, &is_total), 0);
+	assert_int_equal(is_used, used);
+	assert_int_equal(is_total, total);
+}
+
+static void test_bitmap(void **state)
+{
+	/* the namespace's ephemeral ports are 2000-2999, reserved are 1100 and 1200-1209 */
+	const struct row_bitmap whole = { 1024, 65535 }, part = { 1090, 1150 },
+				low = { 1000, 2000 };
+	const struct row_id id = { 70 };
+	uint64_t value;
+
+	(void)state;
+	NEED_KERNEL();
+	assert_int_equal(try_put(TABLE_BITMAP, &id, &low, NULL, 0), -ERANGE);
+	assert_int_equal(datapath_bitmap_usage(dp, 70, &(uint32_t){ 0 }, &(uint32_t){ 0 }),
+			 -ENOENT);
+	put(TABLE_BITMAP, &id, &whole);
+	assert_listed(TABLE_BITMAP, &id, &whole);
+	assert_usage(70, 0, 65536 - 1024 - 1000 - 11);
+	for (uint32_t port = 128; port < 65536; port++) {
+		bool host = (port >= 2000 && port <= 2999) || port == 1100 ||
+			    (port >= 1200 && port <= 1209);
+
+		assert_int_equal(port_is_free(70, port), port >= 1024 && !host);
+	}
+	put(TABLE_BITMAP, &id7, &part);
+	assert_usage(7, 0, 60);
+	assert_false(port_is_free(7, 1089));
+	assert_true(port_is_free(7, 1090));
+	assert_true(port_is_free(7, 1150));
+	assert_false(port_is_free(7, 1151));
+	/* a flow takes port 1090; putting the same row again does not free it */
+	snat_word(7, 1090 / 64, &value, false);
+	value |= 1ULL << 1090 % 64;
+	snat_word(7, 1090 / 64, &value, true);
+	put(TABLE_BITMAP, &id7, &part);
+	assert_usage(7, 1, 60);
+	dp_reopen();
+	assert_usage(7, 1, 60);
+	assert_count(TABLE_BITMAP, 2);
+	del(TABLE_BITMAP, &id7);
+	assert_count(TABLE_BITMAP, 1);
+	put(TABLE_BITMAP, &id7, &part);
+	assert_usage(7, 0, 60);
+}
+
+static void test_counters(void **state)
+{
+	size_t cpus = (size_t)libbpf_num_possible_cpus();
+	AUTO_FREE uint64_t *values = calloc(cpus * XLB_COUNT_MAX, sizeof(*values));
+	uint64_t sums[XLB_COUNT_MAX], drops[XLB_DROP_COUNT];
+	uint32_t id = 7, drop = 3 * XLB_DROP_STRIDE + XLB_DROP_NO_FLOW;
+
+	(void)state;
+	NEED_KERNEL();
+	for (size_t i = 0; i < cpus * XLB_COUNT_MAX; i++)
+		values[i] = 100 * (i % XLB_COUNT_MAX) + 1;
+	assert_int_equal(
+		bpf_map_update_elem(datapath_map_fd(dp, "server_counters"), &id, values, 0), 0);
+	assert_int_equal(datapath_server_counters(dp, 7, sums), 0);
+	for (size_t i = 0; i < XLB_COUNT_MAX; i++)
+		assert_int_equal(sums[i], (100 * i + 1) * cpus);
+	assert_int_equal(datapath_server_counters(dp, 8, sums), 0);
+	assert_int_equal(sums[0], 0);
+	assert_int_equal(datapath_listener_counters(dp, XLB_MAX_LISTENERS, sums), -ENOENT);
+	assert_int_equal(datapath_clear_counters(dp, TABLE_SERVER, 7), 0);
+	assert_int_equal(datapath_server_counters(dp, 7, sums), 0);
+	assert_int_equal(sums[1], 0);
+	assert_int_equal(bpf_map_update_elem(datapath_map_fd(dp, "drops"), &drop, values, 0), 0);
+	assert_int_equal(datapath_drop_counters(dp, 3, drops), 0);
+	assert_int_not_equal(drops[XLB_DROP_NO_FLOW], 0);
+	assert_int_equal(drops[XLB_DROP_NO_LISTENER], 0);
+	assert_int_equal(datapath_clear_counters(dp, TABLE_INTERFACE, 3), 0);
+	assert_int_equal(datapath_drop_counters(dp, 3, drops), 0);
+	assert_int_equal(drops[XLB_DROP_NO_FLOW], 0);
+	assert_int_equal(datapath_interface_counters(dp, 3, sums), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_plain_rows),
+		TEST(test_ids_out_of_range),
+		TEST(test_addresses_full),
+		TEST(test_interface),
+		TEST(test_maglev),
+		TEST(test_port_set),
+		TEST(test_port_pages_used_up),
+		TEST(test_bitmap),
+		TEST(test_counters),
+	};
+
+	return cmocka_run_group_tests_name("datapath", tests, group_setup, group_teardown);
+}

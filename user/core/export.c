@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "core/export.h"
+
+#include <string.h>
+
+#include "core/field.h"
+#include "core/object.h"
+
+/* Objects without children stay on one line up to this many characters. */
+#define LINE_CHARS 100
+/* fields of a type, at most */
+#define ITEMS_MAX 64
+
+/* "key: value" or "key: {key: value}", one for each field or nested map that is worth printing. */
+struct items {
+	char *texts[ITEMS_MAX];
+	size_t count;
+};
+
+static void items_free(struct items *items)
+{
+	while (items->count)
+		free(items->texts[--items->count]);
+}
+#define AUTO_ITEMS __attribute__((cleanup(items_free)))
+
+/* Characters of "health_check." in "health_check.port", 0 if the field lies in no nested map. */
+static size_t prefix_length(const struct field *field)
+{
+	const char *dot = strchr(field->name, '.');
+
+	return dot ? (size_t)(dot + 1 - field->name) : 0;
+}
+
+/* Given, or changed by someone who did not say so; `fresh` holds the defaults. */
+static bool is_worth(const struct object *object, const struct object *fresh, const struct field *field)
+{
+	if (value_is_absent(object, field))
+		return false;
+	if (object->set & field_bit(object, field))
+		return true;
+	/* without a preset the value follows from other fields */
+	return field->preset && !value_equal(object, fresh, field);
+}
+
+/* Prints the rows from `i` on that share one nested map, or row i alone. Returns the row behind them. */
+static size_t print_item(FILE *out, const struct object *object, const struct object *fresh, size_t i)
+{
+	const struct field *first = &object->type->fields[i];
+	size_t prefix = prefix_length(first);
+	bool any = false;
+
+	do {
+		const struct field *field = &object->type->fields[i];
+
+		if (!is_worth(object, fresh, field))
+			continue;
+		if (prefix && !any)
+			fprintf(out, "%.*s: {", (int)prefix - 1, field->name);
+		fprintf(out, "%s%s: ", any ? ", " : "", field->name + prefix);
+		value_print(out, object, field);
+		any = true;
+	} while (++i < object->type->field_count && prefix &&
+		 !strncmp(object->type->fields[i].name, first->name, prefix));
+	if (prefix && any)
+		fputc('}', out);
+	return i;
+}
+
+static int items_make(const struct object *object, struct items *items)
+{
+	AUTO(object_free) struct object *fresh = object_new(object->type, "");
+
+	if (!fresh)
+		return -1;
+	for (size_t i = 0; i < object->type->field_count;) {
+		char *text = NULL;
+		size_t size;
+		FILE *out = open_memstream(&text, &size);
+
+		if (!out)
+			return -1;
+		i = print_item(out, object, fresh, i);
+		if (fclose(out) || !*text)
+			free(text);
+		else
+			items->texts[items->count++] = text;
+	}
+	return 0;
+}
+
+static void print_flow(FILE *out, const struct items *items)
+{
+	fputc('{', out);
+	for (size_t i = 0; i < items->count; i++)
+		fprintf(out, "%s%s", i ? ", " : "", items->texts[i]);
+	fputc('}', out);
+}
+
+char *object_flow(const struct object *object)
+{
+	AUTO_ITEMS struct items items = {};
+	AUTO_FREE char *text = NULL;
+	size_t size;
+	FILE *out;
+
+	if (items_make(object, &items))
+		return NULL;
+	out = open_memstream(&text, &size);
+	if (!out)
+		return NULL;
+	print_flow(out, &items);
+	return fclose(out) ? NULL : TAKE(text);
+}
+
+static int export_list(FILE *out, const struct type *type, const struct object_list *list, int depth);
+
+static int export_object(FILE *out, const struct object *object, int depth)
+{
+	const struct object_list *children = object_children(object);
+	AUTO_ITEMS struct items items = {};
+	size_t length = (size_t)depth * 2 + strlen(object->name);
+
+	if (items_make(object, &items))
+		return -1;
+	for (size_t i = 0; i < items.count; i++)
+		length += strlen(items.texts[i]) + 2;
+	fprintf(out, "%*s", depth * 2, "");
+	yaml_scalar(out, object->name);
+	fputc(':', out);
+	if (length < LINE_CHARS && (!children || TAILQ_EMPTY(children))) {
+		fputc(' ', out);
+		print_flow(out, &items);
+		fputc('\n', out);
+		return 0;
+	}
+	fputc('\n', out);
+	for (size_t i = 0; i < items.count; i++)
+		fprintf(out, "%*s%s\n", depth * 2 + 2, "", items.texts[i]);
+	return children ? export_list(out, type_child(object->type), children, depth + 1) : 0;
+}
+
+static int export_list(FILE *out, const struct type *type, const struct object_list *list, int depth)
+{
+	const struct object *object;
+
+	if (TAILQ_EMPTY(list))
+		return 0;
+	fprintf(out, "%*s%s:\n", depth * 2, "", type->plural);
+	TAILQ_FOREACH(object, list, link)
+		if (export_object(out, object, depth + 1))
+			return -1;
+	return 0;
+}
+
+char *model_export(const struct model *model)
+{
+	AUTO_FREE char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int r = 0;
+
+	if (!out)
+		return NULL;
+	fprintf(out, "version: 1\n");
+	/* nothing attached is not the same as nothing said */
+	if (model->has_interfaces && TAILQ_EMPTY(&model->interfaces))
+		fprintf(out, "interfaces: {}\n");
+	for (const struct type *const *type = types; *type && !r; type++)
+		if (!(*type)->parent)
+			r = export_list(out, *type, model_list(model, *type, NULL), 0);
+	return fclose(out) || r ? NULL : TAKE(text);
+}

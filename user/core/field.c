@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "core/field.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+void *field_value(const struct object *object, const struct field *field)
+{
+	return (char *)object + field->offset;
+}
+
+uint64_t field_bit(const struct object *object, const struct field *field)
+{
+	return 1ULL << (field - object->type->fields);
+}
+
+bool field_is_list(const struct field *field)
+{
+	return field->kind == FIELD_ADDRS || field->kind == FIELD_PORTS || field->kind == FIELD_CODES;
+}
+
+const char *field_word(const struct field *field, uint32_t value)
+{
+	for (const struct word *word = field->words; word->word; word++)
+		if (word->value == value)
+			return word->word;
+	return NULL;
+}
+
+const char *quote_text(const char *text, char ret[QUOTE_MAX])
+{
+	size_t length = strlen(text);
+	size_t keep = length < QUOTE_MAX ? length : QUOTE_MAX - 4;
+
+	/* not in the middle of a character */
+	while (keep < length && keep && (text[keep] & 0xc0) == 0x80)
+		keep--;
+	memcpy(ret, text, keep);
+	strcpy(ret + keep, keep < length ? "..." : "");
+	for (char *p = ret; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+	return ret;
+}
+
+void value_free(struct object *object, const struct field *field)
+{
+	void *value = field_value(object, field);
+
+	switch (field->kind) {
+	case FIELD_TEXT:
+		free(*(char **)value);
+		*(char **)value = NULL;
+		break;
+	case FIELD_ADDRS:
+		free(((struct addr_list *)value)->addrs);
+		*(struct addr_list *)value = (struct addr_list){};
+		break;
+	case FIELD_PORTS:
+		free(((struct port_list *)value)->ranges);
+		*(struct port_list *)value = (struct port_list){};
+		break;
+	case FIELD_CODES:
+		free(((struct range_list *)value)->ranges);
+		*(struct range_list *)value = (struct range_list){};
+		break;
+	default:
+		break;
+	}
+}
+
+/* malloc'd copy of an array; an empty one is NULL. */
+static int copy_array(void **array, size_t count, size_t size)
+{
+	void *copy;
+
+	if (!count) {
+		*array = NULL;
+		return 0;
+	}
+	copy = malloc(count * size);
+	if (!copy)
+		return -ENOMEM;
+	*array = memcpy(copy, *array, count * size);
+	return 0;
+}
+
+int value_copy(struct object *to, const struct object *from, const struct field *field)
+{
+	void *dst = field_value(to, field);
+	const void *src = field_value(from, field);
+	struct addr_list addrs;
+	struct port_list ports;
+	struct range_list codes;
+	char *text;
+
+	switch (field->kind) {
+	case FIELD_BOOL:
+		*(bool *)dst = *(const bool *)src;
+		return 0;
+	case FIELD_UINT:
+	case FIELD_WORD:
+		*(uint32_t *)dst = *(const uint32_t *)src;
+		return 0;
+	case FIELD_TIME:
+		*(uint64_t *)dst = *(const uint64_t *)src;
+		return 0;
+	case FIELD_REF:
+		memcpy(dst, src, NAME_TEXT_MAX);
+		return 0;
+	case FIELD_RANGE:
+		*(struct port_range *)dst = *(const struct port_range *)src;
+		return 0;
+	case FIELD_TEXT:
+		text = *(char *const *)src ? strdup(*(char *const *)src) : NULL;
+		if (*(char *const *)src && !text)
+			return -ENOMEM;
+		value_free(to, field);
+		*(char **)dst = text;
+		return 0;
+	case FIELD_ADDRS:
+		addrs = *(const struct addr_list *)src;
+		if (copy_array((void **)&addrs.addrs, addrs.count, sizeof(*addrs.addrs)))
+			return -ENOMEM;
+		value_free(to, field);
+		*(struct addr_list *)dst = addrs;
+		return 0;
+	case FIELD_PORTS:
+		ports = *(const struct port_list *)src;
+		if (copy_array((void **)&ports.ranges, ports.count, sizeof(*ports.ranges)))
+			return -ENOMEM;
+		value_free(to, field);
+		*(struct port_list *)dst = ports;
+		return 0;
+	case FIELD_CODES:
+		codes = *(const struct range_list *)src;
+		if (copy_array((void **)&codes.ranges, codes.count, sizeof(*codes.ranges)))
+			return -ENOMEM;
+		value_free(to, field);
+		*(struct range_list *)dst = codes;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static bool ranges_equal(const struct port_range *a, uint32_t a_count, const struct port_range *b, uint32_t b_count)
+{
+	return a_count == b_count && (!a_count || !memcmp(a, b, a_count * sizeof(*a)));
+}
+
+bool value_equal(const struct object *a, const struct object *b, const struct field *field)
+{
+	const void *x = field_value(a, field), *y = field_value(b, field);
+	const char *text = NULL, *other = NULL;
+	const struct addr_list *addrs = x, *other_addrs = y;
+	const struct port_list *ports = x, *other_ports = y;
+	const struct range_list *codes = x, *other_codes = y;
+
+	switch (field->kind) {
+	case FIELD_BOOL:
+		return *(const bool *)x == *(const bool *)y;
+	case FIELD_UINT:
+	case FIELD_WORD:
+		return *(const uint32_t *)x == *(const uint32_t *)y;
+	case FIELD_TIME:
+		return *(const uint64_t *)x == *(const uint64_t *)y;
+	case FIELD_REF:
+		return !strcmp(x, y);
+	case FIELD_RANGE:
+		return ranges_equal(x, 1, y, 1);
+	case FIELD_TEXT:
+		text = *(char *const *)x;
+		other = *(char *const *)y;
+		return text && other ? !strcmp(text, other) : text == other;
+	case FIELD_ADDRS:
+		return addrs->count == other_addrs->count &&
+		       (!addrs->count ||
+			!memcmp(addrs->addrs, other_addrs->addrs, addrs->count * sizeof(*addrs->addrs)));
+	case FIELD_PORTS:
+		return ports->any == other_ports->any &&
+		       ranges_equal(ports->ranges, ports->count, other_ports->ranges, other_ports->count);
+	case FIELD_CODES:
+		return ranges_equal(codes->ranges, codes->count, other_codes->ranges, other_codes->count);
+	}
+	return false;
+}
+
+bool value_is_absent(const struct object *object, const struct field *field)
+{
+	const void *value = field_value(object, field);
+
+	switch (field->kind) {
+	case FIELD_UINT:
+		return !field->preset && *(const uint32_t *)value < field->min;
+	case FIELD_TIME:
+		return !field->preset && *(const uint64_t *)value > field->max;
+	case FIELD_WORD:
+		return !field_word(field, *(const uint32_t *)value);
+	case FIELD_TEXT:
+		return !*(char *const *)value;
+	case FIELD_REF:
+		return !*(const char *)value;
+	case FIELD_ADDRS:
+		return !((const struct addr_list *)value)->count;
+	case FIELD_PORTS:
+		return !((const struct port_list *)value)->count;
+	case FIELD_CODES:
+		return !((const struct range_list *)value)->count;
+	case FIELD_BOOL:
+	case FIELD_RANGE:
+		return false;
+	}
+	return true;
+}
+
+void yaml_scalar(FILE *out, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./_-";
+	bool quoted = !*text || strspn(text, plain) != strlen(text) || *text == '-' || !strcasecmp(text, "null");
+
+	if (!quoted) {
+		fputs(text, out);
+		return;
+	}
+	fputc('"', out);
+	for (; *text; text++)
+		fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+	fputc('"', out);
+}
+
+static void print_addrs(FILE *out, const struct addr_list *list)
+{
+	fputs(list->count == 1 ? "" : "[", out);
+	for (uint32_t i = 0; i < list->count; i++) {
+		char text[ADDR_TEXT_MAX];
+		const char *quote = addr_family(&list->addrs[i]) == XLB_IPV6 ? "\"" : "";
+
+		format_addr(&list->addrs[i], text);
+		fprintf(out, "%s%s%s%s", i ? ", " : "", quote, text, quote);
+	}
+	fputs(list->count == 1 ? "" : "]", out);
+}
+
+static void print_ranges(FILE *out, const struct port_range *ranges, uint32_t count)
+{
+	fputs(count == 1 ? "" : "[", out);
+	for (uint32_t i = 0; i < count; i++) {
+		fprintf(out, "%s%u", i ? ", " : "", ranges[i].from);
+		if (ranges[i].to != ranges[i].from)
+			fprintf(out, "-%u", ranges[i].to);
+	}
+	fputs(count == 1 ? "" : "]", out);
+}
+
+void value_print(FILE *out, const struct object *object, const struct field *field)
+{
+	const void *value = field_value(object, field);
+	const struct port_list *ports = value;
+	char time[32];
+
+	if (value_is_absent(object, field)) {
+		fputs("null", out);
+		return;
+	}
+	switch (field->kind) {
+	case FIELD_BOOL:
+		fputs(*(const bool *)value ? "true" : "false", out);
+		break;
+	case FIELD_UINT:
+		fprintf(out, "%" PRIu32, *(const uint32_t *)value);
+		break;
+	case FIELD_TIME:
+		format_duration(*(const uint64_t *)value, time, sizeof(time));
+		fputs(time, out);
+		break;
+	case FIELD_WORD:
+		fputs(field_word(field, *(const uint32_t *)value), out);
+		break;
+	case FIELD_TEXT:
+		yaml_scalar(out, *(char *const *)value);
+		break;
+	case FIELD_REF:
+		yaml_scalar(out, value);
+		break;
+	case FIELD_ADDRS:
+		print_addrs(out, value);
+		break;
+	case FIELD_PORTS:
+		if (ports->any)
+			fputs("any", out);
+		else
+			print_ranges(out, ports->ranges, ports->count);
+		break;
+	case FIELD_RANGE:
+		print_ranges(out, value, 1);
+		break;
+	case FIELD_CODES:
+		print_ranges(out, ((const struct range_list *)value)->ranges,
+			     ((const struct range_list *)value)->count);
+		break;
+	}
+}
+
+char *field_print(const struct object *object, const struct field *field)
+{
+	AUTO_FREE char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	value_print(out, object, field);
+	if (fclose(out))
+		return NULL;
+	return TAKE(text);
+}

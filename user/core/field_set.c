@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/field.h"
+#include "core/unbuilt.h"
+
+/* A value of any kind, on its way into an object. */
+union value {
+	bool truth;
+	uint32_t number;
+	uint64_t time;
+	char *text;
+	char name[NAME_TEXT_MAX];
+	struct port_range range;
+	struct addr_list addrs;
+	struct port_list ports;
+	struct range_list codes;
+};
+
+static int no_memory(struct xlb_err *err)
+{
+	return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+}
+
+void field_accepted(const struct field *field, char *ret, size_t size)
+{
+	char from[32], to[32];
+	size_t used = 0;
+
+	if (field->words && size) {
+		*ret = 0;
+		for (const struct word *word = field->words; word->word && used < size; word++)
+			used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "", word->word);
+		return;
+	}
+	switch (field->kind) {
+	case FIELD_BOOL:
+		snprintf(ret, size, "true, false");
+		return;
+	case FIELD_UINT:
+		snprintf(ret, size, "%" PRIu64 "-%" PRIu64, field->min, field->max);
+		return;
+	case FIELD_TIME:
+		format_duration(field->min, from, sizeof(from));
+		format_duration(field->max, to, sizeof(to));
+		snprintf(ret, size, "%s-%s", from, to);
+		return;
+	case FIELD_TEXT:
+		snprintf(ret, size, "text of %" PRIu64 "-%" PRIu64 " characters without blanks", field->min, field->max);
+		return;
+	case FIELD_REF:
+		snprintf(ret, size, "the name of a %s", field->ref->singular);
+		return;
+	case FIELD_ADDRS:
+		snprintf(ret, size, "an IPv4 or IPv6 address or a list of at most %" PRIu64, field->max);
+		return;
+	case FIELD_PORTS:
+		snprintf(ret, size, "1-65535, a range like 10000-20000, a list like [80, 443], or any");
+		return;
+	case FIELD_RANGE:
+		snprintf(ret, size, "a range within %" PRIu64 "-%" PRIu64, field->min, field->max);
+		return;
+	case FIELD_CODES:
+		snprintf(ret, size, "a status code, a range like 200-299, or a list, within %" PRIu64 "-%" PRIu64,
+			 field->min, field->max);
+		return;
+	case FIELD_WORD:
+		break;
+	}
+	snprintf(ret, size, "nothing");
+}
+
+/* `port "70000": accepted are 1-65535, ...`; reason NULL: none but what is accepted. */
+static int refuse(const struct field *field, const char *text, const char *reason, struct xlb_err *err)
+{
+	char accepted[200], quoted[QUOTE_MAX];
+
+	field_accepted(field, accepted, sizeof(accepted));
+	quote_text(text, quoted);
+	if (reason)
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s \"%s\": %s", field->name, quoted, reason);
+	return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s \"%s\": accepted are %s", field->name, quoted, accepted);
+}
+
+static int parse_bool(const struct field *field, const char *text, bool *ret, struct xlb_err *err)
+{
+	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		return refuse(field, text, NULL, err);
+	*ret = !strcmp(text, "true");
+	return 0;
+}
+
+static int parse_number(const struct field *field, const char *text, uint32_t *ret, struct xlb_err *err)
+{
+	uint64_t value;
+
+	if (parse_uint(text, field->min, field->max, &value))
+		return refuse(field, text, NULL, err);
+	*ret = (uint32_t)value;
+	return 0;
+}
+
+static int parse_time(const struct field *field, const char *text, uint64_t *ret, struct xlb_err *err)
+{
+	char accepted[80], reason[160];
+	int r = parse_duration(text, field->min, field->max, ret);
+
+	if (!r)
+		return 0;
+	field_accepted(field, accepted, sizeof(accepted));
+	if (r == -ERANGE)
+		return refuse(field, text, NULL, err);
+	if (*text && strlen(text) < 10 && strspn(text, "0123456789") == strlen(text))
+		snprintf(reason, sizeof(reason), "a time needs a unit (ms, s, m, h, d), as in %ss; accepted are %s",
+			 text, accepted);
+	else
+		snprintf(reason, sizeof(reason), "not a time like 500ms, 60s, 5m, 2h or 7d; accepted are %s",
+			 accepted);
+	return refuse(field, text, reason, err);
+}
+
+static const struct word *find_word(const struct field *field, const char *text, struct xlb_err *err)
+{
+	const char *candidates[16];
+	const char *nearest;
+	char accepted[200], quoted[QUOTE_MAX];
+	size_t n = 0;
+
+	for (const struct word *word = field->words; word->word; word++) {
+		if (!strcasecmp(word->word, text))
+			return word;
+		if (n < sizeof(candidates) / sizeof(candidates[0]))
+			candidates[n++] = word->word;
+	}
+	if (unbuilt_word(field, text)) {
+		field_accepted(field, accepted, sizeof(accepted));
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s \"%s\" is not built yet: accepted are %s", field->name,
+			    quote_text(text, quoted), accepted);
+		return NULL;
+	}
+	refuse(field, text, NULL, err);
+	nearest = nearest_word(text, candidates, n);
+	if (nearest)
+		xlb_err_hint(err, "did you mean \"%s\"?", nearest);
+	return NULL;
+}
+
+static int parse_text(const struct field *field, const char *text, char **ret, struct xlb_err *err)
+{
+	const struct word *word;
+	size_t length = strlen(text);
+
+	if (field->words) {
+		word = find_word(field, text, err);
+		if (!word)
+			return -EINVAL;
+		text = word->word;
+	} else {
+		if (length < field->min || length > field->max)
+			return refuse(field, text, NULL, err);
+		/* what goes into a request line must not end it */
+		for (const char *p = text; *p; p++)
+			if (!isgraph((unsigned char)*p))
+				return refuse(field, text, "only printable ASCII without blanks is accepted", err);
+	}
+	*ret = strdup(text);
+	return *ret ? 0 : no_memory(err);
+}
+
+int name_check(const struct type *type, const char *name, struct xlb_err *err)
+{
+	static const char accepted[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	size_t max = type == &type_interface ? IFNAMSIZ - 1 : NAME_TEXT_MAX - 1;
+	size_t length = strlen(name);
+	char quoted[QUOTE_MAX];
+
+	if (length && length <= max && isalnum((unsigned char)*name) && strspn(name, accepted) == length)
+		return 0;
+	return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+			   "%s \"%s\": a name has letters, digits, '.', '_' and '-', at most %zu, and begins with a "
+			   "letter or digit",
+			   type->singular, quote_text(name, quoted), max);
+}
+
+static int parse_ref(const struct field *field, const char *text, char ret[NAME_TEXT_MAX], struct xlb_err *err)
+{
+	int r = name_check(field->ref, text, err);
+
+	if (!r)
+		snprintf(ret, NAME_TEXT_MAX, "%s", text);
+	return r;
+}
+
+/* Why a text that is no address is none. */
+static const char *address_reason(const struct field *field, const char *text)
+{
+	struct xlb_addr addr;
+	uint16_t port;
+	bool has_port;
+
+	if (!parse_addr_port(text, &addr, &port, &has_port))
+		return field->flags & FIELD_SERVER_PORT ? "write the address here and the port under port" :
+							  "write the address without a port";
+	if (strchr(text, '/'))
+		return "write the address without a prefix length";
+	if (strchr(text, '%'))
+		return "link-local addresses with a scope are not accepted";
+	if (!strchr(text, ':') && strspn(text, "0123456789.") != strlen(text))
+		return "host names are not accepted: write the address";
+	return "not an IPv4 or IPv6 address";
+}
+
+static int parse_addrs(const struct field *field, const char *const *items, size_t count, struct addr_list *ret,
+		       size_t *ret_bad, struct xlb_err *err)
+{
+	AUTO_FREE struct xlb_addr *addrs = calloc(count, sizeof(*addrs));
+
+	if (!addrs)
+		return no_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		*ret_bad = i;
+		if (parse_addr(items[i], &addrs[i]))
+			return refuse(field, items[i], address_reason(field, items[i]), err);
+		for (size_t j = 0; j < i; j++)
+			if (addr_equal(&addrs[i], &addrs[j]))
+				return refuse(field, items[i], "the address is there twice", err);
+	}
+	*ret = (struct addr_list){.addrs = TAKE(addrs), .count = (uint32_t)count};
+	return 0;
+}
+
+static int parse_range(const struct field *field, const char *text, uint64_t min, uint64_t max,
+		       struct port_range *ret, struct xlb_err *err)
+{
+	struct port_range range;
+	unsigned int from, to;
+	char reason[64], end;
+
+	if (!parse_port_range(text, &range) && range.from >= min && range.to <= max) {
+		*ret = range;
+		return 0;
+	}
+	if (strlen(text) < 16 && sscanf(text, "%5u-%5u%c", &from, &to, &end) == 2 && from > to && from <= max) {
+		snprintf(reason, sizeof(reason), "the range is reversed, write %u-%u", to, from);
+		return refuse(field, text, reason, err);
+	}
+	return refuse(field, text, NULL, err);
+}
+
+static int parse_ports(const struct field *field, const char *const *items, size_t count, struct port_list *ret,
+		       size_t *ret_bad, struct xlb_err *err)
+{
+	AUTO_FREE struct port_range *ranges = calloc(count, sizeof(*ranges));
+	bool any = false;
+	int r;
+
+	if (!ranges)
+		return no_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		*ret_bad = i;
+		if (!strcmp(items[i], "any"))
+			ranges[i] = (struct port_range){1, 65535};
+		else if ((r = parse_range(field, items[i], 1, 65535, &ranges[i], err)))
+			return r;
+		any = ranges[i].from == 1 && ranges[i].to == 65535;
+		if (any && count > 1)
+			return refuse(field, items[i], "any stands alone: it means all ports", err);
+	}
+	*ret = (struct port_list){.ranges = TAKE(ranges), .count = (uint32_t)count, .any = any};
+	return 0;
+}
+
+static int parse_codes(const struct field *field, const char *const *items, size_t count, struct range_list *ret,
+		       size_t *ret_bad, struct xlb_err *err)
+{
+	AUTO_FREE struct port_range *ranges = calloc(count, sizeof(*ranges));
+	int r;
+
+	if (!ranges)
+		return no_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		*ret_bad = i;
+		r = parse_range(field, items[i], field->min, field->max, &ranges[i], err);
+		if (r)
+			return r;
+	}
+	*ret = (struct range_list){.ranges = TAKE(ranges), .count = (uint32_t)count};
+	return 0;
+}
+
+static int parse_value(const struct field *field, const char *const *items, size_t count, union value *ret,
+		       size_t *ret_bad, struct xlb_err *err)
+{
+	const struct word *word;
+
+	switch (field->kind) {
+	case FIELD_BOOL:
+		return parse_bool(field, *items, &ret->truth, err);
+	case FIELD_UINT:
+		return parse_number(field, *items, &ret->number, err);
+	case FIELD_TIME:
+		return parse_time(field, *items, &ret->time, err);
+	case FIELD_WORD:
+		word = find_word(field, *items, err);
+		if (word)
+			ret->number = word->value;
+		return word ? 0 : -EINVAL;
+	case FIELD_TEXT:
+		return parse_text(field, *items, &ret->text, err);
+	case FIELD_REF:
+		return parse_ref(field, *items, ret->name, err);
+	case FIELD_RANGE:
+		return parse_range(field, *items, field->min, field->max, &ret->range, err);
+	case FIELD_ADDRS:
+		return parse_addrs(field, items, count, &ret->addrs, ret_bad, err);
+	case FIELD_PORTS:
+		return parse_ports(field, items, count, &ret->ports, ret_bad, err);
+	case FIELD_CODES:
+		return parse_codes(field, items, count, &ret->codes, ret_bad, err);
+	}
+	return -EINVAL;
+}
+
+/* Bytes that a value of the kind takes in its object. */
+static size_t value_size(enum field_kind kind)
+{
+	switch (kind) {
+	case FIELD_BOOL:
+		return sizeof(bool);
+	case FIELD_UINT:
+	case FIELD_WORD:
+		return sizeof(uint32_t);
+	case FIELD_TIME:
+		return sizeof(uint64_t);
+	case FIELD_TEXT:
+		return sizeof(char *);
+	case FIELD_REF:
+		return NAME_TEXT_MAX;
+	case FIELD_RANGE:
+		return sizeof(struct port_range);
+	case FIELD_ADDRS:
+		return sizeof(struct addr_list);
+	case FIELD_PORTS:
+		return sizeof(struct port_list);
+	case FIELD_CODES:
+		return sizeof(struct range_list);
+	}
+	return 0;
+}
+
+int value_set(struct object *object, const struct field *field, const char *const *items, size_t count,
+	      size_t *ret_bad, struct xlb_err *err)
+{
+	size_t limit = field->kind == FIELD_ADDRS ? field->max : VALUE_ITEMS_MAX;
+	union value value = {};
+	size_t bad = 0;
+	int r;
+
+	if (field->flags & FIELD_READ_ONLY)
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s cannot be set", field->name);
+	if (!count)
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s is an empty list", field->name);
+	if (count > (field_is_list(field) ? limit : 1))
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s has %zu values: at most %zu are accepted",
+				   field->name, count, field_is_list(field) ? limit : 1);
+	r = parse_value(field, items, count, &value, &bad, err);
+	if (r) {
+		if (ret_bad)
+			*ret_bad = bad;
+		return r;
+	}
+	value_free(object, field);
+	memcpy(field_value(object, field), &value, value_size(field->kind));
+	object->set |= field_bit(object, field);
+	return 0;
+}
+
+int value_set_text(struct object *object, const struct field *field, const char *text, struct xlb_err *err)
+{
+	const char *items[VALUE_ITEMS_MAX];
+	AUTO_FREE char *copy = strdup(text);
+	char *rest = copy, *item;
+	size_t count = 0;
+
+	if (!copy)
+		return no_memory(err);
+	if (!field_is_list(field))
+		return value_set(object, field, &text, 1, NULL, err);
+	while ((item = strsep(&rest, ",")) && count < VALUE_ITEMS_MAX) {
+		item += strspn(item, " ");
+		item[strcspn(item, " ")] = 0;
+		items[count++] = item;
+	}
+	return value_set(object, field, items, count, NULL, err);
+}
+
+int value_reset(struct object *object, const struct field *field)
+{
+	void *value = field_value(object, field);
+	struct xlb_err err;
+	int r;
+
+	value_free(object, field);
+	memset(value, 0, value_size(field->kind));
+	if (field->kind == FIELD_TIME)
+		*(uint64_t *)value = UINT64_MAX; /* no limit, unless the default says otherwise */
+	r = field->preset ? value_set_text(object, field, field->preset, &err) : 0;
+	object->set &= ~field_bit(object, field);
+	return r;
+}
+
+/* Cuts ":port" off every address of the list; the ports must agree. */
+static int split_ports(const char *text, char **ret_addrs, uint16_t *ret_port, struct xlb_err *err)
+{
+	AUTO_FREE char *copy = strdup(text), *list = NULL;
+	char *rest = copy, *item;
+	size_t size;
+	FILE *out = open_memstream(&list, &size);
+	uint16_t port = 0;
+	int r = copy && out ? 0 : no_memory(err);
+
+	while (!r && (item = strsep(&rest, ","))) {
+		char address[ADDR_TEXT_MAX];
+		struct xlb_addr addr;
+		bool has_port;
+		uint16_t one;
+
+		if (!parse_addr_port(item, &addr, &one, &has_port)) {
+			if (has_port && port && one != port)
+				r = xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+						"\"%.100s\": a server has one port, found %u and %u", text, port, one);
+			port = has_port ? one : port;
+			format_addr(&addr, address);
+			fprintf(out, "%s%s", item == copy ? "" : ",", address);
+		} else {
+			fprintf(out, "%s%s", item == copy ? "" : ",", item);
+		}
+	}
+	if (out && fclose(out) && !r)
+		r = no_memory(err);
+	if (r)
+		return r;
+	*ret_addrs = TAKE(list);
+	*ret_port = port;
+	return 0;
+}
+
+int field_set(struct object *object, const struct field *field, const char *text, struct xlb_err *err)
+{
+	AUTO_FREE char *addrs = NULL;
+	char number[8];
+	uint16_t port;
+	int r;
+
+	if (field->flags & FIELD_SERVER_PORT) {
+		r = split_ports(text, &addrs, &port, err);
+		if (!r)
+			r = value_set_text(object, field, addrs, err);
+		if (r || !port)
+			return r;
+		snprintf(number, sizeof(number), "%u", port);
+		return field_set(object, field_find(object->type, "port"), number, err);
+	}
+	return value_set_text(object, field, text, err);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Lines, columns and characters of a text: what tree.c needs besides the YAML parser. */
+#ifndef XLB_CORE_TREE_TEXT_H
+#define XLB_CORE_TREE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* A place in a text: 1-based line and column, in characters; length in characters. */
+struct place {
+	uint32_t line, column, length;
+};
+
+/*
+ * Refuses what YAML text cannot hold: invalid UTF-8, NUL and other control characters. err gets text and
+ * position.
+ */
+int text_check(const char *text, size_t length, struct xlb_err *err);
+/* Fills file, line, column, length and source of err; length is cut at the end of the line. */
+void text_locate(const char *file, const char *text, const struct place *place, struct xlb_err *err);
+/* Start of a 1-based line, or the end of the text. Lines end with LF, CR LF or CR. */
+const char *text_line(const char *text, uint32_t line);
+/* The character behind the one at p; stray continuation bytes belong to the one before. */
+const char *text_next_char(const char *p);
+/* Characters from p up to the end of its line. */
+uint32_t text_rest_of_line(const char *p);
+
+#endif

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "core/unbuilt.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+	const struct type *type;
+	const char *key;
+	const char *instead;
+} keys[] = {
+	{NULL, "security_groups", "every client may connect; filter in front of xlb"},
+	{NULL, "certificates", "listeners are tcp and udp"},
+	{NULL, "flow_table", "the size of the flow table is given to xlbd at its start"},
+	{&type_load_balancer, "security_groups", "every client may connect; filter in front of xlb"},
+	{&type_listener, "security_groups", "every client may connect; filter in front of xlb"},
+	{&type_listener, "limits", "new connections are not limited"},
+	{&type_listener, "mss", "segments keep the size that client and server agree on"},
+	{&type_listener, "proxy_protocol", "servers see the SNAT address"},
+	{&type_listener, "certificate", "listeners are tcp and udp"},
+	{&type_listener, "client_auth", "listeners are tcp and udp"},
+	{&type_listener, "alpn", "listeners are tcp and udp"},
+	{&type_server_group, "hash", "the scheduler hashes addresses and ports"},
+	{&type_server_group, "address_family_affinity", "a client's family does not choose the server's"},
+	{&type_server_group, "encapsulation", "forward is fullnat"},
+	{&type_server_group, "preserve_client", "forward is fullnat"},
+	{&type_server_group, "slow_start", "a server gets its whole share at once"},
+	{&type_server_group, "health_check.via", "checks go straight to the servers"},
+	{&type_server_group, "health_check.request", "health checks are tcp and http"},
+};
+
+static const struct {
+	const char *field, *word;
+} words[] = {
+	{"protocol", "tls"},	    {"protocol", "quic"},	  {"forward", "nat"},
+	{"forward", "dr"},	    {"forward", "tunnel"},	  {"forward", "local"},
+	{"scheduler", "rr"},	    {"scheduler", "wrr"},	  {"scheduler", "wlc"},
+	{"scheduler", "sch"},	    {"scheduler", "qch"},	  {"health_check.type", "udp"},
+	{"health_check.type", "https"}, {"health_check.type", "tls"}, {"health_check.type", "quic"},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(array[0]))
+
+const char *unbuilt_key(const struct type *type, const char *key)
+{
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (keys[i].type == type && !strcmp(keys[i].key, key))
+			return keys[i].instead;
+	return NULL;
+}
+
+bool unbuilt_word(const struct field *field, const char *word)
+{
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (!strcmp(words[i].field, field->name) && !strcasecmp(words[i].word, word))
+			return true;
+	return false;
+}

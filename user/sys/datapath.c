@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Opening and closing the datapath. */
+#include "sys/datapath.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "sys/datapath_private.h"
+#include "xlb.skel.h"
+
+#define KERNEL_MIN_MAJOR  6
+#define KERNEL_MIN_MINOR  1
+#define VERIFIER_LOG_SIZE (1U << 20)
+
+int datapath_err(struct xlb_err *err, int r, const char *format, ...)
+{
+	bool denied = r == -EPERM || r == -EACCES;
+	char what[sizeof(err->text)];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	xlb_err_set(err, denied ? XLB_ERR_PERMISSION : XLB_ERR_FAILED, r, "%s: %s", what,
+		    strerror(-r));
+	if (denied)
+		xlb_err_hint(
+			err,
+			"run as root, or with the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN "
+			"(maps are opened by id)");
+	else if (r == -ENOMEM)
+		xlb_err_hint(
+			err,
+			"the kernel has no memory for it, or the memory limit of this service or "
+			"container is reached: allow more, or fewer flows");
+	return r;
+}
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	return getenv("XLB_DEBUG") ? vfprintf(stderr, format, args) : 0;
+}
+
+static bool kernel_is_old(struct utsname *ret_name)
+{
+	unsigned int major = 0, minor = 0;
+
+	if (uname(ret_name) || sscanf(ret_name->release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major < KERNEL_MIN_MAJOR || (major == KERNEL_MIN_MAJOR && minor < KERNEL_MIN_MINOR);
+}
+
+/* `log`: what the verifier said, empty if the failure was another. */
+static int load_err(struct xlb_err *err, int r, const char *log)
+{
+	struct utsname name = {};
+
+	if (!log[0]) {
+		datapath_err(err, r, "cannot load the datapath into the kernel");
+		if (kernel_is_old(&name))
+			xlb_err_hint(err, "this is Linux %s, xlb needs %d.%d or newer",
+				     name.release, KERNEL_MIN_MAJOR, KERNEL_MIN_MINOR);
+		return r;
+	}
+	if (getenv("XLB_DEBUG"))
+		fputs(log, stderr);
+	if (kernel_is_old(&name)) {
+		xlb_err_set(err, XLB_ERR_UNSUPPORTED, r,
+			    "the kernel rejected the program (verifier): Linux %s is too old",
+			    name.release);
+		xlb_err_hint(err, "xlb needs Linux %d.%d or newer", KERNEL_MIN_MAJOR,
+			     KERNEL_MIN_MINOR);
+		return r;
+	}
+	xlb_err_set(err, XLB_ERR_FAILED, r,
+		    "the kernel rejected the program (verifier): this is a bug in xlb (Linux %s)",
+		    name.release);
+	xlb_err_hint(err, "please report it with what XLB_DEBUG=1 prints");
+	return r;
+}
+
+/* `flows` and `replies` have one size, also if only one of them was pinned when a predecessor was killed. */
+static void flow_sizes_join(struct xlb *skel)
+{
+	bpf_map__set_max_entries(skel->maps.flows, bpf_map__max_entries(skel->maps.replies));
+	bpf_map__set_max_entries(skel->maps.replies, bpf_map__max_entries(skel->maps.flows));
+}
+
+static int object_load(struct datapath *dp, const struct datapath_options *options,
+		       struct xlb_err *err)
+{
+	AUTO_FREE char *log = calloc(1, VERIFIER_LOG_SIZE);
+	struct bpf_program *program;
+	uint64_t adopted = 0;
+	int r;
+
+	dp->skel = xlb__open();
+	if (!dp->skel || !log)
+		return datapath_err(err, dp->skel ? -ENOMEM : -errno,
+				    "cannot prepare the datapath");
+	bpf_program__set_autoload(dp->skel->progs.xlb_pass, false);
+	bpf_object__for_each_program(program, dp->skel->obj)
+		bpf_program__set_log_buf(program, log, VERIFIER_LOG_SIZE);
+	if (options->max_flows) {
+		bpf_map__set_max_entries(dp->skel->maps.flows, options->max_flows);
+		bpf_map__set_max_entries(dp->skel->maps.replies, options->max_flows);
+	}
+	if (dp->pin_dir) {
+		r = pins_prepare(dp->pin_dir, err);
+		if (r < 0)
+			return r;
+		r = pins_adopt(dp->pin_dir, dp->skel->obj, &adopted, err);
+		if (r < 0)
+			return r;
+		flow_sizes_join(dp->skel);
+	}
+	r = xlb__load(dp->skel);
+	if (r < 0)
+		return load_err(err, r, log);
+	dp->program_fd = bpf_program__fd(dp->skel->progs.xlb);
+	dp->flow_end_fd = bpf_program__fd(dp->skel->progs.xlb_flow_end);
+	return dp->pin_dir ? pins_complete(dp->pin_dir, dp->skel->obj, adopted, err) : 0;
+}
+
+static int maps_open(struct datapath *dp, struct xlb_err *err)
+{
+	static const char *const names[MAP_COUNT] = {
+#define X(NAME, name) [MAP_##NAME] = #name,
+		DATAPATH_MAPS(X)
+#undef X
+	};
+
+	for (int i = 0; i < MAP_COUNT; i++) {
+		int r;
+
+		dp->maps[i].fd = datapath_map_fd(dp, names[i]);
+		if (dp->maps[i].fd < 0)
+			return datapath_err(err, dp->maps[i].fd, "the program has no map '%s'",
+					    names[i]);
+		r = map_mmap(&dp->maps[i], names[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int contents_open(struct datapath *dp, struct xlb_err *err)
+{
+	int r;
+
+	dp->maglev = (struct chunks){
+		.name = "maglev_chunks",
+		.outer_fd = dp->maps[MAP_MAGLEV_CHUNKS].fd,
+		.count = XLB_MAGLEV_CHUNKS,
+		.words = XLB_MAGLEV_PER_CHUNK * XLB_MAGLEV_WORDS,
+	};
+	dp->snat = (struct chunks){
+		.name = "snat_chunks",
+		.outer_fd = dp->maps[MAP_SNAT_CHUNKS].fd,
+		.count = XLB_SNAT_CHUNKS,
+		.words = XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS,
+	};
+	r = chunks_adopt(&dp->maglev, err);
+	if (r == 0)
+		r = chunks_adopt(&dp->snat, err);
+	if (r == 0)
+		r = maglev_adopt(dp, err);
+	if (r == 0)
+		r = port_set_adopt(dp, err);
+	if (r == 0 && datapath_rows_open(dp) < 0)
+		r = datapath_err(err, -ENOMEM, "cannot keep track of rows");
+	return r;
+}
+
+/* A map of maps of our own: the kernel ends an update of one by waiting for a grace period. */
+static int settle_open(struct datapath *dp, struct xlb_err *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+
+	dp->settle_inner_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "xlb_settle", 4, 4, 1, NULL);
+	opts.inner_map_fd = (uint32_t)dp->settle_inner_fd;
+	if (dp->settle_inner_fd >= 0)
+		dp->settle_outer_fd =
+			bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "xlb_settle", 4, 4, 1, &opts);
+	if (dp->settle_outer_fd < 0)
+		return datapath_err(err, -errno, "cannot create a map");
+	return 0;
+}
+
+void datapath_settle(struct datapath *dp)
+{
+	uint32_t key = 0;
+
+	/* cannot fail; if it does, nothing is taken for free */
+	if (bpf_map_update_elem(dp->settle_outer_fd, &key, &dp->settle_inner_fd, BPF_ANY))
+		return;
+	slots_settle(&dp->maglev_tables);
+	slots_settle(&dp->port_pages);
+}
+
+int datapath_open(const struct datapath_options *options, struct datapath **ret,
+		  struct xlb_err *err)
+{
+	AUTO(datapath_close) struct datapath *dp = calloc(1, sizeof(*dp));
+	int r;
+
+	if (!dp)
+		return datapath_err(err, -ENOMEM, "cannot open the datapath");
+	TAILQ_INIT(&dp->attachments);
+	dp->settle_inner_fd = dp->settle_outer_fd = -1;
+	if (options->pin_dir) {
+		dp->pin_dir = strdup(options->pin_dir);
+		if (!dp->pin_dir)
+			return datapath_err(err, -ENOMEM, "cannot open the datapath");
+	}
+	libbpf_set_print(print_libbpf);
+	r = object_load(dp, options, err);
+	if (r == 0)
+		r = maps_open(dp, err);
+	if (r == 0)
+		r = contents_open(dp, err);
+	if (r == 0)
+		r = settle_open(dp, err);
+	if (r == 0 && dp->pin_dir)
+		r = attachments_adopt(dp, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE(dp);
+	return 0;
+}
+
+struct datapath *datapath_close(struct datapath *dp)
+{
+	if (!dp)
+		return NULL;
+	attachments_close(dp);
+	cleanup_close(&dp->settle_outer_fd);
+	cleanup_close(&dp->settle_inner_fd);
+	datapath_rows_close(dp);
+	slots_done(&dp->maglev_tables);
+	slots_done(&dp->port_pages);
+	chunks_done(&dp->maglev);
+	chunks_done(&dp->snat);
+	for (int i = 0; i < MAP_COUNT; i++)
+		map_munmap(&dp->maps[i]);
+	free(dp->walk.keys);
+	free(dp->walk.flows);
+	xlb__destroy(dp->skel);
+	free(dp->pin_dir);
+	free(dp);
+	return NULL;
+}
+
+void datapath_unpin(struct datapath *dp)
+{
+	if (dp->pin_dir)
+		pins_remove(dp->pin_dir);
+}
+
+int datapath_program_fd(const struct datapath *dp)
+{
+	return dp->program_fd;
+}
+
+int datapath_map_fd(const struct datapath *dp, const char *name)
+{
+	int fd = bpf_object__find_map_fd_by_name(dp->skel->obj, name);
+
+	return fd < 0 ? -ENOENT : fd;
+}

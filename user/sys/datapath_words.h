@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Mapped map memory: word-wise stores, numbered places, chunks of maps of maps. */
+#ifndef XLB_SYS_DATAPATH_WORDS_H
+#define XLB_SYS_DATAPATH_WORDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "xlb/abi.h"
+
+/* Stores the words that differ, each by one aligned store. */
+void words_store(uint64_t *dst, const void *src, size_t count);
+
+/* A map of the object; mmapable arrays are mapped: entry i starts at words + i * stride. */
+struct map {
+	int fd; /* owned by the skeleton */
+	uint32_t entries;
+	uint64_t *words; /* NULL: not mapped */
+	size_t stride;
+	size_t bytes;
+};
+int map_mmap(struct map *map, const char *name, struct xlb_err *err);
+void map_munmap(struct map *map);
+static inline uint64_t *map_entry(const struct map *map, uint32_t id)
+{
+	return map->words + (size_t)id * map->stride;
+}
+
+/*
+ * Numbered places that packets may still read after they were replaced: a place that is given back is
+ * free only after the next grace period.
+ */
+struct slots {
+	uint8_t *state;
+	uint32_t count, used; /* used: taken or waiting */
+};
+int slots_init(struct slots *slots, uint32_t count);
+void slots_done(struct slots *slots);
+void slots_mark_used(struct slots *slots, uint32_t slot);
+/* Takes a free slot, the lowest; -ENOSPC. */
+int slots_take(struct slots *slots, uint32_t *ret);
+/* Gives back a slot that no packet can have seen. */
+void slots_give_back(struct slots *slots, uint32_t slot);
+/* Gives back a slot once datapath_settle has run. */
+void slots_retire(struct slots *slots, uint32_t slot);
+void slots_settle(struct slots *slots);
+
+/* The inner maps of a map of maps, made on demand and mapped. */
+#define CHUNKS_MAX 256
+_Static_assert(XLB_MAGLEV_CHUNKS <= CHUNKS_MAX && XLB_SNAT_CHUNKS <= CHUNKS_MAX,
+	       "room for every chunk");
+struct chunks {
+	const char *name;
+	int outer_fd;
+	uint32_t count;
+	uint32_t words; /* of a chunk */
+	uint64_t *chunk[CHUNKS_MAX];
+};
+/* Finds and maps the chunks that exist. */
+int chunks_adopt(struct chunks *chunks, struct xlb_err *err);
+/* The chunk, created if need be. */
+int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xlb_err *err);
+void chunks_done(struct chunks *chunks);
+
+#endif

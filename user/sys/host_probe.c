@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Duplicate detection and announcement of a VIP on its link, by whole frames over packet sockets: the
+ * address is not the host's (yet), so the kernel would not send for it. The XDP program passes ARP and
+ * neighbour discovery to the stack, and so to these sockets.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if_arp.h>
+#include <netinet/icmp6.h>
+#include <netinet/if_ether.h>
+#include <netinet/in.h>
+#include <netinet/ip6.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "sys/host.h"
+
+#define PROBES	  3
+#define HOP_LIMIT 255 /* neighbour discovery takes nothing that was routed */
+
+struct arp_frame {
+	struct ether_header ethernet;
+	struct ether_arp arp;
+};
+
+struct nd_option {
+	uint8_t type, units; /* of 8 bytes */
+	uint8_t mac[6];
+};
+
+/* Solicitation and advertisement have the same layout. */
+struct nd_message {
+	struct icmp6_hdr icmp;
+	struct in6_addr target;
+	struct nd_option option;
+};
+
+struct nd_frame {
+	struct ether_header ethernet;
+	struct ip6_hdr ip;
+	struct nd_message message;
+} __attribute__((packed)); /* an Ethernet header is 14 bytes long */
+
+/* A packet socket on one interface. */
+struct port {
+	int fd;
+	int ifindex;
+	uint8_t mac[6];
+	bool ethernet; /* someone else could be there */
+};
+
+static void port_close(struct port *port)
+{
+	if (port->fd >= 0)
+		close(port->fd);
+}
+
+/* Of all IPv6 frames only neighbour advertisements: the rest may be millions a second. */
+static int filter_advertisements(int fd)
+{
+	static const uint32_t next_header =
+		sizeof(struct ether_header) + offsetof(struct ip6_hdr, ip6_nxt);
+	static const uint32_t type = sizeof(struct ether_header) + sizeof(struct ip6_hdr);
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, next_header),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 0, 3),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, type),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_ADVERT, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? -errno : 0;
+}
+
+static int read_interface(struct port *port, const char *ifname)
+{
+	struct ifreq request = {};
+
+	strncpy(request.ifr_name, ifname, IFNAMSIZ - 1);
+	if (ioctl(port->fd, SIOCGIFINDEX, &request))
+		return -errno;
+	port->ifindex = request.ifr_ifindex;
+	if (ioctl(port->fd, SIOCGIFFLAGS, &request))
+		return -errno;
+	port->ethernet = !(request.ifr_flags & IFF_NOARP);
+	if (ioctl(port->fd, SIOCGIFHWADDR, &request))
+		return -errno;
+	port->ethernet = port->ethernet && request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+	memcpy(port->mac, request.ifr_hwaddr.sa_data, sizeof(port->mac));
+	return 0;
+}
+
+/* `listen`: take answers of the protocol; bound last, so that nothing comes in before the filter. */
+static int port_open(const char *ifname, uint16_t protocol, bool listen, struct port *port)
+{
+	struct sockaddr_ll self = { .sll_family = AF_PACKET };
+	int r;
+
+	*port = (struct port){ .fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+					    0) };
+	if (port->fd < 0)
+		return -errno;
+	r = read_interface(port, ifname);
+	if (!r && listen && protocol == ETHERTYPE_IPV6)
+		r = filter_advertisements(port->fd);
+	if (r)
+		return r;
+	self.sll_ifindex = port->ifindex;
+	self.sll_protocol = listen ? htons(protocol) : 0;
+	return bind(port->fd, (struct sockaddr *)&self, sizeof(self)) ? -errno : 0;
+}
+
+static int port_send(const struct port *port, const void *frame, size_t size)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = port->ifindex };
+
+	return sendto(port->fd, frame, size, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno :
+											  0;
+}
+
+/* Asks for `addr`; the sender's address is zero in a probe, `addr` itself in an announcement. */
+static struct arp_frame arp_request(const struct port *port, const struct xlb_addr *addr,
+				    bool announce)
+{
+	struct arp_frame frame = {
+		.ethernet = {.ether_type = htons(ETHERTYPE_ARP)},
+		.arp.ea_hdr = {
+			.ar_hrd = htons(ARPHRD_ETHER),
+			.ar_pro = htons(ETHERTYPE_IP),
+			.ar_hln = 6,
+			.ar_pln = 4,
+			.ar_op = htons(ARPOP_REQUEST),
+		},
+	};
+
+	memset(frame.ethernet.ether_dhost, 0xff, sizeof(frame.ethernet.ether_dhost));
+	memcpy(frame.ethernet.ether_shost, port->mac, sizeof(port->mac));
+	memcpy(frame.arp.arp_sha, port->mac, sizeof(port->mac));
+	memcpy(frame.arp.arp_tpa, addr->bytes + 12, 4);
+	if (announce)
+		memcpy(frame.arp.arp_spa, addr->bytes + 12, 4);
+	return frame;
+}
+
+static uint32_t sum_bytes(uint32_t sum, const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i + 1 < size; i += 2)
+		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	return sum;
+}
+
+/* The checksum of ICMPv6 covers source, destination, length and next header as well (RFC 8200 8.1). */
+static uint16_t icmp6_checksum(const struct ip6_hdr *ip, const void *message, size_t size)
+{
+	uint32_t sum = (uint32_t)size + IPPROTO_ICMPV6;
+
+	sum = sum_bytes(sum, &ip->ip6_src, sizeof(ip->ip6_src));
+	sum = sum_bytes(sum, &ip->ip6_dst, sizeof(ip->ip6_dst));
+	sum = sum_bytes(sum, message, size);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+/* Fills Ethernet and IPv6 header and the checksum of a frame whose message and addresses stand. */
+static size_t nd_finish(const struct port *port, struct nd_frame *frame, size_t message_size)
+{
+	const uint8_t *group = frame->ip.ip6_dst.s6_addr;
+	struct nd_message message = frame->message;
+	struct ip6_hdr ip = frame->ip;
+
+	frame->ethernet.ether_type = htons(ETHERTYPE_IPV6);
+	memcpy(frame->ethernet.ether_shost, port->mac, sizeof(port->mac));
+	frame->ethernet.ether_dhost[0] = frame->ethernet.ether_dhost[1] = 0x33;
+	memcpy(frame->ethernet.ether_dhost + 2, group + 12, 4);
+	ip.ip6_flow = htonl(6U << 28);
+	ip.ip6_plen = htons((uint16_t)message_size);
+	ip.ip6_nxt = IPPROTO_ICMPV6;
+	ip.ip6_hlim = HOP_LIMIT;
+	message.icmp.icmp6_cksum = icmp6_checksum(&ip, &message, message_size);
+	frame->ip = ip;
+	frame->message = message;
+	return offsetof(struct nd_frame, message) + message_size;
+}
+
+/* A solicitation from the unspecified address carries no option. */
+static size_t nd_probe(const struct port *port, const struct xlb_addr *addr, struct nd_frame *frame)
+{
+	static const uint8_t solicited_node[13] = { 0xff, 0x02, [11] = 0x01, [12] = 0xff };
+
+	*frame = (struct nd_frame){ .message.icmp.icmp6_type = ND_NEIGHBOR_SOLICIT };
+	memcpy(&frame->message.target, addr->bytes, 16);
+	memcpy(frame->ip.ip6_dst.s6_addr, solicited_node, sizeof(solicited_node));
+	memcpy(frame->ip.ip6_dst.s6_addr + 13, addr->bytes + 13, 3);
+	return nd_finish(port, frame, offsetof(struct nd_message, option));
+}
+
+static size_t nd_announcement(const struct port *port, const struct xlb_addr *addr,
+			      struct nd_frame *frame)
+{
+	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 0x01 };
+
+	*frame = (struct nd_frame){ .message.icmp.icmp6_type = ND_NEIGHBOR_ADVERT };
+	frame->message.icmp.icmp6_data32[0] = ND_NA_FLAG_OVERRIDE;
+	frame->message.option = (struct nd_option){ .type = ND_OPT_TARGET_LINKADDR, .units = 1 };
+	memcpy(frame->message.option.mac, port->mac, sizeof(port->mac));
+	memcpy(&frame->message.target, addr->bytes, 16);
+	memcpy(&frame->ip.ip6_src, addr->bytes, 16);
+	memcpy(&frame->ip.ip6_dst, all_nodes, sizeof(all_nodes));
+	return nd_finish(port, frame, sizeof(struct nd_message));
+}
+
+static bool arp_is_from(const void *data, size_t size, const struct xlb_addr *addr,
+			uint8_t ret_mac[6])
+{
+	struct arp_frame frame;
+
+	if (size < sizeof(frame))
+		return false;
+	memcpy(&frame, data, sizeof(frame));
+	if (frame.arp.ea_hdr.ar_pro != htons(ETHERTYPE_IP) || frame.arp.ea_hdr.ar_hln != 6 ||
+	    frame.arp.ea_hdr.ar_pln != 4 || memcmp(frame.arp.arp_spa, addr->bytes + 12, 4))
+		return false;
+	memcpy(ret_mac, frame.arp.arp_sha, 6);
+	return true;
+}
+
+static bool advert_is_for(const void *data, size_t size, const struct xlb_addr *addr,
+			  uint8_t ret_mac[6])
+{
+	struct nd_frame frame = {};
+
+	if (size < offsetof(struct nd_frame, message.option))
+		return false;
+	memcpy(&frame, data, size < sizeof(frame) ? size : sizeof(frame));
+	if (frame.ip.ip6_nxt != IPPROTO_ICMPV6 || frame.ip.ip6_hlim != HOP_LIMIT ||
+	    frame.message.icmp.icmp6_type != ND_NEIGHBOR_ADVERT ||
+	    memcmp(&frame.message.target, addr->bytes, 16))
+		return false;
+	if (size >= sizeof(frame) && frame.message.option.type == ND_OPT_TARGET_LINKADDR)
+		memcpy(ret_mac, frame.message.option.mac, 6);
+	else
+		memcpy(ret_mac, frame.ethernet.ether_shost, 6);
+	return true;
+}
+
+/* True if one of the frames that wait shows that somebody else has the address. */
+static bool read_answers(const struct port *port, const struct xlb_addr *addr, uint8_t ret_mac[6])
+{
+	struct sockaddr_ll from;
+	socklen_t from_size = sizeof(from);
+	uint8_t frame[1514], mac[6];
+	ssize_t size;
+	bool hit;
+
+	while ((size = recvfrom(port->fd, frame, sizeof(frame), 0, (struct sockaddr *)&from,
+				&from_size)) >= 0) {
+		from_size = sizeof(from);
+		if (from.sll_pkttype == PACKET_OUTGOING)
+			continue;
+		hit = addr_family(addr) == XLB_IPV4 ? arp_is_from(frame, (size_t)size, addr, mac) :
+						      advert_is_for(frame, (size_t)size, addr, mac);
+		if (hit && memcmp(mac, port->mac, sizeof(mac))) {
+			memcpy(ret_mac, mac, sizeof(mac));
+			return true;
+		}
+	}
+	return false;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool wait_for_answer(const struct port *port, const struct xlb_addr *addr, int64_t until,
+			    uint8_t ret_mac[6])
+{
+	struct pollfd poller = { .fd = port->fd, .events = POLLIN };
+	int64_t left;
+
+	while ((left = until - now_ms()) > 0) {
+		poll(&poller, 1, (int)left);
+		if (read_answers(port, addr, ret_mac))
+			return true;
+	}
+	return read_answers(port, addr, ret_mac);
+}
+
+static int send_probe(const struct port *port, const struct xlb_addr *addr)
+{
+	struct arp_frame request;
+	struct nd_frame solicitation;
+	size_t size;
+
+	if (addr_family(addr) == XLB_IPV4) {
+		request = arp_request(port, addr, false);
+		return port_send(port, &request, sizeof(request));
+	}
+	size = nd_probe(port, addr, &solicitation);
+	return port_send(port, &solicitation, size);
+}
+
+static int probe(const struct port *port, const struct xlb_addr *addr, int timeout_ms,
+		 uint8_t ret_mac[6])
+{
+	int64_t start = now_ms();
+	int r;
+
+	for (int i = 1; i <= PROBES; i++) {
+		r = send_probe(port, addr);
+		if (r)
+			return r;
+		if (wait_for_answer(port, addr, start + (int64_t)timeout_ms * i / PROBES, ret_mac))
+			return -EADDRINUSE;
+	}
+	return 0;
+}
+
+static uint16_t probe_protocol(const struct xlb_addr *addr)
+{
+	return addr_family(addr) == XLB_IPV4 ? ETHERTYPE_ARP : ETHERTYPE_IPV6;
+}
+
+static int send_failed(int r, const char *what, const struct xlb_addr *addr, const char *ifname,
+		       struct xlb_err *err)
+{
+	char text[ADDR_TEXT_MAX];
+
+	format_addr(addr, text);
+	xlb_err_set(err, XLB_ERR_FAILED, r, "cannot %s %s on %s: %s", what, text, ifname,
+		    strerror(-r));
+	if (r == -ENETDOWN)
+		xlb_err_hint(err, "bring the interface up: ip link set %s up", ifname);
+	return r;
+}
+
+int host_probe_address(const char *ifname, const struct xlb_addr *addr, int timeout_ms,
+		       uint8_t ret_mac[6], struct xlb_err *err)
+{
+	__attribute__((cleanup(port_close))) struct port port;
+	char text[ADDR_TEXT_MAX];
+	int r = port_open(ifname, probe_protocol(addr), true, &port);
+
+	if (!r && port.ethernet)
+		r = probe(&port, addr, timeout_ms, ret_mac);
+	if (!r)
+		return 0;
+	if (r != -EADDRINUSE)
+		return send_failed(r, "probe", addr, ifname, err);
+	format_addr(addr, text);
+	return xlb_err_set(err, XLB_ERR_FAILED, r,
+			   "%s is in use: %02x:%02x:%02x:%02x:%02x:%02x answers for it on %s", text,
+			   ret_mac[0], ret_mac[1], ret_mac[2], ret_mac[3], ret_mac[4], ret_mac[5],
+			   ifname);
+}
+
+int host_announce_address(const char *ifname, const struct xlb_addr *addr, struct xlb_err *err)
+{
+	__attribute__((cleanup(port_close))) struct port port;
+	int r = port_open(ifname, probe_protocol(addr), false, &port);
+	struct nd_frame advertisement;
+	struct arp_frame request;
+	size_t size;
+
+	if (!r && port.ethernet && addr_family(addr) == XLB_IPV4) {
+		request = arp_request(&port, addr, true);
+		r = port_send(&port, &request, sizeof(request));
+	} else if (!r && port.ethernet) {
+		size = nd_announcement(&port, addr, &advertisement);
+		r = port_send(&port, &advertisement, size);
+	}
+	return r ? send_failed(r, "announce", addr, ifname, err) : 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Routes, asked of the kernel each time: a cache of them lies after a link went down. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "sys/host_private.h"
+
+#define DISCARD_PORT 9
+
+struct route_answer {
+	struct host_route route;
+	bool has_source, usable;
+};
+
+/* The gateway of an IPv4 route may be an IPv6 address (RTA_VIA). */
+static void take_gateway(int family, struct nlattr *const *attributes, struct xlb_addr *ret)
+{
+	const struct rtvia *via;
+	struct nlattr *address;
+
+	if (addr_get(family, attributes[RTA_GATEWAY], ret) || !attributes[RTA_VIA])
+		return;
+	address = attributes[RTA_VIA];
+	via = nla_data(address);
+	if (via->rtvia_family == AF_INET6 && nla_len(address) == (int)sizeof(*via) + 16)
+		memcpy(ret->bytes, via->rtvia_addr, 16);
+}
+
+static void take_route(void *arg, const struct nlmsghdr *message)
+{
+	const struct rtmsg *header = nlmsg_data(message);
+	struct nlattr *attributes[RTA_MAX + 1];
+	struct route_answer *answer = arg;
+	struct host_route *route = &answer->route;
+
+	if (message->nlmsg_type != RTM_NEWROUTE ||
+	    nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, RTA_MAX, NULL) <
+		    0 ||
+	    !attributes[RTA_OIF])
+		return;
+	route->ifindex = nla_get_u32(attributes[RTA_OIF]);
+	route->local = header->rtm_type == RTN_LOCAL || header->rtm_type == RTN_ANYCAST;
+	answer->usable = route->local || header->rtm_type == RTN_UNICAST;
+	take_gateway(header->rtm_family, attributes, &route->gateway);
+	answer->has_source = addr_get(header->rtm_family, attributes[RTA_PREFSRC], &route->source);
+}
+
+/* The source address that a UDP socket would get. */
+static bool connected_source(const struct xlb_addr *addr, struct xlb_addr *ret)
+{
+	AUTO_CLOSE int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in6 peer = { .sin6_family = AF_INET6, .sin6_port = htons(DISCARD_PORT) },
+			    self;
+	socklen_t size = sizeof(self);
+
+	memcpy(&peer.sin6_addr, addr->bytes, 16);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&peer, sizeof(peer)) ||
+	    getsockname(fd, (struct sockaddr *)&self, &size))
+		return false;
+	memcpy(ret->bytes, &self.sin6_addr, 16);
+	return true;
+}
+
+static uint32_t common_bits(const struct xlb_addr *a, const struct xlb_addr *b)
+{
+	uint32_t bits = 0;
+
+	while (bits < ADDR_BITS &&
+	       !((a->bytes[bits / 8] ^ b->bytes[bits / 8]) & (0x80 >> bits % 8)))
+		bits++;
+	return bits;
+}
+
+/* The interface's own address nearest to the next hop, VIPs left out; all zero if there is none. */
+static struct xlb_addr own_source(struct host *host, uint32_t ifindex, const struct xlb_addr *next)
+{
+	const struct address *address, *following;
+	struct xlb_addr best = {};
+	uint32_t bits, best_bits = 0;
+
+	HASH_ITER(hh, host->addresses, address, following) {
+		if (address->key.ifindex != ifindex || addr_is_special(&address->key.addr) ||
+		    address->flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) ||
+		    address_is_ours(host, address) ||
+		    addr_family(&address->key.addr) != addr_family(next))
+			continue;
+		bits = common_bits(&address->key.addr, next) + 1;
+		if (bits > best_bits) {
+			best = address->key.addr;
+			best_bits = bits;
+		}
+	}
+	return best;
+}
+
+/* A host whose interface had no address before a VIP came would take the VIP for its own. */
+static void settle_source(struct host *host, const struct xlb_addr *addr,
+			  struct route_answer *answer)
+{
+	struct host_route *route = &answer->route;
+	static const struct xlb_addr none;
+
+	if (!answer->has_source)
+		answer->has_source = connected_source(addr, &route->source);
+	if (!route->local && owner_has_addr(host, &route->source)) {
+		host_sync(host);
+		route->source =
+			own_source(host, route->ifindex,
+				   addr_equal(&route->gateway, &none) ? addr : &route->gateway);
+	}
+}
+
+int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
+	       struct xlb_err *err)
+{
+	struct rtmsg header = { .rtm_family = (uint8_t)addr_af(addr) };
+	struct route_answer answer = {};
+	struct nl_msg *message;
+	char text[ADDR_TEXT_MAX];
+	int r;
+
+	header.rtm_dst_len = header.rtm_family == AF_INET ? 32 : 128;
+	message = host_request(RTM_GETROUTE, 0, &header, sizeof(header));
+	if (message && addr_put(message, RTA_DST, addr)) {
+		nlmsg_free(message);
+		message = NULL;
+	}
+	r = host_ask(host, message, take_route, &answer);
+	if (!r && answer.usable && if_indextoname(answer.route.ifindex, answer.route.ifname)) {
+		settle_source(host, addr, &answer);
+		*ret = answer.route;
+		return 0;
+	}
+	format_addr(addr, text);
+	xlb_err_set(err, XLB_ERR_FAILED, -ENETUNREACH, "no route to %s%s%s", text, r ? ": " : "",
+		    r ? strerror(-r) : "");
+	xlb_err_hint(err, "`ip route get %s` shows what the host would do", text);
+	return -ENETUNREACH;
+}
+
+static void take_default_route(void *arg, const struct nlmsghdr *message)
+{
+	const struct rtmsg *header = nlmsg_data(message);
+	bool *found = arg;
+
+	if (message->nlmsg_type == RTM_NEWROUTE && nlmsg_valid_hdr(message, sizeof(*header)) &&
+	    header->rtm_table == RT_TABLE_MAIN && header->rtm_type == RTN_UNICAST &&
+	    !header->rtm_dst_len)
+		*found = true;
+}
+
+static bool has_default_route(struct host *host, int family, uint32_t ifindex)
+{
+	struct rtmsg header = { .rtm_family = (uint8_t)family, .rtm_table = RT_TABLE_MAIN };
+	struct nl_msg *message = host_request(RTM_GETROUTE, NLM_F_DUMP, &header, sizeof(header));
+	bool found = false;
+
+	/* The kernel leaves out the routes of other interfaces. */
+	if (message && nla_put_u32(message, RTA_OIF, ifindex)) {
+		nlmsg_free(message);
+		return false;
+	}
+	host_ask(host, message, take_default_route, &found);
+	return found;
+}
+
+bool host_is_default_route(struct host *host, const char *ifname)
+{
+	uint32_t ifindex = if_nametoindex(ifname);
+
+	return ifindex && (has_default_route(host, AF_INET, ifindex) ||
+			   has_default_route(host, AF_INET6, ifindex));
+}
+
+bool host_is_ssh_path(struct host *host, const char *ifname, const char *ssh_connection)
+{
+	char text[ADDR_TEXT_MAX + IFNAMSIZ];
+	struct host_route route;
+	struct xlb_addr client;
+	struct xlb_err ignored;
+	char *scope;
+	size_t length;
+
+	if (!ssh_connection)
+		return false;
+	length = strcspn(ssh_connection, " ");
+	if (length >= sizeof(text))
+		return false;
+	memcpy(text, ssh_connection, length);
+	text[length] = '\0';
+	/* A link-local client comes with the interface it is on. */
+	scope = strchr(text, '%');
+	if (scope)
+		return !strcmp(scope + 1, ifname);
+	return !parse_addr(text, &client) && !host_route(host, &client, &route, &ignored) &&
+	       !strcmp(route.ifname, ifname);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/field.h"
+#include "xlbctl/client.h"
+#include "xlbctl/format.h"
+#include "xlbctl/print.h"
+
+#define ACCEPTED_TEXT_MAX 200
+
+static void put_option(FILE *out, const struct option_row *row)
+{
+	char left[64], letter[8] = "    ";
+
+	if (row->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+	snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name,
+		 !row->value		      ? "" :
+		 row->kind == OPTION_INTERVAL ? "=" :
+						" ",
+		 row->value ? row->value : "");
+	fprintf(out, "  %-24s %s\n", left, row->help);
+}
+
+static void put_options(FILE *out, const char *title, uint32_t scopes)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < option_row_count; i++) {
+		if (!(option_rows[i].scope & scopes))
+			continue;
+		fprintf(out, "%s", any ? "" : title);
+		put_option(out, &option_rows[i]);
+		any = true;
+	}
+}
+
+void command_help(FILE *out, const struct command *command)
+{
+	fprintf(out, "usage: xlbctl %s%s%s\n%s\n", command->word, *command->args ? " " : "",
+		command->args, command->help);
+	if (command->flags & COMMAND_TYPED) {
+		fprintf(out, "\nTYPE is");
+		for (size_t i = 0; types[i]; i++)
+			fprintf(out, "%s %s", i ? "," : "", types[i]->cli);
+		fprintf(out,
+			"; it may also come first: xlbctl TYPE %s ...\nPARENT NAME may be written PARENT/NAME\n",
+			command->word);
+	}
+	if (command->flags & COMMAND_FIELDS)
+		fputs("fields: xlbctl help TYPE\n", out);
+	put_options(out, "\noptions:\n", command->flags & ~(uint32_t)OPTION_GLOBAL);
+}
+
+static void type_help(FILE *out, const struct type *type)
+{
+	const char *parent = type->parent ? type->parent->cli : "";
+
+	fprintf(out, "%s (%s in YAML): %s\n\n", type->cli, type->plural, type->help);
+	fprintf(out, "usage: xlbctl add %s %s%sNAME", type->cli, parent, *parent ? "/" : "");
+	for (size_t i = 0; i < type->field_count; i++)
+		if (type->fields[i].flags & FIELD_POSITIONAL)
+			fprintf(out, " %s%s", type->fields[i].name,
+				type->fields[i].flags & FIELD_SERVER_PORT ? "[:port]" : "");
+	fputs(" [--field value...]\n\nfields:\n", out);
+	for (size_t i = 0; i < type->field_count; i++) {
+		const struct field *field = &type->fields[i];
+		char accepted[ACCEPTED_TEXT_MAX];
+
+		if (field->flags & FIELD_READ_ONLY)
+			continue;
+		field_accepted(field, accepted, sizeof(accepted));
+		fprintf(out, "  --%s: %s", field->name, accepted);
+		if (field->flags & FIELD_REQUIRED)
+			fputs(" (required)", out);
+		else if (field->preset)
+			fprintf(out, " (default %s)", field->preset);
+		fprintf(out, "\n        %s\n", field->help);
+	}
+}
+
+static void general_help(FILE *out)
+{
+	fputs("usage: xlbctl [OPTION...] COMMAND [WORD...]\n\ncommands:\n", out);
+	for (size_t i = 0; i < command_count; i++) {
+		char left[128];
+
+		if (commands[i].flags & COMMAND_HIDDEN)
+			continue;
+		snprintf(left, sizeof(left), "%s %s", commands[i].word, commands[i].args);
+		if (strlen(left) <= 24)
+			fprintf(out, "  %-24s %s\n", left, commands[i].help);
+		else
+			fprintf(out, "  %s\n  %-24s %s\n", left, "", commands[i].help);
+	}
+	fputs("\ntypes (the noun may come first, \"xlbctl server list web\"; its fields: xlbctl help TYPE):\n",
+	      out);
+	for (size_t i = 0; types[i]; i++)
+		fprintf(out, "  %-24s %s\n", types[i]->cli, types[i]->help);
+	put_options(out, "\noptions:\n", ~(uint32_t)(OPTION_ATTACH | OPTION_DRAIN | OPTION_TEST));
+}
+
+int verb_help(struct ctl *ctl)
+{
+	const char *word = ctl->word_count ? ctl->words[ctl->word_count - 1] : NULL;
+	const struct command *command;
+	const struct type *type;
+
+	if (!word) {
+		general_help(stdout);
+		return 0;
+	}
+	command = command_find(word);
+	type = type_by_word(word);
+	if (command && !(command->flags & COMMAND_HIDDEN)) {
+		command_help(stdout, command);
+	} else if (type) {
+		type_help(stdout, type);
+	} else {
+		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "no command or type \"%s\"", word);
+		xlb_err_hint(&ctl->err, "try xlbctl help");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int verb_version(struct ctl *ctl)
+{
+	struct answer answer AUTO_ANSWER = { 0 };
+	int r = client_get(ctl, ctl->command->path, &answer);
+	const char *version = r ? "not reachable" : json_text_at(answer.json, "version");
+
+	/* the tool's own version is an answer even without a daemon */
+	if (ctl->json)
+		printf("{\"xlbctl\": \"%s\", \"xlbd\": %s%s%s}\n", XLB_VERSION, r ? "" : "\"",
+		       r ? "null" : version, r ? "" : "\"");
+	else
+		printf("xlbctl %s\nxlbd %s\n", XLB_VERSION, version);
+	return 0;
+}

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The socket, the dispatch table, and the life of a call. */
+#include "xlbd/api.h"
+
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "core/json.h"
+#include "xlbd/api_parse.h"
+#include "xlbd/api_query.h"
+#include "xlbd/authority.h"
+
+#define GROUP_FILE	"/etc/group"
+#define HEADERS_MAX	(64 << 10)
+#define BODY_MAX	(1 << 20) /* except for texts: TREE_MAX_BYTES */
+#define TIMEOUT_SECONDS 60
+#define BACKLOG		128
+
+enum route_flags { ROUTE_WRITE = 1, ROUTE_TEXT = 2 };
+
+/* First match of method and pattern wins; `*` is one segment, `**` everything. */
+static const struct route {
+	enum evhttp_cmd_type method;
+	const char *pattern;
+	void (*handler)(struct call *call);
+	int flags; /* enum route_flags */
+} routes[] = {
+	{ EVHTTP_REQ_GET, "status", api_status, 0 },
+	{ EVHTTP_REQ_GET, "export", api_export, 0 },
+	{ EVHTTP_REQ_POST, "apply", api_apply, ROUTE_WRITE | ROUTE_TEXT },
+	{ EVHTTP_REQ_POST, "check", api_check, ROUTE_TEXT },
+	{ EVHTTP_REQ_POST, "diff", api_diff, ROUTE_TEXT },
+	{ EVHTTP_REQ_POST, "confirm", api_confirm, ROUTE_WRITE },
+	{ EVHTTP_REQ_POST, "interfaces/*/attach", api_attach, ROUTE_WRITE },
+	{ EVHTTP_REQ_POST, "interfaces/*/detach", api_detach, ROUTE_WRITE },
+	{ EVHTTP_REQ_POST, "server_groups/*/servers/*/drain", api_drain, ROUTE_WRITE },
+	{ EVHTTP_REQ_GET, "**", api_get, 0 },
+	{ EVHTTP_REQ_POST, "**", api_add, ROUTE_WRITE },
+	{ EVHTTP_REQ_PATCH, "**", api_set, ROUTE_WRITE },
+	{ EVHTTP_REQ_DELETE, "**", api_remove, ROUTE_WRITE },
+};
+
+static const struct {
+	enum evhttp_cmd_type method;
+	const char *word;
+} methods[] = {
+	{ EVHTTP_REQ_GET, "GET" },	 { EVHTTP_REQ_POST, "POST" }, { EVHTTP_REQ_PATCH, "PATCH" },
+	{ EVHTTP_REQ_DELETE, "DELETE" }, { EVHTTP_REQ_PUT, "PUT" },
+};
+#define METHOD_COUNT (sizeof(methods) / sizeof(methods[0]))
+
+static void call_free(struct call *call)
+{
+	if (call->api)
+		TAILQ_REMOVE(&call->api->calls, call, link);
+	if (call->job)
+		call->job_free(call->job);
+	free(call->path);
+	free(call);
+}
+
+/* Sends and frees. The request belongs to libevent again afterwards. */
+static void call_send(struct call *call, int status, const char *content_type,
+		      struct evbuffer *buffer)
+{
+	if (call->api) {
+		evhttp_add_header(evhttp_request_get_output_headers(call->request), "Content-Type",
+				  content_type);
+		evhttp_send_reply(call->request, status, NULL, buffer);
+	}
+	call_free(call);
+}
+
+static void call_send_json(struct call *call, int status, const char *content_type, json_t *json)
+{
+	struct evbuffer *buffer = evbuffer_new();
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	if (!buffer || !text) /* an empty answer is all that is left */
+		status = 500;
+	else
+		evbuffer_add_printf(buffer, "%s\n", text);
+	call_send(call, status, content_type, buffer);
+	free(text);
+	if (buffer)
+		evbuffer_free(buffer);
+}
+
+void call_reply_json(struct call *call, json_t *json)
+{
+	call_send_json(call, HTTP_OK, "application/json", json);
+}
+
+void call_reply_buffer(struct call *call, const char *content_type, struct evbuffer *buffer)
+{
+	call_send(call, HTTP_OK, content_type, buffer);
+}
+
+static void reply_problem(struct call *call, int status, const struct xlb_err *err)
+{
+	json_t *json = err_json(err);
+
+	if (json)
+		json_object_set_new(json, "status", json_integer(status));
+	call_send_json(call, status, "application/problem+json", json);
+}
+
+void call_reply_err(struct call *call, const struct xlb_err *err)
+{
+	reply_problem(call, xlb_err_status(err->class), err);
+}
+
+void call_reply_no_memory(struct call *call)
+{
+	struct xlb_err err;
+
+	xlb_err_set(&err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	call_reply_err(call, &err);
+}
+
+static bool pattern_matches(const char *pattern, const char *path)
+{
+	if (!strcmp(pattern, "**"))
+		return true;
+	while (*pattern && *path) {
+		size_t a = strcspn(pattern, "/"), b = strcspn(path, "/");
+
+		if (strncmp(pattern, "*", a) && (a != b || strncmp(pattern, path, a)))
+			return false;
+		pattern += a + (pattern[a] == '/');
+		path += b + (path[b] == '/');
+	}
+	return !*pattern && !*path;
+}
+
+/* The row for method and path; else NULL and the methods that the path knows. */
+static const struct route *route_find(enum evhttp_cmd_type method, const char *path,
+				      int *ret_methods)
+{
+	bool action = false;
+	size_t i;
+
+	*ret_methods = 0;
+	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		bool generic = !strcmp(routes[i].pattern, "**");
+
+		if ((generic && action) || !pattern_matches(routes[i].pattern, path))
+			continue; /* an action's path names no object */
+		if (routes[i].method == method)
+			return &routes[i];
+		action |= !generic;
+		*ret_methods |= (int)routes[i].method;
+	}
+	return NULL;
+}
+
+static void reply_bad_method(struct call *call, int known)
+{
+	char allow[64] = "";
+	struct xlb_err err;
+	size_t i;
+
+	for (i = 0; i < METHOD_COUNT; i++)
+		if (known & (int)methods[i].method)
+			snprintf(allow + strlen(allow), sizeof(allow) - strlen(allow), "%s%s",
+				 allow[0] ? ", " : "", methods[i].word);
+	evhttp_add_header(evhttp_request_get_output_headers(call->request), "Allow", allow);
+	xlb_err_set(&err, XLB_ERR_USAGE, -EINVAL, "'/v1/%.200s' does not take %s, it takes %s",
+		    call->path, call->method, allow);
+	reply_problem(call, HTTP_BADMETHOD, &err);
+}
+
+/* Fills who asks for a change; -EACCES with err if they may not. */
+static int call_authorize(struct call *call, const struct route *route, struct xlb_err *err)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(call->request);
+	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+	struct peer peer;
+	bool allowed;
+	int r;
+
+	if (!(route->flags & ROUTE_WRITE))
+		return 0;
+	r = peer_read(fd, &peer);
+	if (r)
+		return xlb_err_set(err, XLB_ERR_PERMISSION, r, "cannot tell who asks: %s",
+				   strerror(-r));
+	peer_format(&peer, call->who, sizeof(call->who));
+	allowed = peer_may_write(&peer, GROUP_FILE);
+	peer_done(&peer);
+	if (allowed)
+		return 0;
+	r = xlb_err_set(err, XLB_ERR_PERMISSION, -EACCES,
+			"changes need root or membership of group %s; this is %s",
+			AUTHORITY_WRITERS, call->who);
+	xlb_err_hint(
+		err,
+		"use sudo, or: groupadd -f %s; usermod -aG %s USER (counts from the next login)",
+		AUTHORITY_WRITERS, AUTHORITY_WRITERS);
+	return r;
+}
+
+/* GET and DELETE have none: libevent would take it for the next request. */
+static int check_body(struct call *call, enum evhttp_cmd_type method, struct xlb_err *err)
+{
+	struct evkeyvalq *headers = evhttp_request_get_input_headers(call->request);
+	const char *length = evhttp_find_header(headers, "Content-Length");
+
+	if ((method != EVHTTP_REQ_GET && method != EVHTTP_REQ_DELETE) ||
+	    ((!length || !strcmp(length, "0")) &&
+	     !evhttp_find_header(headers, "Transfer-Encoding")))
+		return 0;
+	evhttp_add_header(evhttp_request_get_output_headers(call->request), "Connection", "close");
+	return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL, "%s takes no body", call->method);
+}
+
+static void call_run(struct call *call, const struct route *route, enum evhttp_cmd_type method)
+{
+	struct evbuffer *input = evhttp_request_get_input_buffer(call->request);
+	struct xlb_err err = {};
+	int r;
+
+	r = call_authorize(call, route, &err);
+	if (!r)
+		r = check_body(call, method, &err);
+	if (!r)
+		r = query_parse(call, &err);
+	if (r) {
+		call_reply_err(call, &err);
+		return;
+	}
+	call->body_length = evbuffer_get_length(input);
+	if (call->body_length > BODY_MAX && !(route->flags & ROUTE_TEXT)) {
+		xlb_err_set(&err, XLB_ERR_USAGE, -EFBIG,
+			    "a body of %zu bytes is too large: 1 MiB is the limit here",
+			    call->body_length);
+		reply_problem(call, HTTP_ENTITYTOOLARGE, &err);
+		return;
+	}
+	call->body = call->body_length ? (const char *)evbuffer_pullup(input, -1) : "";
+	if (!call->body) {
+		call_reply_no_memory(call);
+		return;
+	}
+	route->handler(call);
+}
+
+static void reply_no_path(struct call *call, const char *uri_path)
+{
+	struct xlb_err err;
+
+	xlb_err_set(&err, XLB_ERR_NOT_FOUND, -ENOENT,
+		    "no such path '%.200s': all paths begin with /v1/", uri_path);
+	call_reply_err(call, &err);
+}
+
+/* Percent-decodes what stands behind "/v1/"; NULL if that is not the beginning, or on a NUL inside. */
+static char *decode_path(const char *uri_path)
+{
+	size_t length;
+	char *path;
+
+	if (strncmp(uri_path, "/v1/", 4))
+		return NULL;
+	path = evhttp_uridecode(uri_path + 4, 0, &length);
+	if (path && strlen(path) != length) {
+		free(path);
+		return NULL;
+	}
+	return path;
+}
+
+/*
+ * Called for every well-formed request. Reading from the connection stops here: while the answer
+ * waits for its change, libevent would free the request of a client that goes away, and abort on one
+ * that sends on. It reads again by itself once the answer is sent.
+ */
+static void api_request(struct evhttp_request *request, void *arg)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	const char *uri_path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+	enum evhttp_cmd_type method = evhttp_request_get_command(request);
+	struct call *call = calloc(1, sizeof(*call));
+	const struct route *route;
+	struct api *api = arg;
+	int known;
+	size_t i;
+
+	bufferevent_disable(evhttp_connection_get_bufferevent(connection), EV_READ);
+	if (!call) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		return;
+	}
+	call->api = api;
+	call->request = request;
+	TAILQ_INSERT_TAIL(&api->calls, call, link);
+	for (i = 0; i < METHOD_COUNT; i++)
+		if (methods[i].method == method)
+			call->method = methods[i].word;
+	call->path = decode_path(uri_path ? uri_path : "");
+	if (!call->path) {
+		reply_no_path(call, uri_path ? uri_path : "");
+		return;
+	}
+	route = route_find(method, call->path, &known);
+	if (route)
+		call_run(call, route, method);
+	else
+		reply_bad_method(call, known);
+}
+
+/* Who may connect: group xlb if there is one. The mode is narrow before the socket has a name. */
+static int give_socket_away(const char *path, struct xlb_err *err)
+{
+	gid_t readers;
+
+	if (!group_lookup(GROUP_FILE, AUTHORITY_READERS, &readers)) {
+		log_notice("no group '%s': only root can connect to %s", AUTHORITY_READERS, path);
+		return 0;
+	}
+	if (chown(path, (uid_t)-1, readers) < 0 || chmod(path, 0660) < 0)
+		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot give %s to group %s: %s",
+				   path, AUTHORITY_READERS, strerror(errno));
+	return 0;
+}
+
+static int open_socket(const char *path, int *ret, struct xlb_err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mode_t mask;
+	int r;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENAMETOOLONG,
+				   "socket path '%s' is too long", path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (fd < 0 || (unlink(path) < 0 && errno != ENOENT))
+		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot replace socket %s: %s",
+				   path, strerror(errno));
+	mask = umask(0177);
+	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	umask(mask);
+	if (r)
+		return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot bind socket %s: %s", path,
+				   strerror(-r));
+	r = give_socket_away(path, err);
+	if (r)
+		return r;
+	if (listen(fd, BACKLOG) < 0)
+		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot listen on %s: %s", path,
+				   strerror(errno));
+	*ret = fd;
+	fd = -1;
+	return 0;
+}
+
+static int start_http(struct api *api, int fd)
+{
+	struct evconnlistener *listener;
+	int all = 0;
+	size_t i;
+
+	for (i = 0; i < METHOD_COUNT; i++)
+		all |= (int)methods[i].method;
+	api->http = evhttp_new(api->base);
+	if (!api->http)
+		return -ENOMEM;
+	evhttp_set_allowed_methods(api->http, (ev_uint16_t)all);
+	evhttp_set_max_headers_size(api->http, HEADERS_MAX);
+	evhttp_set_max_body_size(api->http, TREE_MAX_BYTES);
+	evhttp_set_timeout(api->http, TIMEOUT_SECONDS);
+	evhttp_set_flags(api->http, EVHTTP_SERVER_LINGERING_CLOSE);
+	evhttp_set_gencb(api->http, api_request, api);
+	listener = evconnlistener_new(api->base, NULL, NULL,
+				      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	if (!listener)
+		return -ENOMEM;
+	if (!evhttp_bind_listener(api->http, listener)) {
+		evconnlistener_free(listener);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int api_open(struct event_base *base, const struct paths *paths, struct engine *engine,
+	     struct api **ret, struct xlb_err *err)
+{
+	struct api *api = calloc(1, sizeof(*api));
+	struct timespec now;
+	int fd = -1, r;
+
+	if (!api)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	api->base = base;
+	api->paths = *paths;
+	api->engine = engine;
+	TAILQ_INIT(&api->calls);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	api->started = now.tv_sec;
+	r = open_socket(paths->socket, &fd, err);
+	if (!r) {
+		r = start_http(api, fd);
+		if (r) {
+			close(fd);
+			xlb_err_set(err, XLB_ERR_FAILED, r, "cannot start the HTTP server");
+		}
+	}
+	if (!r && parser_open(base, &api->parser))
+		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "cannot start a thread");
+	if (r) {
+		api_close(api);
+		return r;
+	}
+	*ret = api;
+	return 0;
+}
+
+struct api *api_close(struct api *api)
+{
+	struct call *call, *next;
+
+	if (!api)
+		return NULL;
+	api->parser = parser_close(api->parser);
+	for (call = TAILQ_FIRST(&api->calls); call; call = next) {
+		next = TAILQ_NEXT(call, link);
+		if (!call->applying) {
+			call_free(call);
+			continue;
+		}
+		TAILQ_REMOVE(&api->calls, call, link);
+		call->api = NULL;
+	}
+	if (api->http) {
+		unlink(api->paths.socket);
+		evhttp_free(api->http);
+	}
+	free(api);
+	return NULL;
+}

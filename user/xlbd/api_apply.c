@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Whole configurations: apply, check, diff, export; and confirm. */
+#include <errno.h>
+#include <string.h>
+
+#include "xlbd/api_parse.h"
+
+static void apply_model(struct call *call, struct model *model)
+{
+	call_change(call, EDIT_REPLACE, call->path, model, NULL);
+}
+
+void api_apply(struct call *call)
+{
+	parser_run(call, apply_model);
+}
+
+static void answer_ok(struct call *call, struct model *model)
+{
+	model_free(model);
+	call_reply_json(call, json_pack("{s:b, s:[]}", "ok", 1, "warnings"));
+}
+
+void api_check(struct call *call)
+{
+	parser_run(call, answer_ok);
+}
+
+/* A text without `interfaces:` leaves them as they are, so they are no difference. */
+static int adopt_interfaces(struct model *model, const struct model *current)
+{
+	struct model *copy;
+
+	if (model->has_interfaces)
+		return 0;
+	copy = model_copy(current);
+	if (!copy)
+		return -ENOMEM;
+	TAILQ_CONCAT(&model->interfaces, &copy->interfaces, link);
+	model_free(copy);
+	return 0;
+}
+
+static void answer_diff(struct call *call, struct model *parsed)
+{
+	const struct model *current = engine_model(call->api->engine);
+	AUTO(model_free) struct model *model = parsed;
+	struct model_changes changes = {};
+
+	if (adopt_interfaces(model, current) || model_diff(current, model, &changes)) {
+		call_reply_no_memory(call);
+		return;
+	}
+	call_reply_json(call,
+			json_pack("{s:o, s:I, s:I, s:I}", "changes", lines_json(changes.lines),
+				  "added", (json_int_t)changes.added, "changed",
+				  (json_int_t)changes.changed, "removed",
+				  (json_int_t)changes.removed));
+	free(changes.lines);
+}
+
+void api_diff(struct call *call)
+{
+	parser_run(call, answer_diff);
+}
+
+void api_export(struct call *call)
+{
+	AUTO_FREE char *text = model_export(engine_model(call->api->engine));
+	struct evbuffer *buffer = evbuffer_new();
+
+	if (text && buffer && !evbuffer_add(buffer, text, strlen(text)))
+		call_reply_buffer(call, "text/yaml", buffer);
+	else
+		call_reply_no_memory(call);
+	if (buffer)
+		evbuffer_free(buffer);
+}
+
+void api_confirm(struct call *call)
+{
+	struct engine *engine = call->api->engine;
+	struct xlb_err err = {};
+
+	if (engine_confirm(engine, &err))
+		call_reply_err(call, &err);
+	else
+		call_reply_json(call, json_pack("{s:I}", "revision",
+						(json_int_t)engine_revision(engine)));
+}

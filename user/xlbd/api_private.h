@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the files of the API share: the call (one request until its answer) and its answers. */
+#ifndef XLB_XLBD_API_PRIVATE_H
+#define XLB_XLBD_API_PRIVATE_H
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <jansson.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#include "core/tree.h"
+#include "core/types.h"
+#include "xlbd/api.h"
+
+TAILQ_HEAD(call_list, call);
+
+struct api {
+	struct event_base *base;
+	struct paths paths;
+	struct engine *engine;
+	struct evhttp *http;
+	struct call_list calls; /* not answered yet */
+	struct parser *parser;
+	time_t started; /* CLOCK_MONOTONIC */
+};
+
+/* One request. Every handler ends it, now or later, with one call_reply_...(), which frees it. */
+struct call {
+	TAILQ_ENTRY(call) link;
+	struct api *api; /* NULL once the API has closed: the answer has nowhere to go */
+	struct evhttp_request *request; /* lives until the answer: see api_request() */
+	const char *method;
+	char *path; /* behind "/v1/", owned */
+	char who[96];
+	struct apply_options options; /* of the query and X-XLB-Origin */
+	const char *origin_file;      /* names a configuration text in errors */
+	const char *body;	      /* part of the request */
+	size_t body_length;
+	bool applying; /* handed to the engine, which ends it even after the API has closed */
+	void *job;     /* work spread over several turns of the loop, freed with the call */
+	void (*job_free)(void *job);
+};
+
+/* All take over the call; json is stolen. */
+void call_reply_json(struct call *call, json_t *json);
+void call_reply_err(struct call *call, const struct xlb_err *err);
+void call_reply_buffer(struct call *call, const char *content_type, struct evbuffer *buffer);
+void call_reply_no_memory(struct call *call);
+
+/* What a change does to the model once its turn has come. */
+enum edit_kind {
+	EDIT_REPLACE, /* by `model` */
+	EDIT_ADD,     /* the object at `path`, with the fields of `tree`; an error if it exists */
+	EDIT_SET,     /* merges `tree` into the object at `path` */
+	EDIT_PUT,     /* adds it or merges */
+	EDIT_REMOVE,
+};
+/* Answers the call. Takes over model (EDIT_REPLACE, else NULL) and tree (NULL: no fields). */
+void call_change(struct call *call, enum edit_kind kind, const char *path, struct model *model,
+		 struct tree *tree);
+/* The same with the body as the fields. */
+void call_change_body(struct call *call, enum edit_kind kind, const char *path);
+/* Newline-separated text as an array. */
+json_t *lines_json(const char *lines);
+/* The path without its last segment; malloc'd, NULL on lack of memory. */
+char *path_parent(const char *path);
+
+/* Handlers of the dispatch table. */
+void api_status(struct call *call);
+void api_get(struct call *call);
+void api_add(struct call *call);
+void api_set(struct call *call);
+void api_remove(struct call *call);
+void api_apply(struct call *call);
+void api_check(struct call *call);
+void api_diff(struct call *call);
+void api_export(struct call *call);
+void api_confirm(struct call *call);
+void api_attach(struct call *call);
+void api_detach(struct call *call);
+void api_drain(struct call *call);
+
+#endif

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "xlbd/check.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+
+#define NS_PER_S  1000000000ULL
+#define NS_PER_MS 1000000ULL
+
+static const struct check_kind *const kinds[] = {
+	[CHECK_DEFAULT] = &check_tcp,
+	[CHECK_TCP] = &check_tcp,
+	[CHECK_HTTP] = &check_http,
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+enum probe_step probe_fail(struct probe *probe, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(probe->reason, sizeof(probe->reason), format, args);
+	va_end(args);
+	return PROBE_FAILED;
+}
+
+enum probe_step probe_error(struct probe *probe, int error)
+{
+	bool own = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+
+	probe_fail(probe, "%s%s", own ? "xlbd: " : "", strerror(error));
+	if (own)
+		probe->reason[6] = (char)tolower(probe->reason[6]);
+	else
+		probe->reason[0] = (char)tolower(probe->reason[0]);
+	return own ? PROBE_SKIPPED : PROBE_FAILED;
+}
+
+static socklen_t fill_sockaddr(const struct probe *probe, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	if (addr_family(&probe->addr) == XLB_IPV4) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(probe->port_h);
+		memcpy(&v4->sin_addr, probe->addr.bytes + 12, sizeof(v4->sin_addr));
+		return sizeof(*v4);
+	}
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons(probe->port_h);
+	memcpy(&v6->sin6_addr, probe->addr.bytes, sizeof(v6->sin6_addr));
+	return sizeof(*v6);
+}
+
+/*
+ * Two options keep checks quiet. Linger 0 makes close() send RST: no TIME_WAIT eats the ports that SNAT
+ * and further checks want. Without quick ACKs the handshake's last ACK waits for data: a plain TCP check
+ * ends by a RST before the server's application ever sees a connection, an HTTP check saves a packet.
+ */
+static void quieten(int fd)
+{
+	static const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+	static const int off;
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+}
+
+enum probe_step probe_connect(struct probe *probe)
+{
+	struct sockaddr_storage addr;
+	socklen_t length = fill_sockaddr(probe, &addr);
+
+	probe->fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	if (probe->fd < 0)
+		return probe_error(probe, errno);
+	quieten(probe->fd);
+	if (connect(probe->fd, (struct sockaddr *)&addr, length) && errno != EINPROGRESS)
+		return probe_error(probe, errno);
+	return PROBE_WAIT_WRITE;
+}
+
+enum probe_step probe_connected(struct probe *probe)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &length))
+		error = errno;
+	return error ? probe_error(probe, error) : PROBE_PASSED;
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg);
+
+/* Calls on_event at `when`, or earlier if the socket gets ready for `what`. */
+static int probe_wait(struct probe *probe, short what, uint64_t when)
+{
+	uint64_t now = now_ns(), left = when > now ? (when - now + 999) / 1000 : 0;
+	struct timeval timeout = { .tv_sec = (time_t)(left / 1000000),
+				   .tv_usec = (suseconds_t)(left % 1000000) };
+
+	probe->waiting = what;
+	if (event_assign(probe->event, probe->base, what ? probe->fd : -1, what, on_event, probe) ||
+	    event_add(probe->event, &timeout))
+		return -ENOMEM;
+	return 0;
+}
+
+static void probe_release(struct probe *probe)
+{
+	if (probe->kind->stop)
+		probe->kind->stop(probe);
+	if (probe->fd >= 0)
+		close(probe->fd);
+	probe->fd = -1;
+}
+
+/* Plans from the planned start, not from now, so that checks do not drift; missed ones are left out. */
+static void probe_plan(struct probe *probe)
+{
+	uint64_t interval = probe->config->interval * NS_PER_MS, now = now_ns();
+
+	probe->next += probe->phase ? probe->phase : interval;
+	probe->phase = 0;
+	if (probe->next <= now)
+		probe->next = now + interval - (now - probe->next) % interval;
+	if (probe_wait(probe, 0, probe->next))
+		log_error("out of memory: a health check stops");
+}
+
+static void probe_end(struct probe *probe, enum probe_step step)
+{
+	probe_release(probe);
+	probe_plan(probe);
+	probe->verdict(probe, step);
+}
+
+static void probe_time_out(struct probe *probe)
+{
+	char timeout[32];
+
+	format_duration(probe->config->timeout, timeout, sizeof(timeout));
+	probe_end(probe, probe_fail(probe, "timed out after %s", timeout));
+}
+
+static void probe_follow(struct probe *probe, enum probe_step step)
+{
+	if (step != PROBE_WAIT_READ && step != PROBE_WAIT_WRITE)
+		probe_end(probe, step);
+	else if (probe_wait(probe, step == PROBE_WAIT_READ ? EV_READ : EV_WRITE, probe->deadline))
+		probe_end(probe, probe_error(probe, ENOMEM));
+}
+
+static void probe_begin(struct probe *probe)
+{
+	probe->reason[0] = 0;
+	memset(probe->state, 0, probe->kind->state_size);
+	probe->deadline = now_ns() + probe->config->timeout * NS_PER_MS;
+	probe_follow(probe, probe->kind->start(probe));
+}
+
+/* A socket may have become ready in the very turn of the loop in which its timer fired. */
+static bool probe_is_ready(const struct probe *probe)
+{
+	struct pollfd pollfd = { .fd = probe->fd,
+				 .events = probe->waiting == EV_READ ? POLLIN : POLLOUT };
+
+	return poll(&pollfd, 1, 0) == 1;
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct probe *probe = arg;
+
+	(void)fd;
+	if (!probe->waiting)
+		probe_begin(probe);
+	else if ((what & probe->waiting) || probe_is_ready(probe))
+		probe_follow(probe, probe->kind->ready(probe));
+	else if (now_ns() >= probe->deadline)
+		probe_time_out(probe);
+	else /* libevent counts from the start of its turn, so its timers may be a little early */
+		probe_follow(probe, probe->waiting == EV_READ ? PROBE_WAIT_READ : PROBE_WAIT_WRITE);
+}
+
+int probe_open(struct probe *probe, struct event_base *base, uint64_t delay_ms, uint64_t phase_ms)
+{
+	probe->kind = kinds[probe->config->type];
+	probe->base = base;
+	probe->fd = -1;
+	probe->phase = phase_ms * NS_PER_MS;
+	probe->next = now_ns() + delay_ms * NS_PER_MS;
+	probe->event = event_new(base, -1, 0, on_event, probe);
+	probe->state = calloc(1, probe->kind->state_size + 1);
+	if (probe->event && probe->state && !probe_wait(probe, 0, probe->next))
+		return 0;
+	probe_close(probe);
+	return -ENOMEM;
+}
+
+void probe_close(struct probe *probe)
+{
+	if (!probe->kind)
+		return;
+	if (probe->event)
+		event_free(probe->event);
+	if (probe->state)
+		probe_release(probe);
+	free(probe->state);
+	probe->event = NULL;
+	probe->state = NULL;
+	probe->kind = NULL;
+}

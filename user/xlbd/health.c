@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The set of checks: follows the model, keeps what is known. check.c runs them one by one. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "xlbd/health_private.h"
+
+/* Many checks made at once start this many a millisecond, so that no turn of the loop is full of them. */
+#define STARTS_PER_MS 4
+/* Changes of state are told together when they come within this time. */
+#define COALESCE_US   20000
+
+void check_key_fill(struct check_key *key, const char *group, const char *server,
+		    const struct xlb_addr *addr)
+{
+	memset(key, 0, sizeof(*key));
+	memcpy(key->group, group, strnlen(group, sizeof(key->group) - 1));
+	memcpy(key->server, server, strnlen(server, sizeof(key->server) - 1));
+	key->addr = *addr;
+}
+
+/* --- parameters of a check ------------------------------------------------------------------------ */
+
+static void config_done(struct health_check *config)
+{
+	free(config->method);
+	free(config->path);
+	free(config->host);
+	free(config->expect.ranges);
+	memset(config, 0, sizeof(*config));
+}
+
+/* strdup that lets NULL be NULL; false on lack of memory. */
+static bool text_copy(const char *text, char **ret)
+{
+	*ret = text ? strdup(text) : NULL;
+	return !text || *ret;
+}
+
+static int config_copy(const struct health_check *from, struct health_check *ret)
+{
+	size_t size = from->expect.count * sizeof(*from->expect.ranges);
+	struct health_check copy = *from;
+	bool copied;
+
+	copy.method = copy.path = copy.host = NULL;
+	copy.expect.ranges = malloc(size + 1);
+	copied = copy.expect.ranges && text_copy(from->method, &copy.method) &&
+		 text_copy(from->path, &copy.path) && text_copy(from->host, &copy.host);
+	if (!copied) {
+		config_done(&copy);
+		return -ENOMEM;
+	}
+	if (size)
+		memcpy(copy.expect.ranges, from->expect.ranges, size);
+	*ret = copy;
+	return 0;
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool config_equal(const struct health_check *a, const struct health_check *b)
+{
+	size_t size = a->expect.count * sizeof(*a->expect.ranges);
+
+	return a->type == b->type && a->port == b->port && a->interval == b->interval &&
+	       a->timeout == b->timeout && a->healthy_threshold == b->healthy_threshold &&
+	       a->unhealthy_threshold == b->unhealthy_threshold &&
+	       text_equal(a->method, b->method) && text_equal(a->path, b->path) &&
+	       text_equal(a->host, b->host) && a->expect.count == b->expect.count &&
+	       (!size || !memcmp(a->expect.ranges, b->expect.ranges, size));
+}
+
+/* --- checks --------------------------------------------------------------------------------------- */
+
+static struct check_group *group_find(const struct checker *checker, const char *name)
+{
+	struct check_group *group;
+
+	HASH_FIND_STR(checker->groups, name, group);
+	return group;
+}
+
+static struct check_group *group_get(struct checker *checker, const char *name)
+{
+	struct check_group *group = group_find(checker, name);
+
+	if (group)
+		return group;
+	group = calloc(1, sizeof(*group));
+	if (!group)
+		return NULL;
+	memcpy(group->name, name, strnlen(name, sizeof(group->name) - 1));
+	LIST_INIT(&group->checks);
+	HASH_ADD_STR(checker->groups, name, group);
+	return group;
+}
+
+static void group_drop_if_empty(struct checker *checker, struct check_group *group)
+{
+	if (!group || !LIST_EMPTY(&group->checks))
+		return;
+	HASH_DEL(checker->groups, group);
+	free(group);
+}
+
+static void check_free(struct check *check)
+{
+	struct checker *checker = check->checker;
+
+	probe_close(&check->probe);
+	LIST_REMOVE(check, member);
+	group_drop_if_empty(checker, group_find(checker, check->key.group));
+	HASH_DEL(checker->checks, check);
+	config_done(&check->config);
+	free(check);
+}
+
+static void on_verdict(struct probe *probe, enum probe_step step)
+{
+	static const struct timeval soon = { .tv_usec = COALESCE_US };
+	struct check *check = (struct check *)probe;
+	bool passed = step == PROBE_PASSED;
+
+	snprintf(check->reason, sizeof(check->reason), "%s", passed ? "" : probe->reason);
+	if (step == PROBE_SKIPPED)
+		return;
+	if (passed)
+		check->passed++;
+	else
+		check->failed++;
+	if (!health_feed(&check->machine, passed, check->config.healthy_threshold,
+			 check->config.unhealthy_threshold))
+		return;
+	check->since = (uint64_t)time(NULL);
+	if (!event_pending(check->checker->notify, EV_TIMEOUT, NULL))
+		event_add(check->checker->notify, &soon);
+}
+
+/* Starts the check at once, but one after the other if there are many; then spread over the interval. */
+static int check_start(struct check *check)
+{
+	uint64_t delay = check->checker->started++ / STARTS_PER_MS;
+	uint32_t interval = check->config.interval < UINT32_MAX ? (uint32_t)check->config.interval :
+								  UINT32_MAX;
+
+	check->probe.config = &check->config;
+	check->probe.addr = check->key.addr;
+	check->probe.port_h =
+		(uint16_t)(check->config.port ? check->config.port : check->server_port);
+	check->probe.verdict = on_verdict;
+	return probe_open(&check->probe, check->checker->base, delay,
+			  arc4random_uniform(interval) + 1);
+}
+
+static struct check *check_find(const struct checker *checker, const struct check_key *key)
+{
+	struct check *check;
+
+	HASH_FIND(hh, checker->checks, key, sizeof(*key), check);
+	return check;
+}
+
+static void check_recall(struct check *check)
+{
+	struct known *known;
+
+	HASH_FIND(hh, check->checker->known, &check->key, sizeof(check->key), known);
+	if (!known)
+		return;
+	check->machine.state = known->state;
+	check->machine.ever_up = known->ever_up;
+	check->since = known->since;
+}
+
+static int check_add(struct checker *checker, const struct check_key *key,
+		     const struct server_group *group, const struct server *server)
+{
+	struct check_group *owner = group_get(checker, key->group);
+	struct check *check = calloc(1, sizeof(*check));
+
+	if (!owner || !check || config_copy(&group->health_check, &check->config)) {
+		group_drop_if_empty(checker, owner);
+		free(check);
+		return -ENOMEM;
+	}
+	check->checker = checker;
+	check->key = *key;
+	check->server_port = server->port;
+	check->generation = checker->generation;
+	check->since = (uint64_t)time(NULL);
+	check_recall(check);
+	HASH_ADD(hh, checker->checks, key, sizeof(check->key), check);
+	LIST_INSERT_HEAD(&owner->checks, check, member);
+	if (!check_start(check))
+		return 0;
+	check_free(check);
+	return -ENOMEM;
+}
+
+/*
+ * Other parameters: checked anew at once, what is known stays. Another port of the server is another
+ * service, of which nothing is known.
+ */
+static int check_change(struct check *check, const struct server_group *group,
+			const struct server *server)
+{
+	struct health_check config;
+
+	if (config_copy(&group->health_check, &config))
+		return -ENOMEM;
+	if (check->server_port != server->port && !config.port) {
+		memset(&check->machine, 0, sizeof(check->machine));
+		check->since = (uint64_t)time(NULL);
+	}
+	check->machine.streak = 0;
+	check->server_port = server->port;
+	probe_close(&check->probe);
+	config_done(&check->config);
+	check->config = config;
+	return check_start(check);
+}
+
+static int configure_address(struct checker *checker, const struct server_group *group,
+			     const struct server *server, const struct xlb_addr *addr)
+{
+	struct check_key key;
+	struct check *check;
+
+	check_key_fill(&key, group->object.name, server->object.name, addr);
+	check = check_find(checker, &key);
+	if (!check)
+		return check_add(checker, &key, group, server);
+	check->generation = checker->generation;
+	if (check->probe.kind && config_equal(&check->config, &group->health_check) &&
+	    (check->server_port == server->port || check->config.port))
+		return 0;
+	return check_change(check, group, server);
+}
+
+static int configure_group(struct checker *checker, const struct server_group *group)
+{
+	const struct object *object;
+	uint32_t i;
+	int r = 0;
+
+	if (group->health_check.type == CHECK_NONE)
+		return 0;
+	TAILQ_FOREACH(object, &group->servers, link) {
+		const struct server *server = (const struct server *)object;
+
+		for (i = 0; !r && i < server->address.count; i++)
+			r = configure_address(checker, group, server, &server->address.addrs[i]);
+	}
+	return r;
+}
+
+int checker_configure(struct checker *checker, const struct model *model, struct xlb_err *err)
+{
+	struct check *check, *next;
+	const struct object *object;
+	int r = 0;
+
+	checker->generation++;
+	checker->started = 0;
+	TAILQ_FOREACH(object, &model->server_groups, link) {
+		r = configure_group(checker, (const struct server_group *)object);
+		if (r)
+			return xlb_err_set(err, XLB_ERR_FAILED, r,
+					   "out of memory for health checks");
+	}
+	HASH_ITER(hh, checker->checks, check, next) {
+		if (check->generation != checker->generation)
+			check_free(check);
+	}
+	checker_forget_known(checker);
+	return 0;
+}
+
+static void on_notify(evutil_socket_t fd, short what, void *arg)
+{
+	struct checker *checker = arg;
+
+	(void)fd;
+	(void)what;
+	checker->changed(checker->arg);
+}
+
+struct checker *checker_new(struct event_base *base, checker_changed changed, void *arg)
+{
+	struct checker *checker = calloc(1, sizeof(*checker));
+
+	if (!checker)
+		return NULL;
+	checker->base = base;
+	checker->changed = changed;
+	checker->arg = arg;
+	checker->notify = evtimer_new(base, on_notify, checker);
+	return checker->notify ? checker : checker_free(checker);
+}
+
+struct checker *checker_free(struct checker *checker)
+{
+	struct check *check, *next;
+
+	if (!checker)
+		return NULL;
+	HASH_ITER(hh, checker->checks, check, next) {
+		check_free(check);
+	}
+	checker_forget_known(checker);
+	if (checker->notify)
+		event_free(checker->notify);
+	free(checker);
+	return NULL;
+}
+
+int checker_status(const struct checker *checker, const char *group, const char *server,
+		   const struct xlb_addr *addr, struct check_status *ret)
+{
+	const struct check *check;
+	struct check_key key;
+
+	check_key_fill(&key, group, server, addr);
+	check = check_find(checker, &key);
+	if (!check)
+		return -ENOENT;
+	*ret = (struct check_status){
+		.health = check->machine.state,
+		.ever_up = check->machine.ever_up,
+		.since = check->since,
+		.passed = check->passed,
+		.failed = check->failed,
+	};
+	memcpy(ret->reason, check->reason, sizeof(ret->reason));
+	return 0;
+}
+
+bool checker_group_ever_up(const struct checker *checker, const char *group)
+{
+	const struct check_group *found = group_find(checker, group);
+	const struct check *check;
+
+	if (!found)
+		return false;
+	LIST_FOREACH(check, &found->checks, member)
+		if (check->machine.ever_up)
+			return true;
+	return false;
+}
