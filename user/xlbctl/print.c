@@ -141,8 +141,24 @@ static bool is_flat(const json_t *value)
 {
 	const json_t *first = json_is_array(value) ? json_array_get(value, 0) : value;
 
-	return !json_is_object(first) || json_object_get(first, "from") ||
-	       json_object_get(first, "group");
+	return !json_is_object(first) || !json_object_size(first) ||
+	       json_object_get(first, "from") || json_object_get(first, "group");
+}
+
+/* The value behind "key:", and the end of the line. */
+static void put_flat(FILE *out, const json_t *value)
+{
+	bool list = json_is_array(value);
+
+	if (json_is_object(value) && !json_object_size(value)) {
+		fputs(" {}\n", out);
+		return;
+	}
+	if (!json_is_null(value) && !(json_is_string(value) && !json_string_length(value)))
+		fputc(' ', out);
+	fputs(list ? "[" : "", out);
+	put_value(out, value, ", ");
+	fputs(list ? "]\n" : "\n", out);
 }
 
 static void put_map(FILE *out, const json_t *map, int indent, bool goes_on);
@@ -156,9 +172,7 @@ static void put_member(FILE *out, const char *key, const json_t *value, int inde
 
 	fprintf(out, "%s:", key);
 	if (is_flat(value)) {
-		fputs(list ? " [" : " ", out);
-		put_value(out, value, ", ");
-		fputs(list ? "]\n" : "\n", out);
+		put_flat(out, value);
 		return;
 	}
 	fputc('\n', out);
