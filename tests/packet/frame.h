@@ -39,7 +39,7 @@ struct frame {
 	uint8_t tcp_options; /* bytes */
 	bool no_checksum;    /* UDP */
 	uint16_t payload;    /* bytes */
-	uint8_t pattern;     /* first byte of the payload, the others count up */
+	uint16_t pattern;    /* first two bytes of the payload, the others count up */
 	uint16_t padding;    /* bytes behind the IP packet */
 };
 

@@ -1,2 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Packets that are broken, cut, or not for xlb. */
 #include "tests.h"
-const struct CMUnitTest malformed_tests[] = { {0} };
+
+#include <arpa/inet.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "talk.h"
+
+#define PROTOCOLS(protocol) \
+	(uint8_t protocol = IPPROTO_TCP; protocol; \
+	 protocol = protocol == IPPROTO_TCP ? IPPROTO_UDP : 0)
+
+static const uint8_t corpus_flags[] = { SYN, ACK, FIN | ACK, RST, SYN | ACK };
+
+/* Sends bytes and wants a drop for a reason, or PASS if there is none. */
+static void expect_refused(const char *what, const uint8_t *data, size_t length, enum xlb_reason reason)
+{
+	static struct outcome got;
+	uint64_t before = world_drops(reason);
+
+	world_send(data, length, &got);
+	if (got.verdict != (reason ? XDP_DROP : XDP_PASS))
+		fail_msg("%s, %zu bytes: verdict %u", what, length, got.verdict);
+	if (reason && world_drops(reason) != before + 1)
+		fail_msg("%s, %zu bytes: reason %d not counted", what, length, reason);
+	if (got.length != length || memcmp(got.data, data, length))
+		fail_msg("%s, %zu bytes: the frame was changed", what, length);
+}
+
+/* A talk with a flow, so that packets of both sides would be forwarded if they were whole. */
+static void talk_open(struct talk *talk, uint8_t family, uint8_t protocol, enum vip vip)
+{
+	const struct step step = FORWARD(CLIENT, SYN);
+	const char *fault;
+
+	talk_init(talk, family, protocol, WEB, vip);
+	fault = talk_step(talk, &step);
+	if (fault)
+		fail_msg("%s", fault);
+}
+
+static void with_options(struct frame *frame)
+{
+	frame->ip_options = 8;
+	frame->tcp_options = 12;
+	frame->extensions[0] = 0;
+	frame->extensions[1] = 60;
+	frame->extension_count = 2;
+}
+
+static void put16(uint8_t *at, size_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+/* The frame ends at every possible byte while its headers promise more. */
+static void test_cut(void **state)
+{
+	static uint8_t data[FRAME_MAX];
+	struct talk talk;
+
+	(void)state;
+	for BOTH_FAMILIES(family) for PROTOCOLS(protocol) for (int i = 0; i < 4; i++) {
+		struct frame frame;
+		size_t length, ip_end = family == XLB_IPV4 ? 34 : 54;
+
+		talk_open(&talk, family, protocol, VIP_OWN);
+		frame = talk_frame(&talk, i & 1 ? CLIENT : SERVER, ACK);
+		if (i & 2)
+			with_options(&frame);
+		length = frame_build(&frame, data);
+		for (size_t cut = ETH_HLEN; cut < length; cut++)
+			expect_refused("cut frame", data, cut,
+				       cut < ip_end ? XLB_DROP_NONE : XLB_DROP_BAD_PACKET);
+	}
+}
+
+/* The same, but the IP header agrees: only a cut in the payload of TCP leaves a packet to forward. */
+static void test_short(void **state)
+{
+	static uint8_t data[FRAME_MAX];
+	static struct outcome got;
+	struct talk talk;
+
+	(void)state;
+	for BOTH_FAMILIES(family) for PROTOCOLS(protocol) for (int i = 0; i < 4; i++) {
+		size_t ip_end = family == XLB_IPV4 ? 34 : 54, l4_end;
+		struct frame frame;
+
+		talk_open(&talk, family, protocol, VIP_OWN);
+		frame = talk_frame(&talk, i & 1 ? CLIENT : SERVER, ACK);
+		if (i & 2)
+			with_options(&frame);
+		l4_end = frame_l4_offset(&frame) + 20 + frame.tcp_options;
+		for (size_t cut = ip_end; cut < frame_build(&frame, data); cut++) {
+			if (family == XLB_IPV4)
+				put16(data + 16, cut - ETH_HLEN);
+			else
+				put16(data + 18, cut - ip_end);
+			if (protocol == IPPROTO_UDP || cut < l4_end) {
+				expect_refused("short packet", data, cut, XLB_DROP_BAD_PACKET);
+				continue;
+			}
+			world_send(data, cut, &got);
+			if (got.verdict != XDP_TX && got.verdict != XDP_REDIRECT)
+				fail_msg("%zu bytes: not forwarded", cut);
+		}
+	}
+}
+
+/* One field of a good packet to a VIP changed. */
+struct corruption {
+	const char *name;
+	uint8_t family;	  /* 0: both */
+	uint8_t protocol; /* 0: both */
+	enum { AT_LINK, AT_IP, AT_L4 } base;
+	size_t offset;
+	uint32_t size, value;
+	enum xlb_reason reason; /* none: passed */
+};
+
+static const struct corruption corruptions[] = {
+	{ "ethertype ARP", 0, 0, AT_LINK, 12, 2, ETH_P_ARP, XLB_DROP_NONE },
+	{ "ethertype VLAN", 0, 0, AT_LINK, 12, 2, ETH_P_8021Q, XLB_DROP_NONE },
+	{ "ethertype IPv6 on IPv4", XLB_IPV4, 0, AT_LINK, 12, 2, ETH_P_IPV6, XLB_DROP_NONE },
+	{ "ethertype IPv4 on IPv6", XLB_IPV6, 0, AT_LINK, 12, 2, ETH_P_IP, XLB_DROP_NONE },
+	{ "version 5", XLB_IPV4, 0, AT_IP, 0, 1, 0x55, XLB_DROP_NONE },
+	{ "version 0", XLB_IPV6, 0, AT_IP, 0, 1, 0x00, XLB_DROP_NONE },
+	{ "header length 0", XLB_IPV4, 0, AT_IP, 0, 1, 0x40, XLB_DROP_BAD_PACKET },
+	{ "header length 4", XLB_IPV4, 0, AT_IP, 0, 1, 0x44, XLB_DROP_BAD_PACKET },
+	{ "header length 15", XLB_IPV4, IPPROTO_UDP, AT_IP, 0, 1, 0x4f, XLB_DROP_BAD_PACKET },
+	{ "total length 0", XLB_IPV4, 0, AT_IP, 2, 2, 0, XLB_DROP_BAD_PACKET },
+	{ "total length 19", XLB_IPV4, 0, AT_IP, 2, 2, 19, XLB_DROP_BAD_PACKET },
+	{ "total length 20", XLB_IPV4, 0, AT_IP, 2, 2, 20, XLB_DROP_BAD_PACKET },
+	{ "total length 65535", XLB_IPV4, 0, AT_IP, 2, 2, 65535, XLB_DROP_BAD_PACKET },
+	{ "first fragment", XLB_IPV4, 0, AT_IP, 6, 2, 0x2000, XLB_DROP_FRAGMENT },
+	{ "last fragment", XLB_IPV4, 0, AT_IP, 6, 2, 0x0001, XLB_DROP_FRAGMENT },
+	{ "ICMP", XLB_IPV4, 0, AT_IP, 9, 1, IPPROTO_ICMP, XLB_DROP_NONE },
+	{ "SCTP", XLB_IPV4, 0, AT_IP, 9, 1, IPPROTO_SCTP, XLB_DROP_NONE },
+	{ "payload length 0", XLB_IPV6, 0, AT_IP, 4, 2, 0, XLB_DROP_BAD_PACKET },
+	{ "payload length 7", XLB_IPV6, 0, AT_IP, 4, 2, 7, XLB_DROP_BAD_PACKET },
+	{ "payload length 65535", XLB_IPV6, 0, AT_IP, 4, 2, 65535, XLB_DROP_BAD_PACKET },
+	{ "ICMPv6", XLB_IPV6, 0, AT_IP, 6, 1, IPPROTO_ICMPV6, XLB_DROP_NONE },
+	{ "no next header", XLB_IPV6, 0, AT_IP, 6, 1, IPPROTO_NONE, XLB_DROP_NONE },
+	{ "ESP", XLB_IPV6, 0, AT_IP, 6, 1, IPPROTO_ESP, XLB_DROP_NONE },
+	{ "data offset 0", 0, IPPROTO_TCP, AT_L4, 12, 1, 0x00, XLB_DROP_BAD_PACKET },
+	{ "data offset 4", 0, IPPROTO_TCP, AT_L4, 12, 1, 0x40, XLB_DROP_BAD_PACKET },
+	{ "data offset 15", 0, IPPROTO_TCP, AT_L4, 12, 1, 0xf0, XLB_DROP_BAD_PACKET },
+	{ "UDP length 0", 0, IPPROTO_UDP, AT_L4, 4, 2, 0, XLB_DROP_BAD_PACKET },
+	{ "UDP length 7", 0, IPPROTO_UDP, AT_L4, 4, 2, 7, XLB_DROP_BAD_PACKET },
+	{ "UDP length 65535", 0, IPPROTO_UDP, AT_L4, 4, 2, 65535, XLB_DROP_BAD_PACKET },
+};
+
+static void corrupt(uint8_t *data, const struct frame *frame, const struct corruption *row)
+{
+	static const size_t bases[] = { [AT_LINK] = 0, [AT_IP] = ETH_HLEN };
+	uint8_t *at = data + row->offset;
+
+	at += row->base == AT_L4 ? frame_l4_offset(frame) : bases[row->base];
+	if (row->size == 2)
+		put16(at, row->value);
+	else
+		*at = (uint8_t)row->value;
+}
+
+static void test_corrupt(void **state)
+{
+	static uint8_t data[FRAME_MAX];
+	struct talk talk;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(corruptions) / sizeof(corruptions[0]); i++)
+		for BOTH_FAMILIES(family) for PROTOCOLS(protocol) {
+			const struct corruption *row = &corruptions[i];
+			bool fragment = row->reason == XLB_DROP_FRAGMENT;
+			struct frame frame;
+			size_t length;
+
+			if ((row->family && row->family != family) ||
+			    (row->protocol && row->protocol != protocol))
+				continue;
+			talk_open(&talk, family, protocol, VIP_HOST);
+			frame = talk_frame(&talk, CLIENT, ACK);
+			frame.payload = 8; /* less than length fields can promise */
+			length = frame_build(&frame, data);
+			corrupt(data, &frame, row);
+			expect_refused(row->name, data, length, fragment ? XLB_DROP_NONE : row->reason);
+
+			frame.destination = addr_vip(VIP_OWN, family);
+			frame_build(&frame, data);
+			corrupt(data, &frame, row);
+			expect_refused(row->name, data, length, row->reason);
+
+			/* not for xlb: the host may make of it what it wants */
+			frame.destination = addr_server(WEB, family);
+			frame_build(&frame, data);
+			corrupt(data, &frame, row);
+			expect_refused(row->name, data, length, XLB_DROP_NONE);
+
+			/* of a server: fragments may be the host's */
+			frame = talk_frame(&talk, SERVER, ACK);
+			frame.payload = 8;
+			length = frame_build(&frame, data);
+			corrupt(data, &frame, row);
+			expect_refused(row->name, data, length, fragment ? XLB_DROP_NONE : row->reason);
+		}
+}
+
+/* IPv6 packets to a VIP by their extension headers. */
+struct chain {
+	const char *name;
+	uint8_t count, types[8];
+	uint16_t fragment;
+	uint8_t segments_left;
+	enum { CHAIN_FORWARDED, CHAIN_REFUSED } expect;
+	enum xlb_reason reason;
+};
+
+static const struct chain chains[] = {
+	{ "seven headers", 7, { 0, 60, 60, 60, 60, 60, 60 }, .expect = CHAIN_FORWARDED },
+	{ "eight headers", 8, { 0, 60, 60, 60, 60, 60, 60, 60 }, 0, 0, CHAIN_REFUSED, XLB_DROP_BAD_PACKET },
+	{ "routing header at its end", 1, { 43 }, .expect = CHAIN_FORWARDED },
+	{ "routing header to elsewhere", 1, { 43 }, 0, 1, CHAIN_REFUSED, XLB_DROP_NONE },
+	{ "whole packet as one fragment", 1, { 44 }, .expect = CHAIN_FORWARDED },
+	{ "first fragment", 1, { 44 }, 1, 0, CHAIN_REFUSED, XLB_DROP_FRAGMENT },
+	{ "last fragment", 1, { 44 }, 8, 0, CHAIN_REFUSED, XLB_DROP_FRAGMENT },
+	{ "fragment behind others", 3, { 0, 60, 44 }, 8, 0, CHAIN_REFUSED, XLB_DROP_FRAGMENT },
+	{ "mobility header", 1, { 135 }, 0, 0, CHAIN_REFUSED, XLB_DROP_NONE },
+};
+
+static void test_chains(void **state)
+{
+	static uint8_t data[FRAME_MAX];
+	struct talk talk;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
+		for PROTOCOLS(protocol) {
+			const struct chain *chain = &chains[i];
+			struct frame frame;
+			const char *fault;
+			size_t length;
+
+			talk_open(&talk, XLB_IPV6, protocol, VIP_OWN);
+			frame = talk_frame(&talk, CLIENT, ACK);
+			memcpy(frame.extensions, chain->types, sizeof(frame.extensions));
+			frame.extension_count = chain->count;
+			frame.fragment = chain->fragment;
+			frame.segments_left = chain->segments_left;
+			length = frame_build(&frame, data);
+			if (chain->expect == CHAIN_REFUSED) {
+				expect_refused(chain->name, data, length, chain->reason);
+				continue;
+			}
+			fault = talk_send(&talk, CLIENT, &frame, FORWARDED, XLB_DROP_NONE);
+			if (fault)
+				fail_msg("%s: %s", chain->name, fault);
+		}
+	/* a header that says to be longer than the packet */
+	talk_open(&talk, XLB_IPV6, IPPROTO_UDP, VIP_OWN);
+	struct frame frame = talk_frame(&talk, CLIENT, 0);
+
+	frame.extensions[0] = 60;
+	frame.extension_count = 1;
+	for (size_t size = 6; size < 256; size++) {
+		size_t length = frame_build(&frame, data);
+
+		data[ETH_HLEN + 41] = (uint8_t)size;
+		expect_refused("long extension header", data, length, XLB_DROP_BAD_PACKET);
+	}
+}
+
+/* Random bytes changed: never an unknown verdict, never a drop without a reason, never a passed packet changed. */
+static void test_random(void **state)
+{
+	static uint8_t data[FRAME_MAX];
+	static struct outcome got;
+	struct talk talks[4];
+	size_t count = 0;
+
+	(void)state;
+	srandom(1);
+	for BOTH_FAMILIES(family) for PROTOCOLS(protocol)
+		talk_open(&talks[count++], family, protocol, VIP_OWN);
+	for (int i = 0; i < 20000; i++) {
+		const struct talk *talk = &talks[random() % 4];
+		uint8_t flags = corpus_flags[(size_t)random() % sizeof(corpus_flags)];
+		struct frame frame = talk_frame(talk, random() % 2 ? CLIENT : SERVER, flags);
+		uint64_t before = world_drops_total();
+		bool refused;
+		size_t length;
+
+		if (random() % 2)
+			with_options(&frame);
+		length = frame_build(&frame, data);
+		for (long n = random() % 6; n >= 0; n--)
+			data[12 + (size_t)random() % (n % 2 ? 60 : length - 12)] = (uint8_t)random();
+		world_send(data, length, &got);
+		/* a RST is counted as a drop and sent */
+		refused = world_drops_total() != before;
+		if (got.verdict == XDP_ABORTED || got.verdict > XDP_REDIRECT ||
+		    world_drops_total() - before > 1 || (got.verdict == XDP_DROP) > refused ||
+		    (got.verdict == XDP_PASS && refused))
+			fail_msg("packet %d: verdict %u, drops %d", i, got.verdict, refused);
+		if (got.verdict == XDP_PASS &&
+		    (got.length != length || memcmp(got.data, data, length)))
+			fail_msg("packet %d: changed and passed", i);
+	}
+}
+
+const struct CMUnitTest malformed_tests[] = {
+	{ .name = "malformed: frames cut at every length", .test_func = test_cut },
+	{ .name = "malformed: packets short at every length", .test_func = test_short },
+	{ .name = "malformed: every field", .test_func = test_corrupt },
+	{ .name = "malformed: IPv6 extension headers", .test_func = test_chains },
+	{ .name = "malformed: random changes", .test_func = test_random },
+	{ 0 },
+};

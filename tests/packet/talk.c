@@ -49,7 +49,7 @@ struct frame talk_frame(const struct talk *talk, enum actor actor, uint8_t flags
 		.ack = 0x01020304,
 		.window = 512,
 		.payload = flags & SYN ? 0 : 37,
-		.pattern = (uint8_t)talk->client_port,
+		.pattern = talk->client_port,
 	};
 	const struct mapping *mapping = actor == OLD_SERVER ? &talk->before : &talk->now;
 
@@ -274,15 +274,14 @@ static const char *check_state(const struct talk *talk, uint32_t state)
 	return flow.state == state ? NULL : "the flow is in another state";
 }
 
-static const char *check_flows(uint32_t count)
+const char *talk_check_flows(uint32_t count)
 {
-	printf("# %u flows, %u locators, %u ports\n", world_flow_count(), world_reply_count(),
-	       world_ports_taken());
-	if (world_flow_count() != count)
-		return "another number of flows";
-	if (world_reply_count() != count)
-		return "another number of reply locators";
-	return world_ports_taken() == count ? NULL : "another number of SNAT ports taken";
+	uint32_t flows = world_flow_count(), replies = world_reply_count(), ports = world_ports_taken();
+
+	if (flows == count && replies == count && ports == count)
+		return NULL;
+	printf("# %u flows, %u locators, %u ports, %u wanted\n", flows, replies, ports, count);
+	return "flows, reply locators and SNAT ports taken do not agree";
 }
 
 static const char *step_between(struct talk *talk, const struct step *step)
@@ -312,7 +311,7 @@ static const char *step_between(struct talk *talk, const struct step *step)
 	case STATE:
 		return check_state(talk, step->arg);
 	case FLOWS:
-		return check_flows(step->arg);
+		return talk_check_flows(step->arg);
 	default:
 		return "unknown step";
 	}

@@ -92,6 +92,9 @@ const char *talk_send(struct talk *talk, enum actor actor, const struct frame *f
 /* One step; NULL or what is wrong. */
 const char *talk_step(struct talk *talk, const struct step *step);
 
+/* NULL if there are `count` flows, locators and ports taken. */
+const char *talk_check_flows(uint32_t count);
+
 /* How rows are written: who sends what (TCP flags), and what becomes of it. */
 #define FORWARD(actor, flags) \
 	{ \

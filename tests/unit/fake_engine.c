@@ -297,6 +297,12 @@ uint64_t engine_flows_total(const struct engine *engine)
 	return engine->flows;
 }
 
+const char *engine_warnings(const struct engine *engine)
+{
+	(void)engine;
+	return "";
+}
+
 const char *engine_trouble(const struct engine *engine)
 {
 	return engine->flows == 13 ? "the map is full" : "";

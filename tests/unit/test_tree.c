@@ -132,7 +132,7 @@ static void refused(void **state)
 		{ "# c\n%TAG ! x\n---\na: 1\n", 2, 1, 8, "directives" },
 		{ "%FOO\n---\na: 1\n", 1, 1, 4, "directives" },
 		{ "a: 1\n%FOO\n", 2, 1, 4, "directives" },
-		{ "a: 1\n---\nb: 1\n", 2, 1, 3, "second document" },
+		{ "a: 1\n---\nb: 1\n", 2, 1, 1, "second document" },
 		{ "a: 1\n...\nb", 2, 1, 1, "second document" },
 		{ "a: 1\nb: 2\na: 3\n", 3, 1, 1, "duplicate key \"a\", first at line 1, column 1" },
 		{ "x: {a: 1, \"a\": 2}\n", 1, 11, 3, "duplicate key \"a\", first at line 1, column 5" },

@@ -17,7 +17,7 @@
 #include "base/err.h"
 
 #define TREE_MAX_DEPTH 32
-#define TREE_MAX_NODES 500000
+#define TREE_MAX_NODES 300000
 #define TREE_MAX_BYTES (64U << 20)
 
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };

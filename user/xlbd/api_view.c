@@ -46,6 +46,17 @@ void view_problem(struct view *view, enum problem_level level, const char *comma
 					text, "command", command));
 }
 
+/* Works, but may surprise. What is a problem of its own (FAIL-OPEN) is told by it. */
+static void warning_problems(struct view *view)
+{
+	AUTO_FREE char *text = strdup(engine_warnings(view->engine));
+	char *line, *rest = text;
+
+	while ((line = strsep(&rest, "\n")))
+		if (*line && !strstr(line, "FAIL-OPEN"))
+			view_problem(view, PROBLEM_INFO, NULL, "%s", line);
+}
+
 void view_finish_problems(struct view *view, const struct paths *paths)
 {
 	const char *trouble = engine_trouble(view->engine);
@@ -63,6 +74,7 @@ void view_finish_problems(struct view *view, const struct paths *paths)
 	if (left)
 		view_problem(view, PROBLEM_WARNING, "xlbctl confirm",
 			     "the last attach is undone in %u s unless confirmed", left);
+	warning_problems(view);
 	if (engine_file_differs(view->engine)) {
 		snprintf(command, sizeof(command), "xlbctl diff %s", paths->config_file);
 		view_problem(view, PROBLEM_INFO, command,

@@ -17,12 +17,12 @@ struct address_view {
 	struct check_status check;
 };
 
-/* A server as a whole: `best` is the address whose health counts. */
+/* A server as a whole, with its healthiest and its least healthy address. */
 struct server_view {
 	const struct server_group *group;
 	const struct server *server;
 	struct address_view addresses[2];
-	uint32_t count, best;
+	uint32_t count, best, worst;
 	uint64_t flows;
 };
 
@@ -60,6 +60,9 @@ static void look_at_server(struct view *view, const struct server *server, struc
 		if (health_rank(address->check.health) >
 		    health_rank(ret->addresses[ret->best].check.health))
 			ret->best = i;
+		if (health_rank(address->check.health) <
+		    health_rank(ret->addresses[ret->worst].check.health))
+			ret->worst = i;
 	}
 }
 
@@ -127,6 +130,9 @@ static const char *state_word(const struct server_view *server)
 		return "draining";
 	if (!server->server->enabled)
 		return "disabled";
+	if (server->addresses[server->best].check.health == HEALTH_UP &&
+	    server->addresses[server->worst].check.health != HEALTH_UP)
+		return "partial";
 	return health_word(server->addresses[server->best].check.health);
 }
 
@@ -206,18 +212,21 @@ static json_t *address_json(struct view *view, const struct server_view *server,
 
 static void server_problems(struct view *view, const struct server_view *server, const char *state)
 {
-	const struct check_status *check = &server->addresses[server->best].check;
+	const struct address_view *worst = &server->addresses[server->worst];
+	const struct check_status *check = &worst->check;
 	const char *group = server->group->object.name, *name = server->server->object.name;
+	bool partial = !strcmp(state, "partial");
 	uint64_t now = (uint64_t)time(NULL);
 	char command[200], since[32] = "";
 
-	if (strcmp(state, "down"))
+	if (strcmp(state, "down") && !(partial && check->health == HEALTH_DOWN))
 		return;
 	if (check->since && check->since <= now)
 		snprintf(since, sizeof(since), " for %" PRIu64 " s", now - check->since);
 	snprintf(command, sizeof(command), "xlbctl server show %s %s", group, name);
-	view_problem(view, PROBLEM_ERROR, command, "group %s: server %s is down%s%s%s", group, name,
-		     since, check->reason[0] ? ": " : "", check->reason);
+	view_problem(view, PROBLEM_ERROR, command, "group %s: server %s%s%s is down%s%s%s", group, name,
+		     partial ? " at " : "", partial ? worst->text : "", since,
+		     check->reason[0] ? ": " : "", check->reason);
 }
 
 json_t *view_server(struct view *view, const struct object *object)
@@ -235,7 +244,7 @@ json_t *view_server(struct view *view, const struct object *object)
 
 	look_at_server(view, server, &seen);
 	group = look_at_group(view, seen.group);
-	check = &seen.addresses[seen.best].check;
+	check = &seen.addresses[seen.worst].check;
 	state = state_word(&seen);
 	if (group->receiving_weight && receives(group, &seen))
 		share = 100.0 * server->weight / (double)group->receiving_weight;
@@ -245,7 +254,7 @@ json_t *view_server(struct view *view, const struct object *object)
 		json_array_append_new(addresses, address_json(view, &seen, &seen.addresses[i]));
 	server_problems(view, &seen, state);
 	return json_pack("{s:s, s:s, s:I, s:s, s:s?, s:f, s:o}", "health",
-			 health_word(check->health), "state", state, "flows",
+			 health_word(seen.addresses[seen.best].check.health), "state", state, "flows",
 			 (json_int_t)seen.flows, "reason", check->reason, "since",
 			 since[0] ? since : NULL, "weight_percent", share, "addresses", addresses);
 }

@@ -283,6 +283,7 @@ struct engine *engine_close(struct engine *engine)
 	ids_free(engine->ids);
 	free(engine->host_ports.ranges);
 	free(engine->sockets);
+	free(engine->warnings);
 	free(engine);
 	return NULL;
 }
@@ -368,4 +369,9 @@ bool engine_group_fails_open(const struct engine *engine, const char *group)
 	struct world world = engine_world((struct engine *)engine, false, false);
 
 	return configured && compile_fails_open(configured, &world);
+}
+
+const char *engine_warnings(const struct engine *engine)
+{
+	return engine->warnings ? engine->warnings : "";
 }

@@ -32,6 +32,7 @@ struct change {
 	struct model_changes diff;
 	struct ids *ids;
 	struct compiled compiled;
+	char *new_warnings;
 	struct plan plan;
 	uint64_t flows_affected, flows_refused;
 	struct xlb_err err;
@@ -46,9 +47,30 @@ static struct change *change_free(struct change *change)
 	free(change->diff.lines);
 	ids_free(change->ids);
 	compiled_done(&change->compiled);
+	free(change->new_warnings);
 	plan_done(&change->plan);
 	free(change);
 	return NULL;
+}
+
+/* The lines of `now` that are not in `before`: what this change is to be warned of. NULL on lack of memory. */
+static char *new_lines(const char *now, const char *before)
+{
+	char *text = strdup(now), *line, *rest = text, *fresh;
+	size_t size;
+	FILE *out;
+
+	if (!text)
+		return NULL;
+	out = open_memstream(&fresh, &size);
+	while (out && (line = strsep(&rest, "\n")))
+		if (*line && !strstr(before, line))
+			fprintf(out, "%s\n", line);
+	free(text);
+	if (!out)
+		return NULL;
+	fclose(out);
+	return fresh;
 }
 
 /* Reports, frees and goes on with the next. */
@@ -61,7 +83,7 @@ static void change_finish(struct engine *engine, struct change *change)
 		.removed = change->diff.removed,
 		.flows_affected = change->flows_affected,
 		.changes = change->diff.lines ? change->diff.lines : "",
-		.warnings = change->compiled.warnings ? change->compiled.warnings : "",
+		.warnings = change->new_warnings ? change->new_warnings : "",
 	};
 
 	TAILQ_REMOVE(&engine->changes, change, link);
@@ -184,6 +206,8 @@ static int prepare(struct engine *engine, struct change *change)
 	if (!change->ids)
 		return xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	r = compile(change->next, change->ids, &world, &change->compiled, &change->err);
+	if (!r)
+		change->new_warnings = new_lines(change->compiled.warnings, engine->warnings ? engine->warnings : "");
 	if (!r && change->by_user)
 		r = check_consent(engine, change);
 	if (!r && engine->host_stale) {
@@ -315,6 +339,8 @@ static void adopt(struct engine *engine, struct change *change)
 	engine->model = TAKE(change->next);
 	ids_free(engine->ids);
 	engine->ids = TAKE(change->ids);
+	free(engine->warnings);
+	engine->warnings = TAKE(change->compiled.warnings);
 	engine_index_names(engine);
 	engine_announce(engine, &change->plan);
 	if (change->by_user) {

@@ -52,6 +52,7 @@ struct engine {
 	char origin[256];
 	struct rows present;	 /* what the sinks hold */
 	uint64_t saved_version;	 /* ids_version of the state file */
+	char *warnings; /* of the last compile, lines */
 	char trouble[768];
 	struct live_name *live_names;
 
