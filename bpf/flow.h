@@ -15,8 +15,8 @@
 /* errno numbers are not in the BPF side's headers */
 #define FLOW_ENOENT 2
 #define FLOW_EAGAIN 11
-#define FLOW_EBUSY 16
-#define FLOW_EEXIST 17
+#define FLOW_EBUSY  16 /* this CPU was interrupted while it held the bucket's lock */
+#define FLOW_EEXIST 17 /* the key is taken */
 
 static __always_inline __u32 flow_now(void)
 {
@@ -86,10 +86,16 @@ static __always_inline void flow_learn_reply(struct xlb_flow *flow, struct xlb_n
 		*reply = from.word;
 }
 
-/* 0, -FLOW_EEXIST, or another negative number if there is no room. */
+/* 0, -FLOW_EEXIST, or what flow_insert_reason says. */
 static __always_inline long flow_insert(const struct xlb_flow_key *key, const struct xlb_flow *flow)
 {
 	return bpf_map_update_elem(&flows, key, flow, BPF_NOEXIST);
+}
+
+/* Kernels before 6.4 refuse an insert that interrupts one on the same CPU; the sender will try again. */
+static __always_inline int flow_insert_reason(long error)
+{
+	return error == -FLOW_EBUSY ? -XLB_DROP_FLOW_BUSY : -XLB_DROP_FLOW_TABLE_FULL;
 }
 
 static __always_inline void flow_remove(const struct xlb_flow_key *key)

@@ -127,9 +127,9 @@ static __always_inline int fullnat_port_take(const struct xlb_flow_key *key,
 		r = reply_insert(&reply, key);
 		if (!r)
 			return 0;
-		snat_port_release(record->bitmap, (__u16)port);
+		snat_port_release(record->bitmap, (__u32)port);
 		if (r != -FLOW_EEXIST)
-			return -XLB_DROP_FLOW_TABLE_FULL;
+			return flow_insert_reason(r);
 	}
 	return -XLB_DROP_SNAT_EXHAUSTED;
 }
@@ -138,7 +138,7 @@ static __always_inline int fullnat_port_take(const struct xlb_flow_key *key,
  * The same from a flow that is closed and only waits for its port to be safe again: a few ports of the
  * pools are looked at. Its record goes, so this makes room in the flow table too.
  */
-static __always_inline bool fullnat_port_steal(const struct xlb_flow_key *key,
+static __attribute__((noinline)) bool fullnat_port_steal(const struct xlb_flow_key *key,
 					       const struct xlb_server *server,
 					       struct xlb_flow *record)
 {
@@ -156,7 +156,7 @@ static __always_inline bool fullnat_port_steal(const struct xlb_flow_key *key,
 			pool = 0;
 		next = pool + 1;
 		reply.snat = server->pools[pool].snat;
-		reply.snat_port = bpf_htons(snat_port_random(server->pools[pool].bitmap));
+		reply.snat_port = bpf_htons((__u16)snat_port_random(server->pools[pool].bitmap));
 		found = reply_find(&reply);
 		if (!found)
 			continue;
@@ -210,7 +210,7 @@ static __always_inline int fullnat_create(struct packet *pkt, const struct xlb_f
 		snat_port_release(record->bitmap, bpf_ntohs(record->snat_port));
 		if (error == -FLOW_EEXIST)
 			break;
-		r = -XLB_DROP_FLOW_TABLE_FULL;
+		r = flow_insert_reason(error);
 	}
 	if (error != -FLOW_EEXIST)
 		return r;

@@ -8,6 +8,9 @@
 
 #define SNAT_TRIES 16
 
+/* A global function: the verifier looks at it once, not at every place that calls it in every loop. */
+#define SNAT_GLOBAL __attribute__((noinline))
+
 static __always_inline struct xlb_snat *snat_find(__u32 id)
 {
 	return bpf_map_lookup_elem(&snats, &id);
@@ -65,9 +68,8 @@ static __always_inline __u32 snat_bit_from(__u64 bits, __u32 start)
 /*
  * Takes a free port (host order) of a bitmap; 0 if 16 words have none, or the bitmap does not exist. Random
  * words, as the ports in the middle of the usual range belong to the host; a small pool is tried whole.
- * A global function: the verifier looks at its loop once, not once for every pool.
  */
-__attribute__((noinline)) int snat_port_take(__u32 bitmap)
+SNAT_GLOBAL int snat_port_take(__u32 bitmap)
 {
 	struct snat_range range = snat_range_of(bitmap);
 	__u32 first = range.from / 64, count = range.to / 64 - first + 1;
@@ -92,20 +94,22 @@ __attribute__((noinline)) int snat_port_take(__u32 bitmap)
 	return 0;
 }
 
-/* Any port of the pool's range, taken or not. */
-static __always_inline __u16 snat_port_random(__u32 bitmap)
+/* Any port (host order) of the pool's range, taken or not. */
+SNAT_GLOBAL int snat_port_random(__u32 bitmap)
 {
 	struct snat_range range = snat_range_of(bitmap);
 
-	return (__u16)(range.from + bpf_get_prandom_u32() % (range.to - range.from + 1));
+	return (int)((range.from + bpf_get_prandom_u32() % (range.to - range.from + 1)) & 0xffff);
 }
 
-static __always_inline void snat_port_release(__u32 bitmap, __u16 port_h)
+/* Gives a port (host order) back. */
+SNAT_GLOBAL int snat_port_release(__u32 bitmap, __u32 port_h)
 {
-	__u64 *word = snat_word(bitmap, port_h / 64);
+	__u64 *word = snat_word(bitmap, (port_h & 0xffff) / 64);
 
 	if (word)
 		__sync_fetch_and_and(word, ~(1ULL << port_h % 64));
+	return 0;
 }
 
 #endif

@@ -133,6 +133,11 @@ state_is() {
 	in_ns lb xlbctl --json show server "$1" "$2" | grep -qE "\"state\": ?\"$3\""
 }
 
+# time_is MICROSECONDS: whether it is that late
+time_is() {
+	[ "${EPOCHREALTIME/[.,]/}" -ge "$1" ]
+}
+
 finish() {
 	local status=$?
 	if [ $keep = 1 ] && [ $status = 0 ]; then
@@ -227,6 +232,8 @@ killed=${EPOCHREALTIME/[.,]/}
 expect "web2 is not noticed to be down" wait_for 5 state_is web web2 down
 say "found dead after $(((${EPOCHREALTIME/[.,]/} - killed) / 1000)) ms"
 xlb list server web
+# what is promised: two checks, 500 ms apart and 500 ms each to answer, and half a second
+wait_for 3 time_is $((killed + 2000000))
 who_answers 60
 expect "the dead server still gets requests" between web2 0 0
 lab_web web2

@@ -105,8 +105,8 @@ drops() {
 # The server side is tests/tools/echo.
 conversation() {
 	coproc TALK { in_ns client "$LAB_TOOLS/ask" -i -t "${TALK_TIMEOUT:-1000}" "$@" 3>&-; }
-	# copies: the names of a coprocess vanish with it
-	exec {talk_in}>&"${TALK[1]}" {talk_out}<&"${TALK[0]}"
+	# moved: the names of a coprocess vanish with it
+	exec {talk_in}>&"${TALK[1]}-" {talk_out}<&"${TALK[0]}-"
 }
 
 talk() {
@@ -119,6 +119,23 @@ talk() {
 end_conversation() {
 	exec {talk_in}>&- {talk_out}<&-
 	wait "$TALK_PID" 2>/dev/null || true
+}
+
+# --- load ------------------------------------------------------------------------------------------
+
+# wrk_start SECONDS: 64 keep-alive connections to the VIP, in the background. wrk_end waits for their end,
+# fails unless all went well, and leaves their number in wrk_requests.
+wrk_start() {
+	in_ns client wrk -t2 -c64 -d"$1s" "http://$LAB_VIP4/" >"$LAB_DIR/wrk.out" 3>&- &
+	wrk_pid=$!
+}
+
+wrk_end() {
+	wait "$wrk_pid"
+	cat "$LAB_DIR/wrk.out"
+	wrk_requests=$(sed -n 's/^ *\([0-9]*\) requests in.*/\1/p' "$LAB_DIR/wrk.out")
+	# wrk prints these lines only if there was something to count
+	! grep -qE 'Socket errors|Non-2xx' "$LAB_DIR/wrk.out"
 }
 
 # --- assertions --------------------------------------------------------------------------------------

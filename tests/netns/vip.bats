@@ -27,6 +27,11 @@ addresses() {
 	in_ns lb ip -o address show dev front
 }
 
+# lacks ADDRESS: whether it is not there
+lacks() {
+	[[ "$(addresses)" != *" $1/"* ]]
+}
+
 has_vips() {
 	[ "$(addresses | grep -cE " ($LAB_VIP4/32|$LAB_VIP6/128) ")" = 2 ]
 }
@@ -79,7 +84,7 @@ has_vips() {
 	equal "requests" "$(ask -n 10 http "$LAB_OTHER_VIP4" 80)" "web1 10"
 	xlb rm lb edge --yes --now
 	[[ "$(addresses)" == *"$LAB_OTHER_VIP4/32"* ]]
-	[[ "$(addresses)" != *"$LAB_VIP6/128"* ]]
+	wait_for 3 lacks "$LAB_VIP6"
 	in_ns lb ip address del "$LAB_OTHER_VIP4/32" dev front
 }
 
@@ -88,12 +93,13 @@ has_vips() {
 	lab_kill xlbd KILL
 	lab_xlbd
 	xlb rm lb edge --yes --now
-	[[ "$(addresses)" != *"$LAB_VIP4/32"* ]]
+	wait_for 3 lacks "$LAB_VIP4"
 }
 
 @test "neighbours learn a VIP's MAC when it is put" {
 	apply_config weights=100
 	xlb rm lb edge --yes --now
+	wait_for 3 lacks "$LAB_VIP4"
 	in_ns client ip neighbour replace "$LAB_VIP4" lladdr 02:00:00:00:99:99 dev eth0 nud stale
 	apply_config weights=100
 	wait_for 3 announced
@@ -106,5 +112,5 @@ announced() {
 @test "address_management: none leaves addresses alone" {
 	config weights=100 | sed 's/    addresses:/    address_management: none\n&/' >"$LAB_DIR/test.yaml"
 	xlb apply "$LAB_DIR/test.yaml" --yes --now
-	[[ "$(addresses)" != *"$LAB_VIP4/32"* ]]
+	wait_for 3 lacks "$LAB_VIP4"
 }

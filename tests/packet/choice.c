@@ -1,2 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Which listener and which server: the program against naive code, on random input. */
 #include "tests.h"
-const struct CMUnitTest choice_tests[] = { {0} };
+
+#include <arpa/inet.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ports.h"
+#include "talk.h"
+#include "xlb/hash.h"
+
+static uint32_t random_below(uint32_t n)
+{
+	return (uint32_t)random() % n;
+}
+
+/* Who got the packet, by its destination: SERVICE_NONE if it was dropped for no_listener. */
+static enum service receiver(const struct outcome *got, uint8_t family)
+{
+	const uint8_t *at = got->data + (family == XLB_IPV4 ? 30 : 38);
+
+	if (got->verdict == XDP_DROP)
+		return SERVICE_NONE;
+	if (got->verdict != XDP_REDIRECT && got->verdict != XDP_TX)
+		fail_msg("verdict %u", got->verdict);
+	for (enum service service = WEB; service < SERVICE_COUNT; service++) {
+		struct xlb_addr server = addr_server(service, family);
+
+		if (!memcmp(at, server.bytes + (family == XLB_IPV4 ? 12 : 0), family == XLB_IPV4 ? 4 : 16))
+			return service;
+	}
+	fail_msg("the packet went to nobody");
+	return SERVICE_NONE;
+}
+
+static enum service send_from(const struct talk *talk, const struct xlb_addr *client, uint16_t client_port,
+			      uint16_t port)
+{
+	static uint8_t data[FRAME_MAX];
+	static struct outcome got;
+	struct frame frame = talk_frame(talk, CLIENT, SYN);
+
+	frame.source = *client;
+	frame.source_port = client_port;
+	frame.destination_port = port;
+	world_send(data, frame_build(&frame, data), &got);
+	return receiver(&got, talk->family);
+}
+
+static void put_content(enum table_id table, const void *key, const void *content, size_t size)
+{
+	static uint64_t next = 1ULL << 32;
+	struct sink *sink = datapath_sink(world_datapath());
+	struct row row = { .table = table };
+	struct row_hash hash = { next++ };
+	struct xlb_err err = {};
+
+	memcpy(row.key, key, tables[table].key_size);
+	memcpy(row.value, &hash, sizeof(hash));
+	if (sink->put(sink, &row, content, size, &err) < 0)
+		fail_msg("put %s: %s", tables[table].word, err.text);
+}
+
+/* Slot by slot, the server is the one that hash.h and the table say. */
+static void test_hash(void **state)
+{
+	static const enum service servers[] = { WEB, SPARE, ONE_ARM };
+	AUTO_FREE struct content_maglev *content = malloc(sizeof(*content));
+	uint32_t met[SERVICE_COUNT] = {};
+	struct talk talk;
+
+	(void)state;
+	assert_non_null(content);
+	srandom(2);
+	for BOTH_FAMILIES(family) {
+		struct row_maglev_key key = { WEB, family };
+		struct xlb_addr vip = addr_vip(VIP_OWN, family);
+
+		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
+			content->slot[i] = (uint16_t)id_server(servers[random_below(3)], family);
+		put_content(TABLE_MAGLEV, &key, content, sizeof(*content));
+		for (int i = 0; i < 600; i++) {
+			uint8_t protocol = random() % 2 ? IPPROTO_TCP : IPPROTO_UDP;
+			struct xlb_addr client = addr_client(family);
+			uint16_t port = (uint16_t)random_below(65536);
+			uint32_t slot;
+
+			client.bytes[14] = (uint8_t)random();
+			client.bytes[15] = (uint8_t)random();
+			talk_init(&talk, family, protocol, WEB, VIP_OWN);
+			slot = xlb_maglev_slot(xlb_hash_tuple(&client, htons(port), &vip,
+							      htons(service_port(WEB)), protocol));
+			for (enum service want = WEB; want < SERVICE_COUNT; want++)
+				if (id_server(want, family) == content->slot[slot]) {
+					assert_int_equal(send_from(&talk, &client, port, 80), want);
+					met[want]++;
+				}
+		}
+	}
+	for (int i = 0; i < 3; i++)
+		assert_in_range(met[servers[i]], 300, 500);
+}
+
+/* Clients of neighbouring addresses and ports spread over all slots: the hash has no pattern. */
+static void test_hash_spread(void **state)
+{
+	static uint32_t buckets[256];
+	struct xlb_addr vip = addr_vip(VIP_OWN, XLB_IPV4), client = addr_client(XLB_IPV4);
+	const uint32_t rounds = 1 << 20;
+
+	(void)state;
+	memset(buckets, 0, sizeof(buckets));
+	for (uint32_t i = 0; i < rounds; i++) {
+		uint32_t slot;
+
+		client.bytes[14] = (uint8_t)(i >> 12);
+		client.bytes[15] = (uint8_t)(i >> 4 & 0xf0);
+		slot = xlb_maglev_slot(xlb_hash_tuple(&client, htons((uint16_t)(1024 + (i & 0xff))), &vip,
+						      htons(80), IPPROTO_TCP));
+		buckets[slot * 256ULL / XLB_MAGLEV_SLOTS]++;
+	}
+	for (int i = 0; i < 256; i++)
+		assert_in_range(buckets[i], rounds / 256 * 9 / 10, rounds / 256 * 11 / 10);
+}
+
+#define RULES 12
+
+/* Rules of one class do not overlap; ranges are cut at high bytes now and then. */
+static uint32_t rules_make(struct port_rule rules[RULES])
+{
+	static const enum service listeners[] = { WEB, SPARE, ONE_ARM };
+	uint32_t count = 0, from = 1;
+
+	for (int i = 0; i < 5 && from < 60000; i++) {
+		uint32_t to = from + random_below(i % 2 ? 300 : 9000);
+
+		if (random() % 3 == 0)
+			to |= 0xff;
+		rules[count++] = (struct port_rule){ (uint16_t)from, (uint16_t)to, PORT_RANGE,
+						     id_listener(listeners[i % 3], IPPROTO_UDP) };
+		from = to + 1 + random_below(2000);
+	}
+	for (uint32_t port = 1 + random_below(9000); port < 65536 && count < RULES - 1;
+	     port += 1 + random_below(20000))
+		rules[count++] = (struct port_rule){ (uint16_t)port, (uint16_t)port, PORT_EXACT,
+						     id_listener(listeners[port % 3], IPPROTO_UDP) };
+	if (random() % 2)
+		rules[count++] = (struct port_rule){ 1, 65535, PORT_ANY,
+						     id_listener(SPARE, IPPROTO_UDP) };
+	return count;
+}
+
+static uint32_t naive_match(const struct port_rule *rules, uint32_t count, uint16_t port)
+{
+	const struct port_rule *best = NULL;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (port >= rules[i].from && port <= rules[i].to &&
+		    (!best || rules[i].class > best->class))
+			best = &rules[i];
+	return best ? best->listener : 0;
+}
+
+/* Ports that matter: at the edges of rules, or any. */
+static uint16_t port_pick(const struct port_rule *rules, uint32_t count)
+{
+	const struct port_rule *rule = &rules[random_below(count)];
+	uint32_t pick = random_below(5);
+	uint16_t ports[] = { rule->from, rule->to, (uint16_t)(rule->from - 1), (uint16_t)(rule->to + 1),
+			     (uint16_t)random() };
+
+	return ports[pick] ? ports[pick] : 1;
+}
+
+static void test_ports(void **state)
+{
+	struct row_port_set_key key = { id_vip(VIP_OWN, XLB_IPV4), IPPROTO_UDP };
+	struct xlb_addr client = addr_client(XLB_IPV4);
+	struct port_rule rules[RULES];
+	struct talk talk;
+
+	(void)state;
+	srandom(3);
+	talk_init(&talk, XLB_IPV4, IPPROTO_UDP, WEB, VIP_OWN);
+	for (int round = 0; round < 30; round++) {
+		uint32_t count = rules_make(rules);
+		AUTO_FREE struct content_port_set *content = NULL;
+		size_t size;
+
+		assert_int_equal(ports_build(rules, count, &content, &size), 0);
+		put_content(TABLE_PORT_SET, &key, content, size);
+		datapath_settle(world_datapath());
+		for (int i = 0; i < 100; i++) {
+			uint16_t port = port_pick(rules, count);
+			uint32_t want = naive_match(rules, count, port);
+			enum service got = send_from(&talk, &client, (uint16_t)(1024 + i), port);
+
+			if ((got ? id_listener(got, IPPROTO_UDP) : 0) != want)
+				fail_msg("port %u: listener %u wanted, service %d got", port, want, got);
+		}
+		world_end_flows(FLOW_DELETE);
+	}
+}
+
+/* A source that is an address of xlb would make packets go in circles. */
+static void test_own_source(void **state)
+{
+	(void)state;
+	for BOTH_FAMILIES(family) {
+		struct frame frame;
+		const char *fault;
+		struct talk talk;
+
+		talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
+		frame = talk_frame(&talk, CLIENT, 0);
+		for (int i = 0; i < 2; i++) {
+			frame.source = i ? addr_snat(family, 0) : addr_vip(VIP_OWN, family);
+			fault = talk_send(&talk, CLIENT, &frame, DROPPED, XLB_DROP_HAIRPIN);
+			if (fault)
+				fail_msg("%s", fault);
+		}
+	}
+}
+
+/* Two VIPs, one client address and port, the same servers: each reply comes from its own VIP. */
+static void test_two_vips(void **state)
+{
+	(void)state;
+	for BOTH_FAMILIES(family) {
+		struct talk talks[2];
+		const char *fault;
+
+		for (int i = 0; i < 2; i++)
+			talk_init(&talks[i], family, IPPROTO_UDP, WEB, i ? VIP_HOST : VIP_OWN);
+		talks[1].client_port = talks[0].client_port;
+		for (int i = 0; i < 8; i++) {
+			struct talk *talk = &talks[i % 2];
+			enum actor actor = i / 2 % 2 ? SERVER : CLIENT;
+			struct frame frame = talk_frame(talk, actor, 0);
+
+			fault = talk_send(talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+			if (fault)
+				fail_msg("%s", fault);
+		}
+		assert_int_not_equal(talks[0].now.snat_port, talks[1].now.snat_port);
+	}
+}
+
+/* Random packets of one flow, both ways: whole frames compared, so every checksum update is. */
+static void test_checksums(void **state)
+{
+	(void)state;
+	srandom(4);
+	for BOTH_FAMILIES(family) for (int proto = 0; proto < 2; proto++) {
+		uint8_t protocol = proto ? IPPROTO_TCP : IPPROTO_UDP;
+		const struct step open = FORWARD(CLIENT, SYN);
+		const char *fault;
+		struct talk talk;
+
+		talk_init(&talk, family, protocol, WEB, VIP_OWN);
+		fault = talk_step(&talk, &open);
+		for (int i = 0; i < 400 && !fault; i++) {
+			enum actor actor = random() % 2 ? CLIENT : SERVER;
+			struct frame frame = talk_frame(&talk, actor, ACK);
+
+			frame.ttl = (uint8_t)(2 + random_below(254));
+			frame.ip_id = (uint16_t)random();
+			frame.seq = (uint32_t)random();
+			frame.payload = (uint16_t)random_below(1200);
+			frame.pattern = (uint16_t)random();
+			fault = talk_send(&talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+		}
+		if (fault)
+			fail_msg("%s", fault);
+	}
+}
+
+/* A UDP checksum that comes out as 0 is sent as 0xffff: 0 would say that there is none. */
+static void test_udp_zero(void **state)
+{
+	static uint8_t data[FRAME_MAX];
+	static struct outcome got;
+	const struct step open = FORWARD(CLIENT, 0);
+
+	(void)state;
+	for BOTH_FAMILIES(family) for (int i = 0; i < 2; i++) {
+		enum actor actor = i ? SERVER : CLIENT;
+		struct frame frame;
+		const char *fault;
+		struct talk talk;
+		size_t at;
+
+		talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
+		assert_null(talk_step(&talk, &open));
+		frame = talk_frame(&talk, actor, 0);
+		at = frame_l4_offset(&frame) + 6;
+		frame.pattern = 0;
+		world_send(data, frame_build(&frame, data), &got);
+		/* adding to the data what the checksum was makes it 0 */
+		frame.pattern = (uint16_t)(got.data[at] << 8 | got.data[at + 1]);
+		world_send(data, frame_build(&frame, data), &got);
+		assert_int_equal(got.data[at] << 8 | got.data[at + 1], 0xffff);
+		fault = talk_send(&talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+		if (fault)
+			fail_msg("%s", fault);
+	}
+}
+
+const struct CMUnitTest choice_tests[] = {
+	{ .name = "choice: server by hash.h and table", .test_func = test_hash },
+	{ .name = "choice: the hash spreads neighbours", .test_func = test_hash_spread },
+	{ .name = "choice: listener by port, random rules", .test_func = test_ports },
+	{ .name = "choice: xlb's own addresses are no clients", .test_func = test_own_source },
+	{ .name = "choice: two VIPs, one client port", .test_func = test_two_vips },
+	{ .name = "checksums: random packets", .test_func = test_checksums },
+	{ .name = "checksums: UDP zero", .test_func = test_udp_zero },
+	{ 0 },
+};

@@ -135,7 +135,7 @@ static void l4_build(const struct frame *frame, const uint8_t *ip, uint8_t *l4, 
 		put16(l4 + 4, (uint32_t)length);
 	}
 	for (size_t i = 0; i < frame->payload; i++)
-		l4[header + i] = (uint8_t)(i < 2 ? frame->pattern >> (8 - i * 8) : i);
+		l4[header + i] = (uint8_t)(i > 1 ? i : (size_t)frame->pattern >> (8 - i * 8));
 	if (frame->protocol == IPPROTO_UDP && frame->no_checksum)
 		return;
 	sum = checksum_fold(checksum_add(pseudo_sum(ip, frame->protocol, length), l4, length));

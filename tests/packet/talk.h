@@ -96,37 +96,38 @@ const char *talk_step(struct talk *talk, const struct step *step);
 const char *talk_check_flows(uint32_t count);
 
 /* How rows are written: who sends what (TCP flags), and what becomes of it. */
-#define FORWARD(actor, flags) \
+#define FORWARD(who, tcp) \
 	{ \
-		actor, flags, FORWARDED \
+		.actor = who, .flags = tcp, .expect = FORWARDED \
 	}
-#define FORWARD_TWIST(actor, flags, twist) \
+#define FORWARD_TWIST(who, tcp, how) \
 	{ \
-		actor, flags, FORWARDED, XLB_DROP_NONE, twist \
+		.actor = who, .flags = tcp, .expect = FORWARDED, .twist = how \
 	}
-#define REMAP(flags) \
+#define REMAP(tcp) \
 	{ \
-		CLIENT, flags, REMAPPED \
+		.actor = CLIENT, .flags = tcp, .expect = REMAPPED \
 	}
-#define REMAP_TO(flags, service) \
+#define REMAP_TO(tcp, service) \
 	{ \
-		CLIENT, flags, REMAPPED, XLB_DROP_NONE, PLAIN, service \
+		.actor = CLIENT, .flags = tcp, .expect = REMAPPED, .arg = service \
 	}
-#define DROP(actor, flags, reason) \
+#define DROP(who, tcp, why) \
 	{ \
-		actor, flags, DROPPED, XLB_DROP_##reason \
+		.actor = who, .flags = tcp, .expect = DROPPED, .reason = XLB_DROP_##why \
 	}
-#define DROP_TWIST(actor, flags, reason, twist) \
+#define DROP_TWIST(who, tcp, why, how) \
 	{ \
-		actor, flags, DROPPED, XLB_DROP_##reason, twist \
+		.actor = who, .flags = tcp, .expect = DROPPED, .reason = XLB_DROP_##why, \
+		.twist = how \
 	}
-#define RESET(actor, flags, reason) \
+#define RESET(who, tcp, why) \
 	{ \
-		actor, flags, ANSWERED_RST, XLB_DROP_##reason \
+		.actor = who, .flags = tcp, .expect = ANSWERED_RST, .reason = XLB_DROP_##why \
 	}
-#define PASS(actor, flags) \
+#define PASS(who, tcp) \
 	{ \
-		actor, flags, PASSED \
+		.actor = who, .flags = tcp, .expect = PASSED \
 	}
 #define DO(what, much) \
 	{ \

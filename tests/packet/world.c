@@ -443,6 +443,14 @@ void world_flow_set(const struct xlb_flow_key *key, const struct xlb_flow *flow)
 		fail_msg("cannot change a flow: %s", strerror(errno));
 }
 
+void world_locator(const struct xlb_reply_key *key, const struct xlb_flow_key *flow)
+{
+	int fd = datapath_map_fd(datapath, "replies");
+
+	if (flow ? bpf_map_update_elem(fd, key, flow, BPF_ANY) : bpf_map_delete_elem(fd, key))
+		fail_msg("cannot change a locator: %s", strerror(errno));
+}
+
 void world_age(uint32_t seconds)
 {
 	uint32_t units = (uint32_t)(((uint64_t)seconds * 1000000000) >> XLB_STAMP_SHIFT);

@@ -98,6 +98,8 @@ uint32_t world_reply_count(void);
 uint32_t world_ports_taken(void);
 bool world_flow(const struct xlb_flow_key *key, struct xlb_flow *ret);
 void world_flow_set(const struct xlb_flow_key *key, const struct xlb_flow *flow);
+/* Sets a reply locator, or deletes it if flow is NULL. */
+void world_locator(const struct xlb_reply_key *key, const struct xlb_flow_key *flow);
 /* Makes every flow `seconds` older. */
 void world_age(uint32_t seconds);
 /* Ends every flow as the daemon does. */

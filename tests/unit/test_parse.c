@@ -45,7 +45,8 @@ static void numbers(void **state)
 		uint64_t value = 77;
 
 		print_message("# '%s'\n", rows[i].text);
-		assert_int_equal(parse_uint(rows[i].text, rows[i].min, rows[i].max, &value), rows[i].r);
+		assert_int_equal(parse_uint(rows[i].text, rows[i].min, rows[i].max, &value),
+				 rows[i].r);
 		assert_int_equal(value, rows[i].r ? 77 : rows[i].value);
 	}
 }
@@ -223,7 +224,8 @@ static void port_ranges(void **state)
 
 static void nearest_words(void **state)
 {
-	static const char *const words[] = { "protocol", "port", "server_group", "idle_timeout", "enabled" };
+	static const char *const words[] = { "protocol", "port", "server_group", "idle_timeout",
+					     "enabled" };
 	static const struct {
 		const char *word, *nearest;
 	} rows[] = {
@@ -293,10 +295,10 @@ static void table_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),	 cmocka_unit_test(durations),
-		cmocka_unit_test(addresses),	 cmocka_unit_test(addresses_with_ports),
-		cmocka_unit_test(port_ranges),	 cmocka_unit_test(nearest_words),
-		cmocka_unit_test(errors),	 cmocka_unit_test(table_rows),
+		cmocka_unit_test(numbers),     cmocka_unit_test(durations),
+		cmocka_unit_test(addresses),   cmocka_unit_test(addresses_with_ports),
+		cmocka_unit_test(port_ranges), cmocka_unit_test(nearest_words),
+		cmocka_unit_test(errors),      cmocka_unit_test(table_rows),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

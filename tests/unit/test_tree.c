@@ -25,7 +25,8 @@ static struct tree *parse(const char *text)
 	return tree;
 }
 
-static void check_node(const struct node *node, enum node_kind kind, uint32_t line, uint32_t column, uint32_t length)
+static void check_node(const struct node *node, enum node_kind kind, uint32_t line, uint32_t column,
+		       uint32_t length)
 {
 	assert_non_null(node);
 	assert_int_equal(node->kind, kind);
@@ -36,15 +37,16 @@ static void check_node(const struct node *node, enum node_kind kind, uint32_t li
 
 static void positions(void **state)
 {
-	AUTO(tree_free) struct tree *tree = parse("# comment\n"
-						  "a: one\n"
-						  "b: [1, {c: \"2001:db8::1\"}]\n"
-						  "\"d\":\n"
-						  "caf\xc3\xa9:\n"
-						  "  \xc3\xa9\xc3\xa9: 'x y'\n"
-						  "  text: |\n"
-						  "    two\n"
-						  "    lines\n");
+	AUTO(tree_free)
+	struct tree *tree = parse("# comment\n"
+				  "a: one\n"
+				  "b: [1, {c: \"2001:db8::1\"}]\n"
+				  "\"d\":\n"
+				  "caf\xc3\xa9:\n"
+				  "  \xc3\xa9\xc3\xa9: 'x y'\n"
+				  "  text: |\n"
+				  "    two\n"
+				  "    lines\n");
 	const struct node *root = tree->root, *b, *cafe;
 
 	(void)state;
@@ -75,7 +77,9 @@ static void positions(void **state)
 
 static void json_positions(void **state)
 {
-	AUTO(tree_free) struct tree *tree = parse("\xef\xbb\xbf\n # {\n  {\"a\": {\"b\": [1,\n2]},\n\"c\": null}\n");
+	AUTO(tree_free)
+	struct tree *tree =
+		parse("\xef\xbb\xbf\n # {\n  {\"a\": {\"b\": [1,\n2]},\n\"c\": null}\n");
 	const struct node *b = node_get(node_get(tree->root, "a"), "b");
 
 	(void)state;
@@ -100,9 +104,75 @@ static void line_ends(void **state)
 	assert_int_equal(err.column, 1);
 }
 
+static void values(void **state)
+{
+	static const struct {
+		const char *text, *value;
+	} rows[] = {
+		{ "it''s", "it''s" },
+		{ "a # comment", "a" },
+		{ "two\n  lines", "two lines" },
+		{ "'it''s'", "it's" },
+		{ "'x''''y'", "x''y" },
+		{ "''''''", "''" },
+		{ "''", "" },
+		{ "' a  b '", " a  b " },
+		{ "'a\\n'", "a\\n" },
+		{ "'a  \n  \tb'", "a b" },
+		{ "'a\r\n\r\n\r\n  b'", "a\n\nb" },
+		{ "'x''x''x''x''x''x''x''x''x''x''x''x'", "x'x'x'x'x'x'x'x'x'x'x'x" },
+		{ "\"a\\n\\t\\x41\\u00e9\"", "a\n\tA\xc3\xa9" },
+		{ "\"a\n  b\"", "a b" },
+		{ "|\n  a\n   b\n", "a\n b\n" },
+		{ ">-\n  a\n  b\n", "a b" },
+		{ "no", "no" },
+		{ "010", "010" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		AUTO(tree_free) struct tree *tree = NULL;
+		char text[200];
+
+		snprintf(text, sizeof(text), "a: %s\nb: 1\n", rows[i].text);
+		tree = parse(text);
+		assert_string_equal(node_get(tree->root, "a")->text, rows[i].value);
+		assert_string_equal(node_get(tree->root, "b")->text, "1");
+	}
+}
+
+/* Positions and values hold far behind the first piece that is read. */
+static void big_texts(void **state)
+{
+	AUTO_FREE char *text = NULL;
+	AUTO(tree_free) struct tree *tree = NULL;
+	const struct node *node;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	uint32_t i = 0;
+
+	(void)state;
+	for (; i < 50000; i++)
+		fprintf(out, "k%u: [v%u, 'it''s %u']\n", i, i, i);
+	fclose(out);
+	tree = parse(text);
+	for (node = tree->root->first, i = 0; node; node = node->next, i++) {
+		char value[32];
+
+		snprintf(value, sizeof(value), "v%u", i);
+		assert_string_equal(node->first->text, value);
+		snprintf(value, sizeof(value), "it's %u", i);
+		assert_string_equal(node->first->next->text, value);
+		assert_int_equal(node->first->line, i + 1);
+		assert_int_equal(node->column, strlen(node->key) + 3);
+	}
+	assert_int_equal(i, 50000);
+}
+
 static void empty_texts(void **state)
 {
-	AUTO(tree_free) struct tree *nothing = parse(""), *comment = parse("# only\n\n"), *mark = parse("---\n");
+	AUTO(tree_free)
+	struct tree *nothing = parse(""), *comment = parse("# only\n\n"), *mark = parse("---\n");
 
 	(void)state;
 	assert_null(nothing->root);
@@ -135,7 +205,8 @@ static void refused(void **state)
 		{ "a: 1\n---\nb: 1\n", 2, 1, 1, "second document" },
 		{ "a: 1\n...\nb", 2, 1, 1, "second document" },
 		{ "a: 1\nb: 2\na: 3\n", 3, 1, 1, "duplicate key \"a\", first at line 1, column 1" },
-		{ "x: {a: 1, \"a\": 2}\n", 1, 11, 3, "duplicate key \"a\", first at line 1, column 5" },
+		{ "x: {a: 1, \"a\": 2}\n", 1, 11, 3,
+		  "duplicate key \"a\", first at line 1, column 5" },
 		{ "? [a]\n: 1\n", 1, 3, 1, "plain text" },
 		{ "{{a: 1}: 1}\n", 1, 2, 1, "plain text" },
 		{ ": 1\n", 1, 1, 1, "no key" },
@@ -159,7 +230,9 @@ static void refused(void **state)
 		struct xlb_err err = {};
 
 		print_message("# %zu: %s\n", i, rows[i].words);
-		assert_int_equal(tree_parse("x.yaml", rows[i].text, strlen(rows[i].text), &tree, &err), -EINVAL);
+		assert_int_equal(tree_parse("x.yaml", rows[i].text, strlen(rows[i].text), &tree,
+					    &err),
+				 -EINVAL);
 		assert_null(tree);
 		assert_int_equal(err.class, XLB_ERR_CONFIG);
 		assert_string_equal(err.file, "x.yaml");
@@ -205,7 +278,8 @@ static void long_lines(void **state)
 
 	(void)state;
 	for (int i = 0; i < 150; i++)
-		strcat(text, "\xc3\xa9" "b, ");
+		strcat(text, "\xc3\xa9"
+			     "b, ");
 	strcat(text, "*here, ");
 	for (int i = 0; i < 100; i++)
 		strcat(text, "yy, ");
@@ -342,7 +416,8 @@ static void bombs_are_refused(void **state)
 		int r = tree_parse("x", text, length, &tree, &err);
 		double taken = seconds() - start;
 
-		print_message("# %s: %.2f s, %u:%u %s\n", bombs[i].name, taken, err.line, err.column, err.text);
+		print_message("# %s: %.2f s, %u:%u %s\n", bombs[i].name, taken, err.line,
+			      err.column, err.text);
 		assert_int_not_equal(r, 0);
 		assert_null(tree);
 		assert_true(err.class == XLB_ERR_CONFIG && *err.text && err.line);
@@ -391,11 +466,18 @@ static void size_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(positions),   cmocka_unit_test(json_positions),
-		cmocka_unit_test(line_ends),   cmocka_unit_test(empty_texts),
-		cmocka_unit_test(refused),     cmocka_unit_test(ipv6_hint),
-		cmocka_unit_test(nul_bytes),   cmocka_unit_test(long_lines),
-		cmocka_unit_test(depth_limit), cmocka_unit_test(size_limit),
+		cmocka_unit_test(positions),
+		cmocka_unit_test(json_positions),
+		cmocka_unit_test(line_ends),
+		cmocka_unit_test(empty_texts),
+		cmocka_unit_test(values),
+		cmocka_unit_test(big_texts),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(ipv6_hint),
+		cmocka_unit_test(nul_bytes),
+		cmocka_unit_test(long_lines),
+		cmocka_unit_test(depth_limit),
+		cmocka_unit_test(size_limit),
 		cmocka_unit_test(bombs_are_refused),
 	};
 

@@ -22,8 +22,8 @@ static inline void cleanup_fclose(FILE **f)
 		fclose(*f);
 }
 
-#define AUTO_FREE __attribute__((cleanup(cleanup_free)))
-#define AUTO_CLOSE __attribute__((cleanup(cleanup_close)))
+#define AUTO_FREE   __attribute__((cleanup(cleanup_free)))
+#define AUTO_CLOSE  __attribute__((cleanup(cleanup_close)))
 #define AUTO_FCLOSE __attribute__((cleanup(cleanup_fclose)))
 
 /* DEFINE_CLEANUP(struct tree, tree_free) lets AUTO(tree_free) release a `struct tree *`. */

@@ -8,10 +8,9 @@
 static const struct {
 	const char *word;
 	int exit, status;
-} classes[XLB_ERR_CLASS_COUNT] = {
-	[XLB_ERR_NONE] = {"none", 0, 200},
-#define X(name, exit, status, word) [XLB_ERR_##name] = {word, exit, status},
-	XLB_ERROR_CLASSES(X)
+} classes[XLB_ERR_CLASS_COUNT] = { [XLB_ERR_NONE] = { "none", 0, 200 },
+#define X(name, exit, status, word) [XLB_ERR_##name] = { word, exit, status },
+				   XLB_ERROR_CLASSES(X)
 #undef X
 };
 
@@ -75,6 +74,22 @@ void xlb_err_prefix(struct xlb_err *err, const char *format, ...)
 		snprintf(text + used, room, ": %.*s", (int)(room - 3), err->text);
 	drop_cut_character(text, sizeof(text));
 	memcpy(err->text, text, sizeof(text));
+}
+
+const char *quote_text(const char *text, char ret[QUOTE_MAX])
+{
+	size_t length = strlen(text);
+	size_t keep = length < QUOTE_MAX ? length : QUOTE_MAX - 4;
+
+	/* not in the middle of a character */
+	while (keep < length && keep && (text[keep] & 0xc0) == 0x80)
+		keep--;
+	memcpy(ret, text, keep);
+	strcpy(ret + keep, keep < length ? "..." : "");
+	for (char *p = ret; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+	return ret;
 }
 
 uint32_t xlb_err_caret(const struct xlb_err *err)

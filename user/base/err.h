@@ -27,18 +27,18 @@ enum xlb_err_class {
 #define X(name, exit, status, word) XLB_ERR_##name,
 	XLB_ERROR_CLASSES(X)
 #undef X
-	XLB_ERR_CLASS_COUNT,
+		XLB_ERR_CLASS_COUNT,
 };
 
 /* What failed, where, and what to do. All text is NUL-terminated and owned by the struct. */
 struct xlb_err {
 	enum xlb_err_class class;
-	char text[512];    /* what failed, the value, what is accepted */
-	char hint[256];    /* what to do; may be empty */
+	char text[512];	   /* what failed, the value, what is accepted */
+	char hint[256];	   /* what to do; may be empty */
 	char pointer[256]; /* JSON pointer (RFC 6901) to the offending value; may be empty */
-	char file[256];    /* as the user named it; may be empty */
+	char file[256];	   /* as the user named it; may be empty */
 	uint32_t line, column, length; /* 1-based; 0: no position */
-	char source[256];  /* the line quoted, or a part of it: see xlb_err_caret; may be empty */
+	char source[256]; /* the line quoted, or a part of it: see xlb_err_caret; may be empty */
 };
 
 /* characters of a line that `source` holds at most */
@@ -56,9 +56,15 @@ uint32_t xlb_err_caret(const struct xlb_err *err);
 int xlb_err_set(struct xlb_err *err, enum xlb_err_class class, int ret, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Sets the hint of an error that is already filled. */
-void xlb_err_hint(struct xlb_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void xlb_err_hint(struct xlb_err *err, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Puts "text: " before what the error already says. */
-void xlb_err_prefix(struct xlb_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void xlb_err_prefix(struct xlb_err *err, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#define QUOTE_MAX 72
+/* A user's text made fit for a message: cut to QUOTE_MAX bytes, controls are blanks. Returns ret. */
+const char *quote_text(const char *text, char ret[QUOTE_MAX]);
 
 int xlb_err_exit(enum xlb_err_class class);
 int xlb_err_status(enum xlb_err_class class);

@@ -8,6 +8,7 @@
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2))); /* only if XLB_DEBUG is set */
+void log_debug(const char *format, ...)
+	__attribute__((format(printf, 1, 2))); /* only if XLB_DEBUG is set */
 
 #endif

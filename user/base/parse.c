@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
+static const uint8_t v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
 /* units of time, longest first */
 static const struct {
 	const char *suffix;
 	uint64_t ms;
-} units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+} units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
 #define UNIT_COUNT (sizeof(units) / sizeof(units[0]))
 
 /* Reads decimal digits; *ret_rest is what follows. No sign, no leading zeros ("010" means 8 or 10). */
@@ -70,7 +70,8 @@ int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t 
 		r = read_digits(text, &value, &end);
 		if (r)
 			return r;
-		if (__builtin_mul_overflow(value, units[i].ms, &value) || value < min_ms || value > max_ms)
+		if (__builtin_mul_overflow(value, units[i].ms, &value) || value < min_ms ||
+		    value > max_ms)
 			return -ERANGE;
 		*ret_ms = value;
 		return 0;
@@ -114,7 +115,8 @@ void format_addr(const struct xlb_addr *addr, char ret[ADDR_TEXT_MAX])
 		inet_ntop(AF_INET6, addr->bytes, ret, ADDR_TEXT_MAX);
 }
 
-int parse_addr_port(const char *text, struct xlb_addr *ret, uint16_t *ret_port_h, bool *ret_has_port)
+int parse_addr_port(const char *text, struct xlb_addr *ret, uint16_t *ret_port_h,
+		    bool *ret_has_port)
 {
 	char host[ADDR_TEXT_MAX];
 	const char *colon = strrchr(text, ':');
@@ -174,7 +176,7 @@ int parse_port_range(const char *text, struct port_range *ret)
 	}
 	if (from < 1 || to > 65535 || from > to)
 		return -ERANGE;
-	*ret = (struct port_range){.from = (uint16_t)from, .to = (uint16_t)to};
+	*ret = (struct port_range){ .from = (uint16_t)from, .to = (uint16_t)to };
 	return 0;
 }
 

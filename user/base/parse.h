@@ -26,7 +26,8 @@ void format_duration(uint64_t ms, char *ret, size_t size);
 int parse_addr(const char *text, struct xlb_addr *ret);
 void format_addr(const struct xlb_addr *addr, char ret[ADDR_TEXT_MAX]);
 /* "10.0.1.13:8080", "[2001:db8::1]:8080" or an address alone (port 0, *ret_has_port false). */
-int parse_addr_port(const char *text, struct xlb_addr *ret, uint16_t *ret_port_h, bool *ret_has_port);
+int parse_addr_port(const char *text, struct xlb_addr *ret, uint16_t *ret_port_h,
+		    bool *ret_has_port);
 /* "80" or "10000-20000"; port 0 and reversed ranges are -ERANGE. */
 int parse_port_range(const char *text, struct port_range *ret);
 

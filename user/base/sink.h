@@ -50,7 +50,8 @@ struct row_vip_addr_key {
 	char ifname[IFNAMSIZ];
 };
 struct row_bitmap {
-	uint16_t from, to; /* the pool's port range, host order; ports of the host are taken out by the sink */
+	uint16_t from,
+		to; /* the pool's port range, host order; ports of the host are taken out by the sink */
 };
 
 enum xlb_attach_mode { XLB_ATTACH_NATIVE = 1, XLB_ATTACH_GENERIC = 2 };
@@ -93,7 +94,7 @@ enum table_id {
 #define X(name, word, sink, key, value, rank) TABLE_##name,
 	XLB_TABLES(X)
 #undef X
-	TABLE_COUNT,
+		TABLE_COUNT,
 };
 
 struct table {
@@ -105,13 +106,13 @@ struct table {
 };
 extern const struct table tables[TABLE_COUNT];
 
-#define ROW_KEY_MAX 40
+#define ROW_KEY_MAX   40
 #define ROW_VALUE_MAX 96
 
 struct row {
 	enum table_id table;
-	uint8_t key[ROW_KEY_MAX];	/* unused tail is zero */
-	uint8_t value[ROW_VALUE_MAX];	/* unused tail is zero */
+	uint8_t key[ROW_KEY_MAX];     /* unused tail is zero */
+	uint8_t value[ROW_VALUE_MAX]; /* unused tail is zero */
 };
 
 /*
@@ -120,10 +121,10 @@ struct row {
  * return 0 or -errno with err filled; a failed put or del has changed nothing.
  */
 struct sink {
-	int (*list)(struct sink *sink, const struct table *table, void (*add)(void *arg, const struct row *row),
-		    void *arg, struct xlb_err *err);
-	int (*put)(struct sink *sink, const struct row *row, const void *content, size_t content_size,
-		   struct xlb_err *err);
+	int (*list)(struct sink *sink, const struct table *table,
+		    void (*add)(void *arg, const struct row *row), void *arg, struct xlb_err *err);
+	int (*put)(struct sink *sink, const struct row *row, const void *content,
+		   size_t content_size, struct xlb_err *err);
 	int (*del)(struct sink *sink, const struct row *row, struct xlb_err *err);
 };
 

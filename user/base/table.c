@@ -9,7 +9,7 @@ XLB_TABLES(X)
 
 const struct table tables[TABLE_COUNT] = {
 #define X(name, word, sink, key, value, rank) \
-	[TABLE_##name] = {TABLE_##name, SINK_##sink, #word, sizeof(key), sizeof(value), rank},
+	[TABLE_##name] = { TABLE_##name, SINK_##sink, #word, sizeof(key), sizeof(value), rank },
 	XLB_TABLES(X)
 #undef X
 };

@@ -9,7 +9,7 @@
 /* Objects without children stay on one line up to this many characters. */
 #define LINE_CHARS 100
 /* fields of a type, at most */
-#define ITEMS_MAX 64
+#define ITEMS_MAX  64
 
 /* "key: value" or "key: {key: value}", one for each field or nested map that is worth printing. */
 struct items {
@@ -33,7 +33,8 @@ static size_t prefix_length(const struct field *field)
 }
 
 /* Given, or changed by someone who did not say so; `fresh` holds the defaults. */
-static bool is_worth(const struct object *object, const struct object *fresh, const struct field *field)
+static bool is_worth(const struct object *object, const struct object *fresh,
+		     const struct field *field)
 {
 	if (value_is_absent(object, field))
 		return false;
@@ -44,7 +45,8 @@ static bool is_worth(const struct object *object, const struct object *fresh, co
 }
 
 /* Prints the rows from `i` on that share one nested map, or row i alone. Returns the row behind them. */
-static size_t print_item(FILE *out, const struct object *object, const struct object *fresh, size_t i)
+static size_t print_item(FILE *out, const struct object *object, const struct object *fresh,
+			 size_t i)
 {
 	const struct field *first = &object->type->fields[i];
 	size_t prefix = prefix_length(first);
@@ -113,7 +115,8 @@ char *object_flow(const struct object *object)
 	return fclose(out) ? NULL : TAKE(text);
 }
 
-static int export_list(FILE *out, const struct type *type, const struct object_list *list, int depth);
+static int export_list(FILE *out, const struct type *type, const struct object_list *list,
+		       int depth);
 
 static int export_object(FILE *out, const struct object *object, int depth)
 {
@@ -140,7 +143,8 @@ static int export_object(FILE *out, const struct object *object, int depth)
 	return children ? export_list(out, type_child(object->type), children, depth + 1) : 0;
 }
 
-static int export_list(FILE *out, const struct type *type, const struct object_list *list, int depth)
+static int export_list(FILE *out, const struct type *type, const struct object_list *list,
+		       int depth)
 {
 	const struct object *object;
 

@@ -18,7 +18,8 @@ uint64_t field_bit(const struct object *object, const struct field *field)
 
 bool field_is_list(const struct field *field)
 {
-	return field->kind == FIELD_ADDRS || field->kind == FIELD_PORTS || field->kind == FIELD_CODES;
+	return field->kind == FIELD_ADDRS || field->kind == FIELD_PORTS ||
+	       field->kind == FIELD_CODES;
 }
 
 const char *field_word(const struct field *field, uint32_t value)
@@ -27,22 +28,6 @@ const char *field_word(const struct field *field, uint32_t value)
 		if (word->value == value)
 			return word->word;
 	return NULL;
-}
-
-const char *quote_text(const char *text, char ret[QUOTE_MAX])
-{
-	size_t length = strlen(text);
-	size_t keep = length < QUOTE_MAX ? length : QUOTE_MAX - 4;
-
-	/* not in the middle of a character */
-	while (keep < length && keep && (text[keep] & 0xc0) == 0x80)
-		keep--;
-	memcpy(ret, text, keep);
-	strcpy(ret + keep, keep < length ? "..." : "");
-	for (char *p = ret; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = ' ';
-	return ret;
 }
 
 void value_free(struct object *object, const struct field *field)
@@ -145,7 +130,8 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 	return -EINVAL;
 }
 
-static bool ranges_equal(const struct port_range *a, uint32_t a_count, const struct port_range *b, uint32_t b_count)
+static bool ranges_equal(const struct port_range *a, uint32_t a_count, const struct port_range *b,
+			 uint32_t b_count)
 {
 	return a_count == b_count && (!a_count || !memcmp(a, b, a_count * sizeof(*a)));
 }
@@ -176,13 +162,15 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 		return text && other ? !strcmp(text, other) : text == other;
 	case FIELD_ADDRS:
 		return addrs->count == other_addrs->count &&
-		       (!addrs->count ||
-			!memcmp(addrs->addrs, other_addrs->addrs, addrs->count * sizeof(*addrs->addrs)));
+		       (!addrs->count || !memcmp(addrs->addrs, other_addrs->addrs,
+						 addrs->count * sizeof(*addrs->addrs)));
 	case FIELD_PORTS:
 		return ports->any == other_ports->any &&
-		       ranges_equal(ports->ranges, ports->count, other_ports->ranges, other_ports->count);
+		       ranges_equal(ports->ranges, ports->count, other_ports->ranges,
+				    other_ports->count);
 	case FIELD_CODES:
-		return ranges_equal(codes->ranges, codes->count, other_codes->ranges, other_codes->count);
+		return ranges_equal(codes->ranges, codes->count, other_codes->ranges,
+				    other_codes->count);
 	}
 	return false;
 }
@@ -217,8 +205,10 @@ bool value_is_absent(const struct object *object, const struct field *field)
 
 void yaml_scalar(FILE *out, const char *text)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./_-";
-	bool quoted = !*text || strspn(text, plain) != strlen(text) || *text == '-' || !strcasecmp(text, "null");
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./_-";
+	bool quoted = !*text || strspn(text, plain) != strlen(text) || *text == '-' ||
+		      !strcasecmp(text, "null");
 
 	if (!quoted) {
 		fputs(text, out);

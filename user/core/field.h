@@ -8,7 +8,6 @@
 #include "core/types.h"
 
 #define VALUE_ITEMS_MAX 1024 /* items of one list */
-#define QUOTE_MAX 72
 
 /* Where the value lies in the object. */
 void *field_value(const struct object *object, const struct field *field);
@@ -19,12 +18,13 @@ bool field_is_list(const struct field *field);
 
 /*
  * Sets the value from texts and marks the field as given. On failure nothing changed, err is filled and
- * *ret_bad (if not NULL) is the item at fault.
+ * *ret_bad (if not NULL) is the item at fault, `count` if it is the list as a whole.
  */
-int value_set(struct object *object, const struct field *field, const char *const *items, size_t count,
-	      size_t *ret_bad, struct xlb_err *err);
+int value_set(struct object *object, const struct field *field, const char *const *items,
+	      size_t count, size_t *ret_bad, struct xlb_err *err);
 /* The same from one text; lists are separated by commas. */
-int value_set_text(struct object *object, const struct field *field, const char *text, struct xlb_err *err);
+int value_set_text(struct object *object, const struct field *field, const char *text,
+		   struct xlb_err *err);
 /* Sets the default and marks the field as not given. 0 or -ENOMEM. */
 int value_reset(struct object *object, const struct field *field);
 void value_free(struct object *object, const struct field *field);
@@ -40,8 +40,6 @@ void value_print(FILE *out, const struct object *object, const struct field *fie
 void field_accepted(const struct field *field, char *ret, size_t size);
 /* The word of a value, NULL if none. */
 const char *field_word(const struct field *field, uint32_t value);
-/* Text made fit for a message: at most QUOTE_MAX bytes, no line breaks. Returns ret. */
-const char *quote_text(const char *text, char ret[QUOTE_MAX]);
 /* 0, or -EINVAL with err filled: names are [A-Za-z0-9][A-Za-z0-9._-]*, of interfaces at most 15 characters. */
 int name_check(const struct type *type, const char *name, struct xlb_err *err);
 /* "[a, \"b c\"]" needs quotes where YAML would read something else. */

@@ -34,7 +34,8 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 	if (field->words && size) {
 		*ret = 0;
 		for (const struct word *word = field->words; word->word && used < size; word++)
-			used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "", word->word);
+			used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "",
+						 word->word);
 		return;
 	}
 	switch (field->kind) {
@@ -50,22 +51,27 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 		snprintf(ret, size, "%s-%s", from, to);
 		return;
 	case FIELD_TEXT:
-		snprintf(ret, size, "text of %" PRIu64 "-%" PRIu64 " characters without blanks", field->min, field->max);
+		snprintf(ret, size, "text of %" PRIu64 "-%" PRIu64 " characters without blanks",
+			 field->min, field->max);
 		return;
 	case FIELD_REF:
 		snprintf(ret, size, "the name of a %s", field->ref->singular);
 		return;
 	case FIELD_ADDRS:
-		snprintf(ret, size, "an IPv4 or IPv6 address or a list of at most %" PRIu64, field->max);
+		snprintf(ret, size, "an IPv4 or IPv6 address or a list of at most %" PRIu64,
+			 field->max);
 		return;
 	case FIELD_PORTS:
-		snprintf(ret, size, "1-65535, a range like 10000-20000, a list like [80, 443], or any");
+		snprintf(ret, size,
+			 "1-65535, a range like 10000-20000, a list like [80, 443], or any");
 		return;
 	case FIELD_RANGE:
 		snprintf(ret, size, "a range within %" PRIu64 "-%" PRIu64, field->min, field->max);
 		return;
 	case FIELD_CODES:
-		snprintf(ret, size, "a status code, a range like 200-299, or a list, within %" PRIu64 "-%" PRIu64,
+		snprintf(ret, size,
+			 "a status code, a range like 200-299, or a list, within %" PRIu64
+			 "-%" PRIu64,
 			 field->min, field->max);
 		return;
 	case FIELD_WORD:
@@ -75,15 +81,18 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 }
 
 /* `port "70000": accepted are 1-65535, ...`; reason NULL: none but what is accepted. */
-static int refuse(const struct field *field, const char *text, const char *reason, struct xlb_err *err)
+static int refuse(const struct field *field, const char *text, const char *reason,
+		  struct xlb_err *err)
 {
 	char accepted[200], quoted[QUOTE_MAX];
 
 	field_accepted(field, accepted, sizeof(accepted));
 	quote_text(text, quoted);
 	if (reason)
-		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s \"%s\": %s", field->name, quoted, reason);
-	return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s \"%s\": accepted are %s", field->name, quoted, accepted);
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s \"%s\": %s", field->name,
+				   quoted, reason);
+	return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s \"%s\": accepted are %s", field->name,
+			   quoted, accepted);
 }
 
 static int parse_bool(const struct field *field, const char *text, bool *ret, struct xlb_err *err)
@@ -94,7 +103,8 @@ static int parse_bool(const struct field *field, const char *text, bool *ret, st
 	return 0;
 }
 
-static int parse_number(const struct field *field, const char *text, uint32_t *ret, struct xlb_err *err)
+static int parse_number(const struct field *field, const char *text, uint32_t *ret,
+			struct xlb_err *err)
 {
 	uint64_t value;
 
@@ -104,7 +114,8 @@ static int parse_number(const struct field *field, const char *text, uint32_t *r
 	return 0;
 }
 
-static int parse_time(const struct field *field, const char *text, uint64_t *ret, struct xlb_err *err)
+static int parse_time(const struct field *field, const char *text, uint64_t *ret,
+		      struct xlb_err *err)
 {
 	char accepted[80], reason[160];
 	int r = parse_duration(text, field->min, field->max, ret);
@@ -115,15 +126,17 @@ static int parse_time(const struct field *field, const char *text, uint64_t *ret
 	if (r == -ERANGE)
 		return refuse(field, text, NULL, err);
 	if (*text && strlen(text) < 10 && strspn(text, "0123456789") == strlen(text))
-		snprintf(reason, sizeof(reason), "a time needs a unit (ms, s, m, h, d), as in %ss; accepted are %s",
-			 text, accepted);
-	else
-		snprintf(reason, sizeof(reason), "not a time like 500ms, 60s, 5m, 2h or 7d; accepted are %s",
+		snprintf(reason, sizeof(reason),
+			 "a time needs a unit (ms, s, m, h, d), as in %ss; accepted are %s", text,
 			 accepted);
+	else
+		snprintf(reason, sizeof(reason),
+			 "not a time like 500ms, 60s, 5m, 2h or 7d; accepted are %s", accepted);
 	return refuse(field, text, reason, err);
 }
 
-static const struct word *find_word(const struct field *field, const char *text, struct xlb_err *err)
+static const struct word *find_word(const struct field *field, const char *text,
+				    struct xlb_err *err)
 {
 	const char *candidates[16];
 	const char *nearest;
@@ -138,7 +151,8 @@ static const struct word *find_word(const struct field *field, const char *text,
 	}
 	if (unbuilt_word(field, text)) {
 		field_accepted(field, accepted, sizeof(accepted));
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s \"%s\" is not built yet: accepted are %s", field->name,
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+			    "%s \"%s\" is not built yet: accepted are %s", field->name,
 			    quote_text(text, quoted), accepted);
 		return NULL;
 	}
@@ -165,7 +179,9 @@ static int parse_text(const struct field *field, const char *text, char **ret, s
 		/* what goes into a request line must not end it */
 		for (const char *p = text; *p; p++)
 			if (!isgraph((unsigned char)*p))
-				return refuse(field, text, "only printable ASCII without blanks is accepted", err);
+				return refuse(field, text,
+					      "only printable ASCII without blanks is accepted",
+					      err);
 	}
 	*ret = strdup(text);
 	return *ret ? 0 : no_memory(err);
@@ -173,20 +189,24 @@ static int parse_text(const struct field *field, const char *text, char **ret, s
 
 int name_check(const struct type *type, const char *name, struct xlb_err *err)
 {
-	static const char accepted[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	static const char accepted[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	size_t max = type == &type_interface ? IFNAMSIZ - 1 : NAME_TEXT_MAX - 1;
 	size_t length = strlen(name);
 	char quoted[QUOTE_MAX];
 
-	if (length && length <= max && isalnum((unsigned char)*name) && strspn(name, accepted) == length)
+	if (length && length <= max && isalnum((unsigned char)*name) &&
+	    strspn(name, accepted) == length)
 		return 0;
-	return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
-			   "%s \"%s\": a name has letters, digits, '.', '_' and '-', at most %zu, and begins with a "
-			   "letter or digit",
-			   type->singular, quote_text(name, quoted), max);
+	return xlb_err_set(
+		err, XLB_ERR_CONFIG, -EINVAL,
+		"%s \"%s\": a name has letters, digits, '.', '_' and '-', at most %zu, and begins with a "
+		"letter or digit",
+		type->singular, quote_text(name, quoted), max);
 }
 
-static int parse_ref(const struct field *field, const char *text, char ret[NAME_TEXT_MAX], struct xlb_err *err)
+static int parse_ref(const struct field *field, const char *text, char ret[NAME_TEXT_MAX],
+		     struct xlb_err *err)
 {
 	int r = name_check(field->ref, text, err);
 
@@ -203,8 +223,9 @@ static const char *address_reason(const struct field *field, const char *text)
 	bool has_port;
 
 	if (!parse_addr_port(text, &addr, &port, &has_port))
-		return field->flags & FIELD_SERVER_PORT ? "write the address here and the port under port" :
-							  "write the address without a port";
+		return field->flags & FIELD_SERVER_PORT ?
+			       "write the address here and the port under port" :
+			       "write the address without a port";
 	if (strchr(text, '/'))
 		return "write the address without a prefix length";
 	if (strchr(text, '%'))
@@ -214,8 +235,8 @@ static const char *address_reason(const struct field *field, const char *text)
 	return "not an IPv4 or IPv6 address";
 }
 
-static int parse_addrs(const struct field *field, const char *const *items, size_t count, struct addr_list *ret,
-		       size_t *ret_bad, struct xlb_err *err)
+static int parse_addrs(const struct field *field, const char *const *items, size_t count,
+		       struct addr_list *ret, size_t *ret_bad, struct xlb_err *err)
 {
 	AUTO_FREE struct xlb_addr *addrs = calloc(count, sizeof(*addrs));
 
@@ -229,7 +250,7 @@ static int parse_addrs(const struct field *field, const char *const *items, size
 			if (addr_equal(&addrs[i], &addrs[j]))
 				return refuse(field, items[i], "the address is there twice", err);
 	}
-	*ret = (struct addr_list){.addrs = TAKE(addrs), .count = (uint32_t)count};
+	*ret = (struct addr_list){ .addrs = TAKE(addrs), .count = (uint32_t)count };
 	return 0;
 }
 
@@ -244,15 +265,16 @@ static int parse_range(const struct field *field, const char *text, uint64_t min
 		*ret = range;
 		return 0;
 	}
-	if (strlen(text) < 16 && sscanf(text, "%5u-%5u%c", &from, &to, &end) == 2 && from > to && from <= max) {
+	if (strlen(text) < 16 && sscanf(text, "%5u-%5u%c", &from, &to, &end) == 2 && from > to &&
+	    from <= max) {
 		snprintf(reason, sizeof(reason), "the range is reversed, write %u-%u", to, from);
 		return refuse(field, text, reason, err);
 	}
 	return refuse(field, text, NULL, err);
 }
 
-static int parse_ports(const struct field *field, const char *const *items, size_t count, struct port_list *ret,
-		       size_t *ret_bad, struct xlb_err *err)
+static int parse_ports(const struct field *field, const char *const *items, size_t count,
+		       struct port_list *ret, size_t *ret_bad, struct xlb_err *err)
 {
 	AUTO_FREE struct port_range *ranges = calloc(count, sizeof(*ranges));
 	bool any = false;
@@ -263,19 +285,19 @@ static int parse_ports(const struct field *field, const char *const *items, size
 	for (size_t i = 0; i < count; i++) {
 		*ret_bad = i;
 		if (!strcmp(items[i], "any"))
-			ranges[i] = (struct port_range){1, 65535};
+			ranges[i] = (struct port_range){ 1, 65535 };
 		else if ((r = parse_range(field, items[i], 1, 65535, &ranges[i], err)))
 			return r;
 		any = ranges[i].from == 1 && ranges[i].to == 65535;
 		if (any && count > 1)
 			return refuse(field, items[i], "any stands alone: it means all ports", err);
 	}
-	*ret = (struct port_list){.ranges = TAKE(ranges), .count = (uint32_t)count, .any = any};
+	*ret = (struct port_list){ .ranges = TAKE(ranges), .count = (uint32_t)count, .any = any };
 	return 0;
 }
 
-static int parse_codes(const struct field *field, const char *const *items, size_t count, struct range_list *ret,
-		       size_t *ret_bad, struct xlb_err *err)
+static int parse_codes(const struct field *field, const char *const *items, size_t count,
+		       struct range_list *ret, size_t *ret_bad, struct xlb_err *err)
 {
 	AUTO_FREE struct port_range *ranges = calloc(count, sizeof(*ranges));
 	int r;
@@ -288,12 +310,12 @@ static int parse_codes(const struct field *field, const char *const *items, size
 		if (r)
 			return r;
 	}
-	*ret = (struct range_list){.ranges = TAKE(ranges), .count = (uint32_t)count};
+	*ret = (struct range_list){ .ranges = TAKE(ranges), .count = (uint32_t)count };
 	return 0;
 }
 
-static int parse_value(const struct field *field, const char *const *items, size_t count, union value *ret,
-		       size_t *ret_bad, struct xlb_err *err)
+static int parse_value(const struct field *field, const char *const *items, size_t count,
+		       union value *ret, size_t *ret_bad, struct xlb_err *err)
 {
 	const struct word *word;
 
@@ -352,21 +374,25 @@ static size_t value_size(enum field_kind kind)
 	return 0;
 }
 
-int value_set(struct object *object, const struct field *field, const char *const *items, size_t count,
-	      size_t *ret_bad, struct xlb_err *err)
+int value_set(struct object *object, const struct field *field, const char *const *items,
+	      size_t count, size_t *ret_bad, struct xlb_err *err)
 {
 	size_t limit = field->kind == FIELD_ADDRS ? field->max : VALUE_ITEMS_MAX;
 	union value value = {};
 	size_t bad = 0;
 	int r;
 
+	if (ret_bad)
+		*ret_bad = count;
 	if (field->flags & FIELD_READ_ONLY)
 		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s cannot be set", field->name);
 	if (!count)
-		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s is an empty list", field->name);
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s is an empty list",
+				   field->name);
 	if (count > (field_is_list(field) ? limit : 1))
-		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s has %zu values: at most %zu are accepted",
-				   field->name, count, field_is_list(field) ? limit : 1);
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+				   "%s has %zu values: at most %zu are accepted", field->name,
+				   count, field_is_list(field) ? limit : 1);
 	r = parse_value(field, items, count, &value, &bad, err);
 	if (r) {
 		if (ret_bad)
@@ -379,7 +405,8 @@ int value_set(struct object *object, const struct field *field, const char *cons
 	return 0;
 }
 
-int value_set_text(struct object *object, const struct field *field, const char *text, struct xlb_err *err)
+int value_set_text(struct object *object, const struct field *field, const char *text,
+		   struct xlb_err *err)
 {
 	const char *items[VALUE_ITEMS_MAX];
 	AUTO_FREE char *copy = strdup(text);
@@ -431,8 +458,10 @@ static int split_ports(const char *text, char **ret_addrs, uint16_t *ret_port, s
 
 		if (!parse_addr_port(item, &addr, &one, &has_port)) {
 			if (has_port && port && one != port)
-				r = xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
-						"\"%.100s\": a server has one port, found %u and %u", text, port, one);
+				r = xlb_err_set(
+					err, XLB_ERR_CONFIG, -EINVAL,
+					"\"%.100s\": a server has one port, found %u and %u", text,
+					port, one);
 			port = has_port ? one : port;
 			format_addr(&addr, address);
 			fprintf(out, "%s%s", item == copy ? "" : ",", address);
@@ -449,7 +478,8 @@ static int split_ports(const char *text, char **ret_addrs, uint16_t *ret_port, s
 	return 0;
 }
 
-int field_set(struct object *object, const struct field *field, const char *text, struct xlb_err *err)
+int field_set(struct object *object, const struct field *field, const char *text,
+	      struct xlb_err *err)
 {
 	AUTO_FREE char *addrs = NULL;
 	char number[8];

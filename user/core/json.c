@@ -29,8 +29,8 @@ static json_t *ports_json(const struct port_list *list)
 	json_t *array = json_array();
 
 	for (uint32_t i = 0; i < list->count; i++)
-		json_array_append_new(array, json_pack("{s:i, s:i}", "from", list->ranges[i].from, "to",
-						       list->ranges[i].to));
+		json_array_append_new(array, json_pack("{s:i, s:i}", "from", list->ranges[i].from,
+						       "to", list->ranges[i].to));
 	return array;
 }
 
@@ -109,7 +109,8 @@ static void put_value(json_t *json, const struct object *object, const struct fi
 	json_object_set_new(json, name, value_json(object, field));
 }
 
-static json_t *list_json(const struct object_list *list, json_t *(*make)(const struct object *object))
+static json_t *list_json(const struct object_list *list,
+			 json_t *(*make)(const struct object *object))
 {
 	const struct object *object;
 	json_t *json = json_object();
@@ -119,7 +120,8 @@ static json_t *list_json(const struct object_list *list, json_t *(*make)(const s
 	return json;
 }
 
-static void put_children(json_t *json, const struct object *object, json_t *(*make)(const struct object *object))
+static void put_children(json_t *json, const struct object *object,
+			 json_t *(*make)(const struct object *object))
 {
 	const struct type *child = type_child(object->type);
 
@@ -156,7 +158,8 @@ json_t *model_json(const struct model *model)
 	for (const struct type *const *type = types; *type; type++) {
 		if ((*type)->parent || (*type == &type_interface && !model->has_interfaces))
 			continue;
-		json_object_set_new(json, (*type)->plural, list_json(model_list(model, *type, NULL), given_json));
+		json_object_set_new(json, (*type)->plural,
+				    list_json(model_list(model, *type, NULL), given_json));
 	}
 	return json;
 }

@@ -7,7 +7,8 @@ void types_markdown(FILE *out)
 	for (const struct type *const *type = types; *type; type++) {
 		fprintf(out, "### %s\n\n", (*type)->plural);
 		fprintf(out, "%s%s%s: %s.\n\n", (*type)->parent ? "Below `" : "Top level",
-			(*type)->parent ? (*type)->parent->plural : "", (*type)->parent ? ".NAME`" : "", (*type)->help);
+			(*type)->parent ? (*type)->parent->plural : "",
+			(*type)->parent ? ".NAME`" : "", (*type)->help);
 		fprintf(out, "| key | accepted | default | meaning |\n|---|---|---|---|\n");
 		for (size_t i = 0; i < (*type)->field_count; i++) {
 			const struct field *field = &(*type)->fields[i];

@@ -9,7 +9,7 @@
 #include "core/unbuilt.h"
 
 #define PREFIX_MAX 64
-#define NAMES_MAX 32
+#define NAMES_MAX  32
 #define WORD_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 /* A map that is being merged into an object. */
@@ -27,7 +27,7 @@ static int no_memory(struct xlb_err *err)
 
 bool node_is_null(const struct node *node)
 {
-	static const char *const words[] = {"", "~", "null", "Null", "NULL"};
+	static const char *const words[] = { "", "~", "null", "Null", "NULL" };
 
 	if (node->kind != NODE_SCALAR || !node->plain)
 		return false;
@@ -39,7 +39,9 @@ bool node_is_null(const struct node *node)
 
 const char *node_word(const struct node *node)
 {
-	static const char *const words[] = {[NODE_SCALAR] = "a value", [NODE_LIST] = "a list", [NODE_MAP] = "a map"};
+	static const char *const words[] = {
+		[NODE_SCALAR] = "a value", [NODE_LIST] = "a list", [NODE_MAP] = "a map"
+	};
 
 	return node_is_null(node) ? "nothing" : words[node->kind];
 }
@@ -52,7 +54,8 @@ static const struct node *follow(const struct node *node, const char *step)
 	char *end;
 	size_t index;
 
-	for (const struct type *const *type = types; node->kind == NODE_MAP && !child && *type; type++) {
+	for (const struct type *const *type = types; node->kind == NODE_MAP && !child && *type;
+	     type++) {
 		field = field_find(*type, step);
 		if (field && field->json)
 			child = node_get(node, field->json);
@@ -67,7 +70,8 @@ static const struct node *follow(const struct node *node, const char *step)
 	return child;
 }
 
-void merge_locate(const struct tree *tree, const struct node *node, const char *pointer, struct xlb_err *err)
+void merge_locate(const struct tree *tree, const struct node *node, const char *pointer,
+		  struct xlb_err *err)
 {
 	char step[NAME_TEXT_MAX + 1];
 	const struct node *next = node;
@@ -112,28 +116,34 @@ static bool looks_like_ipv6(const struct node *node)
 }
 
 /* An item of a list as text: a scalar, {from, to} of ports, {group, weight} of a reference. malloc'd. */
-static int item_text(struct merge *merge, const struct field *field, const struct node *node, char **ret)
+static int item_text(struct merge *merge, const struct field *field, const struct node *node,
+		     char **ret)
 {
 	const struct node *from = node_get(node, "from"), *to = node_get(node, "to");
 	const struct node *group = node_get(node, "group"), *weight = node_get(node, "weight");
 	char *text = NULL;
 
 	if (field->kind == FIELD_ADDRS && looks_like_ipv6(node)) {
-		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s: write IPv6 addresses in quotes", field->name);
-		return fail_at(merge, node->kind == NODE_MAP ? node->first : node, true, field->name);
+		bool is_map = node->kind == NODE_MAP;
+
+		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
+			    "%s: write IPv6 addresses in quotes", field->name);
+		return fail_at(merge, is_map ? node->first : node, is_map, field->name);
 	}
 	if (node->kind == NODE_SCALAR && !node_is_null(node)) {
 		text = strdup(node->text);
-	} else if (field->kind == FIELD_PORTS && node->count == 2 && from && to && from->kind == NODE_SCALAR &&
-		   to->kind == NODE_SCALAR) {
-		if (asprintf(&text, strcmp(from->text, to->text) ? "%s-%s" : "%s", from->text, to->text) < 0)
+	} else if (field->kind == FIELD_PORTS && node->count == 2 && from && to &&
+		   from->kind == NODE_SCALAR && to->kind == NODE_SCALAR) {
+		if (asprintf(&text, strcmp(from->text, to->text) ? "%s-%s" : "%s", from->text,
+			     to->text) < 0)
 			text = NULL;
 	} else if (field->kind == FIELD_REF && group && group->kind == NODE_SCALAR &&
-		   node->count == 1 + (weight != NULL) && (!weight || weight->kind == NODE_SCALAR)) {
+		   node->count == 1 + (weight != NULL) &&
+		   (!weight || weight->kind == NODE_SCALAR)) {
 		text = strdup(group->text);
 	} else {
-		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s: expected a value, found %s", field->name,
-			    node_word(node));
+		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s: expected a value, found %s",
+			    field->name, node_word(node));
 		return fail_at(merge, node, node_is_null(node), field->name);
 	}
 	if (!text)
@@ -150,8 +160,9 @@ static int merge_list(struct merge *merge, const struct field *field, const stru
 	int r = 0;
 
 	if (node->count > VALUE_ITEMS_MAX) {
-		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s has %zu values: at most %d are accepted",
-			    field->name, node->count, VALUE_ITEMS_MAX);
+		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
+			    "%s has %zu values: at most %d are accepted", field->name, node->count,
+			    VALUE_ITEMS_MAX);
 		return fail_at(merge, node, true, field->name);
 	}
 	for (const struct node *child = node->first; child && !r; child = child->next) {
@@ -160,9 +171,10 @@ static int merge_list(struct merge *merge, const struct field *field, const stru
 			nodes[count++] = child;
 	}
 	if (!r) {
-		r = value_set(merge->object, field, (const char *const *)items, count, &bad, merge->err);
+		r = value_set(merge->object, field, (const char *const *)items, count, &bad,
+			      merge->err);
 		if (r)
-			fail_at(merge, count ? nodes[bad] : node, !count, field->name);
+			fail_at(merge, bad < count ? nodes[bad] : node, bad == count, field->name);
 	}
 	while (count)
 		free(items[--count]);
@@ -172,8 +184,8 @@ static int merge_list(struct merge *merge, const struct field *field, const stru
 /* A reference to several objects by weight. */
 static int refuse_weighted(struct merge *merge, const struct field *field, const struct node *node)
 {
-	xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s: several groups by weight are not built yet: name one",
-		    field->name);
+	xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
+		    "%s: several groups by weight are not built yet: name one", field->name);
 	return fail_at(merge, node, true, field->name);
 }
 
@@ -183,14 +195,16 @@ static int merge_null(struct merge *merge, const struct field *field, const stru
 
 	field_accepted(field, accepted, sizeof(accepted));
 	if (field->flags & FIELD_REQUIRED) {
-		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s cannot be without %s: accepted are %s",
+		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
+			    "%s cannot be without %s: accepted are %s",
 			    object_title(merge->object, title), field->name, accepted);
 		return fail_at(merge, node, true, field->name);
 	}
 	if (merge->source->patch)
 		return value_reset(merge->object, field) ? no_memory(merge->err) : 0;
 	xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
-		    "%s has no value: accepted are %s; for the default leave the key out", field->name, accepted);
+		    "%s has no value: accepted are %s; for the default leave the key out",
+		    field->name, accepted);
 	return fail_at(merge, node, true, field->name);
 }
 
@@ -200,14 +214,15 @@ static int merge_field(struct merge *merge, const struct field *field, const str
 	int r;
 
 	if (merge->seen & field_bit(merge->object, field)) {
-		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s and %s are the same: write one of them",
-			    field->name, field->json);
+		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
+			    "%s and %s are the same: write one of them", field->name, field->json);
 		return fail_at(merge, node, true, field->name);
 	}
 	merge->seen |= field_bit(merge->object, field);
 	if (node_is_null(node))
 		return merge_null(merge, field, node);
-	if (field->kind == FIELD_REF && (node->kind == NODE_MAP || (node->kind == NODE_LIST && node->count > 1)))
+	if (field->kind == FIELD_REF &&
+	    (node->kind == NODE_MAP || (node->kind == NODE_LIST && node->count > 1)))
 		return refuse_weighted(merge, field, node);
 	if (node->kind == NODE_LIST && (field_is_list(field) || field->kind == FIELD_REF))
 		return merge_list(merge, field, node);
@@ -221,7 +236,8 @@ static int merge_field(struct merge *merge, const struct field *field, const str
 /* --- maps of fields ----------------------------------------------------------------------------- */
 
 /* The keys accepted in a map: of the object itself (prefix "") or of a nested map ("snat."). */
-static size_t level_names(const struct type *type, const char *prefix, char names[NAMES_MAX][PREFIX_MAX])
+static size_t level_names(const struct type *type, const char *prefix,
+			  char names[NAMES_MAX][PREFIX_MAX])
 {
 	const struct type *child = type_child(type);
 	size_t skip = strlen(prefix), n = 0;
@@ -243,7 +259,8 @@ static size_t level_names(const struct type *type, const char *prefix, char name
 
 static int unknown_key(struct merge *merge, const struct node *node, const char *prefix)
 {
-	char names[NAMES_MAX][PREFIX_MAX], quoted[QUOTE_MAX], accepted[256], title[OBJECT_TITLE_MAX], full[160];
+	char names[NAMES_MAX][PREFIX_MAX], quoted[QUOTE_MAX], accepted[256],
+		title[OBJECT_TITLE_MAX], full[160];
 	size_t n = level_names(merge->object->type, prefix, names), used = 0;
 	const char *candidates[NAMES_MAX];
 	const char *instead, *nearest, *pointer;
@@ -254,18 +271,19 @@ static int unknown_key(struct merge *merge, const struct node *node, const char 
 	pointer = strspn(node->key, WORD_CHARS) == strlen(node->key) ? full : NULL;
 	instead = unbuilt_key(merge->object->type, full);
 	if (instead) {
-		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "\"%s\" is not built yet: remove it (%s)", quoted,
-			    instead);
+		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
+			    "\"%s\" is not built yet: remove it (%s)", quoted, instead);
 		return fail_at(merge, node, true, pointer);
 	}
 	for (size_t i = 0; i < n; i++) {
 		candidates[i] = names[i];
 		if (used < sizeof(accepted))
-			used += (size_t)snprintf(accepted + used, sizeof(accepted) - used, "%s%s", i ? ", " : "",
-						 names[i]);
+			used += (size_t)snprintf(accepted + used, sizeof(accepted) - used, "%s%s",
+						 i ? ", " : "", names[i]);
 	}
 	nearest = nearest_word(node->key, candidates, n);
-	xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "unknown key \"%s\" in %s%s%.*s: accepted are %s", quoted,
+	xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
+		    "unknown key \"%s\" in %s%s%.*s: accepted are %s", quoted,
 		    object_title(merge->object, title), *prefix ? ", " : "",
 		    (int)(*prefix ? strlen(prefix) - 1 : 0), prefix, accepted);
 	if (nearest)
@@ -294,8 +312,8 @@ static int merge_nested(struct merge *merge, const struct node *node, const char
 	if (node->kind == NODE_MAP)
 		return merge_map(merge, node, prefix);
 	if (!node_is_null(node) || !merge->source->patch) {
-		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s: expected a map, found %s", name,
-			    node_word(node));
+		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s: expected a map, found %s",
+			    name, node_word(node));
 		return fail_at(merge, node, node_is_null(node), name);
 	}
 	for (size_t i = 0; i < type->field_count; i++)
@@ -314,12 +332,12 @@ static int merge_map(struct merge *merge, const struct node *node, const char *p
 
 	for (node = node->first; node && !r; node = node->next) {
 		const struct field *field = NULL;
-		bool fits = !strchr(node->key, '.') &&
-			    snprintf(name, sizeof(name), "%s%s.", prefix, node->key) < (int)sizeof(name);
+		bool fits = !strchr(node->key, '.') && snprintf(name, sizeof(name), "%s%s.", prefix,
+								node->key) < (int)sizeof(name);
 
 		if (fits && !*prefix && child && !strcmp(node->key, child->plural)) {
-			r = merge_objects(merge->source, object_children(merge->object), merge->object, child, node,
-					  merge->err);
+			r = merge_objects(merge->source, object_children(merge->object),
+					  merge->object, child, node, merge->err);
 			continue;
 		}
 		if (fits && has_prefix(type, name)) {
@@ -338,14 +356,15 @@ static int merge_map(struct merge *merge, const struct node *node, const char *p
 int merge_object(const struct merge_source *source, struct object *object, const struct node *node,
 		 struct xlb_err *err)
 {
-	struct merge merge = {.source = source, .object = object, .err = err};
+	struct merge merge = { .source = source, .object = object, .err = err };
 	char title[OBJECT_TITLE_MAX], base[sizeof(err->pointer)];
 	int r = 0;
 
 	if (node->kind == NODE_MAP) {
 		r = merge_map(&merge, node, "");
 	} else if (!node_is_null(node)) {
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s: expected a map of its fields, found %s",
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+			    "%s: expected a map of its fields, found %s",
 			    object_title(object, title), node_word(node));
 		r = fail_at(&merge, node, false, NULL);
 	}
@@ -362,8 +381,9 @@ int merge_object(const struct merge_source *source, struct object *object, const
 /* --- lists of objects --------------------------------------------------------------------------- */
 
 /* The member of a map as a new object, linked to the list. */
-static int merge_new(const struct merge_source *source, struct object_list *list, struct object *parent,
-		     const struct type *type, const struct node *node, struct xlb_err *err)
+static int merge_new(const struct merge_source *source, struct object_list *list,
+		     struct object *parent, const struct type *type, const struct node *node,
+		     struct xlb_err *err)
 {
 	struct object *object;
 	int r = name_check(type, node->key, err);
@@ -379,8 +399,9 @@ static int merge_new(const struct merge_source *source, struct object_list *list
 	return merge_object(source, object, node, err);
 }
 
-int merge_objects(const struct merge_source *source, struct object_list *list, struct object *parent,
-		  const struct type *type, const struct node *node, struct xlb_err *err)
+int merge_objects(const struct merge_source *source, struct object_list *list,
+		  struct object *parent, const struct type *type, const struct node *node,
+		  struct xlb_err *err)
 {
 	int r = 0;
 
@@ -388,10 +409,13 @@ int merge_objects(const struct merge_source *source, struct object_list *list, s
 	if (node_is_null(node) && type != &type_interface)
 		return 0;
 	if (node->kind != NODE_MAP) {
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s: expected a map of %s by name, found %s", type->plural,
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+			    "%s: expected a map of %s by name, found %s", type->plural,
 			    type->plural, node_word(node));
 		if (node_is_null(node))
-			xlb_err_hint(err, "write {} to detach from all interfaces, or leave the key out");
+			xlb_err_hint(
+				err,
+				"write {} to detach from all interfaces, or leave the key out");
 		tree_locate(source->tree, node, node_is_null(node), err);
 		return -EINVAL;
 	}
@@ -411,10 +435,10 @@ int merge_objects(const struct merge_source *source, struct object_list *list, s
 	return r;
 }
 
-int object_merge(struct model *model, struct object *object, const struct tree *tree, const struct node *node,
-		 struct xlb_err *err)
+int object_merge(struct model *model, struct object *object, const struct tree *tree,
+		 const struct node *node, struct xlb_err *err)
 {
-	struct merge_source source = {.tree = tree, .patch = true};
+	struct merge_source source = { .tree = tree, .patch = true };
 
 	(void)model;
 	return merge_object(&source, object, node, err);

@@ -18,8 +18,9 @@ struct merge_source {
 int merge_object(const struct merge_source *source, struct object *object, const struct node *node,
 		 struct xlb_err *err);
 /* Merges a map of objects by name into a list. */
-int merge_objects(const struct merge_source *source, struct object_list *list, struct object *parent,
-		  const struct type *type, const struct node *node, struct xlb_err *err);
+int merge_objects(const struct merge_source *source, struct object_list *list,
+		  struct object *parent, const struct type *type, const struct node *node,
+		  struct xlb_err *err);
 
 /* A plain scalar that YAML calls null. */
 bool node_is_null(const struct node *node);
@@ -29,6 +30,7 @@ const char *node_word(const struct node *node);
  * Positions an error by the part of its pointer that lies below `node`: at the deepest node that exists, at
  * the key of a map.
  */
-void merge_locate(const struct tree *tree, const struct node *node, const char *pointer, struct xlb_err *err);
+void merge_locate(const struct tree *tree, const struct node *node, const char *pointer,
+		  struct xlb_err *err);
 
 #endif

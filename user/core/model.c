@@ -20,6 +20,27 @@ struct model *model_new(void)
 	return model;
 }
 
+int model_keep_interfaces(struct model *next, const struct model *current)
+{
+	struct model *copy;
+
+	if (next->has_interfaces)
+		return 0;
+	copy = model_copy(current);
+	if (!copy)
+		return -ENOMEM;
+	TAILQ_CONCAT(&next->interfaces, &copy->interfaces, link);
+	next->has_interfaces = true;
+	model_free(copy);
+	return 0;
+}
+
+void model_locate(const struct tree *tree, struct xlb_err *err)
+{
+	if (tree->root && err->pointer[0])
+		merge_locate(tree, tree->root, err->pointer, err);
+}
+
 struct model *model_free(struct model *model)
 {
 	if (!model)
@@ -31,9 +52,11 @@ struct model *model_free(struct model *model)
 	return NULL;
 }
 
-struct object_list *model_list(const struct model *model, const struct type *type, const struct object *parent)
+struct object_list *model_list(const struct model *model, const struct type *type,
+			       const struct object *parent)
 {
-	return (struct object_list *)((char *)(type->parent ? (void *)parent : (void *)model) + type->list_offset);
+	return (struct object_list *)((char *)(type->parent ? (void *)parent : (void *)model) +
+				      type->list_offset);
 }
 
 struct model *model_copy(const struct model *model)
@@ -69,8 +92,8 @@ struct load_balancer *model_lb(const struct model *model, const char *name)
 	return (struct load_balancer *)object_find(&model->load_balancers, name);
 }
 
-int object_add(struct model *model, const struct type *type, struct object *parent, const char *name,
-	       struct object **ret, struct xlb_err *err)
+int object_add(struct model *model, const struct type *type, struct object *parent,
+	       const char *name, struct object **ret, struct xlb_err *err)
 {
 	struct object_list *list = model_list(model, type, parent);
 	struct object *object = object_find(list, name);
@@ -78,7 +101,8 @@ int object_add(struct model *model, const struct type *type, struct object *pare
 	int r;
 
 	if (object) {
-		xlb_err_set(err, XLB_ERR_CONFLICT, -EEXIST, "%s exists already", object_title(object, title));
+		xlb_err_set(err, XLB_ERR_CONFLICT, -EEXIST, "%s exists already",
+			    object_title(object, title));
 		object_pointer(object, NULL, err->pointer, sizeof(err->pointer));
 		return -EEXIST;
 	}
@@ -128,14 +152,15 @@ static int no_such_plural(const struct type *parent, const char *word, struct xl
 
 	for (const struct type *const *type = types; *type; type++)
 		if ((*type)->parent == parent && used < sizeof(there))
-			used += (size_t)snprintf(there + used, sizeof(there) - used, "%s%s", used ? ", " : "",
-						 (*type)->plural);
+			used += (size_t)snprintf(there + used, sizeof(there) - used, "%s%s",
+						 used ? ", " : "", (*type)->plural);
 	return xlb_err_set(err, XLB_ERR_NOT_FOUND, -ENOENT, "there is no \"%s\"%s%s: there is %s",
-			   quote_text(word, quoted), parent ? " below a " : "", parent ? parent->singular : "", there);
+			   quote_text(word, quoted), parent ? " below a " : "",
+			   parent ? parent->singular : "", there);
 }
 
-static int no_such_object(const struct type *type, const struct object *parent, const struct object_list *list,
-			  const char *name, struct xlb_err *err)
+static int no_such_object(const struct type *type, const struct object *parent,
+			  const struct object_list *list, const char *name, struct xlb_err *err)
 {
 	char names[300], quoted[QUOTE_MAX], kind[32];
 
@@ -145,7 +170,8 @@ static int no_such_object(const struct type *type, const struct object *parent, 
 			*p = ' ';
 	object_names(list, names, sizeof(names));
 	return xlb_err_set(err, XLB_ERR_NOT_FOUND, -ENOENT, "no %s \"%s\"%s%s: there is %s", kind,
-			   quote_text(name, quoted), parent ? " in " : "", parent ? parent->name : "", names);
+			   quote_text(name, quoted), parent ? " in " : "",
+			   parent ? parent->name : "", names);
 }
 
 int model_walk(const struct model *model, const char *path, const struct type **ret_type,
@@ -187,7 +213,8 @@ static int check_version(const struct tree *tree, const struct node *root, struc
 	char quoted[QUOTE_MAX];
 
 	if (!version) {
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "version is missing: begin with \"version: 1\"");
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+			    "version is missing: begin with \"version: 1\"");
 		tree_locate(tree, root, false, err);
 		return -EINVAL;
 	}
@@ -195,7 +222,8 @@ static int check_version(const struct tree *tree, const struct node *root, struc
 		return 0;
 	xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "version %s%s%s: accepted is 1",
 		    version->kind == NODE_SCALAR ? "\"" : "",
-		    version->kind == NODE_SCALAR ? quote_text(version->text, quoted) : node_word(version),
+		    version->kind == NODE_SCALAR ? quote_text(version->text, quoted) :
+						   node_word(version),
 		    version->kind == NODE_SCALAR ? "\"" : "");
 	snprintf(err->pointer, sizeof(err->pointer), "/version");
 	tree_locate(tree, version, version->kind == NODE_MAP, err);
@@ -204,18 +232,21 @@ static int check_version(const struct tree *tree, const struct node *root, struc
 
 static int unknown_section(const struct tree *tree, const struct node *node, struct xlb_err *err)
 {
-	static const char *const names[] = {"version", "interfaces", "load_balancers", "server_groups"};
+	static const char *const names[] = { "version", "interfaces", "load_balancers",
+					     "server_groups" };
 	const char *instead = unbuilt_key(NULL, node->key);
 	char quoted[QUOTE_MAX];
 	const char *nearest;
 
 	quote_text(node->key, quoted);
 	if (instead) {
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "\"%s\" is not built yet: remove it (%s)", quoted, instead);
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "\"%s\" is not built yet: remove it (%s)",
+			    quoted, instead);
 	} else {
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
-			    "unknown key \"%s\": accepted are version, interfaces, load_balancers, server_groups",
-			    quoted);
+		xlb_err_set(
+			err, XLB_ERR_CONFIG, -EINVAL,
+			"unknown key \"%s\": accepted are version, interfaces, load_balancers, server_groups",
+			quoted);
 		nearest = nearest_word(node->key, names, sizeof(names) / sizeof(names[0]));
 		if (nearest)
 			xlb_err_hint(err, "did you mean \"%s\"?", nearest);
@@ -226,9 +257,10 @@ static int unknown_section(const struct tree *tree, const struct node *node, str
 	return -EINVAL;
 }
 
-static int read_sections(const struct tree *tree, const struct node *root, struct model *model, struct xlb_err *err)
+static int read_sections(const struct tree *tree, const struct node *root, struct model *model,
+			 struct xlb_err *err)
 {
-	struct merge_source source = {.tree = tree};
+	struct merge_source source = { .tree = tree };
 	int r = 0;
 
 	for (const struct node *node = root->first; node && !r; node = node->next) {
@@ -245,16 +277,19 @@ static int read_sections(const struct tree *tree, const struct node *root, struc
 	return r;
 }
 
-int model_from_node(const struct tree *tree, const struct node *node, struct model **ret, struct xlb_err *err)
+int model_from_node(const struct tree *tree, const struct node *node, struct model **ret,
+		    struct xlb_err *err)
 {
 	AUTO(model_free) struct model *model = NULL;
 	int r;
 
 	if (!node || node_is_null(node))
 		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
-				   "%s holds no configuration: begin with \"version: 1\"", tree->file);
+				   "%s holds no configuration: begin with \"version: 1\"",
+				   tree->file);
 	if (node->kind != NODE_MAP) {
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "expected a map that begins with \"version: 1\", found %s",
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+			    "expected a map that begins with \"version: 1\", found %s",
 			    node_word(node));
 		tree_locate(tree, node, false, err);
 		return -EINVAL;

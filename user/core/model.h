@@ -72,14 +72,14 @@ struct listener {
 
 enum check_type { CHECK_DEFAULT, CHECK_TCP, CHECK_HTTP, CHECK_NONE };
 struct health_check {
-	uint32_t type;	   /* enum check_type; CHECK_DEFAULT = no health_check given: tcp on the server's port, 5 s */
+	uint32_t type; /* enum check_type; CHECK_DEFAULT = no health_check given: tcp on the server's port, 5 s */
 	uint32_t port;	   /* 0: the server's port */
 	uint64_t interval; /* ms */
 	uint64_t timeout;  /* ms */
 	uint32_t healthy_threshold, unhealthy_threshold;
 	char *method; /* http; owned; GET or HEAD */
 	char *path;
-	char *host;  /* NULL: the server's address */
+	char *host;		  /* NULL: the server's address */
 	struct range_list expect; /* http status codes, default 200-399 */
 };
 
@@ -99,7 +99,7 @@ enum scheduler { SCHEDULER_MAGLEV };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_RESET };
 
 struct server {
-	struct object object; /* parent: server_group */
+	struct object object;	  /* parent: server_group */
 	struct addr_list address; /* at most one of each family */
 	uint32_t port;		  /* 0: keep the client's */
 	uint32_t weight;	  /* 0-100 */
@@ -123,7 +123,12 @@ struct model *model_copy(const struct model *model);
  */
 int model_from_tree(const struct tree *tree, struct model **ret, struct xlb_err *err);
 /* The same from a map node inside a tree (the state file keeps the model under a key). */
-int model_from_node(const struct tree *tree, const struct node *node, struct model **ret, struct xlb_err *err);
+int model_from_node(const struct tree *tree, const struct node *node, struct model **ret,
+		    struct xlb_err *err);
+/* Gives an error that has a pointer its position in the text that the model was made from. */
+void model_locate(const struct tree *tree, struct xlb_err *err);
+/* A text without `interfaces` leaves attachments alone: gives `next` those of `current`. 0 or -ENOMEM. */
+int model_keep_interfaces(struct model *next, const struct model *current);
 /* Cross-object checks of a whole model; err carries a JSON pointer. */
 int model_check(const struct model *model, struct xlb_err *err);
 /* The model as YAML that parses back to the same model; malloc'd, NULL on lack of memory. */

@@ -89,7 +89,8 @@ static int compare_addrs(const void *a, const void *b)
 
 static const struct vip *find_vip(const struct checker *checker, const struct xlb_addr *addr)
 {
-	return bsearch(addr, checker->vips, checker->vip_count, sizeof(*checker->vips), compare_addrs);
+	return bsearch(addr, checker->vips, checker->vip_count, sizeof(*checker->vips),
+		       compare_addrs);
 }
 
 static int collect_vips(struct checker *checker)
@@ -106,7 +107,8 @@ static int collect_vips(struct checker *checker)
 		const struct load_balancer *lb = (const struct load_balancer *)object;
 
 		for (uint32_t i = 0; i < lb->addresses.count; i++)
-			checker->vips[checker->vip_count++] = (struct vip){lb->addresses.addrs[i], lb, i};
+			checker->vips[checker->vip_count++] =
+				(struct vip){ lb->addresses.addrs[i], lb, i };
 	}
 	qsort(checker->vips, n, sizeof(*checker->vips), compare_addrs);
 	return 0;
@@ -121,10 +123,11 @@ static int refuse_special(struct checker *checker, const struct object *object, 
 		if (!addr_is_special(&list->addrs[i]))
 			continue;
 		format_addr(&list->addrs[i], text);
-		object_fail(object, field, checker->err,
-			    "%s: %s cannot be used: it is an unspecified, loopback, multicast, link-local or broadcast "
-			    "address",
-			    object_title(object, title), text);
+		object_fail(
+			object, field, checker->err,
+			"%s: %s cannot be used: it is an unspecified, loopback, multicast, link-local or broadcast "
+			"address",
+			object_title(object, title), text);
 		point_at_item(checker, i, list->count);
 		return -EINVAL;
 	}
@@ -143,9 +146,10 @@ static int refuse_vip(struct checker *checker, const struct object *object, cons
 		if (!vip)
 			continue;
 		format_addr(&list->addrs[i], text);
-		object_fail(object, field, checker->err,
-			    "%s: %s is an address of load balancer %s and cannot be used here too: packets would loop",
-			    object_title(object, title), text, vip->lb->object.name);
+		object_fail(
+			object, field, checker->err,
+			"%s: %s is an address of load balancer %s and cannot be used here too: packets would loop",
+			object_title(object, title), text, vip->lb->object.name);
 		point_at_item(checker, i, list->count);
 		return -EINVAL;
 	}
@@ -159,7 +163,8 @@ static int check_vips(struct checker *checker)
 	int r = 0;
 
 	TAILQ_FOREACH(object, &checker->model->load_balancers, link) {
-		r = refuse_special(checker, object, "addresses", &((const struct load_balancer *)object)->addresses);
+		r = refuse_special(checker, object, "addresses",
+				   &((const struct load_balancer *)object)->addresses);
 		if (r)
 			return r;
 	}
@@ -169,9 +174,10 @@ static int check_vips(struct checker *checker)
 		if (!addr_equal(&a->addr, &b->addr))
 			continue;
 		format_addr(&b->addr, text);
-		object_fail(&b->lb->object, "addresses", checker->err,
-			    "%s: %s belongs to load balancer %s already: a VIP has one load balancer",
-			    object_title(&b->lb->object, title), text, a->lb->object.name);
+		object_fail(
+			&b->lb->object, "addresses", checker->err,
+			"%s: %s belongs to load balancer %s already: a VIP has one load balancer",
+			object_title(&b->lb->object, title), text, a->lb->object.name);
 		point_at_item(checker, b->index, b->lb->addresses.count);
 		return -EINVAL;
 	}
@@ -187,14 +193,15 @@ static int check_reference(struct checker *checker, const struct listener *liste
 	struct group_use *use;
 	size_t n = 0;
 
-	use = bsearch(listener->server_group, checker->groups, checker->group_count, sizeof(*checker->groups),
-		      compare_name);
+	use = bsearch(listener->server_group, checker->groups, checker->group_count,
+		      sizeof(*checker->groups), compare_name);
 	if (!use) {
 		object_names(&checker->model->server_groups, names, sizeof(names));
 		object_fail(&listener->object, "server_group", checker->err,
 			    "%s: server group \"%s\" does not exist: there is %s",
 			    object_title(&listener->object, title), listener->server_group, names);
-		for (; n < checker->group_count && n < sizeof(candidates) / sizeof(candidates[0]); n++)
+		for (; n < checker->group_count && n < sizeof(candidates) / sizeof(candidates[0]);
+		     n++)
 			candidates[n] = checker->groups[n].group->object.name;
 		nearest = nearest_word(listener->server_group, candidates, n);
 		if (nearest)
@@ -250,7 +257,8 @@ static int compare_endpoints(const void *a, const void *b)
 	return r ? r : x->order < y->order ? -1 : x->order > y->order;
 }
 
-static int refuse_twin(struct checker *checker, const struct endpoint *first, const struct endpoint *twin)
+static int refuse_twin(struct checker *checker, const struct endpoint *first,
+		       const struct endpoint *twin)
 {
 	char text[ADDR_TEXT_MAX], port[20] = "", title[OBJECT_TITLE_MAX];
 	const struct addr_list *list = &twin->server->address;
@@ -260,7 +268,8 @@ static int refuse_twin(struct checker *checker, const struct endpoint *first, co
 		snprintf(port, sizeof(port), " port %u", twin->port);
 	object_fail(&twin->server->object, "address", checker->err,
 		    "%s: %s%s is server %s already: remove one of them or give it another port",
-		    object_title(&twin->server->object, title), text, port, first->server->object.name);
+		    object_title(&twin->server->object, title), text, port,
+		    first->server->object.name);
 	for (uint32_t i = 0; i < list->count; i++)
 		if (addr_equal(&list->addrs[i], &twin->addr))
 			point_at_item(checker, i, list->count);
@@ -283,7 +292,8 @@ static int check_twins(struct checker *checker, const struct server_group *group
 		const struct server *server = (const struct server *)object;
 
 		for (uint32_t i = 0; i < server->address.count; i++, n++)
-			endpoints[n] = (struct endpoint){server->address.addrs[i], server->port, n, server};
+			endpoints[n] = (struct endpoint){ server->address.addrs[i], server->port, n,
+							  server };
 	}
 	qsort(endpoints, n, sizeof(*endpoints), compare_endpoints);
 	for (uint32_t i = 1; i < n; i++)
@@ -310,11 +320,12 @@ static int check_servers(struct checker *checker, const struct group_use *use)
 		if (r)
 			return r;
 		if (use->ranged && server->port)
-			return object_fail(object, "port", checker->err,
-					   "%s has port %u, but %s has a range of ports: remove the server's port, which "
-					   "keeps the port that the client asked for",
-					   object_title(object, title), server->port,
-					   object_title(&use->ranged->object, other));
+			return object_fail(
+				object, "port", checker->err,
+				"%s has port %u, but %s has a range of ports: remove the server's port, which "
+				"keeps the port that the client asked for",
+				object_title(object, title), server->port,
+				object_title(&use->ranged->object, other));
 	}
 	return check_twins(checker, use->group);
 }
@@ -326,7 +337,8 @@ static int check_health(struct checker *checker, const struct group_use *use)
 	bool typed = object_given(group, "health_check.type");
 	char title[OBJECT_TITLE_MAX], other[OBJECT_TITLE_MAX], reason[OBJECT_TITLE_MAX + 40] = "";
 
-	if (use->group->health_check.type == CHECK_NONE || (typed && object_given(group, "health_check.port")))
+	if (use->group->health_check.type == CHECK_NONE ||
+	    (typed && object_given(group, "health_check.port")))
 		return 0;
 	if (use->ranged)
 		snprintf(reason, sizeof(reason), "%s has a range of ports",
@@ -335,13 +347,15 @@ static int check_health(struct checker *checker, const struct group_use *use)
 		snprintf(reason, sizeof(reason), "it serves only udp");
 	TAILQ_FOREACH(object, &use->group->servers, link)
 		if (!*reason && !((const struct server *)object)->port)
-			snprintf(reason, sizeof(reason), "%s has no port", object_title(object, other));
+			snprintf(reason, sizeof(reason), "%s has no port",
+				 object_title(object, other));
 	if (!*reason)
 		return 0;
-	return object_fail(group, "health_check", checker->err,
-			   "%s: %s, so its health check must say %s: add health_check: {type: tcp, port: N} or "
-			   "health_check: {type: none}",
-			   object_title(group, title), reason, typed ? "the port" : "type and port");
+	return object_fail(
+		group, "health_check", checker->err,
+		"%s: %s, so its health check must say %s: add health_check: {type: tcp, port: N} or "
+		"health_check: {type: none}",
+		object_title(group, title), reason, typed ? "the port" : "type and port");
 }
 
 static int check_group(struct checker *checker, const struct server_group *group)
@@ -349,7 +363,8 @@ static int check_group(struct checker *checker, const struct server_group *group
 	const struct group_use *use;
 	int r;
 
-	use = bsearch(group->object.name, checker->groups, checker->group_count, sizeof(*checker->groups), compare_name);
+	use = bsearch(group->object.name, checker->groups, checker->group_count,
+		      sizeof(*checker->groups), compare_name);
 	r = refuse_special(checker, &group->object, "snat.addresses", &group->snat_addresses);
 	if (!r)
 		r = refuse_vip(checker, &group->object, "snat.addresses", &group->snat_addresses);
@@ -385,7 +400,7 @@ static int check_all(struct checker *checker)
 
 int model_check(const struct model *model, struct xlb_err *err)
 {
-	struct checker checker = {.model = model, .err = err};
+	struct checker checker = { .model = model, .err = err };
 	int r = check_all(&checker);
 
 	free(checker.groups);

@@ -19,7 +19,8 @@ struct index {
 
 static int compare_names(const void *a, const void *b)
 {
-	return strcmp((*(const struct object *const *)a)->name, (*(const struct object *const *)b)->name);
+	return strcmp((*(const struct object *const *)a)->name,
+		      (*(const struct object *const *)b)->name);
 }
 
 /* list NULL: no objects. */
@@ -83,7 +84,8 @@ static bool diff_fields(const struct diff *diff, const struct object *from, cons
 	return changed;
 }
 
-static int diff_lists(const struct diff *diff, const struct object_list *from, const struct object_list *to);
+static int diff_lists(const struct diff *diff, const struct object_list *from,
+		      const struct object_list *to);
 
 /* One of from and to may be NULL. */
 static int diff_object(const struct diff *diff, const struct object *from, const struct object *to)
@@ -109,7 +111,8 @@ static int diff_object(const struct diff *diff, const struct object *from, const
 	}
 	if (!type_child(one->type))
 		return 0;
-	return diff_lists(diff, from ? object_children(from) : NULL, to ? object_children(to) : NULL);
+	return diff_lists(diff, from ? object_children(from) : NULL,
+			  to ? object_children(to) : NULL);
 }
 
 /* Walks both lists by name, side by side. */
@@ -130,7 +133,8 @@ static int diff_indexes(const struct diff *diff, const struct index *from, const
 	return r;
 }
 
-static int diff_lists(const struct diff *diff, const struct object_list *from, const struct object_list *to)
+static int diff_lists(const struct diff *diff, const struct object_list *from,
+		      const struct object_list *to)
 {
 	struct index a = {}, b = {};
 	int r = index_make(from, &a);
@@ -147,7 +151,7 @@ static int diff_lists(const struct diff *diff, const struct object_list *from, c
 int model_diff(const struct model *from, const struct model *to, struct model_changes *ret)
 {
 	struct model_changes changes = {};
-	struct diff diff = {.changes = &changes};
+	struct diff diff = { .changes = &changes };
 	size_t size;
 	int r = 0;
 

@@ -52,8 +52,9 @@ static int refuse_overlap(const struct claim *a, const struct claim *b, struct x
 	claim_text(later, later_text, sizeof(later_text));
 	object_title(&later->listener->object, title);
 	if (first->listener == later->listener)
-		object_fail(&later->listener->object, "port", err, "%s: %s overlaps its own %s: write each port once",
-			    title, later_text, first_text);
+		object_fail(&later->listener->object, "port", err,
+			    "%s: %s overlaps its own %s: write each port once", title, later_text,
+			    first_text);
 	else
 		object_fail(&later->listener->object, "port", err,
 			    "%s: %s %s overlaps %s of listener %s: change one of them", title,
@@ -65,14 +66,17 @@ static int refuse_overlap(const struct claim *a, const struct claim *b, struct x
 	return -EINVAL;
 }
 
-static uint32_t claim_listener(const struct listener *listener, uint32_t order, struct claim *claims)
+static uint32_t claim_listener(const struct listener *listener, uint32_t order,
+			       struct claim *claims)
 {
 	for (uint32_t i = 0; i < listener->port.count; i++) {
 		struct port_range range = listener->port.ranges[i];
 
 		claims[i] = (struct claim){
 			.protocol = listener->protocol,
-			.precedence = listener->port.any ? ANY : range.from == range.to ? EXACT : RANGE,
+			.precedence = listener->port.any     ? ANY :
+				      range.from == range.to ? EXACT :
+							       RANGE,
 			.range = range,
 			.order = order + i,
 			.index = i,
@@ -101,7 +105,8 @@ int check_overlaps(const struct load_balancer *lb, struct xlb_err *err)
 	widest = claims; /* reaches furthest of those before */
 	for (uint32_t i = 1; i < n; i++) {
 		const struct claim *claim = &claims[i];
-		bool rivals = claim->protocol == widest->protocol && claim->precedence == widest->precedence;
+		bool rivals = claim->protocol == widest->protocol &&
+			      claim->precedence == widest->precedence;
 
 		if (rivals && claim->range.from <= widest->range.to)
 			return refuse_overlap(widest, claim, err);

@@ -110,8 +110,8 @@ void object_pointer(const struct object *object, const char *field, char *ret, s
 	int n;
 
 	if (parent)
-		n = snprintf(ret, size, "/%s/%s/%s/%s", parent->type->plural, parent->name, object->type->plural,
-			     object->name);
+		n = snprintf(ret, size, "/%s/%s/%s/%s", parent->type->plural, parent->name,
+			     object->type->plural, object->name);
 	else
 		n = snprintf(ret, size, "/%s/%s", object->type->plural, object->name);
 	if (!field || n < 0 || (size_t)n >= size)
@@ -130,12 +130,14 @@ const char *object_title(const struct object *object, char ret[OBJECT_TITLE_MAX]
 	for (char *p = kind; *p; p++)
 		if (*p == '_')
 			*p = ' ';
-	snprintf(ret, OBJECT_TITLE_MAX, "%s %s%s%s", kind, object->parent ? object->parent->name : "",
-		 object->parent ? "/" : "", object->name);
+	snprintf(ret, OBJECT_TITLE_MAX, "%s %s%s%s", kind,
+		 object->parent ? object->parent->name : "", object->parent ? "/" : "",
+		 object->name);
 	return ret;
 }
 
-int object_fail(const struct object *object, const char *field, struct xlb_err *err, const char *format, ...)
+int object_fail(const struct object *object, const char *field, struct xlb_err *err,
+		const char *format, ...)
 {
 	char text[sizeof(err->text)];
 	va_list args;
@@ -159,8 +161,8 @@ int object_finish(struct object *object, struct xlb_err *err)
 		if (!(field->flags & FIELD_REQUIRED) || object->set & field_bit(object, field))
 			continue;
 		field_accepted(field, accepted, sizeof(accepted));
-		return object_fail(object, NULL, err, "%s has no %s: add %s: ... (%s)", object_title(object, title),
-				   field->name, field->name, accepted);
+		return object_fail(object, NULL, err, "%s has no %s: add %s: ... (%s)",
+				   object_title(object, title), field->name, field->name, accepted);
 	}
 	return type->finish ? type->finish(object, err) : 0;
 }
@@ -179,7 +181,8 @@ void object_names(const struct object_list *list, char *ret, size_t size)
 			left++;
 			continue;
 		}
-		used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "", object->name);
+		used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "",
+					 object->name);
 	}
 	if (left)
 		snprintf(ret + used, size - used, " and %zu more", left);

@@ -26,8 +26,8 @@ void object_pointer(const struct object *object, const char *field, char *ret, s
 #define OBJECT_TITLE_MAX 160
 const char *object_title(const struct object *object, char ret[OBJECT_TITLE_MAX]);
 /* Fills err with class CONFIG, text and pointer; returns -EINVAL. */
-int object_fail(const struct object *object, const char *field, struct xlb_err *err, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+int object_fail(const struct object *object, const char *field, struct xlb_err *err,
+		const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Required fields, then the type's finish. */
 int object_finish(struct object *object, struct xlb_err *err);
 /* "a, b, c and 12 more": the names of a list for a message, "none" if empty. */

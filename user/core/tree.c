@@ -5,24 +5,12 @@
 #include <libfyaml.h>
 #include <string.h>
 /* lack of memory marks the member instead of ending the process */
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM	     1
 #define uthash_nonfatal_oom(element) ((element)->lost = true)
 #include <uthash.h>
 
+#include "core/tree_feed.h"
 #include "core/tree_text.h"
-
-/*
- * libfyaml holds back events until it knows whether what it reads is a key, which may take the whole rest
- * of the text and 350 bytes of memory for each of its bytes. So the text is fed in pieces and ends where
- * this many bytes have gone by without an event.
- */
-#define FEED_MAX (256U << 10)
-/*
- * Put before the first line of a text that begins with [ or {: what follows the mark on its line cannot be
- * a key, so that libfyaml hands out the events of JSON as it reads.
- */
-#define MARK "--- "
-#define MARK_LENGTH 4
 
 #define CHUNK_SIZE (64U << 10)
 
@@ -54,22 +42,15 @@ struct frame {
 	struct place key_place;
 };
 
-struct feed {
-	const char *text;
-	char *marked; /* the text with the mark in it, or NULL */
-	size_t length, sent, sent_at_event;
-	bool cut; /* FEED_MAX was reached */
-};
-
 struct reader {
 	struct tree_memory *memory;
 	struct xlb_err *err;
 	struct feed feed;
-	uint32_t mark_line; /* 0-based line that the mark is in */
 	struct frame frames[TREE_MAX_DEPTH];
 	uint32_t depth, nodes;
 	bool has_document;
 	struct place last; /* end of the last event that has a place */
+	struct cursor cursor;
 };
 
 static void *tree_alloc(struct tree_memory *memory, size_t size)
@@ -84,7 +65,7 @@ static void *tree_alloc(struct tree_memory *memory, size_t size)
 		chunk = malloc(sizeof(*chunk) + room);
 		if (!chunk)
 			return NULL;
-		*chunk = (struct chunk){.next = memory->chunks, .size = room};
+		*chunk = (struct chunk){ .next = memory->chunks, .size = room };
 		memory->chunks = chunk;
 	}
 	p = chunk->bytes + chunk->used;
@@ -135,93 +116,45 @@ static int fail_at(struct reader *reader, const struct place *place)
 /* A libfyaml mark in the text as the user wrote it, 1-based. */
 static struct place place_of(const struct reader *reader, const struct fy_mark *mark)
 {
-	struct place place = {(uint32_t)mark->line + 1, (uint32_t)mark->column + 1, 1};
+	struct place place = { (uint32_t)mark->line + 1, (uint32_t)mark->column + 1, 1 };
 
-	if (reader->feed.marked && (uint32_t)mark->line == reader->mark_line && place.column > MARK_LENGTH)
-		place.column -= MARK_LENGTH;
+	feed_unmark(&reader->feed, &place);
 	return place;
 }
 
-/* The place of a token; libfyaml's marks of a quoted scalar lie inside its quotes. */
-static struct place token_place(const struct reader *reader, struct fy_token *token)
-{
-	const struct fy_mark *start = fy_token_start_mark(token), *end = fy_token_end_mark(token);
-	const struct tree *tree = &reader->memory->tree;
+/* What a token covers in the text as the user wrote it. */
+struct span {
+	const char *start, *end;
+	bool one_line;
 	enum fy_scalar_style style;
-	struct place place;
+};
+
+/*
+ * The place of a token and the text between its marks. Marks of a quoted scalar lie inside its quotes; their
+ * input_pos is of no use, since it starts anew with every piece that is fed.
+ */
+static struct place token_place(struct reader *reader, struct fy_token *token, struct span *ret)
+{
+	const struct fy_mark *from = fy_token_start_mark(token), *to = fy_token_end_mark(token);
+	struct place place, end;
 	bool quoted;
 
-	if (!start || !end)
+	if (!from || !to)
 		return reader->last;
-	style = fy_token_scalar_style(token);
-	quoted = style == FYSS_DOUBLE_QUOTED || style == FYSS_SINGLE_QUOTED;
-	place = place_of(reader, start);
+	place = place_of(reader, from);
+	end = place_of(reader, to);
+	ret->style = fy_token_scalar_style(token);
+	quoted = ret->style == FYSS_DOUBLE_QUOTED || ret->style == FYSS_SINGLE_QUOTED;
+	ret->one_line = place.line == end.line;
+	ret->start = text_seek(&reader->cursor, &place);
+	if (ret->one_line)
+		place.length = end.column - place.column + (quoted ? 2 : 0);
+	else
+		place.length = text_rest_of_line(ret->start) + quoted;
+	ret->end = text_seek(&reader->cursor, &end);
 	if (quoted && place.column > 1)
 		place.column--;
-	if (start->line == end->line)
-		place.length = (uint32_t)(end->column - start->column) + (quoted ? 2 : 0);
-	else
-		place.length = text_rest_of_line(text_line(tree->source, place.line)) + 1 - place.column;
 	return place;
-}
-
-/* --- feeding ------------------------------------------------------------------------------------ */
-
-static ssize_t feed_read(void *arg, void *buffer, size_t count)
-{
-	struct feed *feed = arg;
-	size_t n = feed->length - feed->sent;
-
-	if (feed->sent - feed->sent_at_event > FEED_MAX) {
-		feed->cut = true;
-		return 0;
-	}
-	if (n > count)
-		n = count;
-	memcpy(buffer, feed->text + feed->sent, n);
-	feed->sent += n;
-	return (ssize_t)n;
-}
-
-/* True if the text begins with [ or {; *ret_lead bytes of empty and comment lines come before that line. */
-static bool starts_flow(const char *text, size_t *ret_lead)
-{
-	const char *line = text, *p = text;
-
-	for (; *p; p++) {
-		if (*p == '\r' || *p == '\n')
-			line = p + 1;
-		else if (*p == '#')
-			p += strcspn(p, "\r\n") - 1;
-		else if (*p != ' ' && *p != '\t')
-			break;
-	}
-	*ret_lead = (size_t)(line - text);
-	return *p == '[' || *p == '{';
-}
-
-/* The text with the mark put in where it helps. */
-static int feed_open(struct reader *reader)
-{
-	const char *source = reader->memory->tree.source;
-	size_t length = strlen(source), lead;
-	struct feed *feed = &reader->feed;
-
-	feed->text = source;
-	feed->length = length;
-	if (!starts_flow(source, &lead))
-		return 0;
-	feed->marked = malloc(length + MARK_LENGTH);
-	if (!feed->marked)
-		return no_memory(reader->err);
-	memcpy(feed->marked, source, lead);
-	memcpy(feed->marked + lead, MARK, MARK_LENGTH);
-	memcpy(feed->marked + lead + MARK_LENGTH, source + lead, length - lead);
-	feed->text = feed->marked;
-	feed->length = length + MARK_LENGTH;
-	for (const char *p = source; p < source + lead; p++)
-		reader->mark_line += *p == '\n' || (*p == '\r' && p[1] != '\n');
-	return 0;
 }
 
 /* --- nodes -------------------------------------------------------------------------------------- */
@@ -239,7 +172,8 @@ static bool wants_key(struct reader *reader)
 }
 
 /* Links a node of the kind under what is being read. */
-static int node_add(struct reader *reader, enum node_kind kind, const struct place *place, struct node **ret)
+static int node_add(struct reader *reader, enum node_kind kind, const struct place *place,
+		    struct node **ret)
 {
 	struct frame *frame = top_frame(reader);
 	struct node *node;
@@ -252,8 +186,11 @@ static int node_add(struct reader *reader, enum node_kind kind, const struct pla
 	node = tree_alloc(reader->memory, sizeof(*node));
 	if (!node)
 		return no_memory(reader->err);
-	*node = (struct node){
-		.kind = kind, .line = place->line, .column = place->column, .length = place->length, .text = ""};
+	*node = (struct node){ .kind = kind,
+			       .line = place->line,
+			       .column = place->column,
+			       .length = place->length,
+			       .text = "" };
 	if (!frame) {
 		reader->memory->tree.root = node;
 	} else {
@@ -275,27 +212,76 @@ static int node_add(struct reader *reader, enum node_kind kind, const struct pla
 	return 0;
 }
 
-/* The text of a scalar in the tree's memory. */
-static int scalar_text(struct reader *reader, struct fy_token *token, const struct place *place,
-		       const char **ret)
+/* The text of a scalar, by its chunks: fy_token_get_text of libfyaml 0.7.12 may leak. */
+static int token_text(struct reader *reader, struct fy_token *token, char **ret, size_t *ret_length)
 {
-	size_t length;
-	const char *text = fy_token_get_text(token, &length);
-	const char *copy;
+	struct fy_token_iter *iterator = fy_token_iter_create(token);
+	FILE *out = open_memstream(ret, ret_length);
+	const struct fy_iter_chunk *chunk = NULL;
+	int failed = !iterator;
 
-	if (!text)
-		return no_memory(reader->err);
+	while (out && !failed && (chunk = fy_token_iter_chunk_next(iterator, chunk, &failed)))
+		fwrite(chunk->str, 1, chunk->len, out);
+	fy_token_iter_destroy(iterator);
+	return !out || fclose(out) || failed ? no_memory(reader->err) : 0;
+}
+
+static int single_quoted_text(struct reader *reader, const struct span *span, char **ret,
+			      size_t *ret_length)
+{
+	FILE *out = open_memstream(ret, ret_length);
+
+	if (out)
+		text_unquote(out, span->start, span->end);
+	return !out || fclose(out) ? no_memory(reader->err) : 0;
+}
+
+/* True if the value is what stands between the marks: on one line and without escapes. */
+static bool is_literal(const struct span *span)
+{
+	size_t length = (size_t)(span->end - span->start);
+
+	if (!span->one_line)
+		return false;
+	switch (span->style) {
+	case FYSS_PLAIN:
+		return true;
+	case FYSS_SINGLE_QUOTED:
+		return !memchr(span->start, '\'', length);
+	case FYSS_DOUBLE_QUOTED:
+		return !memchr(span->start, '\\', length);
+	default:
+		return false;
+	}
+}
+
+/* The text of a scalar in the tree's memory. libfyaml 0.7.12 garbles '' that follow each other. */
+static int scalar_text(struct reader *reader, struct fy_token *token, const struct span *span,
+		       const struct place *place, const char **ret)
+{
+	AUTO_FREE char *made = NULL;
+	const char *p = span->start;
+	size_t length = (size_t)(span->end - span->start);
+	int r = 0;
+
+	if (!is_literal(span)) {
+		if (span->style == FYSS_SINGLE_QUOTED)
+			r = single_quoted_text(reader, span, &made, &length);
+		else
+			r = token_text(reader, token, &made, &length);
+		p = made;
+	}
+	if (r)
+		return r;
 	for (size_t i = 0; i < length; i++)
-		if (((unsigned char)text[i] < 0x20 && text[i] != '\n' && text[i] != '\t') || text[i] == 0x7f) {
+		if (((unsigned char)p[i] < 0x20 && p[i] != '\n' && p[i] != '\t') || p[i] == 0x7f) {
 			xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL,
-				    "the value holds a control character (0x%02x): remove it", text[i]);
+				    "the value holds a control character (0x%02x): remove it",
+				    p[i]);
 			return fail_at(reader, place);
 		}
-	copy = tree_copy(reader->memory, text, length);
-	if (!copy)
-		return no_memory(reader->err);
-	*ret = copy;
-	return 0;
+	*ret = tree_copy(reader->memory, p, length);
+	return *ret ? 0 : no_memory(reader->err);
 }
 
 /* Remembers the key of the value that follows. */
@@ -304,6 +290,7 @@ static int key_begin(struct reader *reader, const char *key, const struct place 
 	struct frame *frame = top_frame(reader);
 	struct member *member = NULL;
 	size_t length = strlen(key);
+	char quoted[QUOTE_MAX];
 
 	if (!length) {
 		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL, "there is no key before ':'");
@@ -311,15 +298,16 @@ static int key_begin(struct reader *reader, const char *key, const struct place 
 	}
 	HASH_FIND(hh, frame->members, key, length, member);
 	if (member) {
-		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL, "duplicate key \"%.64s\", first at line %u, column %u",
-			    key, member->line, member->column);
+		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL,
+			    "duplicate key \"%s\", first at line %u, column %u", key, member->line,
+			    member->column);
 		xlb_err_hint(reader->err, "remove one of them");
 		return fail_at(reader, place);
 	}
 	member = malloc(sizeof(*member));
 	if (!member)
 		return no_memory(reader->err);
-	*member = (struct member){.line = place->line, .column = place->column};
+	*member = (struct member){ .line = place->line, .column = place->column };
 	HASH_ADD_KEYPTR(hh, frame->members, key, length, member);
 	if (member->lost) {
 		free(member);
@@ -335,7 +323,7 @@ static void frame_done(struct frame *frame)
 {
 	struct member *member, *next;
 
-	HASH_ITER (hh, frame->members, member, next) {
+	HASH_ITER(hh, frame->members, member, next) {
 		HASH_DEL(frame->members, member);
 		free(member);
 	}
@@ -355,13 +343,16 @@ static struct place empty_place(struct reader *reader)
 static int read_scalar(struct reader *reader, struct fy_event *event)
 {
 	struct fy_token *token = event->scalar.value;
-	struct place place;
+	struct place place = empty_place(reader);
 	struct node *node;
+	struct span span;
 	const char *text = "";
-	int r;
+	int r = 0;
 
-	place = fy_event_start_mark(event) ? token_place(reader, token) : empty_place(reader);
-	r = scalar_text(reader, token, &place, &text);
+	if (fy_event_start_mark(event)) {
+		place = token_place(reader, token, &span);
+		r = scalar_text(reader, token, &span, &place, &text);
+	}
 	if (r)
 		return r;
 	if (wants_key(reader))
@@ -382,17 +373,19 @@ static int read_container(struct reader *reader, struct fy_event *event, enum no
 	int r;
 
 	if (wants_key(reader)) {
-		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL, "a key must be plain text, not a list or map");
+		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL,
+			    "a key must be plain text, not a list or map");
 		return fail_at(reader, &place);
 	}
 	if (reader->depth == TREE_MAX_DEPTH) {
-		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL, "nested deeper than %d levels", TREE_MAX_DEPTH);
+		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL, "nested deeper than %d levels",
+			    TREE_MAX_DEPTH);
 		return fail_at(reader, &place);
 	}
 	r = node_add(reader, kind, &place, &node);
 	if (r)
 		return r;
-	reader->frames[reader->depth++] = (struct frame){.node = node};
+	reader->frames[reader->depth++] = (struct frame){ .node = node };
 	return 0;
 }
 
@@ -400,7 +393,7 @@ static int read_container(struct reader *reader, struct fy_event *event, enum no
 static int refuse_directive(struct reader *reader, uint32_t line)
 {
 	const struct tree *tree = &reader->memory->tree;
-	struct place place = {line, 1, 1};
+	struct place place = { line, 1, 1 };
 	const char *p = text_line(tree->source, line);
 
 	for (; *p && *p != '%'; place.line++)
@@ -417,7 +410,8 @@ static int read_document(struct reader *reader, struct fy_event *event)
 	struct place place = mark ? place_of(reader, mark) : reader->last;
 
 	if (reader->has_document) {
-		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL, "a second document begins here: one is accepted");
+		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL,
+			    "a second document begins here: one is accepted");
 		return fail_at(reader, &place);
 	}
 	reader->has_document = true;
@@ -429,19 +423,26 @@ static int read_document(struct reader *reader, struct fy_event *event)
 /* Refuses the decorations that a value may have. */
 static int refuse_decoration(struct reader *reader, struct fy_event *event)
 {
-	struct fy_token *anchor = fy_event_get_anchor_token(event), *tag = fy_event_get_tag_token(event);
-	struct fy_token *token = event->type == FYET_ALIAS ? event->alias.anchor : anchor ? anchor : tag;
+	struct fy_token *anchor = fy_event_get_anchor_token(event),
+			*tag = fy_event_get_tag_token(event);
+	struct fy_token *token = event->type == FYET_ALIAS ? event->alias.anchor :
+				 anchor			   ? anchor :
+							     tag;
 	struct place place;
+	struct span span;
 
 	if (!token)
 		return 0;
-	place = token_place(reader, token);
+	place = token_place(reader, token, &span);
 	if (token != tag && place.column > 1) { /* the mark lies behind * or & */
 		place.column--;
 		place.length++;
 	}
-	xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL, "%s are not accepted: write the value out",
-		    event->type == FYET_ALIAS ? "aliases (*name)" : anchor ? "anchors (&name)" : "tags (!name)");
+	xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL,
+		    "%s are not accepted: write the value out",
+		    event->type == FYET_ALIAS ? "aliases (*name)" :
+		    anchor		      ? "anchors (&name)" :
+						"tags (!name)");
 	return fail_at(reader, &place);
 }
 
@@ -490,6 +491,7 @@ static int fail_by_diag(struct reader *reader, struct fy_diag *diag)
 {
 	const char *source = reader->memory->tree.source;
 	const struct node *bracket = open_bracket(reader);
+	char quoted[QUOTE_MAX];
 	struct fy_diag_error *error;
 	struct place place;
 	void *iterator = NULL;
@@ -498,17 +500,19 @@ static int fail_by_diag(struct reader *reader, struct fy_diag *diag)
 	error = fy_diag_errors_iterate(diag, &iterator);
 	if (!error)
 		return no_memory(reader->err);
-	place = place_of(reader, &(struct fy_mark){.line = error->line - 1, .column = error->column - 1});
+	place = place_of(reader,
+			 &(struct fy_mark){ .line = error->line - 1, .column = error->column - 1 });
 	line = text_line(source, place.line);
 	if (*line == '%')
 		return refuse_directive(reader, place.line);
 	if (!*line && bracket) {
 		/* the end of the text is no help: say what was left open */
-		place = (struct place){bracket->line, bracket->column, 1};
+		place = (struct place){ bracket->line, bracket->column, 1 };
 		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL, "'%c' is never closed",
 			    bracket->kind == NODE_LIST ? '[' : '{');
 	} else {
-		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL, "%s", error->msg);
+		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL, "%s",
+			    quote_text(error->msg, quoted));
 	}
 	fail_at(reader, &place);
 	if (memmem(line, strcspn(line, "\r\n"), "::", 2))
@@ -518,9 +522,10 @@ static int fail_by_diag(struct reader *reader, struct fy_diag *diag)
 
 static int fail_by_cut(struct reader *reader)
 {
-	xlb_err_set(reader->err, XLB_ERR_CONFIG, -E2BIG,
-		    "no end of the value within %u KiB: a quote or bracket is not closed, or this is no configuration",
-		    FEED_MAX >> 10);
+	xlb_err_set(
+		reader->err, XLB_ERR_CONFIG, -E2BIG,
+		"no end of the value within %u KiB: a quote or bracket is not closed, or this is no configuration",
+		FEED_MAX >> 10);
 	return fail_at(reader, &reader->last);
 }
 
@@ -540,7 +545,7 @@ static int read_events(struct reader *reader, struct fy_parser *parser, struct f
 		end = fy_event_end_mark(event);
 		if (end)
 			reader->last = place_of(reader, end);
-		reader->feed.sent_at_event = reader->feed.sent;
+		feed_event(&reader->feed);
 		fy_parser_event_free(parser, event);
 	}
 	if (r)
@@ -548,7 +553,8 @@ static int read_events(struct reader *reader, struct fy_parser *parser, struct f
 	if (reader->feed.cut)
 		return fail_by_cut(reader);
 	/* directives that libfyaml does not know are warnings to it */
-	return ended && !fy_diag_got_error(diag) && !fy_diag_errors_iterate(diag, &(void *){NULL}) ?
+	return ended && !fy_diag_got_error(diag) &&
+			       !fy_diag_errors_iterate(diag, &(void *){ NULL }) ?
 		       0 :
 		       fail_by_diag(reader, diag);
 }
@@ -561,7 +567,8 @@ static void swallow(struct fy_diag *diag, void *user, const char *text, size_t l
 static int read_text(struct reader *reader)
 {
 	struct fy_diag_cfg diag_config;
-	struct fy_parse_cfg config = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE};
+	struct fy_parse_cfg config = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG |
+						FYPCF_JSON_NONE };
 	struct fy_parser *parser = NULL;
 	struct fy_diag *diag;
 	int r;
@@ -584,17 +591,19 @@ static int read_text(struct reader *reader)
 	return r;
 }
 
-int tree_parse(const char *file, const char *text, size_t length, struct tree **ret, struct xlb_err *err)
+int tree_parse(const char *file, const char *text, size_t length, struct tree **ret,
+	       struct xlb_err *err)
 {
 	struct xlb_err scratch;
-	struct reader reader = {.err = err ? err : &scratch, .last = {1, 1, 1}};
+	struct reader reader = { .err = err ? err : &scratch, .last = { 1, 1, 1 } };
 	struct tree_memory *memory;
 	int r;
 
 	err = reader.err;
 	if (length > TREE_MAX_BYTES)
-		return xlb_err_set(err, XLB_ERR_CONFIG, -E2BIG, "%s: %zu MiB: at most %u MiB are read", file,
-				   length >> 20, TREE_MAX_BYTES >> 20);
+		return xlb_err_set(err, XLB_ERR_CONFIG, -E2BIG,
+				   "%s: %zu MiB: at most %u MiB are read", file, length >> 20,
+				   TREE_MAX_BYTES >> 20);
 	if (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) { /* byte order mark */
 		text += 3;
 		length -= 3;
@@ -609,19 +618,20 @@ int tree_parse(const char *file, const char *text, size_t length, struct tree **
 		tree_free(&memory->tree);
 		return no_memory(err);
 	}
+	reader.cursor = (struct cursor){ memory->tree.source, memory->tree.source, 1, 1 };
 	r = text_check(memory->tree.source, length, err);
 	if (r) {
-		struct place place = {err->line, err->column, err->length};
+		struct place place = { err->line, err->column, err->length };
 
 		fail_at(&reader, &place);
 	} else {
-		r = feed_open(&reader);
+		r = feed_open(&reader.feed, memory->tree.source) ? no_memory(err) : 0;
 	}
 	if (!r)
 		r = read_text(&reader);
 	while (reader.depth)
 		frame_done(&reader.frames[--reader.depth]);
-	free(reader.feed.marked);
+	feed_close(&reader.feed);
 	if (r)
 		tree_free(&memory->tree);
 	else
@@ -641,7 +651,7 @@ const struct node *node_get(const struct node *node, const char *key)
 
 void tree_locate(const struct tree *tree, const struct node *node, bool at_key, struct xlb_err *err)
 {
-	struct place place = {node->line, node->column, node->length};
+	struct place place = { node->line, node->column, node->length };
 
 	if (!err)
 		return;

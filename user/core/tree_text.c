@@ -8,8 +8,13 @@
 /* Bytes of the UTF-8 character at p, 0 if it is none (overlong, surrogate, cut off). */
 static size_t utf8_length(const unsigned char *p, size_t left)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc0 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf8 ? 4 : 0;
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = p[0] < 0x80 ? 1 :
+		   p[0] < 0xc0 ? 0 :
+		   p[0] < 0xe0 ? 2 :
+		   p[0] < 0xf0 ? 3 :
+		   p[0] < 0xf8 ? 4 :
+				 0;
 	uint32_t code;
 
 	if (n <= 1)
@@ -49,7 +54,8 @@ int text_check(const char *text, size_t length, struct xlb_err *err)
 				    "byte 0x%02x is not valid UTF-8: save the file as UTF-8", *p);
 		else if (is_control(p))
 			xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
-				    "control character 0x%02x is not accepted: remove it", p[n - 1]);
+				    "control character 0x%02x is not accepted: remove it",
+				    p[n - 1]);
 		if (!n || is_control(p)) {
 			err->line = line;
 			err->column = column;
@@ -100,22 +106,30 @@ uint32_t text_rest_of_line(const char *p)
 	return count_chars(p, p + strcspn(p, "\r\n"));
 }
 
-/* Copies at most max characters; controls become spaces, and with `ascii` so do not-ASCII ones '?'. */
-static bool copy_chars(const char *p, const char *end, uint32_t max, bool ascii, char *ret, size_t size)
+/*
+ * Copies at most max characters: a tab becomes a space, what cannot be shown a '?', with `ascii` so does all
+ * that is not ASCII. False if there is no room.
+ */
+static bool copy_chars(const char *p, const char *end, uint32_t max, bool ascii, char *ret,
+		       size_t size)
 {
 	size_t used = 0;
 
 	for (; p < end && max; max--) {
 		const char *next = text_next_char(p);
+		const unsigned char *bytes = (const unsigned char *)p;
 		size_t n = (size_t)(next - p);
+		bool shown = utf8_length(bytes, n) == n && !is_control(bytes) && (n == 1 || !ascii);
 
-		if (used + (ascii ? 1 : n) >= size)
+		if (used + (shown ? n : 1) >= size)
 			return false;
-		if (n > 1 && !ascii)
+		if (shown)
 			memcpy(ret + used, p, n);
 		else
-			ret[used] = n > 1 || (*p & 0x80) ? '?' : (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p;
-		used += ascii ? 1 : n;
+			ret[used] = '?';
+		if (*p == '\t')
+			ret[used] = ' ';
+		used += shown ? n : 1;
 		p = next;
 	}
 	ret[used] = 0;
@@ -137,7 +151,8 @@ void text_locate(const char *file, const char *text, const struct place *place, 
 	err->length = place->length < 1 ? 1 : place->length > left ? left : place->length;
 	if (xlb_err_caret(err) != err->column) {
 		/* the window starts so that the column lands on the caret */
-		for (uint32_t skip = err->column - xlb_err_caret(err) + 3; skip && start < end; skip--)
+		for (uint32_t skip = err->column - xlb_err_caret(err) + 3; skip && start < end;
+		     skip--)
 			start = text_next_char(start);
 		memcpy(source, "...", 3);
 		source += 3;
@@ -145,4 +160,42 @@ void text_locate(const char *file, const char *text, const struct place *place, 
 	}
 	if (!copy_chars(start, end, XLB_ERR_SOURCE_CHARS, false, source, size))
 		copy_chars(start, end, XLB_ERR_SOURCE_CHARS, true, source, size);
+}
+
+void text_unquote(FILE *out, const char *p, const char *end)
+{
+	while (p < end) {
+		size_t blanks = strspn(p, " \t"), breaks = 0;
+		const char *next = p + blanks;
+
+		for (; next < end && (*next == '\n' || *next == '\r'); breaks++) {
+			next += next[0] == '\r' && next[1] == '\n' ? 2 : 1;
+			next += strspn(next, " \t");
+		}
+		if (!breaks)
+			fwrite(p, 1, blanks, out);
+		else if (breaks == 1)
+			fputc(' ', out);
+		while (breaks > 1 && --breaks)
+			fputc('\n', out);
+		p = next;
+		if (p < end)
+			fputc(*p, out);
+		p += *p == '\'' ? 2 : 1;
+	}
+}
+
+const char *text_seek(struct cursor *cursor, const struct place *place)
+{
+	if (place->line < cursor->line ||
+	    (place->line == cursor->line && place->column < cursor->column))
+		*cursor = (struct cursor){ cursor->text, cursor->text, 1, 1 };
+	if (cursor->line < place->line) {
+		cursor->p = text_line(cursor->p, place->line - cursor->line + 1);
+		cursor->line = place->line;
+		cursor->column = 1;
+	}
+	for (; cursor->column < place->column && *cursor->p; cursor->column++)
+		cursor->p = text_next_char(cursor->p);
+	return cursor->p;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/err.h"
 
@@ -14,13 +15,27 @@ struct place {
 	uint32_t line, column, length;
 };
 
+/* A position that moves through a text; start with {text, text, 1, 1}. */
+struct cursor {
+	const char *text, *p;
+	uint32_t line, column;
+};
+
 /*
  * Refuses what YAML text cannot hold: invalid UTF-8, NUL and other control characters. err gets text and
  * position.
  */
 int text_check(const char *text, size_t length, struct xlb_err *err);
 /* Fills file, line, column, length and source of err; length is cut at the end of the line. */
-void text_locate(const char *file, const char *text, const struct place *place, struct xlb_err *err);
+void text_locate(const char *file, const char *text, const struct place *place,
+		 struct xlb_err *err);
+/* The byte at a place; cheap for places that follow each other. */
+const char *text_seek(struct cursor *cursor, const struct place *place);
+/*
+ * Prints what stands between single quotes: two quotes are one; a line break with the blanks around it is a
+ * space, further ones are kept.
+ */
+void text_unquote(FILE *out, const char *p, const char *end);
 /* Start of a 1-based line, or the end of the text. Lines end with LF, CR LF or CR. */
 const char *text_line(const char *text, uint32_t line);
 /* The character behind the one at p; stray continuation bytes belong to the one before. */

@@ -8,51 +8,51 @@
 #include "core/object.h"
 #include "xlb/lists.h"
 
-#define SECOND 1000ULL
-#define HOUR (3600 * SECOND)
-#define DAY (24 * HOUR)
+#define SECOND	     1000ULL
+#define HOUR	     (3600 * SECOND)
+#define DAY	     (24 * HOUR)
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
 
 static const struct word attach_modes[] = {
-	{"native", XLB_ATTACH_NATIVE},
-	{"generic", XLB_ATTACH_GENERIC},
+	{ "native", XLB_ATTACH_NATIVE },
+	{ "generic", XLB_ATTACH_GENERIC },
 	{},
 };
 static const struct word address_managements[] = {
-	{"xlb", ADDRESS_MANAGEMENT_XLB},
-	{"none", ADDRESS_MANAGEMENT_NONE},
+	{ "xlb", ADDRESS_MANAGEMENT_XLB },
+	{ "none", ADDRESS_MANAGEMENT_NONE },
 	{},
 };
 static const struct word protocols[] = {
-	{"tcp", IPPROTO_TCP},
-	{"udp", IPPROTO_UDP},
+	{ "tcp", IPPROTO_TCP },
+	{ "udp", IPPROTO_UDP },
 	{},
 };
 static const struct word forwards[] = {
-#define X(name, word, help) {#word, XLB_MODE_##name},
+#define X(name, word, help) { #word, XLB_MODE_##name },
 	XLB_MODES(X)
 #undef X
-	{},
+		{},
 };
 static const struct word schedulers[] = {
-	{"maglev", SCHEDULER_MAGLEV},
-	{"tch", SCHEDULER_MAGLEV},
+	{ "maglev", SCHEDULER_MAGLEV },
+	{ "tch", SCHEDULER_MAGLEV },
 	{},
 };
 static const struct word on_downs[] = {
-	{"keep", ON_DOWN_KEEP},
-	{"reset", ON_DOWN_RESET},
+	{ "keep", ON_DOWN_KEEP },
+	{ "reset", ON_DOWN_RESET },
 	{},
 };
 static const struct word check_types[] = {
-	{"tcp", CHECK_TCP},
-	{"http", CHECK_HTTP},
-	{"none", CHECK_NONE},
+	{ "tcp", CHECK_TCP },
+	{ "http", CHECK_HTTP },
+	{ "none", CHECK_NONE },
 	{},
 };
 static const struct word methods[] = {
-	{"GET", 0},
-	{"HEAD", 1},
+	{ "GET", 0 },
+	{ "HEAD", 1 },
 	{},
 };
 
@@ -89,7 +89,7 @@ static const struct field load_balancer_fields[] = {
 		.kind = FIELD_BOOL,
 		.offset = offsetof(struct load_balancer, enabled),
 		.preset = "true",
-		.help = "false: no new flows; those there are finish",
+		.help = "false: takes no new flows; those it has finish",
 	},
 };
 
@@ -133,7 +133,7 @@ static const struct field listener_fields[] = {
 		.kind = FIELD_BOOL,
 		.offset = offsetof(struct listener, enabled),
 		.preset = "true",
-		.help = "false: no new flows; those there are finish",
+		.help = "false: takes no new flows; those it has finish",
 	},
 };
 
@@ -313,7 +313,7 @@ static const struct field server_fields[] = {
 		.kind = FIELD_BOOL,
 		.offset = offsetof(struct server, enabled),
 		.preset = "true",
-		.help = "false: no new flows; those there are drain",
+		.help = "false: takes no new flows; those it has drain",
 	},
 };
 
@@ -325,14 +325,15 @@ static int listener_finish(struct object *object, struct xlb_err *err)
 	if (!object_given(object, "idle_timeout"))
 		listener->idle_timeout = udp ? 90 * SECOND : 900 * SECOND;
 	else if (udp && listener->idle_timeout > DAY)
-		return object_fail(object, "idle_timeout", err, "idle_timeout of a udp listener: accepted are 1s-24h");
+		return object_fail(object, "idle_timeout", err,
+				   "idle_timeout of a udp listener: accepted are 1s-24h");
 	return 0;
 }
 
 static int server_group_finish(struct object *object, struct xlb_err *err)
 {
-	static const char *const http[] = {"health_check.method", "health_check.path", "health_check.host",
-					   "health_check.expect"};
+	static const char *const http[] = { "health_check.method", "health_check.path",
+					    "health_check.host", "health_check.expect" };
 	struct health_check *check = &((struct server_group *)object)->health_check;
 	bool given = false;
 
@@ -343,11 +344,14 @@ static int server_group_finish(struct object *object, struct xlb_err *err)
 		check->type = given ? CHECK_TCP : CHECK_DEFAULT;
 	for (size_t i = 0; i < COUNT(http) && check->type != CHECK_HTTP; i++)
 		if (object_given(object, http[i]))
-			return object_fail(object, http[i], err,
-					   "%s is for checks of type http only: add type: http or remove it", http[i]);
+			return object_fail(
+				object, http[i], err,
+				"%s is for checks of type http only: add type: http or remove it",
+				http[i]);
 	if (*check->path != '/')
 		return object_fail(object, "health_check.path", err,
-				   "health_check.path \"%.100s\": a path begins with /", check->path);
+				   "health_check.path \"%.100s\": a path begins with /",
+				   check->path);
 	return 0;
 }
 
@@ -411,7 +415,8 @@ const struct type type_server = {
 };
 
 const struct type *const types[] = {
-	&type_interface, &type_load_balancer, &type_listener, &type_server_group, &type_server, NULL,
+	&type_interface,    &type_load_balancer, &type_listener,
+	&type_server_group, &type_server,	 NULL,
 };
 
 const struct type *type_find(const char *word)

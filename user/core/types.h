@@ -14,23 +14,24 @@
 #include "core/tree.h"
 
 enum field_kind {
-	FIELD_BOOL,	/* bool */
-	FIELD_UINT,	/* uint32_t, min..max */
-	FIELD_TIME,	/* uint64_t ms, min..max */
-	FIELD_WORD,	/* uint32_t, value of one of `words` */
-	FIELD_TEXT,	/* char *, owned */
-	FIELD_REF,	/* char[NAME_TEXT_MAX]: name of an object of type `ref` */
-	FIELD_ADDRS,	/* struct addr_list */
-	FIELD_PORTS,	/* struct port_list */
-	FIELD_RANGE,	/* struct port_range */
-	FIELD_CODES,	/* struct range_list: HTTP status codes and ranges */
+	FIELD_BOOL,  /* bool */
+	FIELD_UINT,  /* uint32_t, min..max */
+	FIELD_TIME,  /* uint64_t ms, min..max */
+	FIELD_WORD,  /* uint32_t, value of one of `words` */
+	FIELD_TEXT,  /* char *, owned */
+	FIELD_REF,   /* char[NAME_TEXT_MAX]: name of an object of type `ref` */
+	FIELD_ADDRS, /* struct addr_list */
+	FIELD_PORTS, /* struct port_list */
+	FIELD_RANGE, /* struct port_range */
+	FIELD_CODES, /* struct range_list: HTTP status codes and ranges */
 };
 
 enum field_flags {
 	FIELD_REQUIRED = 1,
-	FIELD_POSITIONAL = 2,	/* `add` takes it without its name, in table order */
+	FIELD_POSITIONAL = 2, /* `add` takes it without its name, in table order */
 	FIELD_READ_ONLY = 4,
-	FIELD_SERVER_PORT = 8,	/* address fields: "ADDR:PORT" on the command line also sets `port` */
+	FIELD_SERVER_PORT =
+		8, /* address fields: "ADDR:PORT" on the command line also sets `port` */
 };
 
 struct word {
@@ -39,22 +40,22 @@ struct word {
 };
 
 struct field {
-	const char *name;	/* dotted for nested maps: "health_check.interval" */
+	const char *name; /* dotted for nested maps: "health_check.interval" */
 	enum field_kind kind;
 	uint32_t flags;
 	size_t offset;
 	uint64_t min, max;
-	const char *preset;	/* the default as text, NULL: none */
+	const char *preset;	  /* the default as text, NULL: none */
 	const struct word *words; /* WORD: terminated by a NULL word */
-	const struct type *ref; /* REF */
-	const char *json;	/* the name in JSON answers if it differs: "ports", "server_groups" */
+	const struct type *ref;	  /* REF */
+	const char *json; /* the name in JSON answers if it differs: "ports", "server_groups" */
 	const char *help;
 };
 
 struct type {
-	const char *singular;	/* "server_group" */
-	const char *plural;	/* "server_groups": YAML key, API path */
-	const char *cli;	/* "group": the word of xlbctl */
+	const char *singular; /* "server_group" */
+	const char *plural;   /* "server_groups": YAML key, API path */
+	const char *cli;      /* "group": the word of xlbctl */
 	size_t size;
 	const struct field *fields;
 	size_t field_count;
@@ -65,7 +66,8 @@ struct type {
 	const char *help;
 };
 
-extern const struct type type_interface, type_load_balancer, type_listener, type_server_group, type_server;
+extern const struct type type_interface, type_load_balancer, type_listener, type_server_group,
+	type_server;
 extern const struct type *const types[]; /* all, parents first, NULL-terminated */
 
 /* By singular, plural or CLI word; NULL if none. */
@@ -73,7 +75,8 @@ const struct type *type_find(const char *word);
 const struct field *field_find(const struct type *type, const char *name);
 
 /* The list that holds objects of `type` below `parent` (NULL for top level). */
-struct object_list *model_list(const struct model *model, const struct type *type, const struct object *parent);
+struct object_list *model_list(const struct model *model, const struct type *type,
+			       const struct object *parent);
 /*
  * The object at an API path such as "server_groups/web/servers/web1". `*ret_type` is the type of the last
  * plural; *ret_object is NULL when the path ends in a plural (a list), *ret_parent its parent or NULL.
@@ -83,18 +86,19 @@ int model_walk(const struct model *model, const char *path, const struct type **
 	       struct object **ret_parent, struct object **ret_object, struct xlb_err *err);
 
 /* Creates (defaults filled) and links an object; -EEXIST if the name is taken, -EINVAL if malformed. */
-int object_add(struct model *model, const struct type *type, struct object *parent, const char *name,
-	       struct object **ret, struct xlb_err *err);
+int object_add(struct model *model, const struct type *type, struct object *parent,
+	       const char *name, struct object **ret, struct xlb_err *err);
 /* Unlinks and frees an object with its children. */
 void object_remove(struct model *model, struct object *object);
 /* Sets one field from text; lists as comma-separated text. */
-int field_set(struct object *object, const struct field *field, const char *text, struct xlb_err *err);
+int field_set(struct object *object, const struct field *field, const char *text,
+	      struct xlb_err *err);
 /*
  * Merges a map node (YAML or JSON body) into an object: unknown keys are errors, null resets to the default or,
  * for a child object, removes it. On failure the object is half changed: merge into a copy of the model.
  */
-int object_merge(struct model *model, struct object *object, const struct tree *tree, const struct node *node,
-		 struct xlb_err *err);
+int object_merge(struct model *model, struct object *object, const struct tree *tree,
+		 const struct node *node, struct xlb_err *err);
 /* The reference of all types and fields as Markdown: the generated part of docs/config.md. */
 void types_markdown(FILE *out);
 /* The value as it would be written in YAML flow style ("[10.0.0.1, \"2001:db8::1\"]"); malloc'd. */

@@ -50,8 +50,8 @@ static void make_addresses(pid_t pid, struct addresses *ret)
 #define IP(quiet, ...) process_run((const char *const[]){ "ip", __VA_ARGS__, NULL }, quiet)
 
 /*
- * Complete checksums from the client, as NICs deliver them, and NAPI on its end: without it what the
- * datapath redirects into the pair is lost.
+ * Complete checksums from the client, as NICs deliver them, and GRO, which starts NAPI on its end. GRO must
+ * be turned on while the link is up: only then is the host's end made a target of redirects (6.3 and later).
  */
 static int set_offloads(void)
 {
@@ -78,9 +78,8 @@ static struct setup_answer setup_peer(const struct addresses *addresses)
 {
 	struct setup_answer answer = { 0 };
 
-	if (IP(false, "link", "set", "lo", "up") || set_offloads() ||
-	    IP(false, "link", "set", PEER, "up") ||
-	    IP(false, "addr", "add", addresses->peer4, "dev", PEER) ||
+	if (IP(false, "link", "set", "lo", "up") || IP(false, "link", "set", PEER, "up") ||
+	    set_offloads() || IP(false, "addr", "add", addresses->peer4, "dev", PEER) ||
 	    IP(false, "route", "add", "default", "via", addresses->gateway4)) {
 		answer.r = -EIO;
 		return answer;

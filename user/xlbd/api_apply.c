@@ -5,9 +5,9 @@
 
 #include "xlbd/api_parse.h"
 
-static void apply_model(struct call *call, struct model *model)
+static void apply_model(struct call *call, struct model *model, struct tree *tree)
 {
-	call_change(call, EDIT_REPLACE, call->path, model, NULL);
+	call_change(call, EDIT_REPLACE, call->path, model, tree);
 }
 
 void api_apply(struct call *call)
@@ -15,8 +15,9 @@ void api_apply(struct call *call)
 	parser_run(call, apply_model);
 }
 
-static void answer_ok(struct call *call, struct model *model)
+static void answer_ok(struct call *call, struct model *model, struct tree *tree)
 {
+	tree_free(tree);
 	model_free(model);
 	call_reply_json(call, json_pack("{s:b, s:[]}", "ok", 1, "warnings"));
 }
@@ -26,28 +27,14 @@ void api_check(struct call *call)
 	parser_run(call, answer_ok);
 }
 
-/* A text without `interfaces:` leaves them as they are, so they are no difference. */
-static int adopt_interfaces(struct model *model, const struct model *current)
-{
-	struct model *copy;
-
-	if (model->has_interfaces)
-		return 0;
-	copy = model_copy(current);
-	if (!copy)
-		return -ENOMEM;
-	TAILQ_CONCAT(&model->interfaces, &copy->interfaces, link);
-	model_free(copy);
-	return 0;
-}
-
-static void answer_diff(struct call *call, struct model *parsed)
+static void answer_diff(struct call *call, struct model *parsed, struct tree *tree)
 {
 	const struct model *current = engine_model(call->api->engine);
 	AUTO(model_free) struct model *model = parsed;
 	struct model_changes changes = {};
 
-	if (adopt_interfaces(model, current) || model_diff(current, model, &changes)) {
+	tree_free(tree);
+	if (model_keep_interfaces(model, current) || model_diff(current, model, &changes)) {
 		call_reply_no_memory(call);
 		return;
 	}

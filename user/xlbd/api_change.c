@@ -148,11 +148,17 @@ static void edit_done(void *arg, int r, const struct apply_result *result,
 	struct call *call = edit->call;
 	bool dry_run = call->options.dry_run;
 
-	edit_free(edit);
 	if (r) {
-		call_reply_err(call, err);
+		struct xlb_err located = *err;
+
+		/* what the engine refuses has a pointer: in a text that is a line */
+		if (edit->kind == EDIT_REPLACE && edit->tree && !err->line)
+			model_locate(edit->tree, &located);
+		edit_free(edit);
+		call_reply_err(call, &located);
 		return;
 	}
+	edit_free(edit);
 	if (!dry_run)
 		log_change(call, result);
 	call_reply_json(call,

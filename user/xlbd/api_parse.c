@@ -12,7 +12,8 @@ struct parse_job {
 	TAILQ_ENTRY(parse_job) link;
 	struct call *call;
 	text_parsed parsed;
-	struct model *model; /* result */
+	struct model *model; /* results */
+	struct tree *tree;
 	struct xlb_err err;
 	int r;
 };
@@ -35,6 +36,7 @@ static void job_free(void *arg)
 	struct parse_job *job = arg;
 
 	model_free(job->model);
+	tree_free(job->tree);
 	free(job);
 }
 
@@ -42,11 +44,10 @@ static void job_free(void *arg)
 static void parse(struct parse_job *job)
 {
 	const struct call *call = job->call;
-	AUTO(tree_free) struct tree *tree = NULL;
 
-	job->r = tree_parse(call->origin_file, call->body, call->body_length, &tree, &job->err);
+	job->r = tree_parse(call->origin_file, call->body, call->body_length, &job->tree, &job->err);
 	if (!job->r)
-		job->r = model_from_tree(tree, &job->model, &job->err);
+		job->r = model_from_tree(job->tree, &job->model, &job->err);
 }
 
 static void *parser_thread(void *arg)
@@ -81,7 +82,7 @@ static void finish_job(struct parse_job *job)
 	if (job->r)
 		call_reply_err(call, &job->err);
 	else
-		job->parsed(call, TAKE(job->model));
+		job->parsed(call, TAKE(job->model), TAKE(job->tree));
 	job_free(job);
 }
 

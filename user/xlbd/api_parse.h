@@ -12,8 +12,8 @@ int parser_open(struct event_base *base, struct parser **ret);
 /* Waits for the text under way and drops the others; their calls stay unanswered. */
 struct parser *parser_close(struct parser *parser);
 
-/* The call with the model of its body, checked by itself; the callee owns the model. */
-typedef void (*text_parsed)(struct call *call, struct model *model);
+/* The call with its body as tree and model, checked by itself; the callee owns both. */
+typedef void (*text_parsed)(struct call *call, struct model *model, struct tree *tree);
 /* Calls `parsed` from the loop, or answers the call with what is wrong. */
 void parser_run(struct call *call, text_parsed parsed);
 

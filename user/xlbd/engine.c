@@ -260,6 +260,13 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t max
 	return 0;
 }
 
+/* Nothing configured, nothing attached: nothing in the kernel is worth keeping. */
+static bool is_empty(const struct model *model)
+{
+	return TAILQ_EMPTY(&model->interfaces) && TAILQ_EMPTY(&model->load_balancers) &&
+	       TAILQ_EMPTY(&model->server_groups);
+}
+
 struct engine *engine_close(struct engine *engine)
 {
 	struct xlb_err err;
@@ -270,6 +277,8 @@ struct engine *engine_close(struct engine *engine)
 	engine_sweep_close(engine);
 	engine_guard_close(engine);
 	engine_announce_close(engine);
+	if (engine->datapath && engine->host && is_empty(engine->model))
+		datapath_unpin(engine->datapath);
 	if (engine->checker && engine->host_event && checker_save(engine->checker, engine->paths.health_file, &err))
 		log_warning("%s", err.text);
 	if (engine->host_event)
@@ -306,7 +315,7 @@ bool engine_file_differs(const struct engine *engine)
 	cache->file_checked_revision = engine->revision;
 	cache->file_differs = true;
 	if (!parse_config(engine->paths.config_file, &model, &err) &&
-	    !engine_keep_interfaces(model, engine->model, &err) && !model_diff(engine->model, model, &diff))
+	    !model_keep_interfaces(model, engine->model) && !model_diff(engine->model, model, &diff))
 		cache->file_differs = diff.added || diff.changed || diff.removed;
 	free(diff.lines);
 	return engine->file_differs;

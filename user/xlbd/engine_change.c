@@ -92,25 +92,6 @@ static void change_finish(struct engine *engine, struct change *change)
 	change_free(change);
 }
 
-int engine_keep_interfaces(struct model *next, const struct model *current, struct xlb_err *err)
-{
-	struct model *copy;
-	struct object *object;
-
-	if (next->has_interfaces)
-		return 0;
-	copy = model_copy(current);
-	if (!copy)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	while ((object = TAILQ_FIRST(&copy->interfaces))) {
-		TAILQ_REMOVE(&copy->interfaces, object, link);
-		TAILQ_INSERT_TAIL(&next->interfaces, object, link);
-	}
-	model_free(copy);
-	next->has_interfaces = true;
-	return 0;
-}
-
 static int make_next(struct engine *engine, struct change *change)
 {
 	int r;
@@ -128,8 +109,8 @@ static int make_next(struct engine *engine, struct change *change)
 		return -ESTALE;
 	}
 	r = change->edit(change->edit_arg, engine->model, &change->next, &change->err);
-	if (!r)
-		r = engine_keep_interfaces(change->next, engine->model, &change->err);
+	if (!r && model_keep_interfaces(change->next, engine->model))
+		r = xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	if (!r)
 		r = model_check(change->next, &change->err);
 	if (!r)
@@ -293,6 +274,23 @@ static int save_state(struct engine *engine, uint64_t revision, const char *orig
 	return state_save(&engine->paths, revision, origin, known, ids, new_revision, err);
 }
 
+/* An id that is used again starts from zero. */
+static void clear_counters(struct engine *engine, const struct plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < plan->count; i++) {
+		const struct op *op = &plan->ops[i];
+		struct row_id key;
+
+		if (op->kind != OP_PUT || op->had_old ||
+		    (op->row.table != TABLE_SERVER && op->row.table != TABLE_LISTENER))
+			continue;
+		memcpy(&key, op->row.key, sizeof(key));
+		datapath_clear_counters(engine->datapath, op->row.table, key.id);
+	}
+}
+
 static int commit(struct engine *engine, struct change *change)
 {
 	bool changed = change->by_user && (change->diff.added || change->diff.changed || change->diff.removed);
@@ -309,6 +307,7 @@ static int commit(struct engine *engine, struct change *change)
 		if (r)
 			return r;
 	}
+	clear_counters(engine, &change->plan);
 	r = plan_apply(&change->plan, engine->sinks, &engine->present, &change->err);
 	if (r) {
 		if (stale && save_state(engine, engine->revision, engine->origin, engine->model, engine->ids, false,
@@ -450,9 +449,12 @@ static void reconcile(evutil_socket_t fd, short events, void *arg)
 {
 	struct engine *engine = arg;
 	bool idle = TAILQ_EMPTY(&engine->changes);
+	const struct change *last = TAILQ_LAST(&engine->changes, change_list);
 
 	(void)fd;
 	(void)events;
+	if (last && !last->by_user && last != TAILQ_FIRST(&engine->changes))
+		return; /* that one has not begun and will see all there is to see */
 	if (change_new(engine) && idle)
 		run_changes(engine);
 }

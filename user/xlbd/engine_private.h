@@ -98,8 +98,6 @@ void engine_changes_close(struct engine *engine);
 /* Reads anew what is present: everything, or what others than xlb can change (host tables, attachments). */
 int engine_list(struct engine *engine, bool host_only, struct xlb_err *err);
 void engine_index_names(struct engine *engine);
-/* A text without `interfaces` leaves attachments alone: gives `next` those of `current`. */
-int engine_keep_interfaces(struct model *next, const struct model *current, struct xlb_err *err);
 
 /* engine_guard.c: attachments that vanish unless confirmed */
 void engine_guard_start(struct engine *engine, const struct model *before, const struct model *after,

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * verifier [--update]: loads every program and compares what the kernel's verifier had to do with
+ * instructions.txt, a line per program and kernel series: name, kernel, instructions processed, stack. A
+ * program may use a quarter of the verifier's limit, and may not differ from its line by more than 10 %.
+ * --update writes the lines of the running kernel.
+ */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "xlb.skel.h"
+
+#define RECORD	     "tests/verifier/instructions.txt"
+#define LIMIT	     (1000000 / 4)
+#define LOG_STATS    4
+#define LOG_SIZE     (1 << 20)
+#define PROGRAMS_MAX 8
+#define LINES_MAX    64
+#define LINE_MAX     160
+
+struct usage {
+	const char *name;
+	unsigned long instructions;
+	char stack[32];
+	char *log;
+};
+
+static struct usage programs[PROGRAMS_MAX];
+static size_t program_count;
+static char kernel[16]; /* "6.1" */
+static char lines[LINES_MAX][LINE_MAX];
+static size_t line_count;
+static int test, failed;
+
+static void report(bool good, const char *name, const char *text)
+{
+	printf("%sok %d - %s %s\n", good ? "" : "not ", ++test, name, text);
+	failed += !good;
+}
+
+static int silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level, (void)format, (void)args;
+	return 0;
+}
+
+/* Loads all programs with small maps, and reads what the verifier said about each. */
+static int load(void)
+{
+	struct bpf_program *program;
+	struct xlb *skel = xlb__open();
+	int r;
+
+	if (!skel)
+		return -errno;
+	bpf_map__set_max_entries(skel->maps.flows, 16);
+	bpf_map__set_max_entries(skel->maps.replies, 16);
+	bpf_object__for_each_program(program, skel->obj)
+	{
+		struct usage *usage = &programs[program_count++];
+
+		if (program_count > PROGRAMS_MAX)
+			abort();
+		usage->name = strdup(bpf_program__name(program));
+		usage->log = calloc(1, LOG_SIZE);
+		if (!usage->name || !usage->log)
+			abort();
+		bpf_program__set_log_level(program, LOG_STATS);
+		bpf_program__set_log_buf(program, usage->log, LOG_SIZE);
+	}
+	r = xlb__load(skel);
+	for (size_t i = 0; i < program_count; i++) {
+		const char *processed = strstr(programs[i].log, "processed ");
+		const char *stack = strstr(programs[i].log, "stack depth ");
+
+		if (processed)
+			sscanf(processed, "processed %lu", &programs[i].instructions);
+		if (stack)
+			sscanf(stack, "stack depth %31s", programs[i].stack);
+	}
+	xlb__destroy(skel);
+	return r;
+}
+
+static int record_read(void)
+{
+	AUTO_FCLOSE FILE *file = fopen(RECORD, "re");
+
+	if (!file)
+		return -errno;
+	while (line_count < LINES_MAX && fgets(lines[line_count], LINE_MAX, file))
+		line_count++;
+	return 0;
+}
+
+/* True if the line is about a program on the running kernel. */
+static bool line_parse(const char *line, char ret_name[64], unsigned long *ret_instructions)
+{
+	char series[16];
+
+	return sscanf(line, "%63s %15s %lu", ret_name, series, ret_instructions) == 3 &&
+	       !strcmp(series, kernel);
+}
+
+static int record_write(void)
+{
+	AUTO_FCLOSE FILE *file = fopen(RECORD, "we");
+	unsigned long instructions;
+	char name[64];
+
+	if (!file)
+		return -errno;
+	for (size_t i = 0; i < line_count; i++)
+		if (!line_parse(lines[i], name, &instructions))
+			fputs(lines[i], file);
+	for (size_t i = 0; i < program_count; i++)
+		fprintf(file, "%-14s %-6s %8lu  %s\n", programs[i].name, kernel,
+			programs[i].instructions, programs[i].stack);
+	return 0;
+}
+
+static void compare(const struct usage *usage)
+{
+	unsigned long recorded = 0, instructions;
+	char name[64], text[160];
+	long difference;
+
+	for (size_t i = 0; i < line_count; i++)
+		if (line_parse(lines[i], name, &instructions) && !strcmp(name, usage->name))
+			recorded = instructions;
+	snprintf(text, sizeof(text), "processes %lu instructions, at most %d, stack %s",
+		 usage->instructions, LIMIT, usage->stack);
+	report(usage->instructions && usage->instructions <= LIMIT, usage->name, text);
+	if (!recorded) {
+		snprintf(text, sizeof(text), "as recorded # SKIP no line for Linux %s", kernel);
+		report(true, usage->name, text);
+		return;
+	}
+	difference = (long)usage->instructions - (long)recorded;
+	snprintf(text, sizeof(text), "as recorded: %lu (make verifier-update after a change on purpose)",
+		 recorded);
+	report(labs(difference) * 10 <= (long)recorded, usage->name, text);
+}
+
+int main(int argc, char **argv)
+{
+	bool update = argc == 2 && !strcmp(argv[1], "--update");
+	unsigned int major, minor;
+	struct utsname host;
+	int r;
+
+	if (geteuid() != 0) {
+		puts("1..1\nok 1 - the programs load # SKIP needs root");
+		return 0;
+	}
+	uname(&host);
+	if (sscanf(host.release, "%u.%u", &major, &minor) != 2)
+		return 1;
+	snprintf(kernel, sizeof(kernel), "%u.%u", major, minor);
+	libbpf_set_print(silent);
+	r = load();
+	report(!r, "every program", "loads");
+	if (r)
+		for (size_t i = 0; i < program_count; i++)
+			printf("# %s: %.2000s\n", programs[i].name, programs[i].log);
+	r = record_read();
+	if (update && r == -ENOENT)
+		r = 0;
+	if (!r && update)
+		r = record_write();
+	report(!r, "the record", update ? "is written" : "can be read (" RECORD ")");
+	if (!update)
+		for (size_t i = 0; i < program_count; i++)
+			compare(&programs[i]);
+	printf("1..%d\n", test);
+	return failed != 0;
+}
