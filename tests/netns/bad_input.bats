@@ -20,7 +20,7 @@ setup() {
 }
 
 teardown() {
-	show_log
+	end_of_test
 }
 
 # refused LINE:COLUMN TEXT...: what comes on stdin is not applied. The message names the place, shows the

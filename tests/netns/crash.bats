@@ -20,7 +20,7 @@ setup() {
 }
 
 teardown() {
-	show_log
+	end_of_test
 }
 
 flows_at_least() {

@@ -20,7 +20,7 @@ setup() {
 }
 
 teardown() {
-	show_log
+	end_of_test
 }
 
 @test "two arms: requests over IPv4 and IPv6 reach every server" {

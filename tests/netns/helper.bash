@@ -33,8 +33,9 @@ lab_end_of_file() {
 	[ -z "${LAB_DIR:-}" ] || lab_cleanup
 }
 
-# What xlbd said during the test, for the failure's report: for teardown
-show_log() {
+# for teardown: what xlbd said is shown if the test failed; a conversation left open would be waited for
+end_of_test() {
+	[ -z "${talk_pid:-}" ] || kill "$talk_pid" 2>/dev/null || true
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 15 "$LAB_DIR/xlbd.log"
 }
 
@@ -104,9 +105,12 @@ drops() {
 # conversation tcp|udp ADDRESS PORT: opens one; `talk` then exchanges a word on it and prints who answered.
 # The server side is tests/tools/echo.
 conversation() {
-	coproc TALK { in_ns client "$LAB_TOOLS/ask" -i -t "${TALK_TIMEOUT:-1000}" "$@" 3>&-; }
-	# moved: the names of a coprocess vanish with it
-	exec {talk_in}>&"${TALK[1]}-" {talk_out}<&"${TALK[0]}-"
+	rm -f "$LAB_DIR/talk.in" "$LAB_DIR/talk.out"
+	mkfifo "$LAB_DIR/talk.in" "$LAB_DIR/talk.out"
+	nsenter --net="/run/netns/$LAB-client" -- "$LAB_TOOLS/ask" -i -t "${TALK_TIMEOUT:-1000}" "$@" \
+		<"$LAB_DIR/talk.in" >"$LAB_DIR/talk.out" 2>/dev/null 3>&- &
+	talk_pid=$!
+	exec {talk_in}>"$LAB_DIR/talk.in" {talk_out}<"$LAB_DIR/talk.out"
 }
 
 talk() {
@@ -118,7 +122,8 @@ talk() {
 
 end_conversation() {
 	exec {talk_in}>&- {talk_out}<&-
-	wait "$TALK_PID" 2>/dev/null || true
+	kill "$talk_pid"
+	wait "$talk_pid" || true
 }
 
 # --- load ------------------------------------------------------------------------------------------

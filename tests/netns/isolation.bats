@@ -19,7 +19,7 @@ setup() {
 }
 
 teardown() {
-	show_log
+	end_of_test
 }
 
 # what the demo must leave as it is: this host's network, and all that xlb keeps for other instances

@@ -26,7 +26,7 @@ setup() {
 }
 
 teardown() {
-	show_log
+	end_of_test
 }
 
 tcp_config() {

@@ -24,7 +24,7 @@ setup() {
 }
 
 teardown() {
-	show_log
+	end_of_test
 }
 
 @test "UDP 10000-20000: 200 random ports reach servers on the same port" {

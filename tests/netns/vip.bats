@@ -19,7 +19,7 @@ setup() {
 }
 
 teardown() {
-	show_log
+	end_of_test
 }
 
 # addresses: of the front interface, one per line with what ip says about them

@@ -21,7 +21,7 @@ setup() {
 }
 
 teardown() {
-	show_log
+	end_of_test
 }
 
 @test "xlbctl test: every connection of both families is answered, and all servers get some" {

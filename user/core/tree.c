@@ -299,8 +299,8 @@ static int key_begin(struct reader *reader, const char *key, const struct place 
 	HASH_FIND(hh, frame->members, key, length, member);
 	if (member) {
 		xlb_err_set(reader->err, XLB_ERR_CONFIG, -EINVAL,
-			    "duplicate key \"%s\", first at line %u, column %u", key, member->line,
-			    member->column);
+			    "duplicate key \"%s\", first at line %u, column %u",
+			    quote_text(key, quoted), member->line, member->column);
 		xlb_err_hint(reader->err, "remove one of them");
 		return fail_at(reader, place);
 	}
