@@ -147,31 +147,6 @@ static void missing_route_is_said(void **state)
 	assert_int_equal(host_route(host, &v4, &route, &err), -ENETUNREACH);
 }
 
-static void default_route_is_found(void **state)
-{
-	(void)state;
-	assert_true(host_is_default_route(host, "va"));
-	assert_false(host_is_default_route(host, "lo"));
-	assert_false(host_is_default_route(host, "eth9"));
-	run("ip route del default");
-	assert_true(host_is_default_route(host, "va"));
-	run("ip -6 route del default");
-	assert_false(host_is_default_route(host, "va"));
-}
-
-static void ssh_path_is_found(void **state)
-{
-	(void)state;
-	assert_true(host_is_ssh_path(host, "va", "203.0.113.7 51000 10.9.0.1 22"));
-	assert_true(host_is_ssh_path(host, "va", "2001:db8:20::7 51000 2001:db8:9::1 22"));
-	assert_true(host_is_ssh_path(host, "va", "fe80::1%va 51000 fe80::2%va 22"));
-	assert_false(host_is_ssh_path(host, "va", "fe80::1%vb 51000 fe80::2%vb 22"));
-	assert_false(host_is_ssh_path(host, "va", "10.9.0.1 51000 10.9.0.1 22"));
-	assert_false(host_is_ssh_path(host, "va", ""));
-	assert_false(host_is_ssh_path(host, "va", "nonsense"));
-	assert_false(host_is_ssh_path(host, "va", NULL));
-}
-
 static void addresses_are_known(void **state)
 {
 	struct xlb_addr v4 = addr("10.9.0.1"), v6 = addr("2001:db8:9::1");
@@ -338,8 +313,6 @@ int main(void)
 		LAB_TEST(vip_that_was_first_is_no_route_source),
 		LAB_TEST(own_addresses_are_local),
 		LAB_TEST(missing_route_is_said),
-		LAB_TEST(default_route_is_found),
-		LAB_TEST(ssh_path_is_found),
 		LAB_TEST(addresses_are_known),
 		LAB_TEST(changes_are_told_once),
 		LAB_TEST(change_seen_by_a_question_is_told_later),

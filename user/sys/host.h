@@ -81,13 +81,6 @@ int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *a
 bool host_owns_address(struct host *host, const struct xlb_addr *addr);
 /* True if a prefix of the interface contains the address. */
 bool host_on_link(struct host *host, const char *ifname, const struct xlb_addr *addr);
-/* True if a default route of either family leaves by the interface. */
-bool host_is_default_route(struct host *host, const char *ifname);
-/*
- * True if the answers of an SSH session leave by the interface; `ssh_connection` is the text of
- * SSH_CONNECTION ("client port server port"), NULL or anything else is no session.
- */
-bool host_is_ssh_path(struct host *host, const char *ifname, const char *ssh_connection);
 
 /*
  * Asks the link whether somebody answers for `addr` (ARP probe, RFC 5227; NS with unspecified source, RFC
