@@ -136,7 +136,7 @@ $(foreach suite,$(SUITES),$(eval $(call suite_program,$(suite))))
 # Fuzz targets: by libFuzzer and, as replay_*, by the normal compiler to run the corpus only.
 FUZZ := $(call programs,fuzz/fuzz_*.c)
 FUZZ_FLAGS = $(filter-out -fPIE -D_FORTIFY_SOURCE=2 $(SANITIZE),$(C_FLAGS)) -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -Wno-unknown-warning-option
+	-fno-sanitize-recover=all -Wno-unknown-warning-option -Wno-implicit-fallthrough
 fuzz_objects = $(patsubst %.c,$(BUILD)/obj-fuzz/%.o,$(1))
 $(BUILD)/obj-fuzz/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -23,10 +23,6 @@ teardown() {
 	end_of_test
 }
 
-flows_at_least() {
-	[ "$(xlb_json .flows status)" -ge "$1" ]
-}
-
 @test "kill -9 and a restart in the middle of keep-alive requests: no error" {
 	apply_config
 	wrk_start 8
@@ -53,7 +49,7 @@ flows_at_least() {
 	equal "answer without a daemon" "$(talk)" web1
 	lab_xlbd
 	equal "answer after the restart" "$(talk)" web1
-	[ "$(xlb_json .flows status)" -ge 1 ]
+	wait_for 5 flows_at_least 1
 	end_conversation
 }
 

@@ -95,6 +95,11 @@ server_is() {
 	[ "$(xlb_json .state.state show server "$1" "$2")" = "$3" ]
 }
 
+# flows_at_least NUMBER: the count is refreshed by a sweep of the flow table
+flows_at_least() {
+	[ "$(xlb_json .flows status)" -ge "$1" ]
+}
+
 # drops REASON: dropped or reset for that reason since the start
 drops() {
 	xlb_json ".drops.$1 // 0" status
@@ -120,10 +125,16 @@ talk() {
 	echo "$answer"
 }
 
+# Whether the conversation is cut by a RST: for wait_for, as every answer until then is one more exchange
+talk_is_reset() {
+	[[ "$(talk)" == "error: Connection reset"* ]]
+}
+
 end_conversation() {
 	exec {talk_in}>&- {talk_out}<&-
-	kill "$talk_pid"
+	kill "$talk_pid" 2>/dev/null || true
 	wait "$talk_pid" || true
+	talk_pid=
 }
 
 # --- load ------------------------------------------------------------------------------------------

@@ -237,6 +237,8 @@ static void text_from_the_command_line(void **state)
 		{ "load_balancers/edge/listeners/http", "port", "80, 443,1000-2000",
 		  "[80, 443, 1000-2000]" },
 		{ "load_balancers/edge/listeners/http", "port", "80,,443", NULL },
+		{ "load_balancers/edge/listeners/http", "port", "80 90", NULL },
+		{ "load_balancers/edge/listeners/http", "port", " 80 , 90 ", "[80, 90]" },
 		{ "load_balancers/edge", "addresses", "198.51.100.10,2001:db8::10",
 		  "[198.51.100.10, \"2001:db8::10\"]" },
 		{ "server_groups/web", "health_check.expect", "200-299,301", "[200-299, 301]" },
@@ -260,6 +262,26 @@ static void text_from_the_command_line(void **state)
 		assert_string_equal(after, rows[i].printed ? rows[i].printed : before);
 		assert_int_equal(r, rows[i].printed ? 0 : -EINVAL);
 	}
+}
+
+static void too_many_items(void **state)
+{
+	AUTO(model_free) struct model *model = model_of(example);
+	struct object *http = object_at(model, "load_balancers/edge/listeners/http");
+	AUTO_FREE char *text = NULL, *body = NULL;
+	struct xlb_err err = {};
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	for (int i = 1; i <= VALUE_ITEMS_MAX + 1; i++)
+		fprintf(out, "%s%d", i > 1 ? "," : "", i);
+	fclose(out);
+	assert_int_equal(field_set(http, field_find(&type_listener, "port"), text, &err), -EINVAL);
+	assert_string_equal(err.text, "port has more than 1024 values");
+	assert_true(asprintf(&body, "{port: [%s]}", text) > 0);
+	assert_int_equal(merge(model, "load_balancers/edge/listeners/http", body, &err), -EINVAL);
+	assert_string_equal(err.text, "port has 1025 values: at most 1024 are accepted");
 }
 
 static void address_sets_port(void **state)
@@ -363,6 +385,9 @@ static void merging_refuses(void **state)
 		  "/server_groups/web/health_check/path", 2 },
 		{ "load_balancers/edge/listeners/games", "{idle_timeout: 2d}",
 		  "accepted are 1s-24h", "/load_balancers/edge/listeners/games/idle_timeout", 16 },
+		{ "load_balancers/edge/listeners/games",
+		  "{server_groups: [{group: web, weight: 0}]}", "weight of the only group",
+		  "/load_balancers/edge/listeners/games/server_group", 31 },
 		{ "load_balancers/edge/listeners/games", "{ports: [{from: 1}]}",
 		  "port: expected a value, found a map",
 		  "/load_balancers/edge/listeners/games/port", 10 },
@@ -536,6 +561,7 @@ int main(void)
 		cmocka_unit_test(any_is_every_port),
 		cmocka_unit_test(presets_are_valid),
 		cmocka_unit_test(text_from_the_command_line),
+		cmocka_unit_test(too_many_items),
 		cmocka_unit_test(address_sets_port),
 		cmocka_unit_test(merging),
 		cmocka_unit_test(merging_refuses),

@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 /* One fprintf a line, so that lines of several threads do not mix. */
-static void __attribute__((format(printf, 2, 0))) log_line(int priority, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0)))
+log_line(int priority, const char *format, va_list args)
 {
 	char text[2048];
 

@@ -417,10 +417,16 @@ int value_set_text(struct object *object, const struct field *field, const char 
 		return no_memory(err);
 	if (!field_is_list(field))
 		return value_set(object, field, &text, 1, NULL, err);
-	while ((item = strsep(&rest, ",")) && count < VALUE_ITEMS_MAX) {
-		item += strspn(item, " ");
-		item[strcspn(item, " ")] = 0;
-		items[count++] = item;
+	while ((item = strsep(&rest, ","))) {
+		char *end = item + strlen(item);
+
+		if (count == VALUE_ITEMS_MAX)
+			return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+					   "%s has more than %d values", field->name,
+					   VALUE_ITEMS_MAX);
+		while (end > item && end[-1] == ' ')
+			*--end = 0;
+		items[count++] = item + strspn(item, " ");
 	}
 	return value_set(object, field, items, count, NULL, err);
 }

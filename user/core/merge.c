@@ -122,6 +122,7 @@ static int item_text(struct merge *merge, const struct field *field, const struc
 	const struct node *from = node_get(node, "from"), *to = node_get(node, "to");
 	const struct node *group = node_get(node, "group"), *weight = node_get(node, "weight");
 	char *text = NULL;
+	uint64_t share;
 
 	if (field->kind == FIELD_ADDRS && looks_like_ipv6(node)) {
 		bool is_map = node->kind == NODE_MAP;
@@ -138,8 +139,12 @@ static int item_text(struct merge *merge, const struct field *field, const struc
 			     to->text) < 0)
 			text = NULL;
 	} else if (field->kind == FIELD_REF && group && group->kind == NODE_SCALAR &&
-		   node->count == 1 + (weight != NULL) &&
-		   (!weight || weight->kind == NODE_SCALAR)) {
+		   node->count == 1 + (weight != NULL)) {
+		if (weight && parse_uint(weight->text, 1, 100, &share)) {
+			xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
+				    "weight of the only group: accepted are 1-100");
+			return fail_at(merge, weight, true, field->name);
+		}
 		text = strdup(group->text);
 	} else {
 		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s: expected a value, found %s",

@@ -139,6 +139,7 @@ static struct place token_place(struct reader *reader, struct fy_token *token, s
 	struct place place, end;
 	bool quoted;
 
+	*ret = (struct span){ .start = "", .end = "" };
 	if (!from || !to)
 		return reader->last;
 	place = place_of(reader, from);

@@ -124,7 +124,7 @@ static int make_next(struct engine *engine, struct change *change)
 
 struct retiring {
 	struct engine *engine;
-	struct change *change;
+	uint64_t flows, refused; /* of one kind of ids */
 };
 
 /* Counts flows of what this change retires; those that cannot end in peace need the user's consent. */
@@ -137,10 +137,14 @@ static void count_retiring(void *arg, struct id_entry *entry)
 	if (entry->live || !before || !before->live)
 		return;
 	flows = engine_flows(retiring->engine, entry->kind, entry->id);
-	if (entry->kind == ID_SERVER)
-		retiring->change->flows_affected += flows;
+	retiring->flows += flows;
 	if (entry->kind != ID_SERVER || entry->deadline <= engine_now())
-		retiring->change->flows_refused += flows;
+		retiring->refused += flows;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 static bool detaches(const struct engine *engine, const struct model *next)
@@ -155,16 +159,20 @@ static bool detaches(const struct engine *engine, const struct model *next)
 
 static int check_consent(struct engine *engine, struct change *change)
 {
-	struct retiring retiring = { .engine = engine, .change = change };
+	static const enum id_kind kinds[] = { ID_SERVER, ID_LISTENER, ID_VIP };
 	bool detach = detaches(engine, change->next);
+	size_t i;
 
-	ids_each(change->ids, ID_SERVER, count_retiring, &retiring);
-	ids_each(change->ids, ID_LISTENER, count_retiring, &retiring);
-	ids_each(change->ids, ID_VIP, count_retiring, &retiring);
+	/* a flow has one id of each kind: the largest sum is nearest to the number of flows */
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct retiring retiring = { .engine = engine };
+
+		ids_each(change->ids, kinds[i], count_retiring, &retiring);
+		change->flows_affected = larger(change->flows_affected, retiring.flows);
+		change->flows_refused = larger(change->flows_refused, retiring.refused);
+	}
 	if (detach)
-		change->flows_refused = engine_flows_total(engine);
-	if (change->flows_affected < change->flows_refused)
-		change->flows_affected = change->flows_refused;
+		change->flows_affected = change->flows_refused = engine_flows_total(engine);
 	if (!change->flows_refused || change->options.yes || change->options.dry_run)
 		return 0;
 	xlb_err_set(&change->err, XLB_ERR_CONFIRM, -ECANCELED, "this would %s %llu flow%s",
