@@ -131,8 +131,12 @@ with() {
 	with 's/port: 80,/port: 1000-2000,/' | refused 11:60 8080 range
 }
 
+@test "YAML anchor" {
+	with 's/version: 1/version: 1\nx: \&a 1/' | refused 2:4 '&a' anchors
+}
+
 @test "YAML alias" {
-	with 's/version: 1/version: 1\nx: \&a 1/' | refused 2:4 '&a' alias
+	with 's/version: 1/version: 1\nx: *a/' | refused 2:4 '*a' alias
 }
 
 @test "YAML tag" {

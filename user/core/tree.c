@@ -179,9 +179,9 @@ static int node_add(struct reader *reader, enum node_kind kind, const struct pla
 	struct frame *frame = top_frame(reader);
 	struct node *node;
 
-	if (++reader->nodes > TREE_MAX_NODES) {
+	if (++reader->nodes > reader->max_nodes) {
 		xlb_err_set(reader->err, XLB_ERR_CONFIG, -E2BIG,
-			    "more than %d values: no configuration is that big", TREE_MAX_NODES);
+			    "more than %d values: no configuration is that big", reader->max_nodes);
 		return fail_at(reader, place);
 	}
 	node = tree_alloc(reader->memory, sizeof(*node));
@@ -595,8 +595,14 @@ static int read_text(struct reader *reader)
 int tree_parse(const char *file, const char *text, size_t length, struct tree **ret,
 	       struct xlb_err *err)
 {
+	return tree_parse_limited(file, text, length, TREE_MAX_NODES, ret, err);
+}
+
+int tree_parse_limited(const char *file, const char *text, size_t length, uint32_t max_nodes,
+		       struct tree **ret, struct xlb_err *err)
+{
 	struct xlb_err scratch;
-	struct reader reader = { .err = err ? err : &scratch, .last = { 1, 1, 1 } };
+	struct reader reader = { .err = err ? err : &scratch, .last = { 1, 1, 1 }, .max_nodes = max_nodes };
 	struct tree_memory *memory;
 	int r;
 
