@@ -31,7 +31,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all install uninstall clean unit packet verifier fuzz unit-build packet-build verifier-build fuzz-build \
-	bench-build tools format format-check compdb FORCE
+	bench-build verifier-update tools format format-check compdb FORCE
 all: $(BUILD)/xlbd $(BUILD)/xlbctl
 
 # --- what must be there --------------------------------------------------------------------------
@@ -154,6 +154,10 @@ bench-build: $(BENCH)
 
 unit packet verifier fuzz: %: %-build FORCE
 	$(Q)BUILD=$(BUILD) tests/run $@
+
+# after a change of the datapath: records what the verifier of this kernel now counts
+verifier-update: verifier-build
+	$(TESTS)/verifier/verifier --update
 
 # --- the source's form ---------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ struct reader {
 	struct xlb_err *err;
 	struct feed feed;
 	struct frame frames[TREE_MAX_DEPTH];
-	uint32_t depth, nodes;
+	uint32_t depth, nodes, max_nodes;
 	bool has_document;
 	struct place last; /* end of the last event that has a place */
 	struct cursor cursor;
@@ -181,7 +181,7 @@ static int node_add(struct reader *reader, enum node_kind kind, const struct pla
 
 	if (++reader->nodes > reader->max_nodes) {
 		xlb_err_set(reader->err, XLB_ERR_CONFIG, -E2BIG,
-			    "more than %d values: no configuration is that big", reader->max_nodes);
+			    "more than %u values: no configuration is that big", reader->max_nodes);
 		return fail_at(reader, place);
 	}
 	node = tree_alloc(reader->memory, sizeof(*node));
@@ -602,7 +602,9 @@ int tree_parse_limited(const char *file, const char *text, size_t length, uint32
 		       struct tree **ret, struct xlb_err *err)
 {
 	struct xlb_err scratch;
-	struct reader reader = { .err = err ? err : &scratch, .last = { 1, 1, 1 }, .max_nodes = max_nodes };
+	struct reader reader = { .err = err ? err : &scratch,
+				 .last = { 1, 1, 1 },
+				 .max_nodes = max_nodes };
 	struct tree_memory *memory;
 	int r;
 

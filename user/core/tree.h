@@ -42,6 +42,9 @@ struct tree {
 /* Copies file and text. `*ret` is freed with tree_free. */
 int tree_parse(const char *file, const char *text, size_t length, struct tree **ret,
 	       struct xlb_err *err);
+/* The same with another limit of nodes, for texts that xlb wrote itself. */
+int tree_parse_limited(const char *file, const char *text, size_t length, uint32_t max_nodes,
+		       struct tree **ret, struct xlb_err *err);
 struct tree *tree_free(struct tree *tree);
 DEFINE_CLEANUP(struct tree, tree_free)
 

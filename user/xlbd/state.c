@@ -345,7 +345,7 @@ int state_load(const struct paths *paths, struct state *ret, struct xlb_err *err
 	r = read_text(paths, &text, &length, err);
 	if (r)
 		return r;
-	r = tree_parse(paths->state_file, text, length, &tree, err);
+	r = tree_parse_limited(paths->state_file, text, length, STATE_MAX_NODES, &tree, err);
 	if (r) {
 		xlb_err_prefix(err, "state file %s is damaged", paths->state_file);
 		hint_restore(&loader);
