@@ -22,6 +22,12 @@
  */
 #define FULLNAT_STEP static __attribute__((noinline))
 
+/* For the same reason: what a global function returns is not followed, one pool is like another. */
+__attribute__((noinline)) int fullnat_pool_after(int pool)
+{
+	return pool + 1;
+}
+
 /* The part of a flow's record that says what its packets become. */
 struct fullnat_mapping {
 	__u32 snat;
@@ -141,8 +147,7 @@ FULLNAT_STEP int fullnat_port_try(const struct xlb_flow_key *key, const struct x
 static __always_inline int fullnat_port_take(const struct xlb_flow_key *key,
 					     const struct xlb_server *server, struct xlb_flow *record)
 {
-	/* volatile: the verifier need not tell the values apart */
-	volatile __u32 pool = 0;
+	__u32 pool = 0;
 	int r, i;
 
 	for (i = 0; i < XLB_SERVER_POOLS + FULLNAT_CLASHES; i++) {
@@ -152,7 +157,7 @@ static __always_inline int fullnat_port_take(const struct xlb_flow_key *key,
 		if (r <= 0)
 			return r;
 		if (r == FULLNAT_NONE)
-			pool = pool + 1;
+			pool = (__u32)fullnat_pool_after((int)pool);
 	}
 	return -XLB_DROP_SNAT_EXHAUSTED;
 }
@@ -197,13 +202,15 @@ static __always_inline bool fullnat_port_find_closed(const struct xlb_flow_key *
 						     const struct xlb_server *server,
 						     struct xlb_flow *record)
 {
-	volatile __u32 pool = 0;
+	__u32 pool = 0;
 	int i;
 
 	for (i = 0; i < FULLNAT_STEALS; i++) {
 		if (fullnat_port_steal(key, server, record, pool))
 			return true;
-		pool = pool + 1 < server->pool_count ? pool + 1 : 0;
+		pool = (__u32)fullnat_pool_after((int)pool);
+		if (pool >= server->pool_count)
+			pool = 0;
 	}
 	return false;
 }
