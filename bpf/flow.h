@@ -12,7 +12,10 @@
 #include "pkt.h"
 #include "state.h"
 
-/* errno numbers are not in the BPF side's headers */
+/*
+ * Results of map operations are cut to int: before Linux 6.4 the kernel's functions return int, and the
+ * upper half of the register that a program sees is anything. errno numbers are not in uapi headers for BPF.
+ */
 #define FLOW_ENOENT 2
 #define FLOW_EAGAIN 11
 #define FLOW_EBUSY  16 /* this CPU was interrupted while it held the bucket's lock */
@@ -87,13 +90,13 @@ static __always_inline void flow_learn_reply(struct xlb_flow *flow, struct xlb_n
 }
 
 /* 0, -FLOW_EEXIST, or what flow_insert_reason says. */
-static __always_inline long flow_insert(const struct xlb_flow_key *key, const struct xlb_flow *flow)
+static __always_inline int flow_insert(const struct xlb_flow_key *key, const struct xlb_flow *flow)
 {
-	return bpf_map_update_elem(&flows, key, flow, BPF_NOEXIST);
+	return (int)bpf_map_update_elem(&flows, key, flow, BPF_NOEXIST);
 }
 
 /* Kernels before 6.4 refuse an insert that interrupts one on the same CPU; the sender will try again. */
-static __always_inline int flow_insert_reason(long error)
+static __always_inline int flow_insert_reason(int error)
 {
 	return error == -FLOW_EBUSY ? -XLB_DROP_FLOW_BUSY : -XLB_DROP_FLOW_TABLE_FULL;
 }
@@ -109,20 +112,20 @@ static __always_inline struct xlb_flow_key *reply_find(const struct xlb_reply_ke
 }
 
 /* Like flow_insert: the arbiter of who has a SNAT port towards a server. */
-static __always_inline long reply_insert(const struct xlb_reply_key *key, const struct xlb_flow_key *flow)
+static __always_inline int reply_insert(const struct xlb_reply_key *key, const struct xlb_flow_key *flow)
 {
-	return bpf_map_update_elem(&replies, key, flow, BPF_NOEXIST);
+	return (int)bpf_map_update_elem(&replies, key, flow, BPF_NOEXIST);
 }
 
 /* Hands an existing locator to another flow. */
-static __always_inline long reply_replace(const struct xlb_reply_key *key, const struct xlb_flow_key *flow)
+static __always_inline int reply_replace(const struct xlb_reply_key *key, const struct xlb_flow_key *flow)
 {
-	return bpf_map_update_elem(&replies, key, flow, BPF_EXIST);
+	return (int)bpf_map_update_elem(&replies, key, flow, BPF_EXIST);
 }
 
-static __always_inline long reply_remove(const struct xlb_reply_key *key)
+static __always_inline int reply_remove(const struct xlb_reply_key *key)
 {
-	return bpf_map_delete_elem(&replies, key);
+	return (int)bpf_map_delete_elem(&replies, key);
 }
 
 #endif

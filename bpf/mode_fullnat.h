@@ -73,13 +73,13 @@ static __always_inline int fullnat_free(const struct xlb_flow_key *key, struct x
  * Moves a claimed record to a key that no packet has, so that its port is not used again at once and its
  * server is still answered. Returns 0 if it was moved.
  */
-static __always_inline long fullnat_rest(const struct xlb_flow_key *key, struct xlb_flow *flow,
+static __always_inline int fullnat_rest(const struct xlb_flow_key *key, struct xlb_flow *flow,
 					 const struct xlb_server *server, union flow_word seen)
 {
 	struct xlb_reply_key reply = fullnat_reply_key(server, flow, key->protocol);
 	struct xlb_flow_key rest = *key;
 	struct xlb_flow copy = *flow;
-	long r;
+	int r;
 
 	copy.stamp = seen.stamp;
 	copy.state = seen.state;
@@ -124,8 +124,7 @@ FULLNAT_STEP int fullnat_port_try(const struct xlb_flow_key *key, const struct x
 				  struct xlb_flow *record, __u32 pool)
 {
 	struct xlb_reply_key reply;
-	int port;
-	long r;
+	int port, r;
 
 	if (pool >= XLB_SERVER_POOLS)
 		return FULLNAT_NONE;
@@ -226,8 +225,7 @@ static __always_inline int fullnat_create(struct packet *pkt, const struct xlb_f
 	struct xlb_reply_key reply;
 	struct xlb_flow *winner;
 	bool stolen = false;
-	long error;
-	int i;
+	int error, i;
 
 	for (i = 0; i < 2; i++) {
 		if (r) {

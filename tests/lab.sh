@@ -70,11 +70,12 @@ in_ns() {
 	nsenter --net="/run/netns/$LAB-$name" -- "$@"
 }
 
-# wait_for SECONDS COMMAND...: runs the command until it succeeds; fails when the time is over
+# wait_for SECONDS COMMAND...: runs the command until it succeeds; fails when the time is over.
+# LAB_PATIENCE multiplies the time: for emulated machines.
 wait_for() {
 	local fraction=000000 deadline
 	case $1 in *.*) fraction=${1#*.}000000 ;; esac
-	deadline=$((${EPOCHREALTIME/[.,]/} + 10#${1%.*} * 1000000 + 10#${fraction:0:6}))
+	deadline=$((${EPOCHREALTIME/[.,]/} + (10#${1%.*} * 1000000 + 10#${fraction:0:6}) * ${LAB_PATIENCE:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/[.,]/}" -lt $deadline ] || return 1

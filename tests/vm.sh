@@ -20,4 +20,4 @@ if ! reason=$(scripts/vm.sh -k 6.1 true 2>&1); then
 	echo "ok 1 - Linux 6.1 # SKIP ${reason##*$'\n'}"
 	exit 0
 fi
-exec scripts/vm.sh -k 6.1 env BUILD="$build" LAB_SMALL=4 tests/vm.sh --inside
+exec scripts/vm.sh -k 6.1 env BUILD="$build" LAB_PATIENCE=10 LAB_SMALL=4 tests/vm.sh --inside

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# What must hold in front of web servers, whatever the cabling. LAB_SMALL makes it bearable under emulation.
+# What must hold in front of web servers, whatever the cabling. LAB_SMALL (MiB) makes it bearable under emulation.
 
 requests_reach_every_server() {
 	local answers server
