@@ -57,6 +57,8 @@ endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wimplicit-fallthrough \
 	-Wvla -Wformat=2 -Wpointer-arith $(if $(WERROR),-Werror)
+# clang does not see the comments by which uthash's macros mark their fallthroughs
+WARNINGS += $(if $(findstring clang,$(CC)),-Wno-implicit-fallthrough)
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
 INCLUDES := -Iinclude -Iuser -I$(BUILD)
@@ -167,11 +169,12 @@ format-check:
 format:
 	$(Q)$(CLANG_FORMAT) -i $(SOURCES)
 
-compdb_row = { "directory": "$(CURDIR)", "file": "$(1)", "command": "$(2) -c $(1)" }
+compdb_row = {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(subst ",\",$(2)) -c $(1)"}
 compdb:
-	$(Q){ echo '['; \
-	$(foreach file,$(filter user/%.c tests/%.c,$(SOURCES)),echo '$(subst ",\",$(call compdb_row,$(file),$(CC) $(C_FLAGS) $(INCLUDES))),';) \
-	echo '$(call compdb_row,bpf/xlb.bpf.c,$(CLANG) $(BPF_FLAGS))'; echo ']'; } >compile_commands.json
+	$(file >compile_commands.json,[)
+	$(foreach file,$(filter user/%.c tests/%.c,$(SOURCES)),\
+		$(file >>compile_commands.json,$(call compdb_row,$(file),$(CC) $(C_FLAGS) $(INCLUDES))$(comma)))
+	$(file >>compile_commands.json,$(call compdb_row,bpf/xlb.bpf.c,$(CLANG) $(BPF_FLAGS))])
 
 # --- install -------------------------------------------------------------------------------------
 
