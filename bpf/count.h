@@ -16,7 +16,8 @@ static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
 }
 
 /* A packet seen on its interface, and what became of it. */
-static __always_inline void count_interface(const struct packet *pkt, enum xlb_interface_counter outcome)
+static __always_inline void count_interface(const struct packet *pkt,
+					    enum xlb_interface_counter outcome)
 {
 	__u32 slot = pkt->slot;
 	struct interface_counters *counters = bpf_map_lookup_elem(&interface_counters, &slot);

@@ -112,13 +112,15 @@ static __always_inline struct xlb_flow_key *reply_find(const struct xlb_reply_ke
 }
 
 /* Like flow_insert: the arbiter of who has a SNAT port towards a server. */
-static __always_inline int reply_insert(const struct xlb_reply_key *key, const struct xlb_flow_key *flow)
+static __always_inline int reply_insert(const struct xlb_reply_key *key,
+					const struct xlb_flow_key *flow)
 {
 	return (int)bpf_map_update_elem(&replies, key, flow, BPF_NOEXIST);
 }
 
 /* Hands an existing locator to another flow. */
-static __always_inline int reply_replace(const struct xlb_reply_key *key, const struct xlb_flow_key *flow)
+static __always_inline int reply_replace(const struct xlb_reply_key *key,
+					 const struct xlb_flow_key *flow)
 {
 	return (int)bpf_map_update_elem(&replies, key, flow, BPF_EXIST);
 }

@@ -59,7 +59,7 @@ struct {
 struct maglev_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, XLB_MAGLEV_PER_CHUNK * XLB_MAGLEV_WORDS);
+	__uint(max_entries, XLB_MAGLEV_PER_CHUNK *XLB_MAGLEV_WORDS);
 	__type(key, __u32);
 	__type(value, __u64);
 };
@@ -73,7 +73,7 @@ struct {
 struct snat_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS);
+	__uint(max_entries, XLB_SNAT_PER_CHUNK *XLB_SNAT_WORDS);
 	__type(key, __u32);
 	__type(value, __u64);
 };
@@ -123,7 +123,7 @@ struct interface_counters {
 XLB_COUNTERS(listener_counters, struct flow_counters, XLB_MAX_LISTENERS);
 XLB_COUNTERS(server_counters, struct flow_counters, XLB_MAX_SERVERS);
 XLB_COUNTERS(interface_counters, struct interface_counters, XLB_MAX_INTERFACES);
-XLB_COUNTERS(drops, __u64, XLB_MAX_INTERFACES * XLB_DROP_STRIDE);
+XLB_COUNTERS(drops, __u64, XLB_MAX_INTERFACES *XLB_DROP_STRIDE);
 XLB_COUNTERS(rst_budget, struct xlb_rst_budget, 1);
 
 #endif

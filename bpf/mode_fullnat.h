@@ -10,10 +10,10 @@
 #include "snat.h"
 
 #define FULLNAT_CLASHES 4 /* ports found taken by a flow of another pool's bitmap */
-#define FULLNAT_STEALS 8
+#define FULLNAT_STEALS	8
 
 /* results of a try, beside 0 and -XLB_DROP_x */
-#define FULLNAT_NONE 1
+#define FULLNAT_NONE  1
 #define FULLNAT_CLASH 2
 
 /*
@@ -74,7 +74,7 @@ static __always_inline int fullnat_free(const struct xlb_flow_key *key, struct x
  * server is still answered. Returns 0 if it was moved.
  */
 static __always_inline int fullnat_rest(const struct xlb_flow_key *key, struct xlb_flow *flow,
-					 const struct xlb_server *server, union flow_word seen)
+					const struct xlb_server *server, union flow_word seen)
 {
 	struct xlb_reply_key reply = fullnat_reply_key(server, flow, key->protocol);
 	struct xlb_flow_key rest = *key;
@@ -103,7 +103,8 @@ static __always_inline int fullnat_retire(const struct xlb_flow_key *key, struct
 					  union flow_word seen, const struct flow_event *event)
 {
 	struct xlb_server *server = server_find(flow->server);
-	__u32 lifetime = xlb_flow_lifetime(key->protocol, seen.state, seen.flags, event->idle_timeout);
+	__u32 lifetime =
+		xlb_flow_lifetime(key->protocol, seen.state, seen.flags, event->idle_timeout);
 
 	if (!server)
 		return -XLB_DROP_INTERNAL;
@@ -144,7 +145,8 @@ FULLNAT_STEP int fullnat_port_try(const struct xlb_flow_key *key, const struct x
 
 /* The same with every pool of the server in turn. */
 static __always_inline int fullnat_port_take(const struct xlb_flow_key *key,
-					     const struct xlb_server *server, struct xlb_flow *record)
+					     const struct xlb_server *server,
+					     struct xlb_flow *record)
 {
 	__u32 pool = 0;
 	int r, i;
@@ -165,8 +167,9 @@ static __always_inline int fullnat_port_take(const struct xlb_flow_key *key,
  * One look for a flow that is closed and only waits for its port to be safe again, at a random port of a
  * pool. Its port and locator go to the record, its own record goes: that is room in the flow table too.
  */
-FULLNAT_STEP bool fullnat_port_steal(const struct xlb_flow_key *key, const struct xlb_server *server,
-				     struct xlb_flow *record, __u32 pool)
+FULLNAT_STEP bool fullnat_port_steal(const struct xlb_flow_key *key,
+				     const struct xlb_server *server, struct xlb_flow *record,
+				     __u32 pool)
 {
 	struct xlb_flow_key *found, owner;
 	struct xlb_reply_key reply;
@@ -248,7 +251,8 @@ static __always_inline int fullnat_create(struct packet *pkt, const struct xlb_f
 	if (error != -FLOW_EEXIST)
 		return r;
 	winner = flow_find(key);
-	if (!winner || winner->server != record->server || flow_word_read(winner).state == XLB_FLOW_DEAD)
+	if (!winner || winner->server != record->server ||
+	    flow_word_read(winner).state == XLB_FLOW_DEAD)
 		return -XLB_DROP_FLOW_BUSY;
 	*record = *winner;
 	return 0;
@@ -273,7 +277,8 @@ static __always_inline int fullnat_request(const struct xdp_md *ctx, const struc
 
 /* Rewrites a server's packet: from the VIP to the client. */
 static __always_inline int fullnat_reply(const struct xdp_md *ctx, const struct packet *pkt,
-					 const struct xlb_flow_key *key, const struct xlb_flow *flow)
+					 const struct xlb_flow_key *key,
+					 const struct xlb_flow *flow)
 {
 	struct ends ends = {
 		.source = flow->vip,

@@ -16,15 +16,15 @@
 #include "pkt.h"
 #include "xlb/addr.h"
 
-#define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
-#define IPV6_FRAGMENT 0xfff9
+#define IPV4_FRAGMENT	    0x3fff /* more fragments, or an offset */
+#define IPV6_FRAGMENT	    0xfff9
 #define IPV6_EXTENSIONS_MAX 8
 
 /* as linux/in6.h has them, which cannot be included beside the C library's */
-#define IPV6_HOP_BY_HOP 0
-#define IPV6_ROUTING 43
+#define IPV6_HOP_BY_HOP	     0
+#define IPV6_ROUTING	     43
 #define IPV6_FRAGMENT_HEADER 44
-#define IPV6_DESTINATION 60
+#define IPV6_DESTINATION     60
 
 /* First bytes of every extension header; a routing header's segments-left lies in the fourth. */
 struct ipv6_extension {
@@ -93,7 +93,8 @@ static __always_inline int parse_ipv4_rest(struct cursor *cursor, const struct i
 	__u32 header = ip->ihl * 4U;
 	__u32 length = bpf_ntohs(ip->tot_len);
 
-	if (header < sizeof(*ip) || length < header || length > pkt->frame_length - sizeof(struct ethhdr))
+	if (header < sizeof(*ip) || length < header ||
+	    length > pkt->frame_length - sizeof(struct ethhdr))
 		return -XLB_DROP_BAD_PACKET;
 	pkt->l3_length = (__u16)length;
 	pkt->l4_length = (__u16)(length - header);
@@ -142,8 +143,8 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, const struct i
 			pkt->l4_length = (__u16)left;
 			return parse_l4(cursor, pkt);
 		}
-		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_FRAGMENT_HEADER &&
-		    next != IPV6_DESTINATION)
+		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING &&
+		    next != IPV6_FRAGMENT_HEADER && next != IPV6_DESTINATION)
 			return XLB_PASS;
 		extension = take(cursor, sizeof(*extension));
 		if (!extension)
@@ -151,7 +152,8 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, const struct i
 		size = sizeof(*extension);
 		if (next == IPV6_FRAGMENT_HEADER) {
 			if (extension->fragment & bpf_htons(IPV6_FRAGMENT))
-				return is_l4(extension->next_header) ? -XLB_DROP_FRAGMENT : XLB_PASS;
+				return is_l4(extension->next_header) ? -XLB_DROP_FRAGMENT :
+								       XLB_PASS;
 		} else {
 			/* not yet at its last address: a router's business */
 			if (next == IPV6_ROUTING && extension->routing.segments_left)

@@ -39,7 +39,7 @@ struct packet {
 	__u8 family; /* XLB_IPV4 or XLB_IPV6 */
 	__u8 protocol;
 	__u8 tcp_flags;
-	__u8 ttl; /* or hop limit */
+	__u8 ttl;   /* or hop limit */
 	bool reply; /* from a server */
 	__s8 fault; /* what is wrong with it, if it is for xlb: 0, -XLB_DROP_x or XLB_PASS */
 	__u32 slot; /* interface it came in by */

@@ -14,7 +14,7 @@
 #include "edit.h"
 #include "maps.h"
 
-#define RST_TTL 64
+#define RST_TTL		      64
 #define RST_DOFF_FLAGS(flags) bpf_htons((__u16)(sizeof(struct tcphdr) / 4 << 12 | (flags)))
 
 /* False once this CPU has made its share of RSTs in this second. */
@@ -109,7 +109,8 @@ static __always_inline __u16 rst_checksum(const struct packet *pkt, const struct
  * Replaces the frame by the answer to it, back to the MAC it came from, from the MAC `source`. Options,
  * extension headers and payload go: what is sent is never longer than what came.
  */
-static __always_inline int rst_make(struct xdp_md *ctx, const struct packet *pkt, const __u8 source[6])
+static __always_inline int rst_make(struct xdp_md *ctx, const struct packet *pkt,
+				    const __u8 source[6])
 {
 	__u32 header = pkt->family == XLB_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	__u32 length = sizeof(struct ethhdr) + header + sizeof(struct tcphdr);

@@ -25,7 +25,8 @@ static __always_inline struct xlb_table_ref table_of(const struct xlb_group *gro
 }
 
 /* Fills ret_server with the id that the group's table has for the packet's 5-tuple. */
-static __always_inline int server_select(const struct packet *pkt, __u32 group_id, __u32 *ret_server)
+static __always_inline int server_select(const struct packet *pkt, __u32 group_id,
+					 __u32 *ret_server)
 {
 	struct xlb_group *group = bpf_map_lookup_elem(&groups, &group_id);
 	struct xlb_table_ref table;

@@ -66,30 +66,32 @@ static __always_inline __u32 snat_bit_from(__u64 bits, __u32 start)
 }
 
 /*
- * Takes a free port (host order) of a bitmap; 0 if 16 words have none, or the bitmap does not exist. Random
- * words, as the ports in the middle of the usual range belong to the host; a small pool is tried whole.
+ * Takes a free port (host order) of a bitmap; 0 if 16 words have none, or the bitmap does not exist. The
+ * words are spread over the range by steps of its golden section, since the ports in the middle of the
+ * usual range are the host's; of a small pool every word is looked at.
  */
 SNAT_GLOBAL int snat_port_take(__u32 bitmap)
 {
 	struct snat_range range = snat_range_of(bitmap);
 	__u32 first = range.from / 64, count = range.to / 64 - first + 1;
+	__u32 step = count <= SNAT_TRIES ? 1 : count * 633 / 1024;
 	__u32 random = bpf_get_prandom_u32();
-	__u32 index, bit;
+	__u32 at = random % count;
 	__u64 *word, mask;
+	__u32 bit;
 	int i;
 
 	for (i = 0; i < SNAT_TRIES; i++) {
-		index = first + random % count;
-		word = snat_word(bitmap, index);
+		word = snat_word(bitmap, first + at);
 		if (!word)
 			return 0;
 		if (~*word) {
 			bit = snat_bit_from(~*word, random >> 26);
 			mask = 1ULL << bit;
 			if (!(__sync_fetch_and_or(word, mask) & mask))
-				return (int)((index * 64 + bit) & 0xffff);
+				return (int)(((first + at) * 64 + bit) & 0xffff);
 		}
-		random = count <= SNAT_TRIES ? random + 1 : bpf_get_prandom_u32();
+		at = (at + step) % count;
 	}
 	return 0;
 }

@@ -29,7 +29,7 @@ struct flow_event {
 
 /* What to do with a packet that has a record, or -XLB_DROP_x. */
 #define FLOW_FOLLOW 0 /* forward it as the record says */
-#define FLOW_START 1  /* the record has served its time: a new flow begins */
+#define FLOW_START  1 /* the record has served its time: a new flow begins */
 #define FLOW_REPICK 2 /* follow only if the choice of today is the same server */
 
 /* True if the segment opens a connection. */
@@ -38,7 +38,8 @@ static __always_inline bool tcp_is_syn(__u8 tcp_flags)
 	return (tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
-static __always_inline int flow_judge_udp(union flow_word seen, const struct flow_event *event, bool over)
+static __always_inline int flow_judge_udp(union flow_word seen, const struct flow_event *event,
+					  bool over)
 {
 	bool cut = seen.state == XLB_FLOW_TOMBSTONE || event->server_flags & XLB_SERVER_RESET;
 
@@ -53,9 +54,10 @@ static __always_inline int flow_judge_udp(union flow_word seen, const struct flo
 static __always_inline int flow_judge(union flow_word seen, const struct flow_event *event)
 {
 	__u32 age = xlb_flow_age(event->now, seen.stamp);
-	bool over = age > xlb_lifetime_units(xlb_flow_timeout(event->protocol, seen.state, seen.flags,
-							      event->idle_timeout));
-	bool gone = age > xlb_flow_lifetime(event->protocol, seen.state, seen.flags, event->idle_timeout);
+	bool over = age > xlb_lifetime_units(xlb_flow_timeout(event->protocol, seen.state,
+							      seen.flags, event->idle_timeout));
+	bool gone = age >
+		    xlb_flow_lifetime(event->protocol, seen.state, seen.flags, event->idle_timeout);
 	bool tcp = event->protocol == IPPROTO_TCP;
 	bool start = !event->reply && (!tcp || tcp_is_syn(event->tcp_flags));
 	bool cut;
@@ -107,7 +109,8 @@ static __always_inline void flow_next_tcp(union flow_word *word, const struct fl
 }
 
 /* The word after a packet that follows the flow. */
-static __always_inline union flow_word flow_next(union flow_word seen, const struct flow_event *event)
+static __always_inline union flow_word flow_next(union flow_word seen,
+						 const struct flow_event *event)
 {
 	union flow_word next = seen;
 

@@ -115,8 +115,9 @@ static __always_inline int start(struct packet *pkt, const struct xlb_flow_key *
 }
 
 /* The packet goes where its flow's record says. */
-static __always_inline int follow(struct xlb_flow *flow, union flow_word seen, struct xlb_nexthop hop,
-				  const struct flow_event *event, struct fullnat_mapping *ret)
+static __always_inline int follow(struct xlb_flow *flow, union flow_word seen,
+				  struct xlb_nexthop hop, const struct flow_event *event,
+				  struct fullnat_mapping *ret)
 {
 	int r = flow_touch(flow, seen, event);
 
@@ -238,7 +239,8 @@ static __always_inline int fault_of(const struct packet *pkt, const struct xlb_a
 	return vip && !(vip->flags & XLB_VIP_HOST) ? pkt->fault : XLB_PASS;
 }
 
-static __always_inline int process(struct xdp_md *ctx, struct packet *pkt, struct egress *ret_egress)
+static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
+				   struct egress *ret_egress)
 {
 	struct xlb_address *role;
 	__u32 vip, snat;

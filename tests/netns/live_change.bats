@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# The table of docs/architecture.md, "Live change": for each change what happens to flows that exist and to
-# new ones. The conversations are held with tests/tools/echo, TCP on 7000 and UDP on 7001.
+# For each kind of change: what happens to flows that exist, and to new ones. The conversations are held with
+# tests/tools/echo, TCP on 7000 and UDP on 7001.
 
 bats_require_minimum_version 1.5.0
 load helper

@@ -29,15 +29,16 @@ static enum service receiver(const struct outcome *got, uint8_t family)
 	for (enum service service = WEB; service < SERVICE_COUNT; service++) {
 		struct xlb_addr server = addr_server(service, family);
 
-		if (!memcmp(at, server.bytes + (family == XLB_IPV4 ? 12 : 0), family == XLB_IPV4 ? 4 : 16))
+		if (!memcmp(at, server.bytes + (family == XLB_IPV4 ? 12 : 0),
+			    family == XLB_IPV4 ? 4 : 16))
 			return service;
 	}
 	fail_msg("the packet went to nobody");
 	return SERVICE_NONE;
 }
 
-static enum service send_from(const struct talk *talk, const struct xlb_addr *client, uint16_t client_port,
-			      uint16_t port)
+static enum service send_from(const struct talk *talk, const struct xlb_addr *client,
+			      uint16_t client_port, uint16_t port)
 {
 	static uint8_t data[FRAME_MAX];
 	static struct outcome got;
@@ -75,31 +76,36 @@ static void test_hash(void **state)
 	(void)state;
 	assert_non_null(content);
 	srandom(2);
-	for BOTH_FAMILIES(family) {
-		struct row_maglev_key key = { WEB, family };
-		struct xlb_addr vip = addr_vip(VIP_OWN, family);
+	for
+		BOTH_FAMILIES(family)
+		{
+			struct row_maglev_key key = { WEB, family };
+			struct xlb_addr vip = addr_vip(VIP_OWN, family);
 
-		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
-			content->slot[i] = (uint16_t)id_server(servers[random_below(3)], family);
-		put_content(TABLE_MAGLEV, &key, content, sizeof(*content));
-		for (int i = 0; i < 600; i++) {
-			uint8_t protocol = random() % 2 ? IPPROTO_TCP : IPPROTO_UDP;
-			struct xlb_addr client = addr_client(family);
-			uint16_t port = (uint16_t)random_below(65536);
-			uint32_t slot;
+			for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
+				content->slot[i] =
+					(uint16_t)id_server(servers[random_below(3)], family);
+			put_content(TABLE_MAGLEV, &key, content, sizeof(*content));
+			for (int i = 0; i < 600; i++) {
+				uint8_t protocol = random() % 2 ? IPPROTO_TCP : IPPROTO_UDP;
+				struct xlb_addr client = addr_client(family);
+				uint16_t port = (uint16_t)random_below(65536);
+				uint32_t slot;
 
-			client.bytes[14] = (uint8_t)random();
-			client.bytes[15] = (uint8_t)random();
-			talk_init(&talk, family, protocol, WEB, VIP_OWN);
-			slot = xlb_maglev_slot(xlb_hash_tuple(&client, htons(port), &vip,
-							      htons(service_port(WEB)), protocol));
-			for (enum service want = WEB; want < SERVICE_COUNT; want++)
-				if (id_server(want, family) == content->slot[slot]) {
-					assert_int_equal(send_from(&talk, &client, port, 80), want);
-					met[want]++;
-				}
+				client.bytes[14] = (uint8_t)random();
+				client.bytes[15] = (uint8_t)random();
+				talk_init(&talk, family, protocol, WEB, VIP_OWN);
+				slot = xlb_maglev_slot(xlb_hash_tuple(&client, htons(port), &vip,
+								      htons(service_port(WEB)),
+								      protocol));
+				for (enum service want = WEB; want < SERVICE_COUNT; want++)
+					if (id_server(want, family) == content->slot[slot]) {
+						assert_int_equal(
+							send_from(&talk, &client, port, 80), want);
+						met[want]++;
+					}
+			}
 		}
-	}
 	for (int i = 0; i < 3; i++)
 		assert_in_range(met[servers[i]], 300, 500);
 }
@@ -118,8 +124,8 @@ static void test_hash_spread(void **state)
 
 		client.bytes[14] = (uint8_t)(i >> 12);
 		client.bytes[15] = (uint8_t)(i >> 4 & 0xf0);
-		slot = xlb_maglev_slot(xlb_hash_tuple(&client, htons((uint16_t)(1024 + (i & 0xff))), &vip,
-						      htons(80), IPPROTO_TCP));
+		slot = xlb_maglev_slot(xlb_hash_tuple(&client, htons((uint16_t)(1024 + (i & 0xff))),
+						      &vip, htons(80), IPPROTO_TCP));
 		buckets[slot * 256ULL / XLB_MAGLEV_SLOTS]++;
 	}
 	for (int i = 0; i < 256; i++)
@@ -145,11 +151,12 @@ static uint32_t rules_make(struct port_rule rules[RULES])
 	}
 	for (uint32_t port = 1 + random_below(9000); port < 65536 && count < RULES - 1;
 	     port += 1 + random_below(20000))
-		rules[count++] = (struct port_rule){ (uint16_t)port, (uint16_t)port, PORT_EXACT,
-						     id_listener(listeners[port % 3], IPPROTO_UDP) };
+		rules[count++] =
+			(struct port_rule){ (uint16_t)port, (uint16_t)port, PORT_EXACT,
+					    id_listener(listeners[port % 3], IPPROTO_UDP) };
 	if (random() % 2)
-		rules[count++] = (struct port_rule){ 1, 65535, PORT_ANY,
-						     id_listener(SPARE, IPPROTO_UDP) };
+		rules[count++] =
+			(struct port_rule){ 1, 65535, PORT_ANY, id_listener(SPARE, IPPROTO_UDP) };
 	return count;
 }
 
@@ -169,8 +176,8 @@ static uint16_t port_pick(const struct port_rule *rules, uint32_t count)
 {
 	const struct port_rule *rule = &rules[random_below(count)];
 	uint32_t pick = random_below(5);
-	uint16_t ports[] = { rule->from, rule->to, (uint16_t)(rule->from - 1), (uint16_t)(rule->to + 1),
-			     (uint16_t)random() };
+	uint16_t ports[] = { rule->from, rule->to, (uint16_t)(rule->from - 1),
+			     (uint16_t)(rule->to + 1), (uint16_t)random() };
 
 	return ports[pick] ? ports[pick] : 1;
 }
@@ -199,7 +206,8 @@ static void test_ports(void **state)
 			enum service got = send_from(&talk, &client, (uint16_t)(1024 + i), port);
 
 			if ((got ? id_listener(got, IPPROTO_UDP) : 0) != want)
-				fail_msg("port %u: listener %u wanted, service %d got", port, want, got);
+				fail_msg("port %u: listener %u wanted, service %d got", port, want,
+					 got);
 		}
 		world_end_flows(FLOW_DELETE);
 	}
@@ -209,44 +217,49 @@ static void test_ports(void **state)
 static void test_own_source(void **state)
 {
 	(void)state;
-	for BOTH_FAMILIES(family) {
-		struct frame frame;
-		const char *fault;
-		struct talk talk;
+	for
+		BOTH_FAMILIES(family)
+		{
+			struct frame frame;
+			const char *fault;
+			struct talk talk;
 
-		talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
-		frame = talk_frame(&talk, CLIENT, 0);
-		for (int i = 0; i < 2; i++) {
-			frame.source = i ? addr_snat(family, 0) : addr_vip(VIP_OWN, family);
-			fault = talk_send(&talk, CLIENT, &frame, DROPPED, XLB_DROP_HAIRPIN);
-			if (fault)
-				fail_msg("%s", fault);
+			talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
+			frame = talk_frame(&talk, CLIENT, 0);
+			for (int i = 0; i < 2; i++) {
+				frame.source = i ? addr_snat(family, 0) : addr_vip(VIP_OWN, family);
+				fault = talk_send(&talk, CLIENT, &frame, DROPPED, XLB_DROP_HAIRPIN);
+				if (fault)
+					fail_msg("%s", fault);
+			}
 		}
-	}
 }
 
 /* Two VIPs, one client address and port, the same servers: each reply comes from its own VIP. */
 static void test_two_vips(void **state)
 {
 	(void)state;
-	for BOTH_FAMILIES(family) {
-		struct talk talks[2];
-		const char *fault;
+	for
+		BOTH_FAMILIES(family)
+		{
+			struct talk talks[2];
+			const char *fault;
 
-		for (int i = 0; i < 2; i++)
-			talk_init(&talks[i], family, IPPROTO_UDP, WEB, i ? VIP_HOST : VIP_OWN);
-		talks[1].client_port = talks[0].client_port;
-		for (int i = 0; i < 8; i++) {
-			struct talk *talk = &talks[i % 2];
-			enum actor actor = i / 2 % 2 ? SERVER : CLIENT;
-			struct frame frame = talk_frame(talk, actor, 0);
+			for (int i = 0; i < 2; i++)
+				talk_init(&talks[i], family, IPPROTO_UDP, WEB,
+					  i ? VIP_HOST : VIP_OWN);
+			talks[1].client_port = talks[0].client_port;
+			for (int i = 0; i < 8; i++) {
+				struct talk *talk = &talks[i % 2];
+				enum actor actor = i / 2 % 2 ? SERVER : CLIENT;
+				struct frame frame = talk_frame(talk, actor, 0);
 
-			fault = talk_send(talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
-			if (fault)
-				fail_msg("%s", fault);
+				fault = talk_send(talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+				if (fault)
+					fail_msg("%s", fault);
+			}
+			assert_int_not_equal(talks[0].now.snat_port, talks[1].now.snat_port);
 		}
-		assert_int_not_equal(talks[0].now.snat_port, talks[1].now.snat_port);
-	}
 }
 
 /* Random packets of one flow, both ways: whole frames compared, so every checksum update is. */
@@ -254,28 +267,30 @@ static void test_checksums(void **state)
 {
 	(void)state;
 	srandom(4);
-	for BOTH_FAMILIES(family) for (int proto = 0; proto < 2; proto++) {
-		uint8_t protocol = proto ? IPPROTO_TCP : IPPROTO_UDP;
-		const struct step open = FORWARD(CLIENT, SYN);
-		const char *fault;
-		struct talk talk;
+	for
+		BOTH_FAMILIES(family) for (int proto = 0; proto < 2; proto++)
+		{
+			uint8_t protocol = proto ? IPPROTO_TCP : IPPROTO_UDP;
+			const struct step open = FORWARD(CLIENT, SYN);
+			const char *fault;
+			struct talk talk;
 
-		talk_init(&talk, family, protocol, WEB, VIP_OWN);
-		fault = talk_step(&talk, &open);
-		for (int i = 0; i < 400 && !fault; i++) {
-			enum actor actor = random() % 2 ? CLIENT : SERVER;
-			struct frame frame = talk_frame(&talk, actor, ACK);
+			talk_init(&talk, family, protocol, WEB, VIP_OWN);
+			fault = talk_step(&talk, &open);
+			for (int i = 0; i < 400 && !fault; i++) {
+				enum actor actor = random() % 2 ? CLIENT : SERVER;
+				struct frame frame = talk_frame(&talk, actor, ACK);
 
-			frame.ttl = (uint8_t)(2 + random_below(254));
-			frame.ip_id = (uint16_t)random();
-			frame.seq = (uint32_t)random();
-			frame.payload = (uint16_t)random_below(1200);
-			frame.pattern = (uint16_t)random();
-			fault = talk_send(&talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+				frame.ttl = (uint8_t)(2 + random_below(254));
+				frame.ip_id = (uint16_t)random();
+				frame.seq = (uint32_t)random();
+				frame.payload = (uint16_t)random_below(1200);
+				frame.pattern = (uint16_t)random();
+				fault = talk_send(&talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+			}
+			if (fault)
+				fail_msg("%s", fault);
 		}
-		if (fault)
-			fail_msg("%s", fault);
-	}
 }
 
 /* A UDP checksum that comes out as 0 is sent as 0xffff: 0 would say that there is none. */
@@ -286,27 +301,29 @@ static void test_udp_zero(void **state)
 	const struct step open = FORWARD(CLIENT, 0);
 
 	(void)state;
-	for BOTH_FAMILIES(family) for (int i = 0; i < 2; i++) {
-		enum actor actor = i ? SERVER : CLIENT;
-		struct frame frame;
-		const char *fault;
-		struct talk talk;
-		size_t at;
+	for
+		BOTH_FAMILIES(family) for (int i = 0; i < 2; i++)
+		{
+			enum actor actor = i ? SERVER : CLIENT;
+			struct frame frame;
+			const char *fault;
+			struct talk talk;
+			size_t at;
 
-		talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
-		assert_null(talk_step(&talk, &open));
-		frame = talk_frame(&talk, actor, 0);
-		at = frame_l4_offset(&frame) + 6;
-		frame.pattern = 0;
-		world_send(data, frame_build(&frame, data), &got);
-		/* adding to the data what the checksum was makes it 0 */
-		frame.pattern = (uint16_t)(got.data[at] << 8 | got.data[at + 1]);
-		world_send(data, frame_build(&frame, data), &got);
-		assert_int_equal(got.data[at] << 8 | got.data[at + 1], 0xffff);
-		fault = talk_send(&talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
-		if (fault)
-			fail_msg("%s", fault);
-	}
+			talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
+			assert_null(talk_step(&talk, &open));
+			frame = talk_frame(&talk, actor, 0);
+			at = frame_l4_offset(&frame) + 6;
+			frame.pattern = 0;
+			world_send(data, frame_build(&frame, data), &got);
+			/* adding to the data what the checksum was makes it 0 */
+			frame.pattern = (uint16_t)(got.data[at] << 8 | got.data[at + 1]);
+			world_send(data, frame_build(&frame, data), &got);
+			assert_int_equal(got.data[at] << 8 | got.data[at + 1], 0xffff);
+			fault = talk_send(&talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+			if (fault)
+				fail_msg("%s", fault);
+		}
 }
 
 const struct CMUnitTest choice_tests[] = {

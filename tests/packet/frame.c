@@ -205,7 +205,8 @@ const char *frame_fault(const uint8_t *data, size_t length)
 	l4 = ip + header;
 	if (protocol == IPPROTO_UDP && !get16(l4 + 6))
 		return NULL;
-	if (checksum_fold(checksum_add(pseudo_sum(ip, protocol, total - header), l4, total - header)))
+	if (checksum_fold(
+		    checksum_add(pseudo_sum(ip, protocol, total - header), l4, total - header)))
 		return protocol == IPPROTO_TCP ? "wrong TCP checksum" : "wrong UDP checksum";
 	return NULL;
 }

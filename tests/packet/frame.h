@@ -28,9 +28,10 @@ struct frame {
 	uint16_t source_port, destination_port;
 	uint8_t ttl;
 	uint16_t ip_id;
-	uint16_t fragment;     /* IPv4: the 16 bits of flags and offset; IPv6: of a fragment header, if any */
-	uint8_t ip_options;    /* IPv4, bytes */
-	uint8_t extensions[8]; /* IPv6: types of extension headers of 8 or, destination options, 24 bytes */
+	uint16_t fragment; /* IPv4: the 16 bits of flags and offset; IPv6: of a fragment header, if any */
+	uint8_t ip_options; /* IPv4, bytes */
+	uint8_t extensions
+		[8]; /* IPv6: types of extension headers of 8 or, destination options, 24 bytes */
 	uint8_t extension_count;
 	uint8_t segments_left;
 	uint8_t flags; /* TCP */
@@ -50,7 +51,8 @@ const char *frame_fault(const uint8_t *data, size_t length);
 /* Offset of the transport header in what frame_build writes. */
 size_t frame_l4_offset(const struct frame *frame);
 /* Prints the bytes of two frames that differ. */
-void frame_print_difference(const uint8_t *got, size_t got_length, const uint8_t *want, size_t want_length);
+void frame_print_difference(const uint8_t *got, size_t got_length, const uint8_t *want,
+			    size_t want_length);
 /* Internet checksum over data, added to a sum. */
 uint32_t checksum_add(uint32_t sum, const void *data, size_t length);
 uint16_t checksum_fold(uint32_t sum);

@@ -18,7 +18,8 @@
 static const uint8_t corpus_flags[] = { SYN, ACK, FIN | ACK, RST, SYN | ACK };
 
 /* Sends bytes and wants a drop for a reason, or PASS if there is none. */
-static void expect_refused(const char *what, const uint8_t *data, size_t length, enum xlb_reason reason)
+static void expect_refused(const char *what, const uint8_t *data, size_t length,
+			   enum xlb_reason reason)
 {
 	static struct outcome got;
 	uint64_t before = world_drops(reason);
@@ -66,19 +67,20 @@ static void test_cut(void **state)
 	struct talk talk;
 
 	(void)state;
-	for BOTH_FAMILIES(family) for PROTOCOLS(protocol) for (int i = 0; i < 4; i++) {
-		struct frame frame;
-		size_t length, ip_end = family == XLB_IPV4 ? 34 : 54;
+	for BOTH_FAMILIES(family) for PROTOCOLS(protocol) for (int i = 0; i < 4; i++)
+		{
+			struct frame frame;
+			size_t length, ip_end = family == XLB_IPV4 ? 34 : 54;
 
-		talk_open(&talk, family, protocol, VIP_OWN);
-		frame = talk_frame(&talk, i & 1 ? CLIENT : SERVER, ACK);
-		if (i & 2)
-			with_options(&frame);
-		length = frame_build(&frame, data);
-		for (size_t cut = ETH_HLEN; cut < length; cut++)
-			expect_refused("cut frame", data, cut,
-				       cut < ip_end ? XLB_DROP_NONE : XLB_DROP_BAD_PACKET);
-	}
+			talk_open(&talk, family, protocol, VIP_OWN);
+			frame = talk_frame(&talk, i & 1 ? CLIENT : SERVER, ACK);
+			if (i & 2)
+				with_options(&frame);
+			length = frame_build(&frame, data);
+			for (size_t cut = ETH_HLEN; cut < length; cut++)
+				expect_refused("cut frame", data, cut,
+					       cut < ip_end ? XLB_DROP_NONE : XLB_DROP_BAD_PACKET);
+		}
 }
 
 /* The same, but the IP header agrees: only a cut in the payload of TCP leaves a packet to forward. */
@@ -89,29 +91,31 @@ static void test_short(void **state)
 	struct talk talk;
 
 	(void)state;
-	for BOTH_FAMILIES(family) for PROTOCOLS(protocol) for (int i = 0; i < 4; i++) {
-		size_t ip_end = family == XLB_IPV4 ? 34 : 54, l4_end;
-		struct frame frame;
+	for BOTH_FAMILIES(family) for PROTOCOLS(protocol) for (int i = 0; i < 4; i++)
+		{
+			size_t ip_end = family == XLB_IPV4 ? 34 : 54, l4_end;
+			struct frame frame;
 
-		talk_open(&talk, family, protocol, VIP_OWN);
-		frame = talk_frame(&talk, i & 1 ? CLIENT : SERVER, ACK);
-		if (i & 2)
-			with_options(&frame);
-		l4_end = frame_l4_offset(&frame) + 20 + frame.tcp_options;
-		for (size_t cut = ip_end; cut < frame_build(&frame, data); cut++) {
-			if (family == XLB_IPV4)
-				put16(data + 16, cut - ETH_HLEN);
-			else
-				put16(data + 18, cut - ip_end);
-			if (protocol == IPPROTO_UDP || cut < l4_end) {
-				expect_refused("short packet", data, cut, XLB_DROP_BAD_PACKET);
-				continue;
+			talk_open(&talk, family, protocol, VIP_OWN);
+			frame = talk_frame(&talk, i & 1 ? CLIENT : SERVER, ACK);
+			if (i & 2)
+				with_options(&frame);
+			l4_end = frame_l4_offset(&frame) + 20 + frame.tcp_options;
+			for (size_t cut = ip_end; cut < frame_build(&frame, data); cut++) {
+				if (family == XLB_IPV4)
+					put16(data + 16, cut - ETH_HLEN);
+				else
+					put16(data + 18, cut - ip_end);
+				if (protocol == IPPROTO_UDP || cut < l4_end) {
+					expect_refused("short packet", data, cut,
+						       XLB_DROP_BAD_PACKET);
+					continue;
+				}
+				world_send(data, cut, &got);
+				if (got.verdict != XDP_TX && got.verdict != XDP_REDIRECT)
+					fail_msg("%zu bytes: not forwarded", cut);
 			}
-			world_send(data, cut, &got);
-			if (got.verdict != XDP_TX && got.verdict != XDP_REDIRECT)
-				fail_msg("%zu bytes: not forwarded", cut);
 		}
-	}
 }
 
 /* One field of a good packet to a VIP changed. */
@@ -176,40 +180,43 @@ static void test_corrupt(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(corruptions) / sizeof(corruptions[0]); i++)
-		for BOTH_FAMILIES(family) for PROTOCOLS(protocol) {
-			const struct corruption *row = &corruptions[i];
-			bool fragment = row->reason == XLB_DROP_FRAGMENT;
-			struct frame frame;
-			size_t length;
+		for BOTH_FAMILIES(family) for PROTOCOLS(protocol)
+			{
+				const struct corruption *row = &corruptions[i];
+				bool fragment = row->reason == XLB_DROP_FRAGMENT;
+				struct frame frame;
+				size_t length;
 
-			if ((row->family && row->family != family) ||
-			    (row->protocol && row->protocol != protocol))
-				continue;
-			talk_open(&talk, family, protocol, VIP_HOST);
-			frame = talk_frame(&talk, CLIENT, ACK);
-			frame.payload = 8; /* less than length fields can promise */
-			length = frame_build(&frame, data);
-			corrupt(data, &frame, row);
-			expect_refused(row->name, data, length, fragment ? XLB_DROP_NONE : row->reason);
+				if ((row->family && row->family != family) ||
+				    (row->protocol && row->protocol != protocol))
+					continue;
+				talk_open(&talk, family, protocol, VIP_HOST);
+				frame = talk_frame(&talk, CLIENT, ACK);
+				frame.payload = 8; /* less than length fields can promise */
+				length = frame_build(&frame, data);
+				corrupt(data, &frame, row);
+				expect_refused(row->name, data, length,
+					       fragment ? XLB_DROP_NONE : row->reason);
 
-			frame.destination = addr_vip(VIP_OWN, family);
-			frame_build(&frame, data);
-			corrupt(data, &frame, row);
-			expect_refused(row->name, data, length, row->reason);
+				frame.destination = addr_vip(VIP_OWN, family);
+				frame_build(&frame, data);
+				corrupt(data, &frame, row);
+				expect_refused(row->name, data, length, row->reason);
 
-			/* not for xlb: the host may make of it what it wants */
-			frame.destination = addr_server(WEB, family);
-			frame_build(&frame, data);
-			corrupt(data, &frame, row);
-			expect_refused(row->name, data, length, XLB_DROP_NONE);
+				/* not for xlb: the host may make of it what it wants */
+				frame.destination = addr_server(WEB, family);
+				frame_build(&frame, data);
+				corrupt(data, &frame, row);
+				expect_refused(row->name, data, length, XLB_DROP_NONE);
 
-			/* of a server: fragments may be the host's */
-			frame = talk_frame(&talk, SERVER, ACK);
-			frame.payload = 8;
-			length = frame_build(&frame, data);
-			corrupt(data, &frame, row);
-			expect_refused(row->name, data, length, fragment ? XLB_DROP_NONE : row->reason);
-		}
+				/* of a server: fragments may be the host's */
+				frame = talk_frame(&talk, SERVER, ACK);
+				frame.payload = 8;
+				length = frame_build(&frame, data);
+				corrupt(data, &frame, row);
+				expect_refused(row->name, data, length,
+					       fragment ? XLB_DROP_NONE : row->reason);
+			}
 }
 
 /* IPv6 packets to a VIP by their extension headers. */
@@ -224,7 +231,13 @@ struct chain {
 
 static const struct chain chains[] = {
 	{ "seven headers", 7, { 0, 60, 60, 60, 60, 60, 60 }, .expect = CHAIN_FORWARDED },
-	{ "eight headers", 8, { 0, 60, 60, 60, 60, 60, 60, 60 }, 0, 0, CHAIN_REFUSED, XLB_DROP_BAD_PACKET },
+	{ "eight headers",
+	  8,
+	  { 0, 60, 60, 60, 60, 60, 60, 60 },
+	  0,
+	  0,
+	  CHAIN_REFUSED,
+	  XLB_DROP_BAD_PACKET },
 	{ "routing header at its end", 1, { 43 }, .expect = CHAIN_FORWARDED },
 	{ "routing header to elsewhere", 1, { 43 }, 0, 1, CHAIN_REFUSED, XLB_DROP_NONE },
 	{ "whole packet as one fragment", 1, { 44 }, .expect = CHAIN_FORWARDED },
@@ -241,27 +254,29 @@ static void test_chains(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
-		for PROTOCOLS(protocol) {
-			const struct chain *chain = &chains[i];
-			struct frame frame;
-			const char *fault;
-			size_t length;
+		for
+			PROTOCOLS(protocol)
+			{
+				const struct chain *chain = &chains[i];
+				struct frame frame;
+				const char *fault;
+				size_t length;
 
-			talk_open(&talk, XLB_IPV6, protocol, VIP_OWN);
-			frame = talk_frame(&talk, CLIENT, ACK);
-			memcpy(frame.extensions, chain->types, sizeof(frame.extensions));
-			frame.extension_count = chain->count;
-			frame.fragment = chain->fragment;
-			frame.segments_left = chain->segments_left;
-			length = frame_build(&frame, data);
-			if (chain->expect == CHAIN_REFUSED) {
-				expect_refused(chain->name, data, length, chain->reason);
-				continue;
+				talk_open(&talk, XLB_IPV6, protocol, VIP_OWN);
+				frame = talk_frame(&talk, CLIENT, ACK);
+				memcpy(frame.extensions, chain->types, sizeof(frame.extensions));
+				frame.extension_count = chain->count;
+				frame.fragment = chain->fragment;
+				frame.segments_left = chain->segments_left;
+				length = frame_build(&frame, data);
+				if (chain->expect == CHAIN_REFUSED) {
+					expect_refused(chain->name, data, length, chain->reason);
+					continue;
+				}
+				fault = talk_send(&talk, CLIENT, &frame, FORWARDED, XLB_DROP_NONE);
+				if (fault)
+					fail_msg("%s: %s", chain->name, fault);
 			}
-			fault = talk_send(&talk, CLIENT, &frame, FORWARDED, XLB_DROP_NONE);
-			if (fault)
-				fail_msg("%s: %s", chain->name, fault);
-		}
 	/* a header that says to be longer than the packet */
 	talk_open(&talk, XLB_IPV6, IPPROTO_UDP, VIP_OWN);
 	struct frame frame = talk_frame(&talk, CLIENT, 0);
@@ -301,7 +316,8 @@ static void test_random(void **state)
 			with_options(&frame);
 		length = frame_build(&frame, data);
 		for (long n = random() % 6; n >= 0; n--)
-			data[12 + (size_t)random() % (n % 2 ? 60 : length - 12)] = (uint8_t)random();
+			data[12 + (size_t)random() % (n % 2 ? 60 : length - 12)] =
+				(uint8_t)random();
 		world_send(data, length, &got);
 		/* a RST is counted as a drop and sent */
 		refused = world_drops_total() != before;

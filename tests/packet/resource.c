@@ -56,51 +56,57 @@ static bool try_open(struct talk *talk, enum xlb_reason reason)
 static void test_snat_exhausted(void **state)
 {
 	(void)state;
-	for BOTH_FAMILIES(family) {
-		struct talk talks[TINY_PORTS], more;
-		bool opened = false;
-		int own = 0;
+	for
+		BOTH_FAMILIES(family)
+		{
+			struct talk talks[TINY_PORTS], more;
+			bool opened = false;
+			int own = 0;
 
-		world_reset();
-		for (int i = 0; i < TINY_PORTS; i++) {
-			talk_init(&talks[i], family, IPPROTO_TCP, TINY, VIP_OWN);
-			steps_run(&talks[i], steps_open);
-			assert_in_range(talks[i].now.snat_port, i < 3 ? TINY_FROM : TINY_FROM + 100,
-					i < 3 ? TINY_FROM + 2 : TINY_FROM + 101);
-		}
-		check_flows(TINY_PORTS);
-		talk_init(&more, family, IPPROTO_TCP, TINY, VIP_OWN);
-		for (int i = 0; i < 50; i++)
-			assert_false(try_open(&more, XLB_DROP_SNAT_EXHAUSTED));
-		check_flows(TINY_PORTS);
-		/* one that only waits for its port to be safe */
-		steps_run(&talks[1], steps_close);
-		for (int i = 0; i < 50 && !opened; i++)
-			opened = try_open(&more, XLB_DROP_SNAT_EXHAUSTED);
-		assert_true(opened);
-		check_flows(TINY_PORTS);
-		more.now = talks[1].now;
-		steps_run(&more, (const struct step[]){ FORWARD(CLIENT, SYN), FORWARD(SERVER, SYN | ACK),
-							FORWARD(CLIENT, ACK), {} });
-		for (int i = 0; i < TINY_PORTS; i++) {
-			struct frame frame = talk_frame(&talks[i], CLIENT, ACK);
+			world_reset();
+			for (int i = 0; i < TINY_PORTS; i++) {
+				talk_init(&talks[i], family, IPPROTO_TCP, TINY, VIP_OWN);
+				steps_run(&talks[i], steps_open);
+				assert_in_range(talks[i].now.snat_port,
+						i < 3 ? TINY_FROM : TINY_FROM + 100,
+						i < 3 ? TINY_FROM + 2 : TINY_FROM + 101);
+			}
+			check_flows(TINY_PORTS);
+			talk_init(&more, family, IPPROTO_TCP, TINY, VIP_OWN);
+			for (int i = 0; i < 50; i++)
+				assert_false(try_open(&more, XLB_DROP_SNAT_EXHAUSTED));
+			check_flows(TINY_PORTS);
+			/* one that only waits for its port to be safe */
+			steps_run(&talks[1], steps_close);
+			for (int i = 0; i < 50 && !opened; i++)
+				opened = try_open(&more, XLB_DROP_SNAT_EXHAUSTED);
+			assert_true(opened);
+			check_flows(TINY_PORTS);
+			more.now = talks[1].now;
+			steps_run(&more, (const struct step[]){ FORWARD(CLIENT, SYN),
+								FORWARD(SERVER, SYN | ACK),
+								FORWARD(CLIENT, ACK),
+								{} });
+			for (int i = 0; i < TINY_PORTS; i++) {
+				struct frame frame = talk_frame(&talks[i], CLIENT, ACK);
 
-			if (i == 1)
-				continue;
-			assert_null(talk_send(&talks[i], CLIENT, &frame, FORWARDED, XLB_DROP_NONE));
-			own++;
+				if (i == 1)
+					continue;
+				assert_null(talk_send(&talks[i], CLIENT, &frame, FORWARDED,
+						      XLB_DROP_NONE));
+				own++;
+			}
+			assert_int_equal(own, TINY_PORTS - 1);
+			/* a closed flow of the same client has no fresh port to go to but finds its way */
+			steps_run(&more, steps_close);
+			opened = false;
+			for (int i = 0; i < 50 && !opened; i++)
+				opened = try_open(&more, XLB_DROP_SNAT_EXHAUSTED);
+			assert_true(opened);
+			check_flows(TINY_PORTS);
+			world_end_flows(FLOW_DELETE);
+			check_flows(0);
 		}
-		assert_int_equal(own, TINY_PORTS - 1);
-		/* a closed flow of the same client has no fresh port to go to but finds its way */
-		steps_run(&more, steps_close);
-		opened = false;
-		for (int i = 0; i < 50 && !opened; i++)
-			opened = try_open(&more, XLB_DROP_SNAT_EXHAUSTED);
-		assert_true(opened);
-		check_flows(TINY_PORTS);
-		world_end_flows(FLOW_DELETE);
-		check_flows(0);
-	}
 }
 
 /* Thousands of flows: every port is in the pool and given once. */
@@ -160,7 +166,8 @@ static void test_rate_limit(void **state)
 {
 	static uint8_t data[FRAME_MAX];
 	static struct outcome got;
-	uint64_t limited = world_drops(XLB_DROP_RATE_LIMITED), answered = world_drops(XLB_DROP_NO_FLOW);
+	uint64_t limited = world_drops(XLB_DROP_RATE_LIMITED),
+		 answered = world_drops(XLB_DROP_NO_FLOW);
 	uint32_t sent = 0, dropped = 0;
 	struct frame frame;
 	struct talk talk;
@@ -182,39 +189,41 @@ static void test_rate_limit(void **state)
 	assert_int_equal(world_drops(XLB_DROP_NO_FLOW) - answered, sent);
 	/* flows that are known are told all the same */
 	talk_init(&talk, XLB_IPV4, IPPROTO_TCP, WEB, VIP_OWN);
-	steps_run(&talk, (const struct step[]){ ESTABLISH, DO(KILL, 0), RESET(CLIENT, ACK, FLOW_RESET),
-						{} });
+	steps_run(&talk, (const struct step[]){
+				 ESTABLISH, DO(KILL, 0), RESET(CLIENT, ACK, FLOW_RESET), {} });
 }
 
 /* A locator that leads to a flow with another port is not believed. */
 static void test_stale_locator(void **state)
 {
 	(void)state;
-	for BOTH_FAMILIES(family) {
-		struct talk talk, stale;
-		struct frame frame;
-		const char *fault;
+	for
+		BOTH_FAMILIES(family)
+		{
+			struct talk talk, stale;
+			struct frame frame;
+			const char *fault;
 
-		talk_init(&talk, family, IPPROTO_TCP, WEB, VIP_OWN);
-		steps_run(&talk, steps_open);
-		stale = talk;
-		stale.now.snat_port = (uint16_t)(talk.now.snat_port ^ 1);
-		frame = talk_frame(&stale, SERVER, ACK);
-		struct xlb_flow_key key = talk_key(&talk);
-		struct xlb_reply_key reply = {
-			.server = frame.source,
-			.snat = id_snat(family, 0),
-			.server_port = htons(frame.source_port),
-			.snat_port = htons(frame.destination_port),
-			.protocol = IPPROTO_TCP,
-		};
+			talk_init(&talk, family, IPPROTO_TCP, WEB, VIP_OWN);
+			steps_run(&talk, steps_open);
+			stale = talk;
+			stale.now.snat_port = (uint16_t)(talk.now.snat_port ^ 1);
+			frame = talk_frame(&stale, SERVER, ACK);
+			struct xlb_flow_key key = talk_key(&talk);
+			struct xlb_reply_key reply = {
+				.server = frame.source,
+				.snat = id_snat(family, 0),
+				.server_port = htons(frame.source_port),
+				.snat_port = htons(frame.destination_port),
+				.protocol = IPPROTO_TCP,
+			};
 
-		world_locator(&reply, &key);
-		fault = talk_send(&stale, SERVER, &frame, ANSWERED_RST, XLB_DROP_NO_FLOW);
-		world_locator(&reply, NULL);
-		if (fault)
-			fail_msg("%s", fault);
-	}
+			world_locator(&reply, &key);
+			fault = talk_send(&stale, SERVER, &frame, ANSWERED_RST, XLB_DROP_NO_FLOW);
+			world_locator(&reply, NULL);
+			if (fault)
+				fail_msg("%s", fault);
+		}
 }
 
 struct counts {
@@ -226,7 +235,8 @@ static struct counts counts_read(uint8_t protocol)
 	struct datapath *dp = world_datapath();
 	struct counts counts;
 
-	assert_int_equal(datapath_listener_counters(dp, id_listener(WEB, protocol), counts.listener), 0);
+	assert_int_equal(
+		datapath_listener_counters(dp, id_listener(WEB, protocol), counts.listener), 0);
 	assert_int_equal(datapath_server_counters(dp, id_server(WEB, XLB_IPV4), counts.server), 0);
 	assert_int_equal(datapath_interface_counters(dp, SLOT_CLIENTS, counts.interface), 0);
 	return counts;
@@ -235,11 +245,15 @@ static struct counts counts_read(uint8_t protocol)
 static void test_counters(void **state)
 {
 	const struct step steps[] = {
-		ESTABLISH,		 /* 2 in, 1 out */
-		FORWARD(CLIENT, ACK),	 DROP_TWIST(CLIENT, ACK, TTL_EXPIRED, LAST_HOP),
-		FORWARD(SERVER, ACK),	 DO(KILL, 0),
-		RESET(CLIENT, ACK, FLOW_RESET), DO(SWEEP, 0),
-		PASS(SERVER, ACK),	 {},
+		ESTABLISH, /* 2 in, 1 out */
+		FORWARD(CLIENT, ACK),
+		DROP_TWIST(CLIENT, ACK, TTL_EXPIRED, LAST_HOP),
+		FORWARD(SERVER, ACK),
+		DO(KILL, 0),
+		RESET(CLIENT, ACK, FLOW_RESET),
+		DO(SWEEP, 0),
+		PASS(SERVER, ACK),
+		{},
 	};
 	struct counts before, after;
 	struct talk talk;
@@ -251,9 +265,12 @@ static void test_counters(void **state)
 	after = counts_read(IPPROTO_TCP);
 	for (int i = 0; i < XLB_COUNT_MAX; i++) {
 		static const uint64_t want[XLB_COUNT_MAX] = {
-			[XLB_COUNT_FLOWS] = 1,	     [XLB_COUNT_PACKETS_IN] = 3,
-			[XLB_COUNT_BYTES_IN] = 3 * 54 + 2 * 37, [XLB_COUNT_PACKETS_OUT] = 2,
-			[XLB_COUNT_BYTES_OUT] = 2 * 54 + 37, [XLB_COUNT_DROPS] = 1,
+			[XLB_COUNT_FLOWS] = 1,
+			[XLB_COUNT_PACKETS_IN] = 3,
+			[XLB_COUNT_BYTES_IN] = 3 * 54 + 2 * 37,
+			[XLB_COUNT_PACKETS_OUT] = 2,
+			[XLB_COUNT_BYTES_OUT] = 2 * 54 + 37,
+			[XLB_COUNT_DROPS] = 1,
 			[XLB_COUNT_RESETS] = 1,
 		};
 
@@ -262,10 +279,8 @@ static void test_counters(void **state)
 	}
 	for (int i = 0; i < XLB_IFCOUNT_MAX; i++) {
 		static const uint64_t want[XLB_IFCOUNT_MAX] = {
-			[XLB_IFCOUNT_PACKETS] = 8,
-			[XLB_IFCOUNT_BYTES] = 8 * 54 + 6 * 37,
-			[XLB_IFCOUNT_PASS] = 1,
-			[XLB_IFCOUNT_DROP] = 1,
+			[XLB_IFCOUNT_PACKETS] = 8,  [XLB_IFCOUNT_BYTES] = 8 * 54 + 6 * 37,
+			[XLB_IFCOUNT_PASS] = 1,	    [XLB_IFCOUNT_DROP] = 1,
 			[XLB_IFCOUNT_TX] = 2 + 1, /* two replies, a RST */
 			[XLB_IFCOUNT_REDIRECT] = 3,
 		};
@@ -318,7 +333,8 @@ static void lockstep(struct sender senders[2], uint8_t (*frames)[FRAME_MAX], siz
 	atomic_store(&arrived, 0);
 	for (int i = 0; i < 2; i++) {
 		senders[i] = (struct sender){ .cpu = i, .frames = frames, .lengths = lengths };
-		assert_int_equal(pthread_create(&senders[i].thread, NULL, sender_run, &senders[i]), 0);
+		assert_int_equal(pthread_create(&senders[i].thread, NULL, sender_run, &senders[i]),
+				 0);
 	}
 	for (int i = 0; i < 2; i++)
 		pthread_join(senders[i].thread, NULL);
@@ -364,7 +380,8 @@ static void test_lockstep(void **state)
 			talks[i].now = (struct mapping){ addr_snat(XLB_IPV4, 0),
 							 senders[sent[0] ? 0 : 1].ports[i], WEB };
 			if (!pass)
-				steps_run(&talks[i], (const struct step[]){ FORWARD(CLIENT, ACK), CLOSE, {} });
+				steps_run(&talks[i],
+					  (const struct step[]){ FORWARD(CLIENT, ACK), CLOSE, {} });
 		}
 	}
 	world_end_flows(FLOW_DELETE);
@@ -413,7 +430,8 @@ static void test_sweep_race(void **state)
 		/* the server answers, so that flows close by both sides */
 		talk.server = talk.service;
 		talk.now = (struct mapping){ addr_snat(XLB_IPV4, 0),
-					     (uint16_t)(got.data[34] << 8 | got.data[35]), talk.service };
+					     (uint16_t)(got.data[34] << 8 | got.data[35]),
+					     talk.service };
 		memcpy(talk.now.snat.bytes + 12, got.data + 26, 4);
 		frame = talk_frame(&talk, SERVER, flags[(size_t)random() % sizeof(flags)]);
 		world_send(data, frame_build(&frame, data), &got);
@@ -425,7 +443,8 @@ static void test_sweep_race(void **state)
 }
 
 const struct CMUnitTest resource_tests[] = {
-	{ .name = "snat_exhausted: pools, closed flows, live flows", .test_func = test_snat_exhausted },
+	{ .name = "snat_exhausted: pools, closed flows, live flows",
+	  .test_func = test_snat_exhausted },
 	{ .name = "SNAT ports are given once", .test_func = test_many_flows },
 	{ .name = "flow_table_full", .test_func = test_table_full },
 	{ .name = "rate_limited", .test_func = test_rate_limit },

@@ -6,8 +6,9 @@
 
 #define ROW(text, proto, to_service, to_vip, ...) \
 	{ \
-		.name = text, .protocol = proto, .service = to_service, .vip = to_vip, \
-		.steps = { __VA_ARGS__ } \
+		.name = text, .protocol = proto, .service = to_service, .vip = to_vip, .steps = { \
+			__VA_ARGS__ \
+		} \
 	}
 #define TCP(text, to_service, to_vip, ...) \
 	ROW("tcp: " text, IPPROTO_TCP, to_service, to_vip, __VA_ARGS__)
@@ -52,8 +53,7 @@ const struct talk_row talk_rows_forward[] = {
 	    DO(FLOWS, 0), ESTABLISH, DROP_TWIST(CLIENT, ACK, TTL_EXPIRED, LAST_HOP),
 	    DROP_TWIST(SERVER, ACK, TTL_EXPIRED, LAST_HOP), FORWARD(CLIENT, ACK)),
 	TCP("mtu_exceeded", WEB, VIP_OWN, ESTABLISH, FORWARD_TWIST(CLIENT, ACK, AT_MTU),
-	    DROP_TWIST(CLIENT, ACK, MTU_EXCEEDED, OVER_MTU),
-	    FORWARD_TWIST(SERVER, ACK, AT_MTU),
+	    DROP_TWIST(CLIENT, ACK, MTU_EXCEEDED, OVER_MTU), FORWARD_TWIST(SERVER, ACK, AT_MTU),
 	    DROP_TWIST(SERVER, ACK, MTU_EXCEEDED, OVER_MTU)),
 	UDP("mtu_exceeded", WEB, VIP_OWN, DROP_TWIST(CLIENT, 0, MTU_EXCEEDED, OVER_MTU),
 	    DO(FLOWS, 0), FORWARD_TWIST(CLIENT, 0, AT_MTU)),

@@ -9,7 +9,8 @@
 #define CLIENT_TTL 61
 #define SERVER_TTL 64
 
-void talk_init(struct talk *talk, uint8_t family, uint8_t protocol, enum service service, enum vip vip)
+void talk_init(struct talk *talk, uint8_t family, uint8_t protocol, enum service service,
+	       enum vip vip)
 {
 	static uint16_t next_port = 40000;
 
@@ -130,7 +131,8 @@ static const char *expect_request(struct talk *talk, const struct frame *sent, e
 		fault = mapping_read(talk, sent, got, &mapping);
 	if (fault)
 		return fault;
-	same = mapping.snat_port == talk->now.snat_port && addr_equal(&mapping.snat, &talk->now.snat);
+	same = mapping.snat_port == talk->now.snat_port &&
+	       addr_equal(&mapping.snat, &talk->now.snat);
 	if (expect == REMAPPED && same)
 		return "the SNAT port of the old flow was used again at once";
 	if (expect == FORWARDED && talk->now.snat_port && !same)
@@ -190,13 +192,14 @@ static const char *expect_rst(const struct frame *sent, const struct outcome *go
 	if (!(sent->flags & ACK)) {
 		want.flags |= ACK;
 		want.seq = 0;
-		want.ack = sent->seq + sent->payload + !!(sent->flags & SYN) + !!(sent->flags & FIN);
+		want.ack =
+			sent->seq + sent->payload + !!(sent->flags & SYN) + !!(sent->flags & FIN);
 	}
 	return expect_frame(got, &want);
 }
 
-const char *talk_send(struct talk *talk, enum actor actor, const struct frame *frame, enum expect expect,
-		      enum xlb_reason reason)
+const char *talk_send(struct talk *talk, enum actor actor, const struct frame *frame,
+		      enum expect expect, enum xlb_reason reason)
 {
 	static struct outcome got;
 	static uint8_t data[FRAME_MAX];
@@ -231,7 +234,8 @@ const char *talk_send(struct talk *talk, enum actor actor, const struct frame *f
 
 static void frame_twist(struct talk *talk, struct frame *frame, enum actor actor, enum twist twist)
 {
-	uint32_t mtu = actor == CLIENT && slot_of(talk->server) == SLOT_SERVERS ? SERVER_MTU : CLIENT_MTU;
+	uint32_t mtu = actor == CLIENT && slot_of(talk->server) == SLOT_SERVERS ? SERVER_MTU :
+										  CLIENT_MTU;
 	uint32_t header = frame->family == XLB_IPV4 ? 20 : 40;
 
 	header += frame->protocol == IPPROTO_TCP ? 20 : 8;
@@ -276,7 +280,8 @@ static const char *check_state(const struct talk *talk, uint32_t state)
 
 const char *talk_check_flows(uint32_t count)
 {
-	uint32_t flows = world_flow_count(), replies = world_reply_count(), ports = world_ports_taken();
+	uint32_t flows = world_flow_count(), replies = world_reply_count(),
+		 ports = world_ports_taken();
 
 	if (flows == count && replies == count && ports == count)
 		return NULL;
@@ -336,15 +341,18 @@ void talk_test(void **state)
 	const char *fault;
 	struct talk talk;
 
-	for BOTH_FAMILIES(family) {
-		if (row->family && row->family != family)
-			continue;
-		world_reset();
-		talk_init(&talk, family, row->protocol, row->service ? row->service : WEB, row->vip);
-		for (size_t i = 0; i < TALK_STEPS && row->steps[i].actor; i++) {
-			fault = talk_step(&talk, &row->steps[i]);
-			if (fault)
-				fail_msg("IPv%u, step %zu: %s", family, i + 1, fault);
+	for
+		BOTH_FAMILIES(family)
+		{
+			if (row->family && row->family != family)
+				continue;
+			world_reset();
+			talk_init(&talk, family, row->protocol, row->service ? row->service : WEB,
+				  row->vip);
+			for (size_t i = 0; i < TALK_STEPS && row->steps[i].actor; i++) {
+				fault = talk_step(&talk, &row->steps[i]);
+				if (fault)
+					fail_msg("IPv%u, step %zu: %s", family, i + 1, fault);
+			}
 		}
-	}
 }

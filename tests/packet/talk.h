@@ -44,7 +44,7 @@ enum twist {
 	AT_MTU,	     /* as large as the way out allows */
 	OVER_MTU,
 	WITH_OPTIONS, /* IPv4 options or IPv6 extension headers, TCP options, padding behind the packet */
-	OTHER_MAC,  /* the client moved to another MAC */
+	OTHER_MAC, /* the client moved to another MAC */
 };
 
 struct step {
@@ -82,13 +82,14 @@ struct talk {
 	} now, before;
 };
 
-void talk_init(struct talk *talk, uint8_t family, uint8_t protocol, enum service service, enum vip vip);
+void talk_init(struct talk *talk, uint8_t family, uint8_t protocol, enum service service,
+	       enum vip vip);
 struct xlb_flow_key talk_key(const struct talk *talk);
 /* The client's or server's packet; fields can be changed before it is sent. */
 struct frame talk_frame(const struct talk *talk, enum actor actor, uint8_t flags);
 /* Sends a frame and checks what becomes of it; NULL or what is wrong. */
-const char *talk_send(struct talk *talk, enum actor actor, const struct frame *frame, enum expect expect,
-		      enum xlb_reason reason);
+const char *talk_send(struct talk *talk, enum actor actor, const struct frame *frame,
+		      enum expect expect, enum xlb_reason reason);
 /* One step; NULL or what is wrong. */
 const char *talk_step(struct talk *talk, const struct step *step);
 
@@ -139,6 +140,7 @@ const char *talk_check_flows(uint32_t count);
 /* cmocka test of a row, given as initial state. */
 void talk_test(void **state);
 
-extern const struct talk_row talk_rows_forward[], talk_rows_tcp[], talk_rows_udp[]; /* end: no name */
+extern const struct talk_row talk_rows_forward[], talk_rows_tcp[],
+	talk_rows_udp[]; /* end: no name */
 
 #endif

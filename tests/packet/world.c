@@ -13,7 +13,8 @@
 
 #include "core/ports.h"
 
-#define FAMILIES(family) (uint8_t family = XLB_IPV4; family; family = family == XLB_IPV4 ? XLB_IPV6 : 0)
+#define FAMILIES(family) \
+	(uint8_t family = XLB_IPV4; family; family = family == XLB_IPV4 ? XLB_IPV6 : 0)
 #define SLOT_UNATTACHED 3U
 #define SLOT_GONE	4U
 #define HOP_UNRESOLVED	5U
@@ -113,8 +114,8 @@ struct datapath *world_datapath(void)
 	return datapath;
 }
 
-static void put_content(enum table_id table, const void *key, const void *value, const void *content,
-			size_t size)
+static void put_content(enum table_id table, const void *key, const void *value,
+			const void *content, size_t size)
 {
 	struct sink *sink = datapath_sink(datapath);
 	struct row row = { .table = table };
@@ -152,7 +153,8 @@ void world_server(enum service service, uint8_t family, uint32_t flags)
 
 	for (unsigned int i = 0; i < 2; i++) {
 		server.pools[i].snat = id_snat(family, i);
-		server.pools[i].bitmap = id_snat(family, i) + (service == TINY ? BITMAP_TINY - 1 : 0);
+		server.pools[i].bitmap =
+			id_snat(family, i) + (service == TINY ? BITMAP_TINY - 1 : 0);
 	}
 	world_put(TABLE_SERVER, &key, &server);
 }
@@ -174,14 +176,16 @@ void world_group(enum service group, enum service server)
 	AUTO_FREE struct content_maglev *content = calloc(1, sizeof(*content));
 
 	assert_non_null(content);
-	for FAMILIES(family) {
-		struct row_maglev_key key = { group, family };
-		struct row_hash hash = { next_hash++ };
+	for
+		FAMILIES(family)
+		{
+			struct row_maglev_key key = { group, family };
+			struct row_hash hash = { next_hash++ };
 
-		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
-			content->slot[i] = (uint16_t)id_server(server, family);
-		put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
-	}
+			for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
+				content->slot[i] = (uint16_t)id_server(server, family);
+			put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
+		}
 }
 
 static void put_ports(enum vip vip, uint8_t family, uint8_t protocol, const struct port_rule *rules,
@@ -212,7 +216,8 @@ static void fill_ports(enum vip vip, uint8_t family, uint8_t protocol)
 		rules[count++] = (struct port_rule){ services[service].port, services[service].port,
 						     PORT_EXACT, id_listener(service, protocol) };
 	if (vip == VIP_BOTH)
-		rules[count++] = (struct port_rule){ 1, 65535, PORT_ANY, id_listener(WEB, protocol) };
+		rules[count++] =
+			(struct port_rule){ 1, 65535, PORT_ANY, id_listener(WEB, protocol) };
 	put_ports(vip, family, protocol, rules, count);
 }
 
@@ -245,7 +250,8 @@ static void fill_addresses(uint8_t family)
 
 static void fill_interfaces(void)
 {
-	const uint32_t client_ifindex = if_nametoindex("lo"), server_ifindex = if_nametoindex("xlbt0");
+	const uint32_t client_ifindex = if_nametoindex("lo"),
+		       server_ifindex = if_nametoindex("xlbt0");
 
 	for (uint32_t slot = SLOT_CLIENTS; slot <= SLOT_GONE; slot++) {
 		struct row_id key = { slot };
@@ -272,8 +278,9 @@ static void fill_interfaces(void)
 static void fill_services(void)
 {
 	for (enum service service = WEB; service < SERVICE_COUNT; service++) {
-		for FAMILIES(family)
-			world_server(service, family, 0);
+		for
+			FAMILIES(family)
+		world_server(service, family, 0);
 		if (service != NO_SERVER)
 			world_group(service, service);
 		for (uint8_t protocol = IPPROTO_TCP; protocol;
@@ -297,8 +304,9 @@ static void fill(void)
 		}
 		world_put(TABLE_BITMAP, &(struct row_id){ bitmap }, &range);
 	}
-	for FAMILIES(family)
-		fill_addresses(family);
+	for
+		FAMILIES(family)
+	fill_addresses(family);
 	fill_services();
 }
 
@@ -353,12 +361,14 @@ void world_reset(void)
 
 	world_end_flows(FLOW_DELETE);
 	fill_services();
-	for FAMILIES(family) {
-		for (enum vip vip = 0; vip < VIP_COUNT; vip++) {
-			fill_ports(vip, family, IPPROTO_TCP);
-			fill_ports(vip, family, IPPROTO_UDP);
+	for
+		FAMILIES(family)
+		{
+			for (enum vip vip = 0; vip < VIP_COUNT; vip++) {
+				fill_ports(vip, family, IPPROTO_TCP);
+				fill_ports(vip, family, IPPROTO_UDP);
+			}
 		}
-	}
 	datapath_settle(datapath);
 	bpf_map_update_elem(datapath_map_fd(datapath, "rst_budget"), &zero, budgets, BPF_ANY);
 	free(budgets);
@@ -470,7 +480,8 @@ void world_age(uint32_t seconds)
 	}
 }
 
-static enum flow_action answer(void *arg, const struct xlb_flow_key *key, const struct xlb_flow *flow)
+static enum flow_action answer(void *arg, const struct xlb_flow_key *key,
+			       const struct xlb_flow *flow)
 {
 	(void)key, (void)flow;
 	return *(enum flow_action *)arg;

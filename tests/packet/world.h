@@ -23,24 +23,24 @@
 
 /* X(NAME, port of the listener, port of the server) */
 #define SERVICES(X) \
-	X(WEB, 80, 8080)	   /* by slot 2 */ \
-	X(SPARE, 81, 8080)	   /* another server */ \
-	X(ONE_ARM, 82, 0)	   /* by slot 1, port kept */ \
-	X(NO_NEIGHBOUR, 83, 80)	   /* next hop not resolved */ \
-	X(UNATTACHED, 84, 80)	   /* next hop on slot 3 */ \
-	X(NO_DEVICE, 85, 80)	   /* next hop on a slot whose device went away */ \
-	X(TINY, 86, 80)		   /* two pools of 3 and 2 ports */ \
-	X(SELF, 87, 80)		   /* the server is the client */ \
-	X(NO_SERVER, 88, 80)	   /* a group without a table */ \
+	X(WEB, 80, 8080)	/* by slot 2 */ \
+	X(SPARE, 81, 8080)	/* another server */ \
+	X(ONE_ARM, 82, 0)	/* by slot 1, port kept */ \
+	X(NO_NEIGHBOUR, 83, 80) /* next hop not resolved */ \
+	X(UNATTACHED, 84, 80)	/* next hop on slot 3 */ \
+	X(NO_DEVICE, 85, 80)	/* next hop on a slot whose device went away */ \
+	X(TINY, 86, 80)		/* two pools of 3 and 2 ports */ \
+	X(SELF, 87, 80)		/* the server is the client */ \
+	X(NO_SERVER, 88, 80)	/* a group without a table */ \
 	X(DISABLED, 89, 80) \
-	X(BROKEN, 90, 80)	   /* a server without a mode */
+	X(BROKEN, 90, 80) /* a server without a mode */
 
 enum service {
 	SERVICE_NONE,
 #define X(name, port, server_port) name,
 	SERVICES(X)
 #undef X
-	SERVICE_COUNT,
+		SERVICE_COUNT,
 };
 
 enum vip { VIP_OWN, VIP_HOST, VIP_BOTH /* also a SNAT address; any port */, VIP_COUNT };

@@ -144,8 +144,8 @@ static void compare(const struct usage *usage)
 		return;
 	}
 	difference = (long)usage->instructions - (long)recorded;
-	snprintf(text, sizeof(text), "as recorded: %lu (make verifier-update after a change on purpose)",
-		 recorded);
+	snprintf(text, sizeof(text),
+		 "as recorded: %lu (make verifier-update after a change on purpose)", recorded);
 	report(labs(difference) * 10 <= (long)recorded, usage->name, text);
 }
 

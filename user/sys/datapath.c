@@ -43,8 +43,8 @@ int datapath_err(struct xlb_err *err, int r, const char *format, ...)
 	return r;
 }
 
-__attribute__((format(printf, 2, 0))) static int
-print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int print_libbpf(enum libbpf_print_level level,
+							      const char *format, va_list args)
 {
 	(void)level;
 	return getenv("XLB_DEBUG") ? vfprintf(stderr, format, args) : 0;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "core/content.h"
 #include "core/tree.h"
 #include "core/types.h"
 #include "xlbd/engine_private.h"
@@ -133,9 +134,25 @@ static void list_row(void *arg, const struct row *row)
 		listing->r = rows_add(&listing->rows, row->table, row->key, row->value);
 }
 
-static bool others_change(const struct table *table)
+/* Recipes of contents that are still there; one whose content was left half changed is of no use. */
+static void keep_recipes(struct rows *from, struct rows *rows)
 {
-	return table->sink == SINK_HOST || table->id == TABLE_ATTACHMENT;
+	size_t i, kept = 0;
+
+	for (i = 0; i < from->recipe_count; i++) {
+		struct recipe *recipe = &from->recipes[i];
+		const struct row *row = rows_find(rows, recipe->table, recipe->key);
+		uint64_t hash = content_hash(recipe->data, recipe->size);
+
+		if (row && !memcmp(row->value, &hash, sizeof(hash)))
+			from->recipes[kept++] = *recipe;
+		else
+			free(recipe->data);
+	}
+	rows->recipes = TAKE(from->recipes);
+	rows->recipe_count = kept;
+	rows->recipe_capacity = from->recipe_capacity;
+	from->recipe_count = 0;
 }
 
 int engine_list(struct engine *engine, bool host_only, struct xlb_err *err)
@@ -147,12 +164,12 @@ int engine_list(struct engine *engine, bool host_only, struct xlb_err *err)
 	for (id = 0; !r && id < TABLE_COUNT; id++) {
 		struct sink *sink = engine->sinks[tables[id].sink];
 
-		if (host_only && !others_change(&tables[id]))
+		if (host_only && !engine_shares_table(id))
 			continue;
 		r = sink->list(sink, &tables[id], list_row, &listing, err);
 	}
 	for (i = 0; !r && host_only && i < engine->present.count; i++)
-		if (!others_change(&tables[engine->present.rows[i].table]))
+		if (!engine_shares_table(engine->present.rows[i].table))
 			list_row(&listing, &engine->present.rows[i]);
 	if (!r && (listing.r || rows_sort(&listing.rows)))
 		r = xlb_err_set(err, XLB_ERR_FAILED, -EIO, "cannot read what is present");
@@ -160,12 +177,7 @@ int engine_list(struct engine *engine, bool host_only, struct xlb_err *err)
 		rows_done(&listing.rows);
 		return r;
 	}
-	if (host_only) { /* the rows that have recipes are among those kept */
-		listing.rows.recipes = TAKE(engine->present.recipes);
-		listing.rows.recipe_count = engine->present.recipe_count;
-		listing.rows.recipe_capacity = engine->present.recipe_capacity;
-		engine->present.recipe_count = 0;
-	}
+	keep_recipes(&engine->present, &listing.rows);
 	rows_done(&engine->present);
 	engine->present = listing.rows;
 	return 0;
@@ -251,18 +263,27 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t max
 		r = open_world(engine, max_flows, err);
 	if (!r)
 		r = engine_sweep_open(engine, err);
+	if (!r && engine->saved_version == UINT64_MAX) /* a first start: nobody has looked at this model yet */
+		r = engine_check_host_ports(engine, engine->model, err);
 	if (r) {
 		engine_close(engine);
 		return r;
 	}
-	engine_schedule(engine, false);
+	/* before any change: what the ids of the state file stand for is known once they are compiled */
+	engine_reconcile(engine);
 	*ret = engine;
 	return 0;
 }
 
 /* Nothing configured, nothing attached: nothing in the kernel is worth keeping. */
-static bool is_empty(const struct model *model)
+static bool is_empty(const struct engine *engine)
 {
+	const struct model *model = engine->model;
+	size_t i;
+
+	for (i = 0; i < engine->present.count; i++)
+		if (engine->present.rows[i].table == TABLE_ATTACHMENT)
+			return false;
 	return TAILQ_EMPTY(&model->interfaces) && TAILQ_EMPTY(&model->load_balancers) &&
 	       TAILQ_EMPTY(&model->server_groups);
 }
@@ -277,7 +298,7 @@ struct engine *engine_close(struct engine *engine)
 	engine_sweep_close(engine);
 	engine_guard_close(engine);
 	engine_announce_close(engine);
-	if (engine->datapath && engine->host && is_empty(engine->model))
+	if (engine->datapath && engine->host && is_empty(engine))
 		datapath_unpin(engine->datapath);
 	if (engine->checker && engine->host_event && checker_save(engine->checker, engine->paths.health_file, &err))
 		log_warning("%s", err.text);

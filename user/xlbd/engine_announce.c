@@ -35,6 +35,17 @@ static void announce_round(evutil_socket_t fd, short events, void *arg)
 		evtimer_add(engine->announce_timer, &second);
 }
 
+/* An address that has left its NIC may soon be another host's. */
+static void forget(struct engine *engine, const struct row *row)
+{
+	uint32_t i, kept = 0;
+
+	for (i = 0; i < engine->announcement_count; i++)
+		if (memcmp(&engine->announcements[i].key, row->key, sizeof(struct row_vip_addr_key)))
+			engine->announcements[kept++] = engine->announcements[i];
+	engine->announcement_count = kept;
+}
+
 void engine_announce(struct engine *engine, const struct plan *plan)
 {
 	size_t i;
@@ -42,7 +53,10 @@ void engine_announce(struct engine *engine, const struct plan *plan)
 	for (i = 0; i < plan->count; i++) {
 		struct announcement *list;
 
-		if (plan->ops[i].kind != OP_PUT || plan->ops[i].row.table != TABLE_VIP_ADDR)
+		if (plan->ops[i].row.table != TABLE_VIP_ADDR)
+			continue;
+		forget(engine, &plan->ops[i].row);
+		if (plan->ops[i].kind != OP_PUT)
 			continue;
 		list = realloc(engine->announcements, (engine->announcement_count + 1) * sizeof(*list));
 		if (!list)

@@ -17,6 +17,7 @@
 
 #define PROBE_TIMEOUT_MS 600
 #define RECONCILE_DELAY_MS 10 /* lets a burst of notifications become one change */
+#define TROUBLE_DELAY_MS 200  /* the same while they may be the echo of what fails */
 #define RETRY_SECONDS 5
 
 struct change {
@@ -35,6 +36,7 @@ struct change {
 	char *new_warnings;
 	struct plan plan;
 	uint64_t flows_affected, flows_refused;
+	int held_up; /* why rows that others can refuse were left out */
 	struct xlb_err err;
 	int r;
 };
@@ -199,9 +201,10 @@ static int prepare(struct engine *engine, struct change *change)
 		change->new_warnings = new_lines(change->compiled.warnings, engine->warnings ? engine->warnings : "");
 	if (!r && change->by_user)
 		r = check_consent(engine, change);
-	if (!r && engine->host_stale) {
-		r = engine_list(engine, true, &change->err);
-		engine->host_stale = r != 0;
+	if (!r && (engine->host_stale || engine->present_unsure)) {
+		r = engine_list(engine, !engine->present_unsure, &change->err);
+		if (!r)
+			engine->host_stale = engine->present_unsure = false;
 	}
 	if (!r)
 		r = plan_make(&change->compiled.rows, &engine->present, &change->plan, &change->err);
@@ -282,21 +285,66 @@ static int save_state(struct engine *engine, uint64_t revision, const char *orig
 	return state_save(&engine->paths, revision, origin, known, ids, new_revision, err);
 }
 
-/* An id that is used again starts from zero. */
+/* An id that is used again starts from zero; the row of who had it before may still be there. */
 static void clear_counters(struct engine *engine, const struct plan *plan)
 {
 	size_t i;
 
 	for (i = 0; i < plan->count; i++) {
 		const struct op *op = &plan->ops[i];
+		enum id_kind kind = op->row.table == TABLE_SERVER ? ID_SERVER : ID_LISTENER;
 		struct row_id key;
 
-		if (op->kind != OP_PUT || op->had_old ||
-		    (op->row.table != TABLE_SERVER && op->row.table != TABLE_LISTENER))
+		if (op->kind != OP_PUT || (op->row.table != TABLE_SERVER && op->row.table != TABLE_LISTENER))
 			continue;
 		memcpy(&key, op->row.key, sizeof(key));
-		datapath_clear_counters(engine->datapath, op->row.table, key.id);
+		if (!ids_by_id(engine->ids, kind, key.id))
+			datapath_clear_counters(engine->datapath, op->row.table, key.id);
 	}
+}
+
+/* Takes the tables shared with others out of a change: addresses, neighbours, attachments stay as they are. */
+static int leave_shared(const struct engine *engine, struct change *change)
+{
+	struct rows *wanted = &change->compiled.rows;
+	struct plan *plan = &change->plan;
+	size_t i, kept = 0;
+	int r = 0;
+
+	for (i = 0; i < plan->count; i++)
+		if (!engine_shares_table(plan->ops[i].row.table))
+			plan->ops[kept++] = plan->ops[i];
+	plan->count = kept;
+	for (i = kept = 0; i < wanted->count; i++)
+		if (!engine_shares_table(wanted->rows[i].table))
+			wanted->rows[kept++] = wanted->rows[i];
+	wanted->count = kept;
+	for (i = 0; !r && i < engine->present.count; i++) {
+		const struct row *row = &engine->present.rows[i];
+
+		if (engine_shares_table(row->table))
+			r = rows_add(wanted, row->table, row->key, row->value);
+	}
+	return r ? r : rows_sort(wanted);
+}
+
+/*
+ * All or nothing for a user. Health and network are followed as far as can be: an address that the host
+ * refuses must not keep a dead server in use.
+ */
+static int apply_plan(struct engine *engine, struct change *change)
+{
+	struct xlb_err again;
+	int r = plan_apply(&change->plan, engine->sinks, &engine->present, &change->err);
+
+	if (!r)
+		return 0;
+	engine->present_unsure = true;
+	if (change->by_user || leave_shared(engine, change) ||
+	    plan_apply(&change->plan, engine->sinks, &engine->present, &again))
+		return r;
+	change->held_up = r;
+	return 0;
 }
 
 static int commit(struct engine *engine, struct change *change)
@@ -305,22 +353,25 @@ static int commit(struct engine *engine, struct change *change)
 	uint64_t revision = engine->revision + changed;
 	const char *origin = changed ? change->options.origin : engine->origin;
 	bool stale = changed || ids_version(change->ids) != engine->saved_version;
-	struct xlb_err ignored;
+	struct xlb_err why;
 	int r;
 
 	if (stale) {
 		/* first the ids, then the maps: an id that a map knows is never handed out twice */
 		r = save_state(engine, revision, origin, change->next, change->ids, changed,
 			       change->options.confirm, &change->err);
+		engine->saved_version = UINT64_MAX; /* until the end is known */
 		if (r)
 			return r;
 	}
 	clear_counters(engine, &change->plan);
-	r = plan_apply(&change->plan, engine->sinks, &engine->present, &change->err);
+	r = apply_plan(engine, change);
 	if (r) {
 		if (stale && save_state(engine, engine->revision, engine->origin, engine->model, engine->ids, false,
-					0, &ignored))
-			log_error("cannot write the state file back: %s", ignored.text);
+					0, &why))
+			log_error("cannot write the state file back: %s, trying again", why.text);
+		else if (stale)
+			engine->saved_version = ids_version(engine->ids);
 		return r;
 	}
 	if (change->plan.count)
@@ -349,6 +400,8 @@ static void adopt(struct engine *engine, struct change *change)
 	free(engine->warnings);
 	engine->warnings = TAKE(change->compiled.warnings);
 	engine_index_names(engine);
+	engine_guard_adopted(engine);
+	engine_sweep_adopted(engine);
 	engine_announce(engine, &change->plan);
 	if (change->by_user) {
 		if (checker_configure(engine->checker, engine->model, &err))
@@ -374,7 +427,8 @@ static void note_trouble(struct engine *engine, const struct change *change)
 			  RETRY_SECONDS);
 	snprintf(engine->trouble, sizeof(engine->trouble), "%s", change->err.text);
 	engine->host_stale = true;
-	evtimer_add(engine->reconcile_timer, &retry);
+	if (!engine->scheduled)
+		evtimer_add(engine->reconcile_timer, &retry);
 }
 
 /* Back in the loop with everything built. */
@@ -384,6 +438,10 @@ static void complete(struct engine *engine, struct change *change)
 		change->r = commit(engine, change);
 		if (!change->r)
 			adopt(engine, change);
+		else if (change->by_user)
+			engine_schedule(engine, true); /* looks whether all was undone */
+		if (!change->r)
+			change->r = change->held_up;
 	}
 	note_trouble(engine, change);
 	change_finish(engine, change);
@@ -453,25 +511,36 @@ void engine_apply(struct engine *engine, const struct apply_options *options, mo
 		run_changes(engine);
 }
 
-static void reconcile(evutil_socket_t fd, short events, void *arg)
+void engine_reconcile(struct engine *engine)
 {
-	struct engine *engine = arg;
 	bool idle = TAILQ_EMPTY(&engine->changes);
 	const struct change *last = TAILQ_LAST(&engine->changes, change_list);
 
-	(void)fd;
-	(void)events;
 	if (last && !last->by_user && last != TAILQ_FIRST(&engine->changes))
 		return; /* that one has not begun and will see all there is to see */
 	if (change_new(engine) && idle)
 		run_changes(engine);
 }
 
+static void reconcile_due(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *engine = arg;
+
+	(void)fd;
+	(void)events;
+	engine->scheduled = false;
+	engine_reconcile(engine);
+}
+
 void engine_schedule(struct engine *engine, bool host_stale)
 {
-	struct timeval delay = { .tv_usec = RECONCILE_DELAY_MS * 1000 };
+	int ms = engine->trouble[0] ? TROUBLE_DELAY_MS : RECONCILE_DELAY_MS;
+	struct timeval delay = { .tv_usec = ms * 1000 };
 
 	engine->host_stale |= host_stale;
+	if (engine->scheduled)
+		return; /* not put off by each new reason */
+	engine->scheduled = true;
 	evtimer_add(engine->reconcile_timer, &delay);
 }
 
@@ -481,7 +550,7 @@ int engine_changes_open(struct engine *engine, struct xlb_err *err)
 	engine->worker_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (engine->worker_fd < 0)
 		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "eventfd: %m");
-	engine->reconcile_timer = evtimer_new(engine->base, reconcile, engine);
+	engine->reconcile_timer = evtimer_new(engine->base, reconcile_due, engine);
 	engine->worker_event =
 		event_new(engine->base, engine->worker_fd, EV_READ | EV_PERSIST, worker_done, engine);
 	if (!engine->reconcile_timer || !engine->worker_event)

@@ -12,6 +12,8 @@
 #include "core/types.h"
 #include "xlbd/engine_private.h"
 
+#define RETRY_SECONDS 5
+
 static void guard_clear(struct engine *engine)
 {
 	evtimer_del(engine->guard_timer);
@@ -41,12 +43,16 @@ static int edit_detach(void *arg, const struct model *current, struct model **re
 
 static void guard_undone(void *arg, int r, const struct apply_result *result, const struct xlb_err *err)
 {
+	struct timeval retry = { .tv_sec = RETRY_SECONDS };
 	struct engine *engine = arg;
 
 	(void)result;
-	if (r)
-		log_error("cannot undo the unconfirmed attach: %s", err->text);
-	guard_clear(engine);
+	if (!r || !engine->guarded_count) {
+		guard_clear(engine);
+		return;
+	}
+	log_error("cannot undo the unconfirmed attach: %s, trying again in %d s", err->text, RETRY_SECONDS);
+	evtimer_add(engine->guard_timer, &retry);
 }
 
 static void guard_expired(evutil_socket_t fd, short events, void *arg)
@@ -96,13 +102,25 @@ bool engine_is_guarded(const struct engine *engine, const char *ifname)
 	return false;
 }
 
+void engine_guard_adopted(struct engine *engine)
+{
+	uint32_t i, kept = 0;
+
+	for (i = 0; i < engine->guarded_count; i++)
+		if (object_find(&engine->model->interfaces, engine->guarded[i]))
+			memmove(engine->guarded[kept++], engine->guarded[i], IFNAMSIZ);
+	if (engine->guarded_count && !kept)
+		guard_clear(engine);
+	engine->guarded_count = kept;
+}
+
 int engine_confirm(struct engine *engine, struct xlb_err *err)
 {
 	if (!engine->guarded_count)
 		return xlb_err_set(err, XLB_ERR_NOT_FOUND, -ENOENT, "nothing waits to be confirmed");
 	guard_clear(engine);
-	/* now the state file may know the attachment */
-	ids_note_change(engine->ids);
+	/* now the state file may know the attachment; a change under way may be the one to write it */
+	engine->saved_version = UINT64_MAX;
 	engine_schedule(engine, false);
 	return 0;
 }

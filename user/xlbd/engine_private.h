@@ -21,11 +21,13 @@ struct sweep {
 	struct event *timer;
 	struct flow_counts done, running; /* of the last whole pass, of the one under way */
 	bool under_way;			  /* a pass has begun and is not over */
-	uint64_t pass_began;		  /* wall clock seconds */
+	bool torn;			  /* the pass under way has missed records: nothing is concluded from it */
+	uint8_t *quiet[ID_KIND_COUNT];	  /* by id: how long a retired id has been held by no record, see QUIET_* */
 	uint32_t stamp;			  /* datapath's now, taken at each slice */
 	uint32_t *idle_timeout;		  /* seconds, by listener id, taken at the start of a pass */
 	uint8_t *server_reset;		  /* by server id */
 	uint8_t *vip_cut;		  /* by VIP id */
+	uint8_t *listener_cut;		  /* by listener id */
 };
 
 /* A live name and its id, for engine_live_id. */
@@ -51,7 +53,7 @@ struct engine {
 	uint64_t revision;
 	char origin[256];
 	struct rows present;	 /* what the sinks hold */
-	uint64_t saved_version;	 /* ids_version of the state file */
+	uint64_t saved_version;	 /* ids_version of the state file, UINT64_MAX: it must be written anew */
 	char *warnings; /* of the last compile, lines */
 	char trouble[768];
 	struct live_name *live_names;
@@ -59,6 +61,8 @@ struct engine {
 	struct change_list changes; /* the first one is under way */
 	bool working;		    /* the first change is in the worker */
 	bool host_stale;	    /* host and attachment rows must be listed anew */
+	bool present_unsure;	    /* all rows must: a change broke off */
+	bool scheduled;		    /* the reconcile timer runs, and not just for a retry */
 	struct event *reconcile_timer, *worker_event, *host_event;
 	int worker_fd;
 	pthread_t worker;
@@ -84,6 +88,12 @@ struct engine {
 
 uint64_t engine_now(void); /* wall clock seconds */
 
+/* True if others than xlb can change, and refuse, the table's rows. */
+static inline bool engine_shares_table(enum table_id table)
+{
+	return tables[table].sink == SINK_HOST || table == TABLE_ATTACHMENT;
+}
+
 /* engine_world.c: what compile may ask, answered by host and checker */
 struct world engine_world(struct engine *engine, bool strict, bool cut_now);
 /* Refuses listeners on ports that the host itself uses; -EADDRINUSE names the socket. */
@@ -93,6 +103,8 @@ int engine_check_interfaces(struct engine *engine, const struct model *next, str
 
 /* engine_change.c: brings the world in line with model, health and network; soon, once */
 void engine_schedule(struct engine *engine, bool host_stale);
+/* The same at once: begins before this returns. */
+void engine_reconcile(struct engine *engine);
 int engine_changes_open(struct engine *engine, struct xlb_err *err);
 void engine_changes_close(struct engine *engine);
 /* Reads anew what is present: everything, or what others than xlb can change (host tables, attachments). */
@@ -103,6 +115,8 @@ void engine_index_names(struct engine *engine);
 void engine_guard_start(struct engine *engine, const struct model *before, const struct model *after,
 			uint32_t seconds);
 bool engine_is_guarded(const struct engine *engine, const char *ifname);
+/* Forgets attachments that the engine's model does not have any more. */
+void engine_guard_adopted(struct engine *engine);
 void engine_guard_close(struct engine *engine);
 
 /* engine_announce.c: gratuitous ARPs and unsolicited NAs, three a second apart */
@@ -112,5 +126,7 @@ void engine_announce_close(struct engine *engine);
 /* engine_sweep.c: expiry, counts, retired ids */
 int engine_sweep_open(struct engine *engine, struct xlb_err *err);
 void engine_sweep_close(struct engine *engine);
+/* After each change: the pass under way must not judge by what was. */
+void engine_sweep_adopted(struct engine *engine);
 
 #endif

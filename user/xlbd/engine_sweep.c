@@ -20,6 +20,12 @@
 static const enum id_kind counted[] = { ID_INTERFACE, ID_VIP, ID_LISTENER, ID_SERVER, ID_SNAT, ID_BITMAP };
 #define COUNTED (sizeof(counted) / sizeof(counted[0]))
 
+/*
+ * A retired id is free after two whole passes that began when it was retired already and met no record with
+ * it: one may miss a record that moves within the table (a closed flow laid to rest), which it does once.
+ */
+enum { QUIET_UNKNOWN, QUIET_RETIRED, QUIET_ONCE, QUIET_TWICE };
+
 static const uint32_t id_limits[ID_KIND_COUNT] = {
 	[ID_INTERFACE] = XLB_MAX_INTERFACES,
 	[ID_VIP] = XLB_MAX_VIPS,
@@ -83,14 +89,19 @@ static enum flow_action visit(void *arg, const struct xlb_flow_key *key, const s
 	struct flow_counts *counts = &sweep->running;
 	uint32_t idle = sweep->idle_timeout[flow->listener % XLB_MAX_LISTENERS];
 	uint32_t age = xlb_flow_age(sweep->stamp, flow->stamp);
-	bool reset = flow->server < XLB_MAX_SERVERS && sweep->server_reset[flow->server];
+	bool reset = (flow->server < XLB_MAX_SERVERS && sweep->server_reset[flow->server]) ||
+		     sweep->listener_cut[flow->listener % XLB_MAX_LISTENERS];
+	enum flow_action action = FLOW_KEEP;
 	bool live = is_live(flow);
 
 	if (age > xlb_flow_lifetime(key->protocol, flow->state, flow->flags, idle) ||
 	    (key->vip < XLB_MAX_VIPS && sweep->vip_cut[key->vip]) || (reset && key->protocol == IPPROTO_UDP))
-		return FLOW_DELETE;
-	live = live && !reset &&
+		action = FLOW_DELETE;
+	else if (reset && live)
+		action = FLOW_TO_TOMBSTONE;
+	live = live && action == FLOW_KEEP &&
 	       age <= xlb_lifetime_units(xlb_flow_timeout(key->protocol, flow->state, flow->flags, idle));
+	/* also of what is to be deleted: a packet may come first and keep it */
 	counts->total += live;
 	count(counts, ID_VIP, key->vip, live);
 	count(counts, ID_LISTENER, flow->listener, live);
@@ -98,29 +109,30 @@ static enum flow_action visit(void *arg, const struct xlb_flow_key *key, const s
 	count(counts, ID_SNAT, flow->snat, live);
 	count(counts, ID_BITMAP, flow->bitmap, live);
 	count(counts, ID_INTERFACE, flow->reply.interface, live);
-	return reset && is_live(flow) ? FLOW_TO_TOMBSTONE : FLOW_KEEP;
+	return action;
 }
 
-static void note_vip(void *arg, struct id_entry *entry)
+static void note_cut(void *arg, struct id_entry *entry)
 {
 	struct sweep *sweep = arg;
+	uint8_t *cut = entry->kind == ID_VIP ? sweep->vip_cut : sweep->listener_cut;
 
-	sweep->vip_cut[entry->id] = !entry->live && entry->deadline <= engine_now();
+	cut[entry->id] = !entry->live && entry->deadline <= engine_now();
 }
 
-/* What the visits of this pass need, by id. */
-static void pass_begin(struct engine *engine)
+/* What the visits need, by id. */
+static void note_rows(struct engine *engine)
 {
 	struct sweep *sweep = &engine->sweep;
 	size_t i;
 
-	counts_clear(&sweep->running);
-	sweep->pass_began = engine_now();
 	for (i = 0; i < XLB_MAX_LISTENERS; i++)
 		sweep->idle_timeout[i] = IDLE_UNKNOWN; /* younger than this pass: not to be judged by it */
 	memset(sweep->server_reset, 0, XLB_MAX_SERVERS);
 	memset(sweep->vip_cut, 0, XLB_MAX_VIPS);
-	ids_each(engine->ids, ID_VIP, note_vip, sweep);
+	memset(sweep->listener_cut, 0, XLB_MAX_LISTENERS);
+	ids_each(engine->ids, ID_VIP, note_cut, sweep);
+	ids_each(engine->ids, ID_LISTENER, note_cut, sweep);
 	for (i = 0; i < engine->present.count; i++) {
 		const struct row *row = &engine->present.rows[i];
 		struct row_id key;
@@ -140,6 +152,45 @@ static void pass_begin(struct engine *engine)
 	}
 }
 
+static void note_live(void *arg, struct id_entry *entry)
+{
+	struct sweep *sweep = arg;
+
+	if (entry->live)
+		sweep->quiet[entry->kind][entry->id] = QUIET_UNKNOWN;
+}
+
+static void note_retired(void *arg, struct id_entry *entry)
+{
+	struct sweep *sweep = arg;
+
+	if (!entry->live && sweep->quiet[entry->kind][entry->id] == QUIET_UNKNOWN)
+		sweep->quiet[entry->kind][entry->id] = QUIET_RETIRED;
+}
+
+static void pass_begin(struct engine *engine)
+{
+	struct sweep *sweep = &engine->sweep;
+	size_t i;
+
+	counts_clear(&sweep->running);
+	sweep->torn = false;
+	for (i = 0; i < COUNTED; i++)
+		ids_each(engine->ids, counted[i], note_retired, sweep);
+	note_rows(engine);
+}
+
+void engine_sweep_adopted(struct engine *engine)
+{
+	struct sweep *sweep = &engine->sweep;
+	size_t i;
+
+	for (i = 0; i < COUNTED; i++)
+		ids_each(engine->ids, counted[i], note_live, sweep);
+	if (sweep->under_way)
+		note_rows(engine);
+}
+
 struct release {
 	struct engine *engine;
 	uint32_t released;
@@ -150,9 +201,14 @@ static void release_unheld(void *arg, struct id_entry *entry)
 {
 	struct release *release = arg;
 	struct sweep *sweep = &release->engine->sweep;
+	uint8_t *quiet = &sweep->quiet[entry->kind][entry->id];
 
-	if (entry->live || entry->since >= sweep->pass_began || sweep->done.held[entry->kind][entry->id])
+	if (entry->live || *quiet == QUIET_UNKNOWN)
 		return;
+	*quiet = sweep->done.held[entry->kind][entry->id] ? QUIET_RETIRED : *quiet + 1;
+	if (*quiet < QUIET_TWICE)
+		return;
+	*quiet = QUIET_UNKNOWN;
 	ids_release(release->engine->ids, entry->kind, entry->id);
 	release->released++;
 }
@@ -195,8 +251,8 @@ static void slice(evutil_socket_t fd, short events, void *arg)
 	struct engine *engine = arg;
 	struct sweep *sweep = &engine->sweep;
 	struct timeval pause = { .tv_usec = SLICE_PAUSE_US };
+	bool done = false, failed = false;
 	struct xlb_err err;
-	bool done = false;
 
 	(void)fd;
 	(void)events;
@@ -205,13 +261,13 @@ static void slice(evutil_socket_t fd, short events, void *arg)
 	sweep->under_way = true;
 	sweep->stamp = datapath_stamp();
 	if (datapath_walk_flows(engine->datapath, SLICE_FLOWS, visit, sweep, &done, &err)) {
-		log_error("flow sweep: %s, starting over", err.text);
-		done = true;
-	} else if (done) {
+		log_error("flow sweep: %s, going on", err.text);
+		sweep->torn = failed = true;
+	} else if (done && !sweep->torn) {
 		pass_end(engine);
 	}
 	sweep->under_way = !done;
-	if (done)
+	if (done || failed)
 		pause = (struct timeval){ .tv_sec = PASS_PAUSE_US / 1000000, .tv_usec = PASS_PAUSE_US % 1000000 };
 	evtimer_add(sweep->timer, &pause);
 }
@@ -220,12 +276,20 @@ int engine_sweep_open(struct engine *engine, struct xlb_err *err)
 {
 	struct sweep *sweep = &engine->sweep;
 	struct timeval soon = { .tv_usec = SLICE_PAUSE_US };
+	size_t i;
 
 	sweep->idle_timeout = calloc(XLB_MAX_LISTENERS, sizeof(*sweep->idle_timeout));
 	sweep->server_reset = calloc(XLB_MAX_SERVERS, 1);
 	sweep->vip_cut = calloc(XLB_MAX_VIPS, 1);
+	sweep->listener_cut = calloc(XLB_MAX_LISTENERS, 1);
+	for (i = 0; i < COUNTED; i++) {
+		sweep->quiet[counted[i]] = calloc(id_limits[counted[i]], 1);
+		if (!sweep->quiet[counted[i]])
+			return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	}
 	sweep->timer = evtimer_new(engine->base, slice, engine);
-	if (!sweep->idle_timeout || !sweep->server_reset || !sweep->vip_cut || !sweep->timer ||
+	if (!sweep->idle_timeout || !sweep->server_reset || !sweep->vip_cut || !sweep->listener_cut ||
+	    !sweep->timer ||
 	    counts_open(&sweep->done) || counts_open(&sweep->running))
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	evtimer_add(sweep->timer, &soon);
@@ -235,6 +299,7 @@ int engine_sweep_open(struct engine *engine, struct xlb_err *err)
 void engine_sweep_close(struct engine *engine)
 {
 	struct sweep *sweep = &engine->sweep;
+	size_t i;
 
 	if (sweep->timer)
 		event_free(sweep->timer);
@@ -243,6 +308,9 @@ void engine_sweep_close(struct engine *engine)
 	free(sweep->idle_timeout);
 	free(sweep->server_reset);
 	free(sweep->vip_cut);
+	free(sweep->listener_cut);
+	for (i = 0; i < COUNTED; i++)
+		free(sweep->quiet[counted[i]]);
 }
 
 uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id)
