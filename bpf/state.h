@@ -50,6 +50,14 @@ static __always_inline int flow_judge_udp(union flow_word seen, const struct flo
 	return event->server_flags & XLB_SERVER_DOWN ? FLOW_REPICK : FLOW_FOLLOW;
 }
 
+/* A SYN on a live flow may be forged: the server's answer to it tells the client, if there is a server. */
+static __always_inline int flow_judge_syn(union flow_word seen, const struct flow_event *event)
+{
+	bool unconnected = seen.state == XLB_FLOW_NEW || seen.flags & XLB_FLOW_RST_SERVER;
+
+	return unconnected && event->server_flags & XLB_SERVER_DOWN ? FLOW_REPICK : FLOW_FOLLOW;
+}
+
 /* Judges a packet by the record that it found. */
 static __always_inline int flow_judge(union flow_word seen, const struct flow_event *event)
 {
@@ -70,9 +78,9 @@ static __always_inline int flow_judge(union flow_word seen, const struct flow_ev
 	if (!tcp)
 		return flow_judge_udp(seen, event, over);
 	cut = over || seen.state == XLB_FLOW_TOMBSTONE || event->server_flags & XLB_SERVER_RESET;
-	/* a SYN on a live flow may be forged: the server's answer to it tells the client */
 	if (start)
-		return cut || seen.state == XLB_FLOW_CLOSED ? FLOW_START : FLOW_FOLLOW;
+		return cut || seen.state == XLB_FLOW_CLOSED ? FLOW_START :
+							      flow_judge_syn(seen, event);
 	if (gone)
 		return -XLB_DROP_NO_FLOW;
 	return cut ? -XLB_DROP_FLOW_RESET : FLOW_FOLLOW;

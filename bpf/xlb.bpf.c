@@ -89,7 +89,7 @@ static __always_inline int reply_hop(const struct xdp_md *ctx, const struct pack
 	return 0;
 }
 
-/* A new flow for the packet, in place of `old` if there is one. */
+/* A new flow for the packet. */
 static __always_inline int start(struct packet *pkt, const struct xlb_flow_key *key,
 				 const struct xlb_server *server, struct xlb_nexthop hop,
 				 const struct flow_event *event, struct fullnat_mapping *ret)

@@ -20,15 +20,15 @@
 #define XLB_ABI 1
 
 #define XLB_MAX_INTERFACES 64
-#define XLB_MAX_ADDRESSES 8192
-#define XLB_MAX_VIPS 4096
-#define XLB_MAX_LISTENERS 8192
-#define XLB_MAX_GROUPS 4096
-#define XLB_MAX_SERVERS 16384
-#define XLB_MAX_NEXTHOPS 16384
-#define XLB_MAX_SNATS 1024 /* SNAT addresses */
+#define XLB_MAX_ADDRESSES  8192
+#define XLB_MAX_VIPS	   4096
+#define XLB_MAX_LISTENERS  8192
+#define XLB_MAX_GROUPS	   4096
+#define XLB_MAX_SERVERS	   16384
+#define XLB_MAX_NEXTHOPS   16384
+#define XLB_MAX_SNATS	   1024 /* SNAT addresses */
 #define XLB_MAX_PORT_PAGES 16384
-#define XLB_DEFAULT_FLOWS 262144 /* map size unless the daemon is told otherwise */
+#define XLB_DEFAULT_FLOWS  262144 /* map size unless the daemon is told otherwise */
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
@@ -125,11 +125,11 @@ XLB_ASSERT_SIZE(xlb_group, 16);
  * XLB_MAGLEV_WORDS words. Slot s of a table is the 16-bit server id in bits (s % 4) * 16 of word s / 4;
  * word XLB_MAGLEV_HASH_WORD is the content hash.
  */
-#define XLB_MAGLEV_SLOTS 65537
+#define XLB_MAGLEV_SLOTS     65537
 #define XLB_MAGLEV_HASH_WORD 16385
-#define XLB_MAGLEV_WORDS 16388
+#define XLB_MAGLEV_WORDS     16388
 #define XLB_MAGLEV_PER_CHUNK 16
-#define XLB_MAGLEV_CHUNKS 256
+#define XLB_MAGLEV_CHUNKS    256
 
 /*
  * map of maps `snat_chunks`: each chunk is an array of __u64 holding XLB_SNAT_PER_CHUNK port bitmaps of
@@ -140,9 +140,9 @@ XLB_ASSERT_SIZE(xlb_group, 16);
  */
 #define XLB_SNAT_FIRST_PORT 1024
 #define XLB_SNAT_RANGE_WORD 0
-#define XLB_SNAT_WORDS 1024
-#define XLB_SNAT_PER_CHUNK 64
-#define XLB_SNAT_CHUNKS 256
+#define XLB_SNAT_WORDS	    1024
+#define XLB_SNAT_PER_CHUNK  64
+#define XLB_SNAT_CHUNKS	    256
 
 /* map `snats`: SNAT address id -> address */
 struct xlb_snat {
@@ -157,7 +157,7 @@ struct xlb_snat_pool {
 };
 XLB_ASSERT_SIZE(xlb_snat_pool, 8);
 
-#define XLB_SERVER_DOWN 1U  /* failed its health check: its UDP flows are re-picked at once */
+#define XLB_SERVER_DOWN	 1U /* failed its health check: its UDP flows are re-picked at once */
 #define XLB_SERVER_RESET 2U /* drain is over: its TCP flows get RST, its UDP flows are forgotten */
 #define XLB_SERVER_POOLS 8
 
@@ -210,12 +210,12 @@ struct xlb_reply_key {
 XLB_ASSERT_SIZE(xlb_reply_key, 28);
 
 /* TCP states of a flow; UDP flows are new until the server answers, then established. */
-#define XLB_FLOW_DEAD 0 /* claimed by the one who deletes it; gone in a moment */
-#define XLB_FLOW_NEW 1
+#define XLB_FLOW_DEAD	     0 /* claimed by the one who deletes it; gone in a moment */
+#define XLB_FLOW_NEW	     1
 #define XLB_FLOW_ESTABLISHED 2
-#define XLB_FLOW_CLOSING 3 /* one FIN, or a RST that may still be proven false */
-#define XLB_FLOW_CLOSED 4
-#define XLB_FLOW_TOMBSTONE 5 /* killed, idled out or drained: answers the next segment with RST */
+#define XLB_FLOW_CLOSING     3 /* one FIN, or a RST that may still be proven false */
+#define XLB_FLOW_CLOSED	     4
+#define XLB_FLOW_TOMBSTONE   5 /* killed, idled out or drained: answers the next segment with RST */
 
 #define XLB_FLOW_FIN_CLIENT 1U
 #define XLB_FLOW_FIN_SERVER 2U
@@ -223,10 +223,10 @@ XLB_ASSERT_SIZE(xlb_reply_key, 28);
 #define XLB_FLOW_RST_SERVER 8U
 
 /* seconds; a flow in the state is forgotten this long after its last packet */
-#define XLB_TIMEOUT_NEW_TCP 30
-#define XLB_TIMEOUT_CLOSING 120
-#define XLB_TIMEOUT_RST 10
-#define XLB_TIMEOUT_CLOSED 60
+#define XLB_TIMEOUT_NEW_TCP   30
+#define XLB_TIMEOUT_CLOSING   120
+#define XLB_TIMEOUT_RST	      10
+#define XLB_TIMEOUT_CLOSED    60
 #define XLB_TIMEOUT_TOMBSTONE 60
 
 /* stamps count units of 2^30 ns of CLOCK_MONOTONIC (coarse): 1.07 s */
@@ -248,7 +248,7 @@ struct xlb_flow {
 	__u32 snat;
 	__be16 snat_port;
 	__be16 server_port;
-	__u32 bitmap; /* holds snat_port, released by whoever deletes the record */
+	__u32 bitmap;  /* holds snat_port, released by whoever deletes the record */
 	__u32 created; /* stamp */
 };
 XLB_ASSERT_SIZE(xlb_flow, 56);
@@ -262,7 +262,7 @@ struct xlb_rst_budget {
 };
 XLB_ASSERT_SIZE(xlb_rst_budget, 16);
 
-#define XLB_END_DELETE 1    /* the record, its reply locator and its SNAT port go */
+#define XLB_END_DELETE	  1 /* the record, its reply locator and its SNAT port go */
 #define XLB_END_TOMBSTONE 2 /* the next segment of either side is answered with RST */
 
 /*

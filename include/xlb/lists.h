@@ -9,19 +9,23 @@
 
 /* X(NAME, word, meaning): why a packet was dropped, or answered by RST instead of being forwarded */
 #define XLB_REASONS(X) \
-	X(BAD_PACKET, bad_packet, "truncated or malformed header of a packet to a VIP or SNAT address") \
+	X(BAD_PACKET, bad_packet, \
+	  "truncated or malformed header of a packet to a VIP or SNAT address") \
 	X(FRAGMENT, fragment, "IP fragment to a VIP: not supported yet") \
 	X(NO_LISTENER, no_listener, "no listener of the VIP has this port") \
 	X(NO_SERVER, no_server, "the server group has no server for the client's address family") \
 	X(NO_FLOW, no_flow, "segment of no known TCP flow, answered with RST; or late UDP reply") \
 	X(NO_NEIGHBOUR, no_neighbour, "next hop unknown or its MAC address not resolved") \
 	X(NO_INTERFACE, no_interface, "the next hop's interface is not attached") \
-	X(SNAT_EXHAUSTED, snat_exhausted, "no free SNAT port towards the server: add a SNAT address") \
+	X(SNAT_EXHAUSTED, snat_exhausted, \
+	  "no free SNAT port towards the server: add a SNAT address") \
 	X(FLOW_TABLE_FULL, flow_table_full, "no room for another flow") \
-	X(HAIRPIN, hairpin, "the client is the chosen server itself: not supported yet") \
+	X(HAIRPIN, hairpin, "the client is the chosen server or an address of xlb: not supported") \
 	X(TTL_EXPIRED, ttl_expired, "TTL or hop limit used up") \
-	X(MTU_EXCEEDED, mtu_exceeded, "packet larger than the MTU of the interface it must leave by") \
-	X(FLOW_RESET, flow_reset, "flow was killed, idled out or drained; answered with RST (TCP)") \
+	X(MTU_EXCEEDED, mtu_exceeded, \
+	  "packet larger than the MTU of the interface it must leave by") \
+	X(FLOW_RESET, flow_reset, \
+	  "flow was killed, idled out or drained; answered with RST (TCP)") \
 	X(INTERNAL, internal, "a map lookup that cannot fail failed: please report") \
 	X(RATE_LIMITED, rate_limited, "RST not sent: more than 1000 a second on this CPU") \
 	X(FLOW_BUSY, flow_busy, "another CPU was replacing the flow at this moment")
@@ -31,7 +35,7 @@ enum xlb_reason {
 #define X(name, word, meaning) XLB_DROP_##name,
 	XLB_REASONS(X)
 #undef X
-	XLB_DROP_COUNT,
+		XLB_DROP_COUNT,
 };
 /* stride of an interface slot in map `drops`: key = slot * XLB_DROP_STRIDE + reason */
 #define XLB_DROP_STRIDE 32
@@ -50,7 +54,7 @@ enum xlb_flow_counter {
 #define X(name, word, help) XLB_COUNT_##name,
 	XLB_FLOW_COUNTERS(X)
 #undef X
-	XLB_COUNT_MAX,
+		XLB_COUNT_MAX,
 };
 
 /* X(NAME, word, help): counted per interface slot, map `interface_counters` */
@@ -66,7 +70,7 @@ enum xlb_interface_counter {
 #define X(name, word, help) XLB_IFCOUNT_##name,
 	XLB_INTERFACE_COUNTERS(X)
 #undef X
-	XLB_IFCOUNT_MAX,
+		XLB_IFCOUNT_MAX,
 };
 
 /* X(NAME, word, help): forwarding modes */
@@ -78,7 +82,7 @@ enum xlb_mode {
 #define X(name, word, help) XLB_MODE_##name,
 	XLB_MODES(X)
 #undef X
-	XLB_MODE_COUNT,
+		XLB_MODE_COUNT,
 };
 
 #endif

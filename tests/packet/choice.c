@@ -76,36 +76,31 @@ static void test_hash(void **state)
 	(void)state;
 	assert_non_null(content);
 	srandom(2);
-	for
-		BOTH_FAMILIES(family)
-		{
-			struct row_maglev_key key = { WEB, family };
-			struct xlb_addr vip = addr_vip(VIP_OWN, family);
+	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+		struct row_maglev_key key = { WEB, family };
+		struct xlb_addr vip = addr_vip(VIP_OWN, family);
 
-			for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
-				content->slot[i] =
-					(uint16_t)id_server(servers[random_below(3)], family);
-			put_content(TABLE_MAGLEV, &key, content, sizeof(*content));
-			for (int i = 0; i < 600; i++) {
-				uint8_t protocol = random() % 2 ? IPPROTO_TCP : IPPROTO_UDP;
-				struct xlb_addr client = addr_client(family);
-				uint16_t port = (uint16_t)random_below(65536);
-				uint32_t slot;
+		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
+			content->slot[i] = (uint16_t)id_server(servers[random_below(3)], family);
+		put_content(TABLE_MAGLEV, &key, content, sizeof(*content));
+		for (int i = 0; i < 600; i++) {
+			uint8_t protocol = random() % 2 ? IPPROTO_TCP : IPPROTO_UDP;
+			struct xlb_addr client = addr_client(family);
+			uint16_t port = (uint16_t)random_below(65536);
+			uint32_t slot;
 
-				client.bytes[14] = (uint8_t)random();
-				client.bytes[15] = (uint8_t)random();
-				talk_init(&talk, family, protocol, WEB, VIP_OWN);
-				slot = xlb_maglev_slot(xlb_hash_tuple(&client, htons(port), &vip,
-								      htons(service_port(WEB)),
-								      protocol));
-				for (enum service want = WEB; want < SERVICE_COUNT; want++)
-					if (id_server(want, family) == content->slot[slot]) {
-						assert_int_equal(
-							send_from(&talk, &client, port, 80), want);
-						met[want]++;
-					}
-			}
+			client.bytes[14] = (uint8_t)random();
+			client.bytes[15] = (uint8_t)random();
+			talk_init(&talk, family, protocol, WEB, VIP_OWN);
+			slot = xlb_maglev_slot(xlb_hash_tuple(&client, htons(port), &vip,
+							      htons(service_port(WEB)), protocol));
+			for (enum service want = WEB; want < SERVICE_COUNT; want++)
+				if (id_server(want, family) == content->slot[slot]) {
+					assert_int_equal(send_from(&talk, &client, port, 80), want);
+					met[want]++;
+				}
 		}
+	}
 	for (int i = 0; i < 3; i++)
 		assert_in_range(met[servers[i]], 300, 500);
 }
@@ -217,113 +212,110 @@ static void test_ports(void **state)
 static void test_own_source(void **state)
 {
 	(void)state;
-	for
-		BOTH_FAMILIES(family)
-		{
-			struct frame frame;
-			const char *fault;
-			struct talk talk;
+	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+		struct frame frame;
+		const char *fault;
+		struct talk talk;
 
-			talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
-			frame = talk_frame(&talk, CLIENT, 0);
-			for (int i = 0; i < 2; i++) {
-				frame.source = i ? addr_snat(family, 0) : addr_vip(VIP_OWN, family);
-				fault = talk_send(&talk, CLIENT, &frame, DROPPED, XLB_DROP_HAIRPIN);
-				if (fault)
-					fail_msg("%s", fault);
-			}
+		talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
+		frame = talk_frame(&talk, CLIENT, 0);
+		for (int i = 0; i < 2; i++) {
+			frame.source = i ? addr_snat(family, 0) : addr_vip(VIP_OWN, family);
+			fault = talk_send(&talk, CLIENT, &frame, DROPPED, XLB_DROP_HAIRPIN);
+			if (fault)
+				fail_msg("%s", fault);
 		}
+	}
 }
 
 /* Two VIPs, one client address and port, the same servers: each reply comes from its own VIP. */
 static void test_two_vips(void **state)
 {
 	(void)state;
-	for
-		BOTH_FAMILIES(family)
-		{
-			struct talk talks[2];
-			const char *fault;
+	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+		struct talk talks[2];
+		const char *fault;
 
-			for (int i = 0; i < 2; i++)
-				talk_init(&talks[i], family, IPPROTO_UDP, WEB,
-					  i ? VIP_HOST : VIP_OWN);
-			talks[1].client_port = talks[0].client_port;
-			for (int i = 0; i < 8; i++) {
-				struct talk *talk = &talks[i % 2];
-				enum actor actor = i / 2 % 2 ? SERVER : CLIENT;
-				struct frame frame = talk_frame(talk, actor, 0);
+		for (int i = 0; i < 2; i++)
+			talk_init(&talks[i], family, IPPROTO_UDP, WEB, i ? VIP_HOST : VIP_OWN);
+		talks[1].client_port = talks[0].client_port;
+		for (int i = 0; i < 8; i++) {
+			struct talk *talk = &talks[i % 2];
+			enum actor actor = i / 2 % 2 ? SERVER : CLIENT;
+			struct frame frame = talk_frame(talk, actor, 0);
 
-				fault = talk_send(talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
-				if (fault)
-					fail_msg("%s", fault);
-			}
-			assert_int_not_equal(talks[0].now.snat_port, talks[1].now.snat_port);
+			fault = talk_send(talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+			if (fault)
+				fail_msg("%s", fault);
 		}
+		assert_int_not_equal(talks[0].now.snat_port, talks[1].now.snat_port);
+	}
 }
 
 /* Random packets of one flow, both ways: whole frames compared, so every checksum update is. */
+static void checksums_of(uint8_t family, uint8_t protocol)
+{
+	const struct step open = FORWARD(CLIENT, SYN);
+	const char *fault;
+	struct talk talk;
+
+	talk_init(&talk, family, protocol, WEB, VIP_OWN);
+	fault = talk_step(&talk, &open);
+	for (int i = 0; i < 400 && !fault; i++) {
+		enum actor actor = random() % 2 ? CLIENT : SERVER;
+		struct frame frame = talk_frame(&talk, actor, ACK);
+
+		frame.ttl = (uint8_t)(2 + random_below(254));
+		frame.ip_id = (uint16_t)random();
+		frame.seq = (uint32_t)random();
+		frame.payload = (uint16_t)random_below(1200);
+		frame.pattern = (uint16_t)random();
+		fault = talk_send(&talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+	}
+	if (fault)
+		fail_msg("%s", fault);
+}
+
 static void test_checksums(void **state)
 {
 	(void)state;
 	srandom(4);
-	for
-		BOTH_FAMILIES(family) for (int proto = 0; proto < 2; proto++)
-		{
-			uint8_t protocol = proto ? IPPROTO_TCP : IPPROTO_UDP;
-			const struct step open = FORWARD(CLIENT, SYN);
-			const char *fault;
-			struct talk talk;
-
-			talk_init(&talk, family, protocol, WEB, VIP_OWN);
-			fault = talk_step(&talk, &open);
-			for (int i = 0; i < 400 && !fault; i++) {
-				enum actor actor = random() % 2 ? CLIENT : SERVER;
-				struct frame frame = talk_frame(&talk, actor, ACK);
-
-				frame.ttl = (uint8_t)(2 + random_below(254));
-				frame.ip_id = (uint16_t)random();
-				frame.seq = (uint32_t)random();
-				frame.payload = (uint16_t)random_below(1200);
-				frame.pattern = (uint16_t)random();
-				fault = talk_send(&talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
-			}
-			if (fault)
-				fail_msg("%s", fault);
-		}
+	each_kind(checksums_of);
 }
 
 /* A UDP checksum that comes out as 0 is sent as 0xffff: 0 would say that there is none. */
-static void test_udp_zero(void **state)
+static void udp_zero_from(uint8_t family, enum actor actor)
 {
 	static uint8_t data[FRAME_MAX];
 	static struct outcome got;
 	const struct step open = FORWARD(CLIENT, 0);
+	struct frame frame;
+	const char *fault;
+	struct talk talk;
+	size_t at;
 
+	talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
+	assert_null(talk_step(&talk, &open));
+	frame = talk_frame(&talk, actor, 0);
+	at = frame_l4_offset(&frame) + 6;
+	frame.pattern = 0;
+	world_send(data, frame_build(&frame, data), &got);
+	/* adding to the data what the checksum was makes it 0 */
+	frame.pattern = (uint16_t)(got.data[at] << 8 | got.data[at + 1]);
+	world_send(data, frame_build(&frame, data), &got);
+	assert_int_equal(got.data[at] << 8 | got.data[at + 1], 0xffff);
+	fault = talk_send(&talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+	if (fault)
+		fail_msg("%s", fault);
+}
+
+static void test_udp_zero(void **state)
+{
 	(void)state;
-	for
-		BOTH_FAMILIES(family) for (int i = 0; i < 2; i++)
-		{
-			enum actor actor = i ? SERVER : CLIENT;
-			struct frame frame;
-			const char *fault;
-			struct talk talk;
-			size_t at;
-
-			talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
-			assert_null(talk_step(&talk, &open));
-			frame = talk_frame(&talk, actor, 0);
-			at = frame_l4_offset(&frame) + 6;
-			frame.pattern = 0;
-			world_send(data, frame_build(&frame, data), &got);
-			/* adding to the data what the checksum was makes it 0 */
-			frame.pattern = (uint16_t)(got.data[at] << 8 | got.data[at + 1]);
-			world_send(data, frame_build(&frame, data), &got);
-			assert_int_equal(got.data[at] << 8 | got.data[at + 1], 0xffff);
-			fault = talk_send(&talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
-			if (fault)
-				fail_msg("%s", fault);
-		}
+	udp_zero_from(XLB_IPV4, CLIENT);
+	udp_zero_from(XLB_IPV4, SERVER);
+	udp_zero_from(XLB_IPV6, CLIENT);
+	udp_zero_from(XLB_IPV6, SERVER);
 }
 
 const struct CMUnitTest choice_tests[] = {

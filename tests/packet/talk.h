@@ -8,9 +8,6 @@
 
 #include "world.h"
 
-#define BOTH_FAMILIES(family) \
-	(uint8_t family = XLB_IPV4; family; family = family == XLB_IPV4 ? XLB_IPV6 : 0)
-
 enum actor {
 	STEP_END,
 	CLIENT,	    /* sends to the VIP */

@@ -13,8 +13,6 @@
 
 #include "core/ports.h"
 
-#define FAMILIES(family) \
-	(uint8_t family = XLB_IPV4; family; family = family == XLB_IPV4 ? XLB_IPV6 : 0)
 #define SLOT_UNATTACHED 3U
 #define SLOT_GONE	4U
 #define HOP_UNRESOLVED	5U
@@ -109,6 +107,14 @@ uint32_t id_listener(enum service service, uint8_t protocol)
 	return service + (protocol == IPPROTO_UDP ? 100U : 0);
 }
 
+void each_kind(void (*test)(uint8_t family, uint8_t protocol))
+{
+	test(XLB_IPV4, IPPROTO_TCP);
+	test(XLB_IPV4, IPPROTO_UDP);
+	test(XLB_IPV6, IPPROTO_TCP);
+	test(XLB_IPV6, IPPROTO_UDP);
+}
+
 struct datapath *world_datapath(void)
 {
 	return datapath;
@@ -176,16 +182,14 @@ void world_group(enum service group, enum service server)
 	AUTO_FREE struct content_maglev *content = calloc(1, sizeof(*content));
 
 	assert_non_null(content);
-	for
-		FAMILIES(family)
-		{
-			struct row_maglev_key key = { group, family };
-			struct row_hash hash = { next_hash++ };
+	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+		struct row_maglev_key key = { group, family };
+		struct row_hash hash = { next_hash++ };
 
-			for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
-				content->slot[i] = (uint16_t)id_server(server, family);
-			put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
-		}
+		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
+			content->slot[i] = (uint16_t)id_server(server, family);
+		put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
+	}
 }
 
 static void put_ports(enum vip vip, uint8_t family, uint8_t protocol, const struct port_rule *rules,
@@ -278,9 +282,8 @@ static void fill_interfaces(void)
 static void fill_services(void)
 {
 	for (enum service service = WEB; service < SERVICE_COUNT; service++) {
-		for
-			FAMILIES(family)
-		world_server(service, family, 0);
+		for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4)
+			world_server(service, family, 0);
 		if (service != NO_SERVER)
 			world_group(service, service);
 		for (uint8_t protocol = IPPROTO_TCP; protocol;
@@ -304,9 +307,8 @@ static void fill(void)
 		}
 		world_put(TABLE_BITMAP, &(struct row_id){ bitmap }, &range);
 	}
-	for
-		FAMILIES(family)
-	fill_addresses(family);
+	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4)
+		fill_addresses(family);
 	fill_services();
 }
 
@@ -361,14 +363,12 @@ void world_reset(void)
 
 	world_end_flows(FLOW_DELETE);
 	fill_services();
-	for
-		FAMILIES(family)
-		{
-			for (enum vip vip = 0; vip < VIP_COUNT; vip++) {
-				fill_ports(vip, family, IPPROTO_TCP);
-				fill_ports(vip, family, IPPROTO_UDP);
-			}
+	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+		for (enum vip vip = 0; vip < VIP_COUNT; vip++) {
+			fill_ports(vip, family, IPPROTO_TCP);
+			fill_ports(vip, family, IPPROTO_UDP);
 		}
+	}
 	datapath_settle(datapath);
 	bpf_map_update_elem(datapath_map_fd(datapath, "rst_budget"), &zero, budgets, BPF_ANY);
 	free(budgets);

@@ -67,6 +67,9 @@ uint32_t id_snat(uint8_t family, unsigned int n);
 uint32_t id_server(enum service service, uint8_t family);
 uint32_t id_listener(enum service service, uint8_t protocol);
 
+/* Calls `test` for both families with TCP and UDP. */
+void each_kind(void (*test)(uint8_t family, uint8_t protocol));
+
 /* Loads and fills; a reason to skip everything, or NULL. */
 const char *world_open(uint32_t max_flows);
 void world_close(void);
