@@ -57,8 +57,9 @@ endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wimplicit-fallthrough \
 	-Wvla -Wformat=2 -Wpointer-arith $(if $(WERROR),-Werror)
-# clang does not see the comments by which uthash's macros mark their fallthroughs
-WARNINGS += $(if $(findstring clang,$(CC)),-Wno-implicit-fallthrough)
+ifneq ($(findstring clang,$(CC)),)
+WARNINGS += -Wno-implicit-fallthrough # clang does not read the comments of uthash.h that gcc does
+endif
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
 INCLUDES := -Iinclude -Iuser -I$(BUILD)
