@@ -21,7 +21,7 @@ struct fake {
 	const char *down[4], *initial[4]; /* servers by name */
 	bool ever_up;
 	const char *own[4]; /* addresses of the host */
-	uint8_t mac; /* last byte of every neighbour's MAC */
+	uint8_t mac;	    /* last byte of every neighbour's MAC */
 	struct port_list host_ports;
 };
 
@@ -41,7 +41,9 @@ static int fake_link(void *arg, const char *ifname, struct world_link *ret)
 
 	if (strcmp(ifname, "eth0") && (strcmp(ifname, "eth1") || fake->eth1_down))
 		return -ENODEV;
-	*ret = (struct world_link){ .ifindex = (uint32_t)(ifname[3] - '0' + 2), .mtu = 1500, .mac = { 2 } };
+	*ret = (struct world_link){ .ifindex = (uint32_t)(ifname[3] - '0' + 2),
+				    .mtu = 1500,
+				    .mac = { 2 } };
 	return 0;
 }
 
@@ -57,13 +59,16 @@ static int fake_route(void *arg, const struct xlb_addr *addr, struct world_route
 		return -ENETUNREACH;
 	*ret = (struct world_route){ .ifindex = servers ? 3 : 2, .next = *addr };
 	strcpy(ret->ifname, servers ? "eth1" : "eth0");
-	parse_addr(addr_family(addr) == XLB_IPV6 ? "2001:db8:1::1" : servers ? "10.0.1.1" : "198.51.100.1",
+	parse_addr(addr_family(addr) == XLB_IPV6 ? "2001:db8:1::1" :
+		   servers			 ? "10.0.1.1" :
+						   "198.51.100.1",
 		   &ret->source);
 	ret->local = addr_equal(addr, &ret->source);
 	return 0;
 }
 
-static int fake_neighbour(void *arg, uint32_t ifindex, const struct xlb_addr *addr, uint8_t ret_mac[6])
+static int fake_neighbour(void *arg, uint32_t ifindex, const struct xlb_addr *addr,
+			  uint8_t ret_mac[6])
 {
 	const struct fake *fake = arg;
 
@@ -90,7 +95,8 @@ static bool fake_on_link(void *arg, const char *ifname, const struct xlb_addr *a
 	return !strcmp(ifname, "eth0");
 }
 
-static const struct port_list *fake_host_ports(void *arg, const struct xlb_addr *addr, uint32_t protocol)
+static const struct port_list *fake_host_ports(void *arg, const struct xlb_addr *addr,
+					       uint32_t protocol)
 {
 	struct fake *fake = arg;
 
@@ -99,7 +105,8 @@ static const struct port_list *fake_host_ports(void *arg, const struct xlb_addr 
 	return &fake->host_ports;
 }
 
-static enum health fake_health(void *arg, const char *group, const char *server, const struct xlb_addr *addr)
+static enum health fake_health(void *arg, const char *group, const char *server,
+			       const struct xlb_addr *addr)
 {
 	const struct fake *fake = arg;
 
@@ -142,7 +149,8 @@ static struct world world_of(struct fake *fake)
 	"    listeners: {http: {protocol: tcp, port: 80, server_group: web}}\n" \
 	"server_groups:\n" \
 	"  web:\n"
-#define WEB HEAD "    servers: {web1: {address: 10.0.1.11, port: 8080}, web2: {address: 10.0.1.12, port: 8080}}\n"
+#define WEB \
+	HEAD "    servers: {web1: {address: 10.0.1.11, port: 8080}, web2: {address: 10.0.1.12, port: 8080}}\n"
 
 static struct model *model_of(const char *text)
 {
@@ -150,7 +158,8 @@ static struct model *model_of(const char *text)
 	struct tree *tree;
 	struct model *model;
 
-	if (tree_parse("test.yaml", text, strlen(text), &tree, &err) || model_from_tree(tree, &model, &err))
+	if (tree_parse("test.yaml", text, strlen(text), &tree, &err) ||
+	    model_from_tree(tree, &model, &err))
 		fail_msg("%u:%u: %s", err.line, err.column, err.text);
 	tree_free(tree);
 	return model;
@@ -195,7 +204,8 @@ static void run(struct fixture *fixture, const char *text)
 	memset(&fixture->compiled, 0, sizeof(fixture->compiled));
 	memset(&fixture->err, 0, sizeof(fixture->err));
 	fixture->world.now++;
-	fixture->r = compile(model, fixture->ids, &fixture->world, &fixture->compiled, &fixture->err);
+	fixture->r =
+		compile(model, fixture->ids, &fixture->world, &fixture->compiled, &fixture->err);
 	model_free(model);
 }
 
@@ -217,7 +227,8 @@ static size_t count_rows(const struct fixture *fixture, enum table_id table)
 
 static struct xlb_server server_row(const struct fixture *fixture, uint32_t id)
 {
-	const struct row *row = rows_find(&fixture->compiled.rows, TABLE_SERVER, &(struct row_id){ id });
+	const struct row *row =
+		rows_find(&fixture->compiled.rows, TABLE_SERVER, &(struct row_id){ id });
 	struct xlb_server value;
 
 	assert_non_null(row);
@@ -281,7 +292,8 @@ static void test_same_input_same_rows(void **state)
 	run_ok(fixture, WEB);
 	assert_int_equal(first.count, fixture->compiled.rows.count);
 	for (i = 0; i < first.count; i++)
-		assert_memory_equal(&first.rows[i], &fixture->compiled.rows.rows[i], sizeof(first.rows[i]));
+		assert_memory_equal(&first.rows[i], &fixture->compiled.rows.rows[i],
+				    sizeof(first.rows[i]));
 	rows_done(&first);
 }
 
@@ -307,8 +319,9 @@ static void test_all_down_fails_open_or_closed(void **state)
 	assert_int_equal(server_row(fixture, 1).flags, 0);
 	assert_int_equal(fixture->compiled.fail_open_groups, 1);
 	assert_non_null(strstr(fixture->compiled.warnings, "FAIL-OPEN"));
-	run_ok(fixture, HEAD "    fail_open: false\n"
-			     "    servers: {web1: {address: 10.0.1.11, port: 8080}, web2: {address: 10.0.1.12, port: 8080}}\n");
+	run_ok(fixture, HEAD
+	       "    fail_open: false\n"
+	       "    servers: {web1: {address: 10.0.1.11, port: 8080}, web2: {address: 10.0.1.12, port: 8080}}\n");
 	assert_int_equal(scheduled(fixture), 0);
 	assert_int_equal(fixture->compiled.fail_open_groups, 0);
 }
@@ -330,8 +343,9 @@ static void test_new_address_is_a_new_server_and_the_old_one_drains(void **state
 	struct fixture *fixture = *state;
 
 	run_ok(fixture, WEB);
-	run_ok(fixture, HEAD "    drain: {timeout: 5s}\n"
-			     "    servers: {web1: {address: 10.0.1.13, port: 8080}, web2: {address: 10.0.1.12, port: 8080}}\n");
+	run_ok(fixture, HEAD
+	       "    drain: {timeout: 5s}\n"
+	       "    servers: {web1: {address: 10.0.1.13, port: 8080}, web2: {address: 10.0.1.12, port: 8080}}\n");
 	assert_int_equal(scheduled(fixture), 1U << 3 | 1U << 2);
 	assert_int_equal(count_rows(fixture, TABLE_SERVER), 3);
 	assert_int_equal(server_row(fixture, 1).flags, 0);
@@ -424,12 +438,13 @@ static void test_unresolved_neighbour_is_a_hole_not_an_error(void **state)
 static void test_host_address_spares_the_hosts_ports(void **state)
 {
 	static struct port_range used[] = { { 22, 22 }, { 32768, 60999 } };
-	static const char text[] = "version: 1\n"
-				   "interfaces: {eth0: {mode: native}, eth1: {mode: native}}\n"
-				   "load_balancers: {edge: {addresses: [198.51.100.10], listeners: {all: {protocol: tcp, "
-				   "port: any, server_group: web}}}}\n"
-				   "server_groups: {web: {health_check: {type: none}, servers: {web1: {address: "
-				   "10.0.1.11}}}}\n";
+	static const char text[] =
+		"version: 1\n"
+		"interfaces: {eth0: {mode: native}, eth1: {mode: native}}\n"
+		"load_balancers: {edge: {addresses: [198.51.100.10], listeners: {all: {protocol: tcp, "
+		"port: any, server_group: web}}}}\n"
+		"server_groups: {web: {health_check: {type: none}, servers: {web1: {address: "
+		"10.0.1.11}}}}\n";
 	struct fixture *fixture = *state;
 	const struct row_port_set_key key = { .vip = 1, .protocol = IPPROTO_TCP };
 	struct content_port_set *content;
@@ -442,8 +457,10 @@ static void test_host_address_spares_the_hosts_ports(void **state)
 	assert_int_equal(count_rows(fixture, TABLE_VIP_ADDR), 0);
 	row = rows_find(&fixture->compiled.rows, TABLE_PORT_SET, &key);
 	assert_non_null(row);
-	assert_int_equal(content_build(TABLE_PORT_SET, rows_find_recipe(&fixture->compiled.rows, row)->data,
-				       rows_find_recipe(&fixture->compiled.rows, row)->size, (void **)&content, &size),
+	assert_int_equal(content_build(TABLE_PORT_SET,
+				       rows_find_recipe(&fixture->compiled.rows, row)->data,
+				       rows_find_recipe(&fixture->compiled.rows, row)->size,
+				       (void **)&content, &size),
 			 0);
 	assert_true(content->root[0] & XLB_PORT_PAGE);
 	assert_int_equal(content->leaf[content->root[0] & ~XLB_PORT_PAGE][22], 0);
@@ -466,11 +483,13 @@ static void test_errors_name_the_server_and_the_way_out(void **state)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(text, sizeof(text), HEAD "    servers: {web1: {address: %s, port: 80}}\n", rows[i].address);
+		snprintf(text, sizeof(text), HEAD "    servers: {web1: {address: %s, port: 80}}\n",
+			 rows[i].address);
 		run(fixture, text);
 		assert_int_equal(fixture->r, -EINVAL);
 		assert_non_null(strstr(fixture->err.text, rows[i].text));
-		assert_string_equal(fixture->err.pointer, "/server_groups/web/servers/web1/address");
+		assert_string_equal(fixture->err.pointer,
+				    "/server_groups/web/servers/web1/address");
 	}
 	run(fixture, "version: 1\n"
 		     "interfaces: {eth0: {mode: native}}\n"
@@ -490,6 +509,99 @@ static void test_known_servers_are_not_refused_for_a_network_fault(void **state)
 	run_ok(fixture, WEB); /* world.strict, but the servers are not new */
 }
 
+#define SNAT HEAD "    drain: {timeout: 5s}\n    snat: {addresses: [10.0.1.2]}\n"
+
+static bool has_vip_addr(const struct fixture *fixture, const char *addr, const char *ifname)
+{
+	struct row_vip_addr_key key = {};
+
+	parse_addr(addr, &key.addr);
+	memcpy(key.ifname, ifname, strlen(ifname));
+	return rows_find(&fixture->compiled.rows, TABLE_VIP_ADDR, &key);
+}
+
+/* Flows of a removed server come from its SNAT address until they end: the host must answer for it. */
+static void test_retired_snat_address_stays_on_the_host(void **state)
+{
+	struct fixture *fixture = *state;
+
+	run_ok(fixture, SNAT "    servers: {web1: {address: 10.0.1.11, port: 8080}}\n");
+	assert_true(has_vip_addr(fixture, "10.0.1.2", "eth1"));
+	run_ok(fixture, WEB);
+	assert_true(has_vip_addr(fixture, "10.0.1.2", "eth1"));
+	ids_release(fixture->ids, ID_SERVER, 1);
+	ids_release(fixture->ids, ID_SNAT, 1);
+	run_ok(fixture, WEB);
+	assert_false(has_vip_addr(fixture, "10.0.1.2", "eth1"));
+}
+
+/* An address that the host itself has lost is not brought back by xlb. */
+static void test_source_of_the_route_is_left_to_the_host(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->fake.own[0] = "10.0.1.1";
+	run_ok(fixture, WEB);
+	fixture->fake.own[0] = NULL;
+	run_ok(fixture, HEAD "    servers: {web2: {address: 10.0.1.12, port: 8080}}\n");
+	assert_false(has_vip_addr(fixture, "10.0.1.1", "eth1"));
+}
+
+static void test_removal_does_not_prolong_a_drain(void **state)
+{
+	struct fixture *fixture = *state;
+
+	run_ok(fixture, SNAT
+	       "    servers: {web1: {address: 10.0.1.11, port: 80, weight: 0}, web2: {address: 10.0.1.12, port: 80}}\n");
+	fixture->world.now += 3;
+	run_ok(fixture, SNAT "    servers: {web2: {address: 10.0.1.12, port: 80}}\n");
+	assert_int_equal(server_row(fixture, 1).flags, 0);
+	fixture->world.now += 1;
+	run_ok(fixture, SNAT "    servers: {web2: {address: 10.0.1.12, port: 80}}\n");
+	assert_int_equal(server_row(fixture, 1).flags, XLB_SERVER_RESET);
+}
+
+static void test_nobody_to_fail_open_to(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->fake.down[0] = "web1";
+	run_ok(fixture, HEAD "    servers: {web1: {address: 10.0.1.11, port: 8080, weight: 0}}\n");
+	assert_int_equal(fixture->compiled.fail_open_groups, 0);
+	assert_null(strstr(fixture->compiled.warnings, "FAIL-OPEN"));
+	assert_int_equal(server_row(fixture, 1).flags, XLB_SERVER_DOWN);
+}
+
+static void test_limits_are_said(void **state)
+{
+	struct fixture *fixture = *state;
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+	int i;
+
+	run(fixture, HEAD
+	    "    snat: {addresses: [10.0.1.2, 10.0.1.3, 10.0.1.4, 10.0.1.5, 10.0.1.6, 10.0.1.7, "
+	    "10.0.1.8, 10.0.1.9, 10.0.1.10]}\n"
+	    "    servers: {web1: {address: 10.0.1.11, port: 8080}}\n");
+	assert_int_equal(fixture->r, -EINVAL);
+	assert_non_null(strstr(fixture->err.text, "more than 8 SNAT addresses"));
+	assert_string_equal(fixture->err.pointer, "/server_groups/web/snat/addresses");
+
+	out = open_memstream(&text, &size);
+	fputs("version: 1\ninterfaces: {eth0: {mode: native}, eth1: {mode: native}}\nload_balancers:\n"
+	      "  edge:\n    addresses: [198.51.100.10]\n    listeners:\n",
+	      out);
+	for (i = 1; i <= XLB_MAX_LISTENERS; i++)
+		fprintf(out, "      l%d: {protocol: tcp, port: %d, server_group: web}\n", i, i);
+	fputs("server_groups: {web: {servers: {web1: {address: 10.0.1.11, port: 8080}}}}\n", out);
+	fclose(out);
+	run(fixture, text);
+	free(text);
+	assert_int_equal(fixture->r, -ENOSPC);
+	assert_non_null(strstr(fixture->err.text, "too many listeners"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -507,6 +619,11 @@ int main(void)
 		TEST(test_unresolved_neighbour_is_a_hole_not_an_error),
 		TEST(test_host_address_spares_the_hosts_ports),
 		TEST(test_errors_name_the_server_and_the_way_out),
+		TEST(test_retired_snat_address_stays_on_the_host),
+		TEST(test_source_of_the_route_is_left_to_the_host),
+		TEST(test_removal_does_not_prolong_a_drain),
+		TEST(test_nobody_to_fail_open_to),
+		TEST(test_limits_are_said),
 		TEST(test_known_servers_are_not_refused_for_a_network_fault),
 	};
 

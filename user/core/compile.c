@@ -57,17 +57,22 @@ int emit_recipe(struct compiler *c, enum table_id table, const void *key, void *
 int take_id(struct compiler *c, enum id_kind kind, const char *key, struct id_entry **ret)
 {
 	static const char *const kinds[] = {
-		[ID_INTERFACE] = "interfaces",	   [ID_VIP] = "VIPs",	  [ID_LISTENER] = "listeners",
-		[ID_GROUP] = "server groups",	   [ID_SERVER] = "servers",
-		[ID_SNAT] = "SNAT addresses",	   [ID_BITMAP] = "pairs of server and SNAT address",
+		[ID_INTERFACE] = "interfaces",
+		[ID_VIP] = "VIPs",
+		[ID_LISTENER] = "listeners",
+		[ID_GROUP] = "server groups",
+		[ID_SERVER] = "servers",
+		[ID_SNAT] = "SNAT addresses",
+		[ID_BITMAP] = "pairs of server and SNAT address",
 		[ID_NEXTHOP] = "next hops",
 	};
 	struct id_entry *entry = ids_get(c->ids, kind, key);
 
 	if (!entry) {
-		xlb_err_set(c->err, XLB_ERR_CONFIG, -ENOSPC,
-			    "no room for \"%s\": too many %s, counting removed ones whose flows are not over",
-			    key, kinds[kind]);
+		xlb_err_set(
+			c->err, XLB_ERR_CONFIG, -ENOSPC,
+			"no room for \"%s\": too many %s, counting removed ones whose flows are not over",
+			key, kinds[kind]);
 		return -ENOSPC;
 	}
 	*ret = entry;
@@ -157,7 +162,8 @@ int emit_owned_address(struct compiler *c, const struct xlb_addr *addr, const ch
 }
 
 /* Rows that make an address a VIP; without port sets for a VIP that only waits for its flows to end. */
-static int emit_vip(struct compiler *c, const struct xlb_addr *addr, const struct id_entry *entry, bool managed)
+static int emit_vip(struct compiler *c, const struct xlb_addr *addr, const struct id_entry *entry,
+		    bool managed)
 {
 	bool host = c->world->owns_address(c->world->arg, addr);
 	struct row_flags flags = { .flags = host ? XLB_VIP_HOST : 0 };
@@ -175,15 +181,15 @@ static int emit_vip(struct compiler *c, const struct xlb_addr *addr, const struc
 	return ifname ? emit_owned_address(c, addr, ifname) : 0;
 }
 
-static int port_rule_add(struct compiler *c, struct port_rules *rules, const struct port_range *range,
-			 enum port_class class, uint32_t listener)
+static int port_rule_add(struct compiler *c, struct port_rules *rules,
+			 const struct port_range *range, enum port_class class, uint32_t listener)
 {
 	return port_rules_add(rules, range->from, range->to, class, listener) ? no_memory(c) : 0;
 }
 
 /* Ranges and `any` on the host's own address leave the host what it uses itself. */
-static int spare_host_ports(struct compiler *c, struct port_rules *rules, const struct xlb_addr *addr,
-			    uint32_t protocol)
+static int spare_host_ports(struct compiler *c, struct port_rules *rules,
+			    const struct xlb_addr *addr, uint32_t protocol)
 {
 	const struct port_list *used = c->world->host_ports(c->world->arg, addr, protocol);
 	uint32_t i;
@@ -197,8 +203,8 @@ static int spare_host_ports(struct compiler *c, struct port_rules *rules, const 
 	return 0;
 }
 
-static int compile_port_set(struct compiler *c, const struct load_balancer *lb, const struct xlb_addr *addr,
-			    uint32_t vip, uint32_t protocol)
+static int compile_port_set(struct compiler *c, const struct load_balancer *lb,
+			    const struct xlb_addr *addr, uint32_t vip, uint32_t protocol)
 {
 	struct row_port_set_key key = { .vip = vip, .protocol = protocol };
 	struct port_rules rules = {};
@@ -217,9 +223,9 @@ static int compile_port_set(struct compiler *c, const struct load_balancer *lb, 
 		entry = ids_find(c->ids, ID_LISTENER, name);
 		for (i = 0; !r && i < listener->port.count; i++) {
 			const struct port_range *range = &listener->port.ranges[i];
-			enum port_class class = listener->port.any	   ? PORT_ANY :
+			enum port_class class = listener->port.any	 ? PORT_ANY :
 						range->from == range->to ? PORT_EXACT :
-									     PORT_RANGE;
+									   PORT_RANGE;
 
 			r = port_rule_add(c, &rules, range, class, entry->id);
 		}
@@ -227,14 +233,17 @@ static int compile_port_set(struct compiler *c, const struct load_balancer *lb, 
 	if (!r && rules.count && c->world->owns_address(c->world->arg, addr))
 		r = spare_host_ports(c, &rules, addr, protocol);
 	if (!r && rules.count)
-		r = emit_recipe(c, TABLE_PORT_SET, &key, rules.rules, rules.count * sizeof(*rules.rules));
+		r = emit_recipe(c, TABLE_PORT_SET, &key, rules.rules,
+				rules.count * sizeof(*rules.rules));
 	port_rules_done(&rules);
 	return r;
 }
 
-static int compile_listener(struct compiler *c, const struct load_balancer *lb, const struct listener *listener)
+static int compile_listener(struct compiler *c, const struct load_balancer *lb,
+			    const struct listener *listener)
 {
-	struct xlb_listener value = { .idle_timeout = (uint32_t)((listener->idle_timeout + 999) / 1000) };
+	struct xlb_listener value = { .idle_timeout =
+					      (uint32_t)((listener->idle_timeout + 999) / 1000) };
 	struct id_entry *entry, *group;
 	char name[ID_KEY_MAX];
 	int r;
@@ -338,7 +347,8 @@ static void retired_bitmap(void *arg, struct id_entry *entry)
 	struct visit *visit = arg;
 
 	if (!entry->live && !visit->r)
-		visit->r = emit(visit->c, TABLE_BITMAP, &(struct row_id){ entry->id }, entry->frozen);
+		visit->r =
+			emit(visit->c, TABLE_BITMAP, &(struct row_id){ entry->id }, entry->frozen);
 }
 
 /* Nothing in a flow refers to these: they go as soon as the configuration does not name them. */
@@ -350,13 +360,18 @@ static void retired_unreferenced(void *arg, struct id_entry *entry)
 		ids_release(visit->c->ids, entry->kind, entry->id);
 }
 
-static uint64_t retirement_limit(void *arg, const struct id_entry *entry)
+uint64_t retirement_deadline(const struct world *world, const struct id_entry *entry)
 {
-	const struct world *world = arg;
-
 	if (world->cut_now)
 		return world->now;
+	if (entry->draining)
+		return entry->deadline; /* its time runs already */
 	return entry->drain >= UINT64_MAX - world->now ? UINT64_MAX : world->now + entry->drain;
+}
+
+static uint64_t retirement_limit(void *arg, const struct id_entry *entry)
+{
+	return retirement_deadline(arg, entry);
 }
 
 static int compile_retired(struct compiler *c)
@@ -414,11 +429,13 @@ static int compile_all(struct compiler *c)
 	return r ? r : emit_roles(c);
 }
 
-int compile(const struct model *model, struct ids *ids, const struct world *world, struct compiled *ret,
-	    struct xlb_err *err)
+int compile(const struct model *model, struct ids *ids, const struct world *world,
+	    struct compiled *ret, struct xlb_err *err)
 {
 	struct compiled compiled = {};
-	struct compiler c = { .model = model, .ids = ids, .world = world, .rows = &compiled.rows, .err = err };
+	struct compiler c = {
+		.model = model, .ids = ids, .world = world, .rows = &compiled.rows, .err = err
+	};
 	struct emitted *emitted, *emitted_next;
 	struct role *role, *role_next;
 	size_t size;
@@ -430,7 +447,8 @@ int compile(const struct model *model, struct ids *ids, const struct world *worl
 	r = compile_all(&c);
 	fclose(c.warnings);
 	if (!r && rows_sort(&compiled.rows))
-		r = xlb_err_set(err, XLB_ERR_FAILED, -EEXIST, "compile made a row twice: please report");
+		r = xlb_err_set(err, XLB_ERR_FAILED, -EEXIST,
+				"compile made a row twice: please report");
 	HASH_ITER(hh, c.emitted, emitted, emitted_next) {
 		HASH_DEL(c.emitted, emitted);
 		free(emitted);

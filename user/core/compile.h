@@ -27,22 +27,25 @@ struct world {
 	void *arg;
 	int (*link)(void *arg, const char *ifname, struct world_link *ret);
 	int (*route)(void *arg, const struct xlb_addr *addr, struct world_route *ret);
-	int (*neighbour)(void *arg, uint32_t ifindex, const struct xlb_addr *addr, uint8_t ret_mac[6]);
+	int (*neighbour)(void *arg, uint32_t ifindex, const struct xlb_addr *addr,
+			 uint8_t ret_mac[6]);
 	bool (*owns_address)(void *arg, const struct xlb_addr *addr);
 	bool (*on_link)(void *arg, const char *ifname, const struct xlb_addr *addr);
 	/* ports the host itself uses on `addr` for `protocol`, as ranges; owned by the world */
-	const struct port_list *(*host_ports)(void *arg, const struct xlb_addr *addr, uint32_t protocol);
+	const struct port_list *(*host_ports)(void *arg, const struct xlb_addr *addr,
+					      uint32_t protocol);
 	/* health of one address of a server */
-	enum health (*health)(void *arg, const char *group, const char *server, const struct xlb_addr *addr);
+	enum health (*health)(void *arg, const char *group, const char *server,
+			      const struct xlb_addr *addr);
 	bool (*group_ever_up)(void *arg, const char *group);
-	uint64_t now;	/* wall clock, seconds */
-	bool strict;	/* an apply by a user: new servers that cannot be reached are errors, not waited for */
-	bool cut_now;	/* what retires in this compile does not wait for its flows */
+	uint64_t now; /* wall clock, seconds */
+	bool strict; /* an apply by a user: new servers that cannot be reached are errors, not waited for */
+	bool cut_now; /* what retires in this compile does not wait for its flows */
 };
 
 /* A word about something that works but may surprise; newline-separated text, owned by the caller. */
 struct compiled {
-	struct rows rows;	/* wanted, sorted */
+	struct rows rows; /* wanted, sorted */
 	char *warnings;
 	uint32_t fail_open_groups; /* groups that send to servers known to be down */
 };
@@ -53,8 +56,8 @@ void compiled_done(struct compiled *compiled);
  * With world.strict, errors point at the object by JSON pointer; without it what cannot be resolved yet
  * becomes a row that drops with a reason (no_neighbour, no_interface).
  */
-int compile(const struct model *model, struct ids *ids, const struct world *world, struct compiled *ret,
-	    struct xlb_err *err);
+int compile(const struct model *model, struct ids *ids, const struct world *world,
+	    struct compiled *ret, struct xlb_err *err);
 
 /* True while some family of the group has no server that is up and is sent to all the same. */
 bool compile_fails_open(const struct server_group *group, const struct world *world);

@@ -24,14 +24,15 @@ struct endpoints {
 	uint32_t count;
 };
 
-static int server_error(struct compiler *c, const struct server_group *group, const struct server *server,
-			const char *text)
+static int server_error(struct compiler *c, const struct server_group *group,
+			const struct server *server, const char *text)
 {
 	char pointer[sizeof(c->err->pointer)];
 
-	snprintf(pointer, sizeof(pointer), "/server_groups/%s/servers/%s/address", group->object.name,
-		 server->object.name);
-	return compile_error(c, pointer, "server %s/%s: %s", group->object.name, server->object.name, text);
+	snprintf(pointer, sizeof(pointer), "/server_groups/%s/servers/%s/address",
+		 group->object.name, server->object.name);
+	return compile_error(c, pointer, "server %s/%s: %s", group->object.name,
+			     server->object.name, text);
 }
 
 /*
@@ -66,12 +67,12 @@ static int compile_nexthop(struct compiler *c, const struct world_route *route, 
 }
 
 static int add_pool(struct compiler *c, const struct server_group *group, struct xlb_server *server,
-		    const struct xlb_addr *source)
+		    const struct xlb_addr *source, bool named)
 {
+	struct frozen_snat frozen = { .value.addr = *source, .named = named };
 	struct row_bitmap range = { .from = group->snat_ports.from, .to = group->snat_ports.to };
 	struct xlb_snat_pool *pool = &server->pools[server->pool_count];
 	char name[ID_KEY_MAX], snat_text[ADDR_TEXT_MAX], server_text[ADDR_TEXT_MAX];
-	struct xlb_snat value = { .addr = *source };
 	struct id_entry *snat, *bitmap;
 	struct xlb_address *role;
 	int r;
@@ -86,13 +87,13 @@ static int add_pool(struct compiler *c, const struct server_group *group, struct
 	if (r)
 		return r;
 	snat->drain = bitmap->drain = UINT64_MAX;
-	memcpy(snat->frozen, &value, sizeof(value));
+	memcpy(snat->frozen, &frozen, sizeof(frozen));
 	memcpy(bitmap->frozen, &range, sizeof(range));
 	role = role_of(c, source);
 	if (!role)
 		return -ENOMEM;
 	role->snat = snat->id;
-	r = emit_once(c, TABLE_SNAT, &(struct row_id){ snat->id }, &value);
+	r = emit_once(c, TABLE_SNAT, &(struct row_id){ snat->id }, &frozen.value);
 	if (!r)
 		r = emit_once(c, TABLE_BITMAP, &(struct row_id){ bitmap->id }, &range);
 	if (r)
@@ -104,8 +105,8 @@ static int add_pool(struct compiler *c, const struct server_group *group, struct
 }
 
 /* SNAT addresses the group names, of the server's family; the host is made to answer for them. */
-static int add_named_pools(struct compiler *c, const struct server_group *group, struct xlb_server *server,
-			   const struct world_route *route)
+static int add_named_pools(struct compiler *c, const struct server_group *group,
+			   struct xlb_server *server, const struct world_route *route)
 {
 	char pointer[sizeof(c->err->pointer)];
 	uint32_t i;
@@ -118,9 +119,11 @@ static int add_named_pools(struct compiler *c, const struct server_group *group,
 		if (addr_family(source) != server->family)
 			continue;
 		if (server->pool_count == XLB_SERVER_POOLS)
-			return compile_error(c, pointer, "server group %s names more than %d SNAT addresses of one family",
-					     group->object.name, XLB_SERVER_POOLS);
-		r = add_pool(c, group, server, source);
+			return compile_error(
+				c, pointer,
+				"server group %s names more than %d SNAT addresses of one family",
+				group->object.name, XLB_SERVER_POOLS);
+		r = add_pool(c, group, server, source, true);
 		if (!r && route)
 			r = emit_owned_address(c, source, route->ifname);
 	}
@@ -128,7 +131,8 @@ static int add_named_pools(struct compiler *c, const struct server_group *group,
 }
 
 /* The pools it had: what a server keeps while its route is away (a link flap), so that it stays the same server. */
-static int keep_pools(struct compiler *c, const struct server_group *group, struct endpoint *endpoint)
+static int keep_pools(struct compiler *c, const struct server_group *group,
+		      struct endpoint *endpoint)
 {
 	struct xlb_server old;
 	uint32_t i;
@@ -137,12 +141,12 @@ static int keep_pools(struct compiler *c, const struct server_group *group, stru
 	memcpy(&old, endpoint->entry->frozen, sizeof(old));
 	for (i = 0; !r && i < old.pool_count && i < XLB_SERVER_POOLS; i++) {
 		struct id_entry *snat = ids_by_id(c->ids, ID_SNAT, old.pools[i].snat);
-		struct xlb_snat value;
+		struct frozen_snat frozen;
 
 		if (!snat)
 			continue;
-		memcpy(&value, snat->frozen, sizeof(value));
-		r = add_pool(c, group, &endpoint->value, &value.addr);
+		memcpy(&frozen, snat->frozen, sizeof(frozen));
+		r = add_pool(c, group, &endpoint->value, &frozen.value.addr, false);
 	}
 	return r;
 }
@@ -170,24 +174,26 @@ static bool addr_is_vip(const struct compiler *c, const struct xlb_addr *addr)
 	return false;
 }
 
-static int add_route_pool(struct compiler *c, const struct server_group *group, struct endpoint *endpoint,
-			  const struct world_route *route)
+static int add_route_pool(struct compiler *c, const struct server_group *group,
+			  struct endpoint *endpoint, const struct world_route *route)
 {
 	char text[300], pointer[sizeof(c->err->pointer)];
 
 	if (!addr_is_zero(&route->source) && !addr_is_vip(c, &route->source))
-		return add_pool(c, group, &endpoint->value, &route->source);
+		return add_pool(c, group, &endpoint->value, &route->source, false);
 	if (!endpoint->strict)
 		return keep_pools(c, group, endpoint);
 	snprintf(pointer, sizeof(pointer), "/server_groups/%s/snat/addresses", group->object.name);
-	snprintf(text, sizeof(text),
-		 "server %s/%s: the route through %s has no source address of its own: give the interface an address, or set snat.addresses",
-		 group->object.name, endpoint->server->object.name, route->ifname);
+	snprintf(
+		text, sizeof(text),
+		"server %s/%s: the route through %s has no source address of its own: give the interface an address, or set snat.addresses",
+		group->object.name, endpoint->server->object.name, route->ifname);
 	return compile_error(c, pointer, "%s", text);
 }
 
 /* Route, next hop and SNAT pools of one server address. */
-static int compile_path(struct compiler *c, const struct server_group *group, struct endpoint *endpoint)
+static int compile_path(struct compiler *c, const struct server_group *group,
+			struct endpoint *endpoint)
 {
 	struct world_route route = {};
 	char text[300], addr[ADDR_TEXT_MAX];
@@ -205,7 +211,8 @@ static int compile_path(struct compiler *c, const struct server_group *group, st
 		return server_error(c, group, endpoint->server, text);
 	}
 	if (endpoint->strict && !interface_slot(c, route.ifname)) {
-		snprintf(text, sizeof(text), "%s is reached through %s, which is not attached", addr, route.ifname);
+		snprintf(text, sizeof(text), "%s is reached through %s, which is not attached",
+			 addr, route.ifname);
 		r = server_error(c, group, endpoint->server, text);
 		xlb_err_hint(c->err, "xlbctl attach %s", route.ifname);
 		return r;
@@ -223,7 +230,8 @@ static int compile_path(struct compiler *c, const struct server_group *group, st
 	return r;
 }
 
-static void key_of_server(const struct server_group *group, const struct endpoint *endpoint, char key[ID_KEY_MAX])
+static void key_of_server(const struct server_group *group, const struct endpoint *endpoint,
+			  char key[ID_KEY_MAX])
 {
 	char addr[ADDR_TEXT_MAX], snat[ADDR_TEXT_MAX];
 	uint64_t pools = 0;
@@ -234,18 +242,21 @@ static void key_of_server(const struct server_group *group, const struct endpoin
 		format_addr(&group->snat_addresses.addrs[i], snat);
 		pools ^= content_hash_text(snat);
 	}
-	snprintf(key, ID_KEY_MAX, "%s/%s@%s port=%u forward=%u snat=%016llx ports=%u-%u", group->object.name,
-		 endpoint->server->object.name, addr, endpoint->server->port, group->forward,
-		 (unsigned long long)pools, group->snat_ports.from, group->snat_ports.to);
+	snprintf(key, ID_KEY_MAX, "%s/%s@%s port=%u forward=%u snat=%016llx ports=%u-%u",
+		 group->object.name, endpoint->server->object.name, addr, endpoint->server->port,
+		 group->forward, (unsigned long long)pools, group->snat_ports.from,
+		 group->snat_ports.to);
 }
 
 /* What a server that takes no more flows does with those it has. */
-static void update_draining(struct compiler *c, struct endpoint *endpoint, const struct server_group *group)
+static void update_draining(struct compiler *c, struct endpoint *endpoint,
+			    const struct server_group *group)
 {
 	struct id_entry *entry = endpoint->entry;
 	uint64_t now = c->world->now;
 
-	entry->drain = group->drain_timeout == UINT64_MAX ? UINT64_MAX : (group->drain_timeout + 999) / 1000;
+	entry->drain = group->drain_timeout == UINT64_MAX ? UINT64_MAX :
+							    (group->drain_timeout + 999) / 1000;
 	if (endpoint->takes_flows == entry->draining)
 		ids_note_change(c->ids);
 	if (endpoint->takes_flows) {
@@ -257,13 +268,17 @@ static void update_draining(struct compiler *c, struct endpoint *endpoint, const
 	if (!entry->draining) {
 		entry->draining = true;
 		entry->since = now;
+		entry->deadline = c->world->cut_now ? now : UINT64_MAX;
 	}
-	entry->deadline = entry->drain == UINT64_MAX ? UINT64_MAX : entry->since + entry->drain;
+	if (entry->deadline > entry->since) /* else it was cut by the user's wish */
+		entry->deadline = entry->drain == UINT64_MAX ? UINT64_MAX :
+							       entry->since + entry->drain;
 	if (now >= entry->deadline)
 		endpoint->value.flags |= XLB_SERVER_RESET;
 }
 
-static int compile_endpoint(struct compiler *c, const struct server_group *group, struct endpoint *endpoint)
+static int compile_endpoint(struct compiler *c, const struct server_group *group,
+			    struct endpoint *endpoint)
 {
 	const struct id_entry *known;
 	char key[ID_KEY_MAX];
@@ -274,8 +289,8 @@ static int compile_endpoint(struct compiler *c, const struct server_group *group
 	endpoint->value.port = htons((uint16_t)endpoint->server->port);
 	endpoint->value.mode = (uint8_t)group->forward;
 	endpoint->takes_flows = endpoint->server->enabled && endpoint->server->weight > 0;
-	endpoint->health = c->world->health(c->world->arg, group->object.name, endpoint->server->object.name,
-					    endpoint->addr);
+	endpoint->health = c->world->health(c->world->arg, group->object.name,
+					    endpoint->server->object.name, endpoint->addr);
 	key_of_server(group, endpoint, key);
 	known = ids_find(c->ids, ID_SERVER, key);
 	endpoint->strict = c->world->strict && !(known && known->live);
@@ -317,7 +332,8 @@ static uint32_t choose(const struct endpoints *endpoints, uint8_t family, bool e
 
 bool compile_fails_open(const struct server_group *group, const struct world *world)
 {
-	bool fit[2] = {}, down[2] = {}, ever_up = world->group_ever_up(world->arg, group->object.name);
+	bool fit[2] = {}, down[2] = {},
+	     ever_up = world->group_ever_up(world->arg, group->object.name);
 	const struct object *object;
 	uint32_t i;
 
@@ -327,7 +343,8 @@ bool compile_fails_open(const struct server_group *group, const struct world *wo
 		for (i = 0; server->enabled && server->weight && i < server->address.count; i++) {
 			const struct xlb_addr *addr = &server->address.addrs[i];
 			bool v6 = addr_family(addr) == XLB_IPV6;
-			enum health health = world->health(world->arg, group->object.name, object->name, addr);
+			enum health health =
+				world->health(world->arg, group->object.name, object->name, addr);
 
 			*(is_fit(health, ever_up) ? &fit[v6] : &down[v6]) = true;
 		}
@@ -335,21 +352,20 @@ bool compile_fails_open(const struct server_group *group, const struct world *wo
 	return group->fail_open && ((down[0] && !fit[0]) || (down[1] && !fit[1]));
 }
 
-static int compile_scheduler(struct compiler *c, const struct server_group *group, uint32_t group_id,
-			     struct endpoints *endpoints, uint8_t family)
+static int compile_scheduler(struct compiler *c, const struct server_group *group,
+			     uint32_t group_id, struct endpoints *endpoints, uint8_t family)
 {
 	struct row_maglev_key key = { .group = group_id, .family = family };
 	AUTO_FREE struct maglev_server *chosen = calloc(endpoints->count + 1, sizeof(*chosen));
 	bool ever_up = c->world->group_ever_up(c->world->arg, group->object.name);
-	bool fail_open, down = false;
-	uint32_t i, n;
+	uint32_t i, n, fail_open = 0; /* how many it takes in */
+	bool down = false;
 
 	if (!chosen)
 		return no_memory(c);
 	n = choose(endpoints, family, ever_up, false, chosen);
-	fail_open = !n && group->fail_open;
-	if (fail_open)
-		n = choose(endpoints, family, ever_up, true, chosen);
+	if (!n && group->fail_open)
+		n = fail_open = choose(endpoints, family, ever_up, true, chosen);
 	for (i = 0; i < endpoints->count; i++) {
 		struct endpoint *endpoint = &endpoints->list[i];
 
@@ -364,7 +380,8 @@ static int compile_scheduler(struct compiler *c, const struct server_group *grou
 	}
 	if (fail_open && down) {
 		c->fail_open_groups++;
-		fprintf(c->warnings, "group %s: FAIL-OPEN: no IPv%u server is up, sending to all of them\n",
+		fprintf(c->warnings,
+			"group %s: FAIL-OPEN: no IPv%u server is up, sending to all of them\n",
 			group->object.name, family);
 	}
 	return n ? emit_recipe(c, TABLE_MAGLEV, &key, chosen, n * sizeof(*chosen)) : 0;
@@ -380,12 +397,14 @@ static int emit_servers(struct compiler *c, const struct endpoints *endpoints)
 		struct endpoint *endpoint = &endpoints->list[i];
 
 		memcpy(endpoint->entry->frozen, &endpoint->value, sizeof(endpoint->value));
-		r = emit(c, TABLE_SERVER, &(struct row_id){ endpoint->entry->id }, &endpoint->value);
+		r = emit(c, TABLE_SERVER, &(struct row_id){ endpoint->entry->id },
+			 &endpoint->value);
 	}
 	return r;
 }
 
-static int collect_endpoints(struct compiler *c, const struct server_group *group, struct endpoints *ret)
+static int collect_endpoints(struct compiler *c, const struct server_group *group,
+			     struct endpoints *ret)
 {
 	const struct object *object;
 	uint32_t i, n = 0;
@@ -462,7 +481,8 @@ static void warn_of_families(struct compiler *c, const struct load_balancer *lb)
 			if (!group_has_family(group, family))
 				fprintf(c->warnings,
 					"listener %s/%s: group %s has no IPv%u server, IPv%u clients get no_server\n",
-					lb->object.name, object->name, group->object.name, family, family);
+					lb->object.name, object->name, group->object.name, family,
+					family);
 		}
 	}
 }
@@ -487,6 +507,26 @@ struct retired {
 	int r;
 };
 
+/* The named SNAT addresses of a retired server stay on the host: its flows come from them. */
+static int keep_named_addresses(struct compiler *c, const struct xlb_server *server,
+				const char *ifname)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; !r && i < server->pool_count && i < XLB_SERVER_POOLS; i++) {
+		struct id_entry *snat = ids_by_id(c->ids, ID_SNAT, server->pools[i].snat);
+		struct frozen_snat frozen;
+
+		if (!snat)
+			continue;
+		memcpy(&frozen, snat->frozen, sizeof(frozen));
+		if (frozen.named)
+			r = emit_owned_address(c, &frozen.value.addr, ifname);
+	}
+	return r;
+}
+
 /* A server that is gone from the configuration: its flows go on to it until they end or its time is up. */
 static void retired_server(void *arg, struct id_entry *entry)
 {
@@ -494,6 +534,7 @@ static void retired_server(void *arg, struct id_entry *entry)
 	struct compiler *c = retired->c;
 	struct world_route route = {};
 	struct xlb_server value;
+	uint64_t deadline;
 
 	if (ids_is_touched(c->ids, entry) || retired->r)
 		return;
@@ -502,8 +543,10 @@ static void retired_server(void *arg, struct id_entry *entry)
 	value.flags = 0;
 	if (!c->world->route(c->world->arg, &value.addr, &route) && !route.local)
 		retired->r = compile_nexthop(c, &route, &value.nexthop);
-	if ((!entry->live && c->world->now >= entry->deadline) ||
-	    (entry->live && (!entry->drain || c->world->cut_now)))
+	if (!retired->r && value.nexthop)
+		retired->r = keep_named_addresses(c, &value, route.ifname);
+	deadline = entry->live ? retirement_deadline(c->world, entry) : entry->deadline;
+	if (c->world->now >= deadline)
 		value.flags |= XLB_SERVER_RESET;
 	if (!retired->r)
 		retired->r = emit(c, TABLE_SERVER, &(struct row_id){ entry->id }, &value);

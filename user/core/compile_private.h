@@ -41,6 +41,16 @@ struct compiler {
 	uint32_t fail_open_groups;
 };
 
+/* What a SNAT address's id freezes: a named one is the host's only as long as xlb keeps it there. */
+struct frozen_snat {
+	struct xlb_snat value;
+	uint64_t named; /* without padding: it is written to the state file */
+};
+_Static_assert(sizeof(struct frozen_snat) <= ROW_VALUE_MAX, "frozen in an id");
+
+/* When the flows of an id that retires now have had their time; wall clock seconds. */
+uint64_t retirement_deadline(const struct world *world, const struct id_entry *entry);
+
 /* All return 0 or -errno with c->err filled. */
 int compile_groups(struct compiler *c);
 /* Rows of servers that retired but still have flows; runs before ids_retire, so that what they use stays live. */
@@ -48,7 +58,8 @@ int compile_retired_servers(struct compiler *c);
 
 int emit(struct compiler *c, enum table_id table, const void *key, const void *value);
 int emit_once(struct compiler *c, enum table_id table, const void *key, const void *value);
-int emit_recipe(struct compiler *c, enum table_id table, const void *key, void *recipe, size_t size);
+int emit_recipe(struct compiler *c, enum table_id table, const void *key, void *recipe,
+		size_t size);
 /* The id of key, -ENOSPC when the space is used up. */
 int take_id(struct compiler *c, enum id_kind kind, const char *key, struct id_entry **ret);
 /* The role of an address, to be filled by the caller; NULL on lack of memory (err filled). */

@@ -18,10 +18,10 @@ enum id_kind {
 	ID_VIP,	      /* key: address */
 	ID_LISTENER,  /* key: lb/listener */
 	ID_GROUP,     /* key: group */
-	ID_SERVER,    /* key: "group/server@address", a space, then what makes it another server (port, mode, SNAT) */
-	ID_SNAT,      /* key: address */
-	ID_BITMAP,    /* key: server address/snat address/from-to */
-	ID_NEXTHOP,   /* key: ifname/address */
+	ID_SERVER, /* key: "group/server@address", a space, then what makes it another server (port, mode, SNAT) */
+	ID_SNAT,    /* key: address */
+	ID_BITMAP,  /* key: server address/snat address/from-to */
+	ID_NEXTHOP, /* key: ifname/address */
 	ID_KIND_COUNT,
 };
 
@@ -32,12 +32,13 @@ struct id_entry {
 	uint32_t id;
 	char key[ID_KEY_MAX];
 	bool live;
-	bool draining;		  /* takes no new flows but is still named (weight 0, disabled, down with reset) */
-	uint64_t since;		  /* wall clock seconds of the retirement or start of draining, 0: neither */
-	uint64_t deadline;	  /* wall clock seconds; UINT64_MAX: until the last flow ends */
-	uint64_t drain;		  /* seconds its flows may take once it retires, UINT64_MAX: no limit; not stored */
-	uint8_t frozen[ROW_VALUE_MAX]; /* row value as of the last compile; what a retired id keeps standing for */
-	uint32_t mark;		  /* generation of the compile that used it last */
+	bool draining; /* takes no new flows but is still named (weight 0, disabled, down with reset) */
+	uint64_t since; /* wall clock seconds of the retirement or start of draining, 0: neither */
+	uint64_t deadline; /* wall clock seconds; UINT64_MAX: until the last flow ends */
+	uint64_t drain; /* seconds its flows may take once it retires, UINT64_MAX: no limit; not stored */
+	uint8_t frozen
+		[ROW_VALUE_MAX]; /* row value as of the last compile; what a retired id keeps standing for */
+	uint32_t mark;		 /* generation of the compile that used it last */
 };
 
 struct ids;
@@ -54,13 +55,15 @@ struct id_entry *ids_get(struct ids *ids, enum id_kind kind, const char *key);
 /* True if the entry was got since ids_begin. */
 bool ids_is_touched(const struct ids *ids, const struct id_entry *entry);
 /* Marks entries not got since ids_begin as retired at `now`; deadline by the caller's `limit`. */
-void ids_retire(struct ids *ids, uint64_t now, uint64_t (*limit)(void *arg, const struct id_entry *entry), void *arg);
+void ids_retire(struct ids *ids, uint64_t now,
+		uint64_t (*limit)(void *arg, const struct id_entry *entry), void *arg);
 /* Frees a retired entry; its number may be handed out again. */
 void ids_release(struct ids *ids, enum id_kind kind, uint32_t id);
 struct id_entry *ids_find(const struct ids *ids, enum id_kind kind, const char *key);
 struct id_entry *ids_by_id(const struct ids *ids, enum id_kind kind, uint32_t id);
 /* Calls `visit` for every entry of the kind in order of id; visit may release the entry. */
-void ids_each(struct ids *ids, enum id_kind kind, void (*visit)(void *arg, struct id_entry *entry), void *arg);
+void ids_each(struct ids *ids, enum id_kind kind, void (*visit)(void *arg, struct id_entry *entry),
+	      void *arg);
 /* Rises with every entry made, retired or released and every ids_note_change: the state file is stale when it differs. */
 uint64_t ids_version(const struct ids *ids);
 void ids_note_change(struct ids *ids);

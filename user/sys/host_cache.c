@@ -292,8 +292,10 @@ bool host_on_link(struct host *host, const char *ifname, const struct xlb_addr *
 	const struct address *address, *next;
 
 	host_sync(host);
+	/* a VIP would be on-link wherever xlb has put it */
 	HASH_ITER(hh, host->addresses, address, next)
-		if (address->key.ifindex == ifindex && prefix_contains(address, addr))
+		if (address->key.ifindex == ifindex && prefix_contains(address, addr) &&
+		    !address_is_ours(host, address))
 			return true;
 	return false;
 }

@@ -45,7 +45,8 @@ static void parse(struct parse_job *job)
 {
 	const struct call *call = job->call;
 
-	job->r = tree_parse(call->origin_file, call->body, call->body_length, &job->tree, &job->err);
+	job->r =
+		tree_parse(call->origin_file, call->body, call->body_length, &job->tree, &job->err);
 	if (!job->r)
 		job->r = model_from_tree(job->tree, &job->model, &job->err);
 }

@@ -224,8 +224,8 @@ static void server_problems(struct view *view, const struct server_view *server,
 	if (check->since && check->since <= now)
 		snprintf(since, sizeof(since), " for %" PRIu64 " s", now - check->since);
 	snprintf(command, sizeof(command), "xlbctl server show %s %s", group, name);
-	view_problem(view, PROBLEM_ERROR, command, "group %s: server %s%s%s is down%s%s%s", group, name,
-		     partial ? " at " : "", partial ? worst->text : "", since,
+	view_problem(view, PROBLEM_ERROR, command, "group %s: server %s%s%s is down%s%s%s", group,
+		     name, partial ? " at " : "", partial ? worst->text : "", since,
 		     check->reason[0] ? ": " : "", check->reason);
 }
 
@@ -254,7 +254,7 @@ json_t *view_server(struct view *view, const struct object *object)
 		json_array_append_new(addresses, address_json(view, &seen, &seen.addresses[i]));
 	server_problems(view, &seen, state);
 	return json_pack("{s:s, s:s, s:I, s:s, s:s?, s:f, s:o}", "health",
-			 health_word(seen.addresses[seen.best].check.health), "state", state, "flows",
-			 (json_int_t)seen.flows, "reason", check->reason, "since",
+			 health_word(seen.addresses[seen.best].check.health), "state", state,
+			 "flows", (json_int_t)seen.flows, "reason", check->reason, "since",
 			 since[0] ? since : NULL, "weight_percent", share, "addresses", addresses);
 }

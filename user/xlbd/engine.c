@@ -59,7 +59,8 @@ static int read_config(const char *path, char **ret, size_t *ret_size, struct xl
 	if (fd < 0)
 		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot read %s: %m", path);
 	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_size > CONFIG_MAX_BYTES)
-		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL, "%s is not a regular file of at most 64 MiB", path);
+		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL,
+				   "%s is not a regular file of at most 64 MiB", path);
 	text = malloc((size_t)status.st_size + 1);
 	if (!text)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
@@ -222,7 +223,8 @@ void engine_index_names(struct engine *engine)
 
 static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err *err)
 {
-	struct datapath_options options = { .pin_dir = engine->paths.pin_dir, .max_flows = max_flows };
+	struct datapath_options options = { .pin_dir = engine->paths.pin_dir,
+					    .max_flows = max_flows };
 	struct event_base *base = engine->base;
 	int r;
 
@@ -235,7 +237,8 @@ static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err 
 	engine->sinks[SINK_DATAPATH] = datapath_sink(engine->datapath);
 	engine->sinks[SINK_HOST] = host_sink(engine->host);
 	engine->checker = checker_new(base, health_has_changed, engine);
-	engine->host_event = event_new(base, host_fd(engine->host), EV_READ | EV_PERSIST, host_readable, engine);
+	engine->host_event =
+		event_new(base, host_fd(engine->host), EV_READ | EV_PERSIST, host_readable, engine);
 	if (!engine->checker || !engine->host_event)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	event_add(engine->host_event, NULL);
@@ -245,8 +248,8 @@ static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err 
 	return r ? r : engine_list(engine, false, err);
 }
 
-int engine_open(struct event_base *base, const struct paths *paths, uint32_t max_flows, struct engine **ret,
-		struct xlb_err *err)
+int engine_open(struct event_base *base, const struct paths *paths, uint32_t max_flows,
+		struct engine **ret, struct xlb_err *err)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
 	int r;
@@ -263,7 +266,8 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t max
 		r = open_world(engine, max_flows, err);
 	if (!r)
 		r = engine_sweep_open(engine, err);
-	if (!r && engine->saved_version == UINT64_MAX) /* a first start: nobody has looked at this model yet */
+	if (!r && engine->saved_version ==
+			  UINT64_MAX) /* a first start: nobody has looked at this model yet */
 		r = engine_check_host_ports(engine, engine->model, err);
 	if (r) {
 		engine_close(engine);
@@ -300,7 +304,8 @@ struct engine *engine_close(struct engine *engine)
 	engine_announce_close(engine);
 	if (engine->datapath && engine->host && is_empty(engine))
 		datapath_unpin(engine->datapath);
-	if (engine->checker && engine->host_event && checker_save(engine->checker, engine->paths.health_file, &err))
+	if (engine->checker && engine->host_event &&
+	    checker_save(engine->checker, engine->paths.health_file, &err))
 		log_warning("%s", err.text);
 	if (engine->host_event)
 		event_free(engine->host_event);
@@ -336,7 +341,8 @@ bool engine_file_differs(const struct engine *engine)
 	cache->file_checked_revision = engine->revision;
 	cache->file_differs = true;
 	if (!parse_config(engine->paths.config_file, &model, &err) &&
-	    !model_keep_interfaces(model, engine->model) && !model_diff(engine->model, model, &diff))
+	    !model_keep_interfaces(model, engine->model) &&
+	    !model_diff(engine->model, model, &diff))
 		cache->file_differs = diff.added || diff.changed || diff.removed;
 	free(diff.lines);
 	return engine->file_differs;

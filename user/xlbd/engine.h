@@ -21,8 +21,8 @@ struct engine;
  * Loads state (or the first-start file), opens datapath and host, adopts what is pinned, brings the world
  * in line and starts checks and sweep. What cannot be had yet (a missing interface) is waited for.
  */
-int engine_open(struct event_base *base, const struct paths *paths, uint32_t max_flows, struct engine **ret,
-		struct xlb_err *err);
+int engine_open(struct event_base *base, const struct paths *paths, uint32_t max_flows,
+		struct engine **ret, struct xlb_err *err);
 /* Saves health and closes handles; the datapath goes on. */
 struct engine *engine_close(struct engine *engine);
 
@@ -36,17 +36,19 @@ struct apply_result {
 	uint64_t revision;
 	uint32_t added, changed, removed;
 	uint64_t flows_affected; /* flows that will drain or be cut */
-	const char *changes;  /* newline-separated, never NULL */
-	const char *warnings; /* the same */
+	const char *changes;	 /* newline-separated, never NULL */
+	const char *warnings;	 /* the same */
 };
 /* Makes the model wanted from the current one; runs when the change's turn comes. */
-typedef int (*model_edit)(void *arg, const struct model *current, struct model **ret, struct xlb_err *err);
+typedef int (*model_edit)(void *arg, const struct model *current, struct model **ret,
+			  struct xlb_err *err);
 /* Called exactly once, from the loop or before engine_apply returns. r < 0: err says why, nothing changed. */
-typedef void (*apply_done)(void *arg, int r, const struct apply_result *result, const struct xlb_err *err);
+typedef void (*apply_done)(void *arg, int r, const struct apply_result *result,
+			   const struct xlb_err *err);
 
 /* The only way in. Changes queue up; each sees the model its predecessor left. */
-void engine_apply(struct engine *engine, const struct apply_options *options, model_edit edit, void *edit_arg,
-		  apply_done done, void *done_arg);
+void engine_apply(struct engine *engine, const struct apply_options *options, model_edit edit,
+		  void *edit_arg, apply_done done, void *done_arg);
 /* Keeps a guarded attach. -ENOENT if none waits. */
 int engine_confirm(struct engine *engine, struct xlb_err *err);
 
@@ -54,7 +56,8 @@ int engine_confirm(struct engine *engine, struct xlb_err *err);
 const struct model *engine_model(const struct engine *engine);
 uint64_t engine_revision(const struct engine *engine);
 const char *engine_origin(const struct engine *engine);
-bool engine_file_differs(const struct engine *engine); /* /etc/xlb/xlb.yaml exists and is another configuration */
+bool engine_file_differs(
+	const struct engine *engine); /* /etc/xlb/xlb.yaml exists and is another configuration */
 uint32_t engine_confirm_left(const struct engine *engine);
 struct ids *engine_ids(const struct engine *engine);
 struct datapath *engine_datapath(const struct engine *engine);

@@ -13,6 +13,15 @@ struct announcement {
 	uint32_t left;
 };
 
+static void announce(struct announcement *item)
+{
+	struct xlb_err err;
+
+	if (host_announce_address(item->key.ifname, &item->key.addr, &err))
+		log_warning("cannot announce a VIP: %s", err.text);
+	item->left--;
+}
+
 static void announce_round(evutil_socket_t fd, short events, void *arg)
 {
 	struct engine *engine = arg;
@@ -22,13 +31,9 @@ static void announce_round(evutil_socket_t fd, short events, void *arg)
 	(void)fd;
 	(void)events;
 	for (i = 0; i < engine->announcement_count; i++) {
-		struct announcement *item = &engine->announcements[i];
-		struct xlb_err err;
-
-		if (host_announce_address(item->key.ifname, &item->key.addr, &err))
-			log_warning("cannot announce a VIP: %s, trying again", err.text);
-		if (--item->left)
-			engine->announcements[kept++] = *item;
+		announce(&engine->announcements[i]);
+		if (engine->announcements[i].left)
+			engine->announcements[kept++] = engine->announcements[i];
 	}
 	engine->announcement_count = kept;
 	if (kept)
@@ -41,13 +46,15 @@ static void forget(struct engine *engine, const struct row *row)
 	uint32_t i, kept = 0;
 
 	for (i = 0; i < engine->announcement_count; i++)
-		if (memcmp(&engine->announcements[i].key, row->key, sizeof(struct row_vip_addr_key)))
+		if (memcmp(&engine->announcements[i].key, row->key,
+			   sizeof(struct row_vip_addr_key)))
 			engine->announcements[kept++] = engine->announcements[i];
 	engine->announcement_count = kept;
 }
 
 void engine_announce(struct engine *engine, const struct plan *plan)
 {
+	struct timeval second = { .tv_sec = 1 };
 	size_t i;
 
 	for (i = 0; i < plan->count; i++) {
@@ -58,19 +65,22 @@ void engine_announce(struct engine *engine, const struct plan *plan)
 		forget(engine, &plan->ops[i].row);
 		if (plan->ops[i].kind != OP_PUT)
 			continue;
-		list = realloc(engine->announcements, (engine->announcement_count + 1) * sizeof(*list));
+		list = realloc(engine->announcements,
+			       (engine->announcement_count + 1) * sizeof(*list));
 		if (!list)
 			return;
 		engine->announcements = list;
-		list[engine->announcement_count].left = ANNOUNCEMENTS;
-		memcpy(&list[engine->announcement_count++].key, plan->ops[i].row.key, sizeof(list->key));
+		list += engine->announcement_count++;
+		list->left = ANNOUNCEMENTS;
+		memcpy(&list->key, plan->ops[i].row.key, sizeof(list->key));
+		announce(list);
 	}
 	if (!engine->announcement_count)
 		return;
 	if (!engine->announce_timer)
 		engine->announce_timer = evtimer_new(engine->base, announce_round, engine);
 	if (!evtimer_pending(engine->announce_timer, NULL))
-		announce_round(-1, 0, engine);
+		evtimer_add(engine->announce_timer, &second);
 }
 
 void engine_announce_close(struct engine *engine)

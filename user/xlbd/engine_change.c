@@ -15,10 +15,10 @@
 #include "xlbd/engine_private.h"
 #include "xlbd/state.h"
 
-#define PROBE_TIMEOUT_MS 600
-#define RECONCILE_DELAY_MS 10 /* lets a burst of notifications become one change */
-#define TROUBLE_DELAY_MS 200  /* the same while they may be the echo of what fails */
-#define RETRY_SECONDS 5
+#define PROBE_TIMEOUT_MS   600
+#define RECONCILE_DELAY_MS 10  /* lets a burst of notifications become one change */
+#define TROUBLE_DELAY_MS   200 /* the same while they may be the echo of what fails */
+#define RETRY_SECONDS	   5
 
 struct change {
 	TAILQ_ENTRY(change) link;
@@ -100,7 +100,9 @@ static int make_next(struct engine *engine, struct change *change)
 
 	if (!change->by_user) {
 		change->next = model_copy(engine->model);
-		return change->next ? 0 : xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+		return change->next ?
+			       0 :
+			       xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	}
 	if (change->options.if_revision && change->options.if_revision != engine->revision) {
 		xlb_err_set(&change->err, XLB_ERR_CONFLICT, -ESTALE,
@@ -178,7 +180,8 @@ static int check_consent(struct engine *engine, struct change *change)
 	if (!change->flows_refused || change->options.yes || change->options.dry_run)
 		return 0;
 	xlb_err_set(&change->err, XLB_ERR_CONFIRM, -ECANCELED, "this would %s %llu flow%s",
-		    detach ? "cut" : "leave without a listener or cut", (unsigned long long)change->flows_refused,
+		    detach ? "cut" : "leave without a listener or cut",
+		    (unsigned long long)change->flows_refused,
 		    change->flows_refused == 1 ? "" : "s");
 	xlb_err_hint(&change->err, "repeat with --yes to go on");
 	return -ECANCELED;
@@ -198,7 +201,8 @@ static int prepare(struct engine *engine, struct change *change)
 		return xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	r = compile(change->next, change->ids, &world, &change->compiled, &change->err);
 	if (!r)
-		change->new_warnings = new_lines(change->compiled.warnings, engine->warnings ? engine->warnings : "");
+		change->new_warnings = new_lines(change->compiled.warnings,
+						 engine->warnings ? engine->warnings : "");
 	if (!r && change->by_user)
 		r = check_consent(engine, change);
 	if (!r && (engine->host_stale || engine->present_unsure)) {
@@ -207,7 +211,8 @@ static int prepare(struct engine *engine, struct change *change)
 			engine->host_stale = engine->present_unsure = false;
 	}
 	if (!r)
-		r = plan_make(&change->compiled.rows, &engine->present, &change->plan, &change->err);
+		r = plan_make(&change->compiled.rows, &engine->present, &change->plan,
+			      &change->err);
 	return r;
 }
 
@@ -230,10 +235,12 @@ static int probe_addresses(struct change *change)
 		if (r != -EADDRINUSE)
 			continue; /* nobody, or a probe that could not be sent: no reason to refuse */
 		format_addr(&key.addr, text);
-		xlb_err_set(&change->err, XLB_ERR_CONFIG, -EADDRINUSE,
-			    "%s is answered by another host on %s, MAC address %02x:%02x:%02x:%02x:%02x:%02x", text,
-			    key.ifname, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-		xlb_err_hint(&change->err, "free the address there, or use --force to take it over");
+		xlb_err_set(
+			&change->err, XLB_ERR_CONFIG, -EADDRINUSE,
+			"%s is answered by another host on %s, MAC address %02x:%02x:%02x:%02x:%02x:%02x",
+			text, key.ifname, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		xlb_err_hint(&change->err,
+			     "free the address there, or use --force to take it over");
 		return -EADDRINUSE;
 	}
 	return 0;
@@ -268,8 +275,9 @@ static bool needs_worker(const struct change *change)
 }
 
 /* The model that a restart may know: without attachments that still wait for their confirmation. */
-static int save_state(struct engine *engine, uint64_t revision, const char *origin, const struct model *model,
-		      const struct ids *ids, bool new_revision, uint32_t confirm, struct xlb_err *err)
+static int save_state(struct engine *engine, uint64_t revision, const char *origin,
+		      const struct model *model, const struct ids *ids, bool new_revision,
+		      uint32_t confirm, struct xlb_err *err)
 {
 	AUTO(model_free) struct model *known = model_copy(model);
 	struct object *object, *next;
@@ -295,7 +303,8 @@ static void clear_counters(struct engine *engine, const struct plan *plan)
 		enum id_kind kind = op->row.table == TABLE_SERVER ? ID_SERVER : ID_LISTENER;
 		struct row_id key;
 
-		if (op->kind != OP_PUT || (op->row.table != TABLE_SERVER && op->row.table != TABLE_LISTENER))
+		if (op->kind != OP_PUT ||
+		    (op->row.table != TABLE_SERVER && op->row.table != TABLE_LISTENER))
 			continue;
 		memcpy(&key, op->row.key, sizeof(key));
 		if (!ids_by_id(engine->ids, kind, key.id))
@@ -349,7 +358,8 @@ static int apply_plan(struct engine *engine, struct change *change)
 
 static int commit(struct engine *engine, struct change *change)
 {
-	bool changed = change->by_user && (change->diff.added || change->diff.changed || change->diff.removed);
+	bool changed = change->by_user &&
+		       (change->diff.added || change->diff.changed || change->diff.removed);
 	uint64_t revision = engine->revision + changed;
 	const char *origin = changed ? change->options.origin : engine->origin;
 	bool stale = changed || ids_version(change->ids) != engine->saved_version;
@@ -367,8 +377,8 @@ static int commit(struct engine *engine, struct change *change)
 	clear_counters(engine, &change->plan);
 	r = apply_plan(engine, change);
 	if (r) {
-		if (stale && save_state(engine, engine->revision, engine->origin, engine->model, engine->ids, false,
-					0, &why))
+		if (stale && save_state(engine, engine->revision, engine->origin, engine->model,
+					engine->ids, false, 0, &why))
 			log_error("cannot write the state file back: %s, trying again", why.text);
 		else if (stale)
 			engine->saved_version = ids_version(engine->ids);
@@ -423,8 +433,8 @@ static void note_trouble(struct engine *engine, const struct change *change)
 		return;
 	}
 	if (strcmp(engine->trouble, change->err.text))
-		log_error("cannot bring the host in line: %s, trying again every %d s", change->err.text,
-			  RETRY_SECONDS);
+		log_error("cannot bring the host in line: %s, trying again every %d s",
+			  change->err.text, RETRY_SECONDS);
 	snprintf(engine->trouble, sizeof(engine->trouble), "%s", change->err.text);
 	engine->host_stale = true;
 	if (!engine->scheduled)
@@ -472,7 +482,8 @@ static void run_changes(struct engine *engine)
 				engine->working = true;
 				return;
 			}
-			change->r = xlb_err_set(&change->err, XLB_ERR_FAILED, -EAGAIN, "cannot start a thread");
+			change->r = xlb_err_set(&change->err, XLB_ERR_FAILED, -EAGAIN,
+						"cannot start a thread");
 		}
 		complete(engine, change);
 	}
@@ -487,8 +498,8 @@ static struct change *change_new(struct engine *engine)
 	return change;
 }
 
-void engine_apply(struct engine *engine, const struct apply_options *options, model_edit edit, void *edit_arg,
-		  apply_done done, void *done_arg)
+void engine_apply(struct engine *engine, const struct apply_options *options, model_edit edit,
+		  void *edit_arg, apply_done done, void *done_arg)
 {
 	bool idle = TAILQ_EMPTY(&engine->changes);
 	struct change *change = change_new(engine);
@@ -551,8 +562,8 @@ int engine_changes_open(struct engine *engine, struct xlb_err *err)
 	if (engine->worker_fd < 0)
 		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "eventfd: %m");
 	engine->reconcile_timer = evtimer_new(engine->base, reconcile_due, engine);
-	engine->worker_event =
-		event_new(engine->base, engine->worker_fd, EV_READ | EV_PERSIST, worker_done, engine);
+	engine->worker_event = event_new(engine->base, engine->worker_fd, EV_READ | EV_PERSIST,
+					 worker_done, engine);
 	if (!engine->reconcile_timer || !engine->worker_event)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	event_add(engine->worker_event, NULL);
@@ -566,7 +577,8 @@ void engine_changes_close(struct engine *engine)
 	if (engine->working)
 		pthread_join(engine->worker, NULL);
 	while ((change = TAILQ_FIRST(&engine->changes))) {
-		change->r = xlb_err_set(&change->err, XLB_ERR_FAILED, -ESHUTDOWN, "xlbd is stopping");
+		change->r =
+			xlb_err_set(&change->err, XLB_ERR_FAILED, -ESHUTDOWN, "xlbd is stopping");
 		change_finish(engine, change);
 	}
 	if (engine->reconcile_timer)

@@ -23,7 +23,8 @@ static void guard_clear(struct engine *engine)
 	engine->guard_deadline = 0;
 }
 
-static int edit_detach(void *arg, const struct model *current, struct model **ret, struct xlb_err *err)
+static int edit_detach(void *arg, const struct model *current, struct model **ret,
+		       struct xlb_err *err)
 {
 	struct engine *engine = arg;
 	struct model *next = model_copy(current);
@@ -41,7 +42,8 @@ static int edit_detach(void *arg, const struct model *current, struct model **re
 	return 0;
 }
 
-static void guard_undone(void *arg, int r, const struct apply_result *result, const struct xlb_err *err)
+static void guard_undone(void *arg, int r, const struct apply_result *result,
+			 const struct xlb_err *err)
 {
 	struct timeval retry = { .tv_sec = RETRY_SECONDS };
 	struct engine *engine = arg;
@@ -51,7 +53,8 @@ static void guard_undone(void *arg, int r, const struct apply_result *result, co
 		guard_clear(engine);
 		return;
 	}
-	log_error("cannot undo the unconfirmed attach: %s, trying again in %d s", err->text, RETRY_SECONDS);
+	log_error("cannot undo the unconfirmed attach: %s, trying again in %d s", err->text,
+		  RETRY_SECONDS);
 	evtimer_add(engine->guard_timer, &retry);
 }
 
@@ -67,8 +70,8 @@ static void guard_expired(evutil_socket_t fd, short events, void *arg)
 	engine_apply(engine, &options, edit_detach, engine, guard_undone, engine);
 }
 
-void engine_guard_start(struct engine *engine, const struct model *before, const struct model *after,
-			uint32_t seconds)
+void engine_guard_start(struct engine *engine, const struct model *before,
+			const struct model *after, uint32_t seconds)
 {
 	struct timeval timeout = { .tv_sec = seconds };
 	const struct object *object;
@@ -82,7 +85,8 @@ void engine_guard_start(struct engine *engine, const struct model *before, const
 		if (!names)
 			return;
 		engine->guarded = names;
-		snprintf(names[engine->guarded_count++], IFNAMSIZ, "%.*s", IFNAMSIZ - 1, object->name);
+		snprintf(names[engine->guarded_count++], IFNAMSIZ, "%.*s", IFNAMSIZ - 1,
+			 object->name);
 	}
 	if (!engine->guarded_count)
 		return;
@@ -117,7 +121,8 @@ void engine_guard_adopted(struct engine *engine)
 int engine_confirm(struct engine *engine, struct xlb_err *err)
 {
 	if (!engine->guarded_count)
-		return xlb_err_set(err, XLB_ERR_NOT_FOUND, -ENOENT, "nothing waits to be confirmed");
+		return xlb_err_set(err, XLB_ERR_NOT_FOUND, -ENOENT,
+				   "nothing waits to be confirmed");
 	guard_clear(engine);
 	/* now the state file may know the attachment; a change under way may be the one to write it */
 	engine->saved_version = UINT64_MAX;

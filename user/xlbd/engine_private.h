@@ -21,13 +21,14 @@ struct sweep {
 	struct event *timer;
 	struct flow_counts done, running; /* of the last whole pass, of the one under way */
 	bool under_way;			  /* a pass has begun and is not over */
-	bool torn;			  /* the pass under way has missed records: nothing is concluded from it */
-	uint8_t *quiet[ID_KIND_COUNT];	  /* by id: how long a retired id has been held by no record, see QUIET_* */
-	uint32_t stamp;			  /* datapath's now, taken at each slice */
-	uint32_t *idle_timeout;		  /* seconds, by listener id, taken at the start of a pass */
-	uint8_t *server_reset;		  /* by server id */
-	uint8_t *vip_cut;		  /* by VIP id */
-	uint8_t *listener_cut;		  /* by listener id */
+	bool torn; /* the pass under way has missed records: nothing is concluded from it */
+	uint8_t *quiet
+		[ID_KIND_COUNT]; /* by id: how long a retired id has been held by no record, see QUIET_* */
+	uint32_t stamp;		 /* datapath's now, taken at each slice */
+	uint32_t *idle_timeout; /* seconds, by listener id, taken at the start of a pass */
+	uint8_t *server_reset;	/* by server id */
+	uint8_t *vip_cut;	/* by VIP id */
+	uint8_t *listener_cut;	/* by listener id */
 };
 
 /* A live name and its id, for engine_live_id. */
@@ -52,9 +53,9 @@ struct engine {
 	struct ids *ids;
 	uint64_t revision;
 	char origin[256];
-	struct rows present;	 /* what the sinks hold */
-	uint64_t saved_version;	 /* ids_version of the state file, UINT64_MAX: it must be written anew */
-	char *warnings; /* of the last compile, lines */
+	struct rows present; /* what the sinks hold */
+	uint64_t saved_version; /* ids_version of the state file, UINT64_MAX: it must be written anew */
+	char *warnings;		/* of the last compile, lines */
 	char trouble[768];
 	struct live_name *live_names;
 
@@ -77,8 +78,8 @@ struct engine {
 	uint32_t announcement_count;
 
 	struct sweep sweep;
-	struct port_list host_ports;   /* the last answer to compile's question for them */
-	struct host_socket *sockets;   /* of the host, read at most once per compile */
+	struct port_list host_ports; /* the last answer to compile's question for them */
+	struct host_socket *sockets; /* of the host, read at most once per compile */
 	uint32_t socket_count;
 	bool sockets_read;
 	bool file_differs;
@@ -112,8 +113,8 @@ int engine_list(struct engine *engine, bool host_only, struct xlb_err *err);
 void engine_index_names(struct engine *engine);
 
 /* engine_guard.c: attachments that vanish unless confirmed */
-void engine_guard_start(struct engine *engine, const struct model *before, const struct model *after,
-			uint32_t seconds);
+void engine_guard_start(struct engine *engine, const struct model *before,
+			const struct model *after, uint32_t seconds);
 bool engine_is_guarded(const struct engine *engine, const char *ifname);
 /* Forgets attachments that the engine's model does not have any more. */
 void engine_guard_adopted(struct engine *engine);

@@ -12,12 +12,13 @@
 #include "xlb/lifetime.h"
 #include "xlbd/engine_private.h"
 
-#define SLICE_FLOWS 2048 /* about a millisecond */
+#define SLICE_FLOWS    2048 /* about a millisecond */
 #define SLICE_PAUSE_US 1000
-#define PASS_PAUSE_US 1000000
-#define IDLE_UNKNOWN (UINT32_MAX / 2) /* seconds */
+#define PASS_PAUSE_US  1000000
+#define IDLE_UNKNOWN   (UINT32_MAX / 2) /* seconds */
 
-static const enum id_kind counted[] = { ID_INTERFACE, ID_VIP, ID_LISTENER, ID_SERVER, ID_SNAT, ID_BITMAP };
+static const enum id_kind counted[] = { ID_INTERFACE, ID_VIP,  ID_LISTENER,
+					ID_SERVER,    ID_SNAT, ID_BITMAP };
 #define COUNTED (sizeof(counted) / sizeof(counted[0]))
 
 /*
@@ -27,12 +28,9 @@ static const enum id_kind counted[] = { ID_INTERFACE, ID_VIP, ID_LISTENER, ID_SE
 enum { QUIET_UNKNOWN, QUIET_RETIRED, QUIET_ONCE, QUIET_TWICE };
 
 static const uint32_t id_limits[ID_KIND_COUNT] = {
-	[ID_INTERFACE] = XLB_MAX_INTERFACES,
-	[ID_VIP] = XLB_MAX_VIPS,
-	[ID_LISTENER] = XLB_MAX_LISTENERS,
-	[ID_SERVER] = XLB_MAX_SERVERS,
-	[ID_SNAT] = XLB_MAX_SNATS,
-	[ID_BITMAP] = XLB_SNAT_CHUNKS * XLB_SNAT_PER_CHUNK,
+	[ID_INTERFACE] = XLB_MAX_INTERFACES, [ID_VIP] = XLB_MAX_VIPS,
+	[ID_LISTENER] = XLB_MAX_LISTENERS,   [ID_SERVER] = XLB_MAX_SERVERS,
+	[ID_SNAT] = XLB_MAX_SNATS,	     [ID_BITMAP] = XLB_SNAT_CHUNKS * XLB_SNAT_PER_CHUNK,
 };
 
 static int counts_open(struct flow_counts *counts)
@@ -80,10 +78,12 @@ static void count(struct flow_counts *counts, enum id_kind kind, uint32_t id, bo
 static bool is_live(const struct xlb_flow *flow)
 {
 	return flow->state == XLB_FLOW_NEW || flow->state == XLB_FLOW_ESTABLISHED ||
-	       (flow->state == XLB_FLOW_CLOSING && !(flow->flags & (XLB_FLOW_RST_CLIENT | XLB_FLOW_RST_SERVER)));
+	       (flow->state == XLB_FLOW_CLOSING &&
+		!(flow->flags & (XLB_FLOW_RST_CLIENT | XLB_FLOW_RST_SERVER)));
 }
 
-static enum flow_action visit(void *arg, const struct xlb_flow_key *key, const struct xlb_flow *flow)
+static enum flow_action visit(void *arg, const struct xlb_flow_key *key,
+			      const struct xlb_flow *flow)
 {
 	struct sweep *sweep = arg;
 	struct flow_counts *counts = &sweep->running;
@@ -95,12 +95,14 @@ static enum flow_action visit(void *arg, const struct xlb_flow_key *key, const s
 	bool live = is_live(flow);
 
 	if (age > xlb_flow_lifetime(key->protocol, flow->state, flow->flags, idle) ||
-	    (key->vip < XLB_MAX_VIPS && sweep->vip_cut[key->vip]) || (reset && key->protocol == IPPROTO_UDP))
+	    (key->vip < XLB_MAX_VIPS && sweep->vip_cut[key->vip]) ||
+	    (reset && key->protocol == IPPROTO_UDP))
 		action = FLOW_DELETE;
 	else if (reset && live)
 		action = FLOW_TO_TOMBSTONE;
 	live = live && action == FLOW_KEEP &&
-	       age <= xlb_lifetime_units(xlb_flow_timeout(key->protocol, flow->state, flow->flags, idle));
+	       age <= xlb_lifetime_units(
+			      xlb_flow_timeout(key->protocol, flow->state, flow->flags, idle));
 	/* also of what is to be deleted: a packet may come first and keep it */
 	counts->total += live;
 	count(counts, ID_VIP, key->vip, live);
@@ -127,7 +129,8 @@ static void note_rows(struct engine *engine)
 	size_t i;
 
 	for (i = 0; i < XLB_MAX_LISTENERS; i++)
-		sweep->idle_timeout[i] = IDLE_UNKNOWN; /* younger than this pass: not to be judged by it */
+		sweep->idle_timeout[i] =
+			IDLE_UNKNOWN; /* younger than this pass: not to be judged by it */
 	memset(sweep->server_reset, 0, XLB_MAX_SERVERS);
 	memset(sweep->vip_cut, 0, XLB_MAX_VIPS);
 	memset(sweep->listener_cut, 0, XLB_MAX_LISTENERS);
@@ -268,7 +271,8 @@ static void slice(evutil_socket_t fd, short events, void *arg)
 	}
 	sweep->under_way = !done;
 	if (done || failed)
-		pause = (struct timeval){ .tv_sec = PASS_PAUSE_US / 1000000, .tv_usec = PASS_PAUSE_US % 1000000 };
+		pause = (struct timeval){ .tv_sec = PASS_PAUSE_US / 1000000,
+					  .tv_usec = PASS_PAUSE_US % 1000000 };
 	evtimer_add(sweep->timer, &pause);
 }
 
@@ -288,9 +292,9 @@ int engine_sweep_open(struct engine *engine, struct xlb_err *err)
 			return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	}
 	sweep->timer = evtimer_new(engine->base, slice, engine);
-	if (!sweep->idle_timeout || !sweep->server_reset || !sweep->vip_cut || !sweep->listener_cut ||
-	    !sweep->timer ||
-	    counts_open(&sweep->done) || counts_open(&sweep->running))
+	if (!sweep->idle_timeout || !sweep->server_reset || !sweep->vip_cut ||
+	    !sweep->listener_cut || !sweep->timer || counts_open(&sweep->done) ||
+	    counts_open(&sweep->running))
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	evtimer_add(sweep->timer, &soon);
 	return 0;

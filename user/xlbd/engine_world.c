@@ -49,7 +49,8 @@ static int world_route(void *arg, const struct xlb_addr *addr, struct world_rout
 	return 0;
 }
 
-static int world_neighbour(void *arg, uint32_t ifindex, const struct xlb_addr *addr, uint8_t ret_mac[6])
+static int world_neighbour(void *arg, uint32_t ifindex, const struct xlb_addr *addr,
+			   uint8_t ret_mac[6])
 {
 	struct engine *engine = arg;
 
@@ -70,7 +71,8 @@ static bool world_on_link(void *arg, const char *ifname, const struct xlb_addr *
 	return host_on_link(engine->host, ifname, addr);
 }
 
-static enum health world_health(void *arg, const char *group, const char *server, const struct xlb_addr *addr)
+static enum health world_health(void *arg, const char *group, const char *server,
+				const struct xlb_addr *addr)
 {
 	struct engine *engine = arg;
 	const struct server_group *configured = model_group(engine->model, group);
@@ -79,7 +81,8 @@ static enum health world_health(void *arg, const char *group, const char *server
 	if (!checker_status(engine->checker, group, server, addr, &status))
 		return status.health;
 	/* not checked: because the group wants none, or because the checker has not heard of it yet */
-	return configured && configured->health_check.type == CHECK_NONE ? HEALTH_UP : HEALTH_INITIAL;
+	return configured && configured->health_check.type == CHECK_NONE ? HEALTH_UP :
+									   HEALTH_INITIAL;
 }
 
 static bool world_group_ever_up(void *arg, const char *group)
@@ -109,7 +112,8 @@ static void read_sockets(struct engine *engine)
 	engine->sockets_read = true;
 }
 
-static const struct port_list *world_host_ports(void *arg, const struct xlb_addr *addr, uint32_t protocol)
+static const struct port_list *world_host_ports(void *arg, const struct xlb_addr *addr,
+						uint32_t protocol)
 {
 	struct engine *engine = arg;
 	struct port_list *list = &engine->host_ports;
@@ -127,7 +131,8 @@ static const struct port_list *world_host_ports(void *arg, const struct xlb_addr
 		const struct host_socket *socket = &engine->sockets[i];
 
 		if (socket->protocol == protocol && socket_covers(socket, addr))
-			ranges[list->count++] = (struct port_range){ socket->port_h, socket->port_h };
+			ranges[list->count++] =
+				(struct port_range){ socket->port_h, socket->port_h };
 	}
 	return list;
 }
@@ -163,7 +168,8 @@ static bool list_has_port(const struct port_list *list, uint16_t port_h)
 
 /* One listener of one VIP against every socket: only single ports refuse, ranges and `any` go around. */
 static int check_listener(const struct engine *engine, const struct load_balancer *lb,
-			  const struct listener *listener, const struct xlb_addr *addr, struct xlb_err *err)
+			  const struct listener *listener, const struct xlb_addr *addr,
+			  struct xlb_err *err)
 {
 	char text[ADDR_TEXT_MAX];
 	uint32_t i;
@@ -175,14 +181,18 @@ static int check_listener(const struct engine *engine, const struct load_balance
 		    !list_has_port(&listener->port, socket->port_h))
 			continue;
 		format_addr(addr, text);
-		xlb_err_set(err, XLB_ERR_CONFIG, -EADDRINUSE,
-			    "listener %s/%s: %s is this host's own address and %s%s%s listens on its %s port %u",
-			    lb->object.name, listener->object.name, text, socket->process[0] ? "\"" : "",
-			    socket->process[0] ? socket->process : "a process", socket->process[0] ? "\"" : "",
-			    listener->protocol == IPPROTO_UDP ? "UDP" : "TCP", socket->port_h);
+		xlb_err_set(
+			err, XLB_ERR_CONFIG, -EADDRINUSE,
+			"listener %s/%s: %s is this host's own address and %s%s%s listens on its %s port %u",
+			lb->object.name, listener->object.name, text,
+			socket->process[0] ? "\"" : "",
+			socket->process[0] ? socket->process : "a process",
+			socket->process[0] ? "\"" : "",
+			listener->protocol == IPPROTO_UDP ? "UDP" : "TCP", socket->port_h);
 		snprintf(err->pointer, sizeof(err->pointer), "/load_balancers/%s/listeners/%s/port",
 			 lb->object.name, listener->object.name);
-		xlb_err_hint(err, "use another port or address, or --force to take it from the host");
+		xlb_err_hint(err,
+			     "use another port or address, or --force to take it from the host");
 		return -EADDRINUSE;
 	}
 	return 0;
@@ -202,7 +212,8 @@ static int check_lb(struct engine *engine, const struct load_balancer *lb, struc
 			const struct listener *listener = (const struct listener *)object;
 
 			if (!r && listener->enabled)
-				r = check_listener(engine, lb, listener, &lb->addresses.addrs[i], err);
+				r = check_listener(engine, lb, listener, &lb->addresses.addrs[i],
+						   err);
 		}
 	}
 	return r;
@@ -222,7 +233,8 @@ int engine_check_host_ports(struct engine *engine, const struct model *model, st
 	return r;
 }
 
-static int check_interface(struct engine *engine, const struct interface *interface, struct xlb_err *err)
+static int check_interface(struct engine *engine, const struct interface *interface,
+			   struct xlb_err *err)
 {
 	const char *name = interface->object.name;
 	struct host_link link;
@@ -234,9 +246,10 @@ static int check_interface(struct engine *engine, const struct interface *interf
 				"%s is a VLAN device and cannot run native XDP", name);
 		xlb_err_hint(err, "attach to its parent: xlbctl attach %s", link.parent);
 	} else if (!r && interface->mode == XLB_ATTACH_GENERIC && host_joins_packets(name)) {
-		r = xlb_err_set(err, XLB_ERR_UNSUPPORTED, -EOPNOTSUPP,
-				"%s: GRO or LRO is on, and packets joined by it cannot be forwarded in generic mode",
-				name);
+		r = xlb_err_set(
+			err, XLB_ERR_UNSUPPORTED, -EOPNOTSUPP,
+			"%s: GRO or LRO is on, and packets joined by it cannot be forwarded in generic mode",
+			name);
 		xlb_err_hint(err, "ethtool -K %s gro off lro off", name);
 	}
 	if (r)

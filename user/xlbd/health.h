@@ -24,8 +24,8 @@ int checker_configure(struct checker *checker, const struct model *model, struct
 struct check_status {
 	enum health health;
 	bool ever_up;
-	char reason[128];	/* of the last failure: "connection refused", "http 503 from /healthz"; "" if it passed */
-	uint64_t since;		/* wall clock seconds of the last change of state */
+	char reason[128]; /* of the last failure: "connection refused", "http 503 from /healthz"; "" if it passed */
+	uint64_t since;		 /* wall clock seconds of the last change of state */
 	uint64_t passed, failed; /* checks so far */
 };
 /* The address of a server; -ENOENT if it is not checked (type none: then health is HEALTH_UP). */

@@ -9,7 +9,7 @@
 #include "xlbd/paths.h"
 
 #define STATE_REVISIONS_KEPT 20
-#define STATE_MAX_NODES 2000000 /* every id of every kind beside the largest model */
+#define STATE_MAX_NODES	     2000000 /* every id of every kind beside the largest model */
 
 struct state {
 	uint64_t revision;
