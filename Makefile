@@ -36,7 +36,7 @@ all: $(BUILD)/xlbd $(BUILD)/xlbctl
 
 # --- what must be there --------------------------------------------------------------------------
 
-PACKAGES_XLBD := libbpf libnl-3.0 libnl-route-3.0 libevent libevent_pthreads jansson libfyaml
+PACKAGES_XLBD := libbpf libnl-3.0 libevent libevent_pthreads jansson libfyaml
 PACKAGES_XLBCTL := jansson libfyaml libcurl smartcols
 PACKAGES_TEST := cmocka
 
@@ -136,9 +136,9 @@ endef
 SUITES := $(foreach suite,packet verifier,$(if $(wildcard tests/$(suite)/*.c),$(suite)))
 $(foreach suite,$(SUITES),$(eval $(call suite_program,$(suite))))
 
-# Fuzz targets: by libFuzzer and, as replay_*, by the normal compiler to run the corpus only.
+# Fuzz targets, with libFuzzer; they may include headers of bpf/.
 FUZZ := $(call programs,fuzz/fuzz_*.c)
-FUZZ_FLAGS = $(filter-out -fPIE -D_FORTIFY_SOURCE=2 $(SANITIZE),$(C_FLAGS)) -fsanitize=address,undefined \
+FUZZ_FLAGS = $(filter-out -fPIE -D_FORTIFY_SOURCE=2 -Wpointer-arith $(SANITIZE),$(C_FLAGS)) -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -Wno-unknown-warning-option -Wno-implicit-fallthrough
 fuzz_objects = $(patsubst %.c,$(BUILD)/obj-fuzz/%.o,$(1))
 $(BUILD)/obj-fuzz/%.o: %.c $(BUILD)/flags

@@ -21,7 +21,7 @@ mkdir -p build/log
 build() {
 	echo "building: $*"
 	if ! make --no-print-directory -j"$(nproc)" WERROR=1 "$@" >build/log/make.log 2>&1; then
-		grep -E 'error|Error|warning' build/log/make.log | head -n 40
+		grep -E 'error:|warning:|\*\*\*' build/log/make.log | head -n 40
 		echo "0 passed, 1 failed, 0 skipped"
 		exit 1
 	fi

@@ -6,7 +6,7 @@
 set -eu
 
 build_packages='make gcc libc6-dev clang-14 bpftool pkg-config libbpf-dev linux-libc-dev libnl-3-dev
-	libnl-route-3-dev libevent-dev libjansson-dev libfyaml-dev libcurl4-openssl-dev libsmartcols-dev
+	libevent-dev libjansson-dev libfyaml-dev libcurl4-openssl-dev libsmartcols-dev
 	uthash-dev'
 demo_packages='iproute2 ethtool util-linux procps nginx curl ca-certificates socat'
 test_packages='libcmocka-dev clang-format-14 libclang-rt-14-dev shellcheck bats jq wrk python3
@@ -56,22 +56,27 @@ fi
 
 # Installed services must not start: nginx would take port 80 of this host.
 policy=/usr/sbin/policy-rc.d
-remove_policy() {
-	rm -f "$policy"
+own_policy=0
+log=$(mktemp)
+finish() {
+	[ $own_policy = 0 ] || rm -f "$policy"
+	rm -f "$log"
 }
+trap finish EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 forbid_services() {
 	if [ ! -e "$policy" ]; then
-		trap remove_policy EXIT
-		trap 'exit 129' HUP
-		trap 'exit 130' INT
-		trap 'exit 143' TERM
+		own_policy=1
 		printf '#!/bin/sh\nexit 101\n' >"$policy"
 		chmod 755 "$policy"
 	fi
 }
 
+# what apt says goes to the log
 apt() {
-	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
+	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" >>"$log" 2>&1
 }
 
 known() {
@@ -84,14 +89,15 @@ known() {
 if [ -n "$wanted" ]; then
 	echo "deps.sh: installing ${wanted//$'\n'/ }"
 	forbid_services
-	known || apt update
+	known || apt update || true
+	# lists from before a point release name files that are gone: then once more with new ones
 	# shellcheck disable=SC2086 # a list of words
-	if ! apt install --no-install-recommends $wanted; then
-		# lists from before a point release name files that are gone
-		apt update
-		# shellcheck disable=SC2086
-		apt install --no-install-recommends $wanted
-	fi
+	apt install --no-install-recommends $wanted || {
+		apt update && apt install --no-install-recommends $wanted
+	} || {
+		tail -n 40 "$log" >&2
+		fail "apt could not install them"
+	}
 fi
 if ! has_bpffs; then
 	mount -t bpf bpf /sys/fs/bpf
