@@ -233,7 +233,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-	struct rlimit limit = { .rlim_cur = 100000, .rlim_max = 100000 };
+	struct rlimit limit;
 	unsigned int total = 1;
 	int option;
 
@@ -265,7 +265,10 @@ int main(int argc, char **argv)
 	     word = strtok(NULL, ","))
 		addresses[address_count++] = word;
 	parse_ports(argv[optind + 2]);
-	setrlimit(RLIMIT_NOFILE, &limit);
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 	ask(total);
 	for (unsigned int i = 0; i < 64 && answers[i].count; i++)
 		printf("%s %u\n", answers[i].word, answers[i].count);

@@ -116,7 +116,7 @@ static void serve(const struct tag *tag)
 
 int main(int argc, char **argv)
 {
-	struct rlimit limit = { .rlim_cur = 200000, .rlim_max = 200000 };
+	struct rlimit limit;
 	struct epoll_event events[64];
 
 	if (argc < 4 || argc % 2) {
@@ -124,7 +124,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	name = argv[1];
-	setrlimit(RLIMIT_NOFILE, &limit);
+	/* a socket per port: as many as this process may have */
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	for (int i = 2; i + 1 < argc; i += 2)
 		open_ports(strcmp(argv[i], "tcp") ? SOCK_DGRAM : SOCK_STREAM, argv[i + 1]);

@@ -14,7 +14,6 @@
 
 #define READY_FD     3
 #define READY_MS     60000
-#define UNIT_UNKNOWN 5 /* exit status of systemctl start: no such unit */
 
 /* xlbd beside this program, in PATH or where system programs live; false if nowhere. */
 static bool find_xlbd(char ret[PATH_MAX])
@@ -137,19 +136,19 @@ static int start_in_background(struct ctl *ctl)
 
 int daemon_start(struct ctl *ctl)
 {
-	static const char *const argv[] = { "systemctl", "start", "xlbd", NULL };
+	static const char *const cat[] = { "systemctl", "cat", "xlbd", NULL };
+	/* enabled too: after a reboot the attachment is to be there again */
+	static const char *const argv[] = { "systemctl", "enable", "--now", "xlbd", NULL };
 	int status;
 
-	if (access("/run/systemd/system", F_OK) || *ctl->instance)
+	if (access("/run/systemd/system", F_OK) || *ctl->instance || process_run(cat, true))
 		return start_in_background(ctl);
-	fprintf(stderr, "xlbd was not running: systemctl start xlbd\n");
+	fprintf(stderr, "xlbd was not running: systemctl enable --now xlbd\n");
 	status = process_run(argv, false);
 	if (!status)
 		return 0;
-	if (status == UNIT_UNKNOWN || status == 127)
-		return start_in_background(ctl);
 	xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ECHILD,
-		    "systemctl start xlbd failed (exit status %d)", status);
+		    "systemctl enable --now xlbd failed (exit status %d)", status);
 	xlb_err_hint(&ctl->err, "journalctl -u xlbd says why");
 	return -ECHILD;
 }
