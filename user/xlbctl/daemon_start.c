@@ -12,8 +12,8 @@
 #include "xlbctl/process.h"
 #include "xlbctl/xlbctl.h"
 
-#define READY_FD     3
-#define READY_MS     60000
+#define READY_FD 3
+#define READY_MS 60000
 
 /* xlbd beside this program, in PATH or where system programs live; false if nowhere. */
 static bool find_xlbd(char ret[PATH_MAX])
