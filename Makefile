@@ -25,7 +25,8 @@ comma := ,
 BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 TESTS := $(BUILD)/tests
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
+silent := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+say = $(if $(V),,@$(if $(silent),,printf '  %-8s %s\n' '$(1)' '$(2)';))
 
 .DELETE_ON_ERROR:
 .SECONDARY:

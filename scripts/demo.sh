@@ -25,6 +25,7 @@ case ${1:-} in
 esac
 
 scripts/deps.sh demo
+[ -x build/xlbd ] || echo "demo.sh: building"
 if ! make --no-print-directory -s -j"$(nproc)" all tools; then
 	echo "demo.sh: the build failed" >&2
 	exit 1
@@ -244,15 +245,15 @@ expect "web2 gets no requests" between web2 1 120
 
 step "A listener on a range of ports: UDP 10000-20000, each to the same port of a server"
 xlb add group games --health-check.type tcp --health-check.port 8080
-xlb add server games g1 10.0.1.11
-xlb add server games g2 10.0.1.12
+xlb add server games g1 10.0.1.11,2001:db8:1::11
+xlb add server games g2 10.0.1.12,2001:db8:1::12
 xlb listener add edge games --protocol udp --port 10000-20000 --server-group games
 expect "the game servers are not up" wait_for 10 state_is games g2 up
 expect "the game servers are not up" wait_for 10 state_is games g1 up
 ports=$(shuf -i 10000-20000 -n 200 | paste -sd,)
-say "a datagram to each of 200 random ports is answered from that port:"
-answers=$(ask -n 200 udp "$LAB_VIP4" "$ports") || fail "not every port answered"
-printf '   %-14s %14s\n' 'answered by' 'ports'
+say "a datagram to each of 200 random ports of both addresses is answered from that port:"
+answers=$(ask -n 400 udp "$LAB_VIP4,$LAB_VIP6" "$ports") || fail "not every port answered"
+printf '   %-14s %14s\n' 'answered by' 'datagrams'
 while read -r name number; do
 	printf '   %-14s %14d\n' "$name" "$number"
 done <<<"$answers"

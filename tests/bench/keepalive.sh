@@ -65,7 +65,7 @@ printf '%-6s %14s %14s %8s\n' round 'routed req/s' 'xlb req/s' ratio
 for round in $(seq "$rounds"); do
 	routed=$(rate http://10.0.1.11:8080/ http://10.0.1.12:8080/)
 	attach
-	balanced=$(rate "http://$LAB_VIP4/")
+	balanced=$(rate "http://$LAB_VIP4:80/")
 	detach
 	ratio=$(awk -v a="$balanced" -v b="$routed" 'BEGIN { printf "%.3f", b ? a / b : 0 }')
 	printf '%-6s %14.0f %14.0f %8s\n' "$round" "$routed" "$balanced" "$ratio"

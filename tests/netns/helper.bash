@@ -140,9 +140,10 @@ end_conversation() {
 # --- load ------------------------------------------------------------------------------------------
 
 # wrk_start SECONDS: 64 keep-alive connections to the VIP, in the background. wrk_end waits for their end,
-# fails unless all went well, and leaves their number in wrk_requests.
+# fails unless all went well, and leaves their number in wrk_requests. The port is named, as wrk would look
+# for the word http in /etc/services.
 wrk_start() {
-	in_ns client wrk -t2 -c64 -d"$1s" "http://$LAB_VIP4/" >"$LAB_DIR/wrk.out" 3>&- &
+	in_ns client wrk -t2 -c64 -d"$1s" "http://$LAB_VIP4:80/" >"$LAB_DIR/wrk.out" 3>&- &
 	wrk_pid=$!
 }
 

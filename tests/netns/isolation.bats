@@ -42,7 +42,7 @@ xlb_picture() {
 	local host xlb started
 	host=$(host_picture)
 	xlb=$(xlb_picture)
-	lab_run wrk client wrk -t1 -c8 -d60s "http://$LAB_VIP4/"
+	lab_run wrk client wrk -t1 -c8 -d60s "http://$LAB_VIP4:80/"
 	started=$SECONDS
 	run env -u XLB_INSTANCE -u LAB -u LAB_DIR "$LAB_ROOT/scripts/demo.sh" 3>&-
 	echo "$output"
