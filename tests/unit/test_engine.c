@@ -197,6 +197,27 @@ static void removal_with_flows_wants_consent(void **state)
 	assert_int_equal(lab_count(TABLE_PORT_SET), 0);
 }
 
+/* Weight 0 with time to drain is peaceful; without it flows are cut, and the user is asked. */
+static void closing_a_server_at_once_wants_consent(void **state)
+{
+	static const char closed[] = LAB_INTERFACES LAB_EDGE
+		"server_groups: {web: {drain: {timeout: %s}, servers: {"
+		"web1: {address: 10.0.1.11, port: 8080, weight: 0}, " LAB_WEB2 "}}}\n";
+	struct request request = {};
+	struct lab *lab = *state;
+	char text[1024];
+
+	lab_apply_ok(lab, LAB_BOTH);
+	lab_flow(1);
+	lab_sweep(lab, 1);
+	snprintf(text, sizeof(text), closed, "0s");
+	assert_int_equal(lab_apply(lab, &request, text), -ECANCELED);
+	assert_int_equal(request.err.class, XLB_ERR_CONFIRM);
+	snprintf(text, sizeof(text), closed, "5s");
+	assert_int_equal(lab_apply(lab, &request, text), 0);
+	assert_int_equal(request.result.flows_affected, 1);
+}
+
 static void vip_of_another_host_is_refused(void **state)
 {
 	struct request request = {};
@@ -500,6 +521,7 @@ int main(void)
 		TEST(another_revision_is_a_conflict),
 		TEST(dry_run_changes_nothing),
 		TEST(removal_with_flows_wants_consent),
+		TEST(closing_a_server_at_once_wants_consent),
 		TEST(vip_of_another_host_is_refused),
 		TEST(health_moves_the_schedule),
 		TEST(health_goes_on_when_the_host_refuses),

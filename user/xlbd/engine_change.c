@@ -131,18 +131,28 @@ struct retiring {
 	uint64_t flows, refused; /* of one kind of ids */
 };
 
-/* Counts flows of what this change retires; those that cannot end in peace need the user's consent. */
+/* Takes no new flows: retired, disabled or of weight 0. */
+static bool is_closed(const struct id_entry *entry)
+{
+	return !entry->live || entry->draining;
+}
+
+/* Counts flows of what this change closes; those that cannot end in peace need the user's consent. */
 static void count_retiring(void *arg, struct id_entry *entry)
 {
 	struct retiring *retiring = arg;
-	struct id_entry *before = ids_find(retiring->engine->ids, entry->kind, entry->key);
-	uint64_t flows;
+	const struct id_entry *before = ids_find(retiring->engine->ids, entry->kind, entry->key);
+	uint64_t flows = engine_flows(retiring->engine, entry->kind, entry->id), now = engine_now();
+	bool closed, cut;
 
-	if (entry->live || !before || !before->live)
+	if (!before)
 		return;
-	flows = engine_flows(retiring->engine, entry->kind, entry->id);
-	retiring->flows += flows;
-	if (entry->kind != ID_SERVER || entry->deadline <= engine_now())
+	closed = is_closed(entry) && !is_closed(before);
+	cut = is_closed(entry) && entry->deadline <= now &&
+	      !(is_closed(before) && before->deadline <= now);
+	if (closed)
+		retiring->flows += flows;
+	if (cut || (closed && entry->kind != ID_SERVER))
 		retiring->refused += flows;
 }
 
