@@ -86,13 +86,19 @@ apply_config() {
 	wait_for 5 all_up
 }
 
+# every server is up, and packets meet it so
 all_up() {
-	[ "$(xlb_json '[.server_groups[] | select(.state.up != .state.servers)] | length' status)" = 0 ]
+	[ "$(xlb_json '[.server_groups[] | select(.state.up != .state.servers)] | length' status)" = 0 ] && in_line
+}
+
+# what the daemon knows has reached the maps
+in_line() {
+	[ "$(xlb_json .pending status)" = false ]
 }
 
 # server_is GROUP SERVER STATE
 server_is() {
-	[ "$(xlb_json .state.state show server "$1" "$2")" = "$3" ]
+	[ "$(xlb_json .state.state show server "$1" "$2")" = "$3" ] && in_line
 }
 
 # flows_at_least NUMBER: the count is refreshed by a sweep of the flow table

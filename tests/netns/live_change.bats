@@ -23,6 +23,8 @@ setup() {
 	for server in web1 web2 web3; do
 		lab_well $server
 	done
+	# a test's configuration is applied to servers known to be well, whatever the one before left
+	wait_for 5 all_up || true
 }
 
 teardown() {

@@ -297,6 +297,12 @@ uint64_t engine_flows_total(const struct engine *engine)
 	return engine->flows;
 }
 
+bool engine_is_pending(const struct engine *engine)
+{
+	(void)engine;
+	return false;
+}
+
 const char *engine_warnings(const struct engine *engine)
 {
 	(void)engine;

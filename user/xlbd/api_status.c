@@ -72,12 +72,13 @@ static json_t *head_json(const struct api *api)
 	uname(&kernel);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	ids_each(engine_ids(engine), ID_INTERFACE, add_drops, &sum);
-	return json_pack("{s:s, s:s, s:i, s:I, s:s, s:I, s:s, s:b, s:I, s:I, s:I, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:i, s:I, s:s, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:o}",
 			 "version", XLB_VERSION, "instance", api->paths.instance, "pid",
 			 (int)getpid(), "uptime", (json_int_t)(now.tv_sec - api->started), "kernel",
 			 kernel.release, "revision", (json_int_t)engine_revision(engine), "origin",
-			 engine_origin(engine), "file_differs", engine_file_differs(engine),
-			 "flows", (json_int_t)engine_flows_total(engine), "max_flows",
+			 engine_origin(engine), "pending", engine_is_pending(engine),
+			 "file_differs", engine_file_differs(engine), "flows",
+			 (json_int_t)engine_flows_total(engine), "max_flows",
 			 (json_int_t)datapath_max_flows(sum.datapath), "confirm_in",
 			 (json_int_t)engine_confirm_left(engine), "drops", drops_json(sum.drops),
 			 "retired", retired_json(engine));

@@ -411,3 +411,9 @@ const char *engine_warnings(const struct engine *engine)
 {
 	return engine->warnings ? engine->warnings : "";
 }
+
+bool engine_is_pending(const struct engine *engine)
+{
+	return engine->scheduled || !TAILQ_EMPTY(&engine->changes) ||
+	       checker_is_pending(engine->checker);
+}

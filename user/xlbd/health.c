@@ -291,6 +291,11 @@ static void on_notify(evutil_socket_t fd, short what, void *arg)
 	checker->changed(checker->arg);
 }
 
+bool checker_is_pending(const struct checker *checker)
+{
+	return evtimer_pending(checker->notify, NULL);
+}
+
 struct checker *checker_new(struct event_base *base, checker_changed changed, void *arg)
 {
 	struct checker *checker = calloc(1, sizeof(*checker));

@@ -31,6 +31,8 @@ struct check_status {
 /* The address of a server; -ENOENT if it is not checked (type none: then health is HEALTH_UP). */
 int checker_status(const struct checker *checker, const char *group, const char *server,
 		   const struct xlb_addr *addr, struct check_status *ret);
+/* True while a change of state has not been told yet (see checker_changed). */
+bool checker_is_pending(const struct checker *checker);
 bool checker_group_ever_up(const struct checker *checker, const char *group);
 
 /* Known health survives restarts: load before the first configure, save after changes and at exit. */
