@@ -43,10 +43,10 @@ struct world {
 	bool cut_now; /* what retires in this compile does not wait for its flows */
 };
 
-/* A word about something that works but may surprise; newline-separated text, owned by the caller. */
+/* What compile made; released by compiled_done. */
 struct compiled {
 	struct rows rows; /* wanted, sorted */
-	char *warnings;
+	char *warnings; /* what works but may surprise, a line each; never NULL */
 	uint32_t fail_open_groups; /* groups that send to servers known to be down */
 };
 void compiled_done(struct compiled *compiled);
