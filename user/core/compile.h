@@ -45,8 +45,8 @@ struct world {
 
 /* What compile made; released by compiled_done. */
 struct compiled {
-	struct rows rows; /* wanted, sorted */
-	char *warnings; /* what works but may surprise, a line each; never NULL */
+	struct rows rows;	   /* wanted, sorted */
+	char *warnings;		   /* what works but may surprise, a line each; never NULL */
 	uint32_t fail_open_groups; /* groups that send to servers known to be down */
 };
 void compiled_done(struct compiled *compiled);
