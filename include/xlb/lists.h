@@ -28,7 +28,10 @@
 	  "flow was killed, idled out or drained; answered with RST (TCP)") \
 	X(INTERNAL, internal, "a map lookup that cannot fail failed: please report") \
 	X(RATE_LIMITED, rate_limited, "RST not sent: more than 1000 a second on this CPU") \
-	X(FLOW_BUSY, flow_busy, "another CPU was replacing the flow at this moment")
+	X(FLOW_BUSY, flow_busy, "another CPU was replacing the flow at this moment") \
+	X(REDIRECT_FAILED, redirect_failed, \
+	  "the other interface did not take the packet: it is down, its queue is full, or its driver lacks redirect") \
+	X(TX_FAILED, tx_failed, "the interface did not send the packet back: its queue is full")
 
 enum xlb_reason {
 	XLB_DROP_NONE,

@@ -193,7 +193,7 @@ hint: did you mean status? Else try xlbctl help' ]
 	[ "$output" = 'xlbctl: server has no field "wieght"
 hint: did you mean --weight?' ]
 	run -2 "$XLBCTL" list widgets
-	[[ "$output" == 'xlbctl: unknown type "widgets"; types are interface, '* ]]
+	[[ "$output" == 'xlbctl: unknown type "widgets"; types are iface, '* ]]
 	run -2 "$XLBCTL" server set web web1 --weight
 	[ "$output" = 'xlbctl: --weight needs a value' ]
 	run -2 "$XLBCTL" show server web web1 web2

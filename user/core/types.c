@@ -358,7 +358,7 @@ static int server_group_finish(struct object *object, struct xlb_err *err)
 const struct type type_interface = {
 	.singular = "interface",
 	.plural = "interfaces",
-	.cli = "interface",
+	.cli = "iface",
 	.size = sizeof(struct interface),
 	.fields = interface_fields,
 	.field_count = COUNT(interface_fields),

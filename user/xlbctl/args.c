@@ -211,20 +211,22 @@ static int read_letters(struct reader *reader, const char *text)
 
 static int command_unknown(struct ctl *ctl, const char *word)
 {
+	const char *noun = ctl->noun ? ctl->noun->cli : ctl->topic;
 	const char *names[64];
 	const char *nearest;
 	size_t n = 0;
 
 	for (size_t i = 0; i < command_count && n < ARRAY_SIZE(names); i++)
 		if (!(commands[i].flags & COMMAND_HIDDEN) &&
-		    (!ctl->noun || command_find_for(ctl->noun, commands[i].word)))
+		    (noun ? command_find_for(ctl->noun, ctl->topic, commands[i].word) != NULL :
+			    !(commands[i].flags & COMMAND_NOUN)))
 			names[n++] = commands[i].word;
-	for (size_t i = 0; types[i] && !ctl->noun && n < ARRAY_SIZE(names); i++)
+	for (size_t i = 0; types[i] && !noun && n < ARRAY_SIZE(names); i++)
 		names[n++] = types[i]->cli;
 	nearest = nearest_word(word, names, n);
-	if (ctl->noun)
-		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s: unknown command \"%s\"",
-			    ctl->noun->cli, word);
+	if (noun)
+		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s: unknown command \"%s\"", noun,
+			    word);
 	else
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "unknown command \"%s\"", word);
 	if (nearest)
@@ -240,15 +242,20 @@ static int read_word(struct reader *reader, const char *word)
 	struct ctl *ctl = reader->ctl;
 
 	if (!ctl->command) {
-		ctl->command = ctl->noun ? command_find_for(ctl->noun, word) : command_find(word);
+		bool has_noun = ctl->noun || ctl->topic;
+
+		ctl->command = has_noun ? command_find_for(ctl->noun, ctl->topic, word) :
+					  command_find(word);
 		if (ctl->command) {
 			reader->only_words |= (ctl->command->flags & COMMAND_HIDDEN) != 0;
 			return 0;
 		}
-		if (ctl->noun)
+		if (has_noun)
 			return command_unknown(ctl, word);
-		ctl->noun = type_by_word(word);
-		return ctl->noun ? 0 : command_unknown(ctl, word);
+		ctl->topic = topic_by_word(word);
+		if (!ctl->topic)
+			ctl->noun = type_by_word(word);
+		return ctl->topic || ctl->noun ? 0 : command_unknown(ctl, word);
 	}
 	if (ctl->word_count == WORDS_MAX)
 		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "too many words, at \"%s\"",
@@ -262,23 +269,28 @@ static int check_line(struct reader *reader)
 {
 	struct ctl *ctl = reader->ctl;
 	const struct command *command;
+	char name[64];
 
 	if (!ctl->command)
-		ctl->command = command_find(ctl->noun ? "list" : "status");
+		ctl->command = ctl->topic ? command_find_for(NULL, ctl->topic, "list") :
+					    command_find(ctl->noun ? "list" : "status");
 	command = ctl->command;
+	if (!command)
+		return command_unknown(ctl, "");
 	if (ctl->help)
 		return 0;
+	command_name(command, name);
 	if (reader->given & ~(command->flags | OPTION_GLOBAL)) {
-		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s does not take --%s",
-			    command->word, reader->given_last->name);
+		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s does not take --%s", name,
+			    reader->given_last->name);
 	} else if (ctl->word_count < command->min_words || ctl->word_count > command->max_words) {
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "too %s words: xlbctl %s %s",
-			    ctl->word_count < command->min_words ? "few" : "many", command->word,
+			    ctl->word_count < command->min_words ? "few" : "many", name,
 			    command->args);
 	} else {
 		return 0;
 	}
-	xlb_err_hint(&ctl->err, "try xlbctl help %s", command->word);
+	xlb_err_hint(&ctl->err, "try xlbctl help %s", name);
 	return -EINVAL;
 }
 

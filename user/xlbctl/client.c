@@ -136,8 +136,9 @@ static int add_header(struct curl_slist **list, const char *name, const char *va
 	return 0;
 }
 
+/* `request_timeout`: seconds, 0 for an answer that may last for ever. */
 static int set_request(struct ctl *ctl, CURL *curl, const struct request *request,
-		       struct curl_slist **headers)
+		       long request_timeout, struct curl_slist **headers)
 {
 	char url[1024];
 	int r;
@@ -154,7 +155,7 @@ static int set_request(struct ctl *ctl, CURL *curl, const struct request *reques
 	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, ANSWER_SECONDS);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, request_timeout);
 	r = add_header(headers, "X-XLB-Origin", ctl->origin);
 	if (!r) /* without a value libcurl leaves the header out */
 		r = add_header(headers, "Content-Type", request->body ? request->body_type : "");
@@ -183,7 +184,7 @@ int client_call(struct ctl *ctl, const struct request *request, struct answer *r
 	if (!curl || !incoming.stream)
 		r = xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	else
-		r = set_request(ctl, curl, request, &headers);
+		r = set_request(ctl, curl, request, ANSWER_SECONDS, &headers);
 	if (r) {
 		if (incoming.stream)
 			fclose(incoming.stream);
@@ -205,6 +206,62 @@ int client_call(struct ctl *ctl, const struct request *request, struct answer *r
 	*ret = answer;
 	answer = (struct answer){ 0 };
 	return 0;
+}
+
+struct incoming_stream {
+	CURL *curl;
+	client_take take;
+	void *arg;
+	bool ended; /* by take */
+	struct incoming problem;
+};
+
+static size_t receive_piece(char *data, size_t size, size_t count, void *arg)
+{
+	struct incoming_stream *stream = arg;
+	long status = 0;
+
+	curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 200 || status > 299)
+		return receive(data, size, count, &stream->problem);
+	stream->ended = !stream->take(stream->arg, data, size * count);
+	return stream->ended ? 0 : size * count;
+}
+
+int client_stream(struct ctl *ctl, const struct request *request, client_take take, void *arg)
+{
+	AUTO(curl_easy_cleanup) CURL *curl = curl_easy_init();
+	AUTO(curl_slist_free_all) struct curl_slist *headers = NULL;
+	struct answer answer AUTO_ANSWER = { 0 };
+	struct incoming_stream stream = { .curl = curl, .take = take, .arg = arg };
+	long status = 0, os_error = 0;
+	CURLcode code;
+	int r;
+
+	ctl->not_running = false;
+	stream.problem.stream = open_memstream(&answer.body, &answer.size);
+	if (!curl || !stream.problem.stream)
+		r = xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	else
+		r = set_request(ctl, curl, request, 0, &headers);
+	if (!r) {
+		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive_piece);
+		curl_easy_setopt(curl, CURLOPT_WRITEDATA, &stream);
+		code = curl_easy_perform(curl);
+		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	}
+	if (stream.problem.stream)
+		fclose(stream.problem.stream);
+	if (r || stream.ended)
+		return r;
+	if (code != CURLE_OK)
+		return unreachable(ctl, code, (int)os_error);
+	if (status >= 200 && status <= 299)
+		return 0;
+	answer.json = json_loadb(answer.body, answer.size, JSON_ALLOW_NUL, NULL);
+	error_from_answer(status, answer.body, answer.json, &ctl->err);
+	return -EREMOTEIO;
 }
 
 int client_get(struct ctl *ctl, const char *path, struct answer *ret)

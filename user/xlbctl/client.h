@@ -39,6 +39,13 @@ int client_change(struct ctl *ctl, const struct request *request, struct answer 
 /* GET path, an answer that must be JSON. */
 int client_get(struct ctl *ctl, const char *path, struct answer *ret);
 
+/*
+ * An answer that comes in pieces, for as long as it lasts: each piece of a 2xx answer goes to `take`, which
+ * returns false to end it. Errors are those of client_call.
+ */
+typedef bool (*client_take)(void *arg, const char *data, size_t size);
+int client_stream(struct ctl *ctl, const struct request *request, client_take take, void *arg);
+
 /* Percent-encodes a word of a path into `out`. */
 void put_encoded(FILE *out, const char *word);
 /* An action's path: each "{}" of the template is the next of `words`; malloc'd, NULL on lack of memory. */

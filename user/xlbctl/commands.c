@@ -57,18 +57,49 @@ const size_t command_count = ARRAY_SIZE(commands);
 const struct command *command_find(const char *word)
 {
 	for (size_t i = 0; i < command_count; i++)
-		if (!strcmp(commands[i].word, word))
+		if (!(commands[i].flags & COMMAND_NOUN) && !strcmp(commands[i].word, word))
 			return &commands[i];
 	return NULL;
 }
 
-const struct command *command_find_for(const struct type *noun, const char *word)
+const struct command *command_find_for(const struct type *noun, const char *topic, const char *word)
 {
-	const struct command *command = command_find(word);
+	const struct command *typed = NULL;
 
-	if (!command || command->flags & COMMAND_TYPED)
-		return command;
-	return command->noun && type_find(command->noun) == noun ? command : NULL;
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *command = &commands[i];
+
+		if (strcmp(command->word, word))
+			continue;
+		if (command->flags & COMMAND_TYPED && noun)
+			typed = command;
+		else if (command->noun &&
+			 (noun ? type_find(command->noun) == noun : !strcmp(command->noun, topic)))
+			return command;
+	}
+	return typed;
+}
+
+const char *topic_by_word(const char *word)
+{
+	for (size_t i = 0; i < command_count; i++)
+		if (commands[i].flags & COMMAND_NOUN && !type_find(commands[i].noun) &&
+		    !strcmp(commands[i].noun, word))
+			return commands[i].noun;
+	return NULL;
+}
+
+const char *command_name(const struct command *command, char ret[64])
+{
+	const struct type *type = command->noun ? type_find(command->noun) : NULL;
+	bool whole = command->flags & COMMAND_NOUN;
+
+	snprintf(ret, 64, "%s%s%s",
+		 !whole ? "" :
+		 type	? type->cli :
+			  command->noun,
+		 whole ? " " : "", command->word);
+	return ret;
 }
 
 /* True if `word`, read with '-' as '_', starts `name`; *ret_whole: is all of it, or its plural. */

@@ -80,8 +80,13 @@ static void complete_object(struct ctl *ctl, const struct command *command, cons
 static void complete_first(void)
 {
 	for (size_t i = 0; i < command_count; i++)
-		if (!(commands[i].flags & COMMAND_HIDDEN))
+		if (!(commands[i].flags & (COMMAND_HIDDEN | COMMAND_NOUN)))
 			puts(commands[i].word);
+	/* a topic once, where its first command stands */
+	for (size_t i = 0; i < command_count; i++)
+		if (commands[i].flags & COMMAND_NOUN && !type_find(commands[i].noun) &&
+		    (!i || !commands[i - 1].noun || strcmp(commands[i - 1].noun, commands[i].noun)))
+			puts(commands[i].noun);
 	for (size_t i = 0; types[i]; i++)
 		puts(types[i]->cli);
 }
@@ -102,12 +107,16 @@ int verb_complete(struct ctl *ctl)
 		return 0;
 	}
 	if (!command) {
-		type = type_by_word(ctl->words[0]);
-		command = type && ctl->word_count > 1 ? command_find_for(type, ctl->words[1]) :
-							NULL;
-		for (size_t i = 0; type && ctl->word_count == 1 && i < command_count; i++)
+		const char *topic = topic_by_word(ctl->words[0]);
+
+		type = topic ? NULL : type_by_word(ctl->words[0]);
+		command = (topic || type) && ctl->word_count > 1 ?
+				  command_find_for(type, topic, ctl->words[1]) :
+				  NULL;
+		for (size_t i = 0; (topic || type) && ctl->word_count == 1 && i < command_count;
+		     i++)
 			if (!(commands[i].flags & COMMAND_HIDDEN) &&
-			    command_find_for(type, commands[i].word))
+			    command_find_for(type, topic, commands[i].word) == &commands[i])
 				puts(commands[i].word);
 		if (!command)
 			return 0;

@@ -39,8 +39,10 @@ static void put_options(FILE *out, const char *title, uint32_t scopes)
 
 void command_help(FILE *out, const struct command *command)
 {
-	fprintf(out, "usage: xlbctl %s%s%s\n%s\n", command->word, *command->args ? " " : "",
-		command->args, command->help);
+	char name[64];
+
+	fprintf(out, "usage: xlbctl %s%s%s\n%s\n", command_name(command, name),
+		*command->args ? " " : "", command->args, command->help);
 	if (command->flags & COMMAND_TYPED) {
 		fprintf(out, "\nTYPE is");
 		for (size_t i = 0; types[i]; i++)
@@ -81,15 +83,32 @@ static void type_help(FILE *out, const struct type *type)
 	}
 }
 
+/* The commands of a noun that is no type. */
+static bool topic_help(FILE *out, const char *word)
+{
+	const char *topic = topic_by_word(word);
+	bool any = false;
+
+	for (size_t i = 0; topic && i < command_count; i++) {
+		if (!commands[i].noun || strcmp(commands[i].noun, topic))
+			continue;
+		fputs(any ? "\n" : "", out);
+		command_help(out, &commands[i]);
+		any = true;
+	}
+	return any;
+}
+
 static void general_help(FILE *out)
 {
 	fputs("usage: xlbctl [OPTION...] COMMAND [WORD...]\n\ncommands:\n", out);
 	for (size_t i = 0; i < command_count; i++) {
-		char left[128];
+		char left[128], name[64];
 
 		if (commands[i].flags & COMMAND_HIDDEN)
 			continue;
-		snprintf(left, sizeof(left), "%s %s", commands[i].word, commands[i].args);
+		snprintf(left, sizeof(left), "%s %s", command_name(&commands[i], name),
+			 commands[i].args);
 		if (strlen(left) <= 24)
 			fprintf(out, "  %-24s %s\n", left, commands[i].help);
 		else
@@ -99,7 +118,8 @@ static void general_help(FILE *out)
 	      out);
 	for (size_t i = 0; types[i]; i++)
 		fprintf(out, "  %-24s %s\n", types[i]->cli, types[i]->help);
-	put_options(out, "\noptions:\n", ~(uint32_t)(OPTION_ATTACH | OPTION_DRAIN | OPTION_TEST));
+	put_options(out, "\noptions of all, or of all that change something or show a list:\n",
+		    OPTION_GLOBAL | OPTION_CHANGE | OPTION_WATCH);
 }
 
 int verb_help(struct ctl *ctl)
@@ -107,13 +127,23 @@ int verb_help(struct ctl *ctl)
 	const char *word = ctl->word_count ? ctl->words[ctl->word_count - 1] : NULL;
 	const struct command *command;
 	const struct type *type;
+	const char *topic;
 
 	if (!word) {
 		general_help(stdout);
 		return 0;
 	}
-	command = command_find(word);
-	type = type_by_word(word);
+	if (ctl->word_count == 2) {
+		topic = topic_by_word(ctl->words[0]);
+		type = topic ? NULL : type_by_word(ctl->words[0]);
+		command = topic || type ? command_find_for(type, topic, word) : NULL;
+		type = NULL;
+	} else {
+		command = command_find(word);
+		type = type_by_word(word);
+	}
+	if (!command && !type && ctl->word_count == 1 && topic_help(stdout, word))
+		return 0;
 	if (command && !(command->flags & COMMAND_HIDDEN)) {
 		command_help(stdout, command);
 	} else if (type) {

@@ -24,10 +24,12 @@ static void put_roff(FILE *out, const char *text)
 static void roff_commands(FILE *out)
 {
 	for (size_t i = 0; i < command_count; i++) {
+		char name[64];
+
 		if (commands[i].flags & COMMAND_HIDDEN)
 			continue;
 		fputs(".TP\n\\fB", out);
-		put_roff(out, commands[i].word);
+		put_roff(out, command_name(&commands[i], name));
 		fputs("\\fR ", out);
 		put_roff(out, commands[i].args);
 		fputc('\n', out);
@@ -56,9 +58,11 @@ static void roff_options(FILE *out)
 		for (size_t j = 0;
 		     j < command_count && row->scope & ~(uint32_t)(OPTION_GLOBAL | OPTION_CHANGE);
 		     j++) {
+			char name[64];
+
 			if (!(commands[j].flags & row->scope))
 				continue;
-			fprintf(out, "%s\\fB%s\\fR", separator, commands[j].word);
+			fprintf(out, "%s\\fB%s\\fR", separator, command_name(&commands[j], name));
 			separator = ", ";
 		}
 		fputc('\n', out);

@@ -23,6 +23,7 @@ struct field_arg {
 struct ctl {
 	const struct command *command;
 	const struct type *noun;      /* of "server add web ...", NULL for "add server web ..." */
+	const char *topic;	      /* a noun that is no type: "flow" of "flow list"; else NULL */
 	const char *words[WORDS_MAX]; /* what follows command and noun */
 	size_t word_count;
 	struct field_arg fields[FIELD_ARGS_MAX];
@@ -76,6 +77,7 @@ extern const size_t option_row_count;
 #define COMMAND_TYPED  0x100U /* its first word is a type, unless the noun came first */
 #define COMMAND_FIELDS 0x200U /* takes `--field value` of that type */
 #define COMMAND_HIDDEN 0x400U
+#define COMMAND_NOUN   0x800U /* its noun must come first: "flow list"; the noun need not be a type */
 
 struct command {
 	const char *
@@ -92,10 +94,15 @@ struct command {
 extern const struct command commands[];
 extern const size_t command_count;
 
-/* By word, NULL if none. */
+/* By word, NULL if none or if its noun must come first. */
 const struct command *command_find(const char *word);
-/* The command WORD of `xlbctl NOUN WORD`; NULL if that type has none. */
-const struct command *command_find_for(const struct type *noun, const char *word);
+/* The command WORD of `xlbctl NOUN WORD`; NULL if that noun (a type, or else a topic) has none. */
+const struct command *command_find_for(const struct type *noun, const char *topic,
+				       const char *word);
+/* A noun that some command needs and that is no type, as the table has it; NULL if `word` is none. */
+const char *topic_by_word(const char *word);
+/* "flow list", or just "status". */
+const char *command_name(const struct command *command, char ret[64]);
 /* A type by any of its words, with '-' for '_', or by a prefix that only one type has. NULL: none or several. */
 const struct type *type_by_word(const char *word);
 

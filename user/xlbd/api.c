@@ -32,21 +32,22 @@ static const struct route {
 	enum evhttp_cmd_type method;
 	const char *pattern;
 	void (*handler)(struct call *call);
-	int flags; /* enum route_flags */
+	int flags;		    /* enum route_flags */
+	const char *const *options; /* names of its own query options, NULL: none; see query_text() */
 } routes[] = {
-	{ EVHTTP_REQ_GET, "status", api_status, 0 },
-	{ EVHTTP_REQ_GET, "export", api_export, 0 },
-	{ EVHTTP_REQ_POST, "apply", api_apply, ROUTE_WRITE | ROUTE_TEXT },
-	{ EVHTTP_REQ_POST, "check", api_check, ROUTE_TEXT },
-	{ EVHTTP_REQ_POST, "diff", api_diff, ROUTE_TEXT },
-	{ EVHTTP_REQ_POST, "confirm", api_confirm, ROUTE_WRITE },
-	{ EVHTTP_REQ_POST, "interfaces/*/attach", api_attach, ROUTE_WRITE },
-	{ EVHTTP_REQ_POST, "interfaces/*/detach", api_detach, ROUTE_WRITE },
-	{ EVHTTP_REQ_POST, "server_groups/*/servers/*/drain", api_drain, ROUTE_WRITE },
-	{ EVHTTP_REQ_GET, "**", api_get, 0 },
-	{ EVHTTP_REQ_POST, "**", api_add, ROUTE_WRITE },
-	{ EVHTTP_REQ_PATCH, "**", api_set, ROUTE_WRITE },
-	{ EVHTTP_REQ_DELETE, "**", api_remove, ROUTE_WRITE },
+	{ EVHTTP_REQ_GET, "status", api_status, 0, NULL },
+	{ EVHTTP_REQ_GET, "export", api_export, 0, NULL },
+	{ EVHTTP_REQ_POST, "apply", api_apply, ROUTE_WRITE | ROUTE_TEXT, NULL },
+	{ EVHTTP_REQ_POST, "check", api_check, ROUTE_TEXT, NULL },
+	{ EVHTTP_REQ_POST, "diff", api_diff, ROUTE_TEXT, NULL },
+	{ EVHTTP_REQ_POST, "confirm", api_confirm, ROUTE_WRITE, NULL },
+	{ EVHTTP_REQ_POST, "interfaces/*/attach", api_attach, ROUTE_WRITE, NULL },
+	{ EVHTTP_REQ_POST, "interfaces/*/detach", api_detach, ROUTE_WRITE, NULL },
+	{ EVHTTP_REQ_POST, "server_groups/*/servers/*/drain", api_drain, ROUTE_WRITE, NULL },
+	{ EVHTTP_REQ_GET, "**", api_get, 0, NULL },
+	{ EVHTTP_REQ_POST, "**", api_add, ROUTE_WRITE, NULL },
+	{ EVHTTP_REQ_PATCH, "**", api_set, ROUTE_WRITE, NULL },
+	{ EVHTTP_REQ_DELETE, "**", api_remove, ROUTE_WRITE, NULL },
 };
 
 static const struct {
@@ -58,14 +59,21 @@ static const struct {
 };
 #define METHOD_COUNT (sizeof(methods) / sizeof(methods[0]))
 
-static void call_free(struct call *call)
+void call_free(struct call *call)
 {
 	if (call->api)
 		TAILQ_REMOVE(&call->api->calls, call, link);
 	if (call->job)
 		call->job_free(call->job);
+	evhttp_clear_headers(&call->query);
 	free(call->path);
 	free(call);
+}
+
+void call_content_type(struct call *call, const char *content_type)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(call->request), "Content-Type",
+			  content_type);
 }
 
 /* Sends and frees. The request belongs to libevent again afterwards. */
@@ -73,8 +81,7 @@ static void call_send(struct call *call, int status, const char *content_type,
 		      struct evbuffer *buffer)
 {
 	if (call->api) {
-		evhttp_add_header(evhttp_request_get_output_headers(call->request), "Content-Type",
-				  content_type);
+		call_content_type(call, content_type);
 		evhttp_send_reply(call->request, status, NULL, buffer);
 	}
 	call_free(call);
@@ -234,7 +241,7 @@ static void call_run(struct call *call, const struct route *route, enum evhttp_c
 	if (!r)
 		r = check_body(call, method, &err);
 	if (!r)
-		r = query_parse(call, &err);
+		r = query_parse(call, route->options, &err);
 	if (r) {
 		call_reply_err(call, &err);
 		return;
@@ -301,6 +308,7 @@ static void api_request(struct evhttp_request *request, void *arg)
 		evhttp_send_error(request, HTTP_INTERNAL, NULL);
 		return;
 	}
+	TAILQ_INIT(&call->query);
 	call->api = api;
 	call->request = request;
 	TAILQ_INSERT_TAIL(&api->calls, call, link);
@@ -436,6 +444,7 @@ struct api *api_close(struct api *api)
 	for (call = TAILQ_FIRST(&api->calls); call; call = next) {
 		next = TAILQ_NEXT(call, link);
 		if (!call->applying) {
+			call_stream_forget(call);
 			call_free(call);
 			continue;
 		}

@@ -5,6 +5,7 @@
 
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <jansson.h>
 #include <sys/queue.h>
 #include <time.h>
@@ -34,11 +35,13 @@ struct call {
 	char *path; /* behind "/v1/", owned */
 	char who[96];
 	struct apply_options options; /* of the query and X-XLB-Origin */
+	struct evkeyvalq query;	      /* the route's own options: query_text() */
 	const char *origin_file;      /* names a configuration text in errors */
 	const char *body;	      /* part of the request */
 	size_t body_length;
-	bool applying; /* handed to the engine, which ends it even after the API has closed */
-	void *job;     /* work spread over several turns of the loop, freed with the call */
+	bool streaming; /* between call_stream() and its end */
+	bool applying;	/* handed to the engine, which ends it even after the API has closed */
+	void *job;	/* work spread over several turns of the loop, freed with the call */
 	void (*job_free)(void *job);
 };
 
@@ -47,6 +50,21 @@ void call_reply_json(struct call *call, json_t *json);
 void call_reply_err(struct call *call, const struct xlb_err *err);
 void call_reply_buffer(struct call *call, const char *content_type, struct evbuffer *buffer);
 void call_reply_no_memory(struct call *call);
+
+void call_content_type(struct call *call, const char *content_type);
+/* Takes the call from the list of those not answered and frees it, with its job. */
+void call_free(struct call *call);
+
+/*
+ * An answer in pieces: call_stream() sends its head, call_stream_add() a piece (the buffer is emptied; false:
+ * the client is more than 1 MiB behind and the piece was left out), call_stream_end() ends it and frees the
+ * call. A client that goes away ends it as well: what belongs to the answer is call->job.
+ */
+void call_stream(struct call *call, const char *content_type);
+bool call_stream_add(struct call *call, struct evbuffer *piece);
+void call_stream_end(struct call *call);
+/* The HTTP server is about to close: nobody is told. */
+void call_stream_forget(struct call *call);
 
 /* What a change does to the model once its turn has come. */
 enum edit_kind {

@@ -7,6 +7,7 @@
 
 #define ORIGIN_MAX  200
 #define CONFIRM_MAX 3600
+#define OWN_MAX	    16 /* options of a route */
 
 enum query_kind { QUERY_FLAG, QUERY_REVISION, QUERY_SECONDS };
 
@@ -62,26 +63,67 @@ static int set_option(const struct query *query, const char *text, struct apply_
 	return -EINVAL;
 }
 
-static int parse_pair(const struct evkeyval *pair, struct apply_options *options,
-		      struct xlb_err *err)
+static int unknown_option(const char *key, const char *const *own, struct xlb_err *err)
 {
-	const char *names[QUERY_COUNT], *nearest;
-	size_t i;
+	const char *names[QUERY_COUNT + OWN_MAX], *nearest;
+	char list[400] = "";
+	size_t i, count = 0;
 	int r;
 
-	for (i = 0; i < QUERY_COUNT; i++) {
-		if (!strcmp(queries[i].name, pair->key))
-			return set_option(&queries[i], pair->value, options, err);
-		names[i] = queries[i].name;
-	}
-	r = xlb_err_set(
-		err, XLB_ERR_USAGE, -EINVAL,
-		"query option '%.32s' is not one of dry_run, yes, force, now, if_revision, confirm",
-		pair->key);
-	nearest = nearest_word(pair->key, names, QUERY_COUNT);
+	for (i = 0; own && own[i] && count < OWN_MAX; i++)
+		names[count++] = own[i];
+	for (i = 0; i < QUERY_COUNT; i++)
+		names[count++] = queries[i].name;
+	for (i = 0; i < count; i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+			 names[i]);
+	r = xlb_err_set(err, XLB_ERR_USAGE, -EINVAL, "query option '%.32s' is not one of %s", key,
+			list);
+	nearest = nearest_word(key, names, count);
 	if (nearest)
 		xlb_err_hint(err, "did you mean %s?", nearest);
 	return r;
+}
+
+static int parse_pair(struct call *call, const struct evkeyval *pair, const char *const *own,
+		      struct xlb_err *err)
+{
+	size_t i;
+
+	for (i = 0; own && own[i]; i++)
+		if (!strcmp(own[i], pair->key))
+			return evhttp_add_header(&call->query, pair->key, pair->value) ? -ENOMEM :
+											 0;
+	for (i = 0; i < QUERY_COUNT; i++)
+		if (!strcmp(queries[i].name, pair->key))
+			return set_option(&queries[i], pair->value, &call->options, err);
+	return unknown_option(pair->key, own, err);
+}
+
+const char *query_text(const struct call *call, const char *name)
+{
+	return evhttp_find_header(&call->query, name);
+}
+
+int query_uint(const struct call *call, const char *name, uint64_t min, uint64_t max,
+	       uint64_t preset, uint64_t *ret, struct xlb_err *err)
+{
+	const char *text = query_text(call, name);
+
+	*ret = preset;
+	if (!text || !parse_uint(text, min, max, ret))
+		return 0;
+	return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
+			   "query option %s is '%.32s': a number of %llu-%llu is accepted", name,
+			   text, (unsigned long long)min, (unsigned long long)max);
+}
+
+int query_flag(const struct call *call, const char *name, bool *ret, struct xlb_err *err)
+{
+	const char *text = query_text(call, name);
+
+	*ret = false;
+	return text ? set_flag(name, text, ret, err) : 0;
 }
 
 /* Printable ASCII only: the origin goes to the log, the state file and terminals. */
@@ -103,7 +145,7 @@ static void take_origin(struct call *call)
 	call->origin_file = origin;
 }
 
-int query_parse(struct call *call, struct xlb_err *err)
+int query_parse(struct call *call, const char *const *own, struct xlb_err *err)
 {
 	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(call->request));
 	const struct evkeyval *pair;
@@ -117,7 +159,7 @@ int query_parse(struct call *call, struct xlb_err *err)
 		return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
 				   "query '%.100s' is not of the form NAME=VALUE&NAME=VALUE", text);
 	TAILQ_FOREACH(pair, &pairs, next) {
-		r = parse_pair(pair, &call->options, err);
+		r = parse_pair(call, pair, own, err);
 		if (r)
 			break;
 	}
