@@ -82,7 +82,7 @@ $(BUILD):
 $(BUILD)/xlb.bpf.o: bpf/xlb.bpf.c $(BUILD)/flags
 	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/xlb.skel.h: $(BUILD)/xlb.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name xlb >$@
+	$(call say,SKEL,$@)echo '#include "xlb/abi.h"' >$@ && $(BPFTOOL) gen skeleton $< name xlb >>$@
 
 # --- the programs --------------------------------------------------------------------------------
 

@@ -6,13 +6,41 @@
 #include "maps.h"
 #include "pkt.h"
 
-static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
+static __always_inline void count_drops(const struct packet *pkt, __u32 reason, __u32 packets)
 {
 	__u32 key = pkt->slot * XLB_DROP_STRIDE + reason;
 	__u64 *drops_of = bpf_map_lookup_elem(&drops, &key);
 
 	if (drops_of)
-		*drops_of += 1;
+		*drops_of += packets;
+}
+
+static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
+{
+	count_drops(pkt, reason, 1);
+}
+
+/* Keeps the packet as the last one dropped for the reason, unless the one kept is young. */
+static __always_inline void sample_drop(struct xdp_md *ctx, const struct packet *pkt, __u32 reason)
+{
+	struct xlb_drop_sample *sample = bpf_map_lookup_elem(&drop_samples, &reason);
+	__u64 now = bpf_ktime_get_coarse_ns();
+	__u32 length = pkt->frame_length;
+
+	if (!sample || (sample->time && now - sample->time < XLB_SAMPLE_PERIOD))
+		return;
+	*(volatile __u32 *)&sample->sequence += 1;
+	sample->slot = pkt->slot;
+	sample->time = now;
+	sample->listener = pkt->listener;
+	sample->server = pkt->server;
+	sample->length = length;
+	if (length > XLB_SAMPLE_BYTES)
+		length = XLB_SAMPLE_BYTES;
+	sample->captured = length;
+	if (length < 1 || bpf_xdp_load_bytes(ctx, 0, sample->data, length))
+		sample->captured = 0;
+	*(volatile __u32 *)&sample->sequence += 1;
 }
 
 /* A packet seen on its interface, and what became of it. */

@@ -4,6 +4,9 @@
  *
  * A record is deleted by who claims it: one compare-and-swap of its first word to XLB_FLOW_DEAD. Until
  * then a record may be read and touched by any CPU; afterwards only the claimer writes to it.
+ *
+ * Everything that writes to the tables is here and in snat.h, and does nothing in a dry run but say that it
+ * went well.
  */
 #ifndef XLB_BPF_FLOW_H
 #define XLB_BPF_FLOW_H
@@ -11,6 +14,7 @@
 #include "maps.h"
 #include "pkt.h"
 #include "state.h"
+#include "variant.h"
 
 /*
  * Results of map operations are cut to int: before Linux 6.4 the kernel's functions return int, and the
@@ -24,6 +28,14 @@
 static __always_inline __u32 flow_now(void)
 {
 	return (__u32)(bpf_ktime_get_coarse_ns() >> XLB_STAMP_SHIFT);
+}
+
+/* Where a record is put together before it is inserted; this CPU's until the packet is done. */
+static __always_inline struct xlb_flow *flow_scratch_find(void)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(&flow_scratch, &key);
 }
 
 static __always_inline struct xlb_flow *flow_find(const struct xlb_flow_key *key)
@@ -41,9 +53,13 @@ static __always_inline union flow_word flow_word_read(const struct xlb_flow *flo
 static __always_inline bool flow_word_swap(struct xlb_flow *flow, union flow_word *seen,
 					   union flow_word next)
 {
-	__u64 old = __sync_val_compare_and_swap((__u64 *)flow, seen->word, next.word);
-	bool swapped = old == seen->word;
+	__u64 old;
+	bool swapped;
 
+	if (dry_run)
+		return true;
+	old = __sync_val_compare_and_swap((__u64 *)flow, seen->word, next.word);
+	swapped = old == seen->word;
 	seen->word = old;
 	return swapped;
 }
@@ -85,14 +101,14 @@ static __always_inline void flow_learn_reply(struct xlb_flow *flow, struct xlb_n
 	} from = { .hop = hop };
 	volatile __u64 *reply = (volatile __u64 *)&flow->reply;
 
-	if (*reply != from.word)
+	if (*reply != from.word && !dry_run)
 		*reply = from.word;
 }
 
 /* 0, -FLOW_EEXIST, or what flow_insert_reason says. */
 static __always_inline int flow_insert(const struct xlb_flow_key *key, const struct xlb_flow *flow)
 {
-	return (int)bpf_map_update_elem(&flows, key, flow, BPF_NOEXIST);
+	return dry_run ? 0 : (int)bpf_map_update_elem(&flows, key, flow, BPF_NOEXIST);
 }
 
 /* Kernels before 6.4 refuse an insert that interrupts one on the same CPU; the sender will try again. */
@@ -103,7 +119,15 @@ static __always_inline int flow_insert_reason(int error)
 
 static __always_inline void flow_remove(const struct xlb_flow_key *key)
 {
-	bpf_map_delete_elem(&flows, key);
+	if (!dry_run)
+		bpf_map_delete_elem(&flows, key);
+}
+
+/* The claimed record's port belongs to somebody else from here on, or to nobody. */
+static __always_inline void flow_forget_port(struct xlb_flow *flow)
+{
+	if (!dry_run)
+		flow->snat_port = 0;
 }
 
 static __always_inline struct xlb_flow_key *reply_find(const struct xlb_reply_key *key)
@@ -115,6 +139,8 @@ static __always_inline struct xlb_flow_key *reply_find(const struct xlb_reply_ke
 static __always_inline int reply_insert(const struct xlb_reply_key *key,
 					const struct xlb_flow_key *flow)
 {
+	if (dry_run)
+		return reply_find(key) ? -FLOW_EEXIST : 0;
 	return (int)bpf_map_update_elem(&replies, key, flow, BPF_NOEXIST);
 }
 
@@ -122,12 +148,12 @@ static __always_inline int reply_insert(const struct xlb_reply_key *key,
 static __always_inline int reply_replace(const struct xlb_reply_key *key,
 					 const struct xlb_flow_key *flow)
 {
-	return (int)bpf_map_update_elem(&replies, key, flow, BPF_EXIST);
+	return dry_run ? 0 : (int)bpf_map_update_elem(&replies, key, flow, BPF_EXIST);
 }
 
 static __always_inline int reply_remove(const struct xlb_reply_key *key)
 {
-	return (int)bpf_map_delete_elem(&replies, key);
+	return dry_run ? 0 : (int)bpf_map_delete_elem(&replies, key);
 }
 
 #endif

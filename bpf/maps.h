@@ -105,6 +105,14 @@ struct {
 	__type(value, struct xlb_flow_key);
 } replies SEC(".maps");
 
+/* where a new flow's record is put together: the stack has no room for it */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xlb_flow);
+} flow_scratch SEC(".maps");
+
 struct flow_counters {
 	__u64 count[XLB_COUNT_MAX];
 };
@@ -125,5 +133,29 @@ XLB_COUNTERS(server_counters, struct flow_counters, XLB_MAX_SERVERS);
 XLB_COUNTERS(interface_counters, struct interface_counters, XLB_MAX_INTERFACES);
 XLB_COUNTERS(drops, __u64, XLB_MAX_INTERFACES *XLB_DROP_STRIDE);
 XLB_COUNTERS(rst_budget, struct xlb_rst_budget, 1);
+XLB_COUNTERS(drop_samples, struct xlb_drop_sample, XLB_DROP_COUNT);
+
+/*
+ * Of observing variants, each its own: made by the loader only there.
+ */
+struct event_scratch {
+	struct xlb_event event;
+	__u8 data[XLB_EVENT_BYTES_MAX];
+	__u64 packets;
+};
+XLB_COUNTERS(event_scratch, struct event_scratch, 1);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22); /* bytes */
+} events SEC(".maps");
+
+/* least recently used first out: what is busy stays in */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct xlb_flow_key);
+	__type(value, struct xlb_flow_traffic);
+} flow_traffic SEC(".maps");
 
 #endif

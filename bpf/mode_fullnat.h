@@ -12,9 +12,8 @@
 #define FULLNAT_CLASHES 4 /* ports found taken by a flow of another pool's bitmap */
 #define FULLNAT_STEALS	8
 
-/* results of a try, beside 0 and -XLB_DROP_x */
-#define FULLNAT_NONE  1
-#define FULLNAT_CLASH 2
+/* result of publishing, beside 0 and -XLB_DROP_x */
+#define FULLNAT_CLASH 1
 
 /*
  * A function of its own inside of a loop: whatever way it took is forgotten when it returns, so that the
@@ -62,7 +61,7 @@ static __always_inline int fullnat_free(const struct xlb_flow_key *key, struct x
 		if (reply_remove(&reply) == -FLOW_EBUSY)
 			return -XLB_DROP_FLOW_BUSY;
 		/* before the record goes: should that fail, the port is not released twice */
-		flow->snat_port = 0;
+		flow_forget_port(flow);
 		snat_port_release(flow->bitmap, bpf_ntohs(reply.snat_port));
 	}
 	flow_remove(key);
@@ -78,14 +77,17 @@ static __always_inline int fullnat_rest(const struct xlb_flow_key *key, struct x
 {
 	struct xlb_reply_key reply = fullnat_reply_key(server, flow, key->protocol);
 	struct xlb_flow_key rest = *key;
-	struct xlb_flow copy = *flow;
+	struct xlb_flow *copy = flow_scratch_find();
 	int r;
 
-	copy.stamp = seen.stamp;
-	copy.state = seen.state;
-	copy.flags = seen.flags;
+	if (!copy)
+		return -XLB_DROP_INTERNAL;
+	*copy = *flow;
+	copy->stamp = seen.stamp;
+	copy->state = seen.state;
+	copy->flags = seen.flags;
 	rest.rest = flow->snat_port;
-	r = flow_insert(&rest, &copy);
+	r = flow_insert(&rest, copy);
 	if (r)
 		return r;
 	r = reply_replace(&reply, &rest);
@@ -93,72 +95,70 @@ static __always_inline int fullnat_rest(const struct xlb_flow_key *key, struct x
 		flow_remove(&rest);
 		return r;
 	}
-	flow->snat_port = 0;
+	flow_forget_port(flow);
 	flow_remove(key);
 	return 0;
 }
 
 /* Makes room for a new flow of the same key. */
-static __always_inline int fullnat_retire(const struct xlb_flow_key *key, struct xlb_flow *flow,
-					  union flow_word seen, const struct flow_event *event)
+FULLNAT_STEP int fullnat_retire(const struct xlb_flow_key *key, struct xlb_flow *flow, __u64 word,
+				__u32 now, __u32 idle_timeout)
 {
 	struct xlb_server *server = server_find(flow->server);
-	__u32 lifetime =
-		xlb_flow_lifetime(key->protocol, seen.state, seen.flags, event->idle_timeout);
+	union flow_word seen = { .word = word };
+	__u32 lifetime = xlb_flow_lifetime(key->protocol, seen.state, seen.flags, idle_timeout);
 
 	if (!server)
 		return -XLB_DROP_INTERNAL;
-	if (!flow_claim(flow, seen, event->now))
+	if (!flow_claim(flow, seen, now))
 		return -XLB_DROP_FLOW_BUSY;
 	if (key->protocol == IPPROTO_TCP && seen.state != XLB_FLOW_DEAD && flow->snat_port &&
-	    xlb_flow_age(event->now, seen.stamp) <= lifetime &&
-	    !fullnat_rest(key, flow, server, seen))
+	    xlb_flow_age(now, seen.stamp) <= lifetime && !fullnat_rest(key, flow, server, seen))
 		return 0;
 	return fullnat_free(key, flow, server);
 }
 
 /*
- * One try to fill snat, snat_port and bitmap of the record with a free port of a pool and to publish its
- * locator: 0, FULLNAT_NONE if the pool seems to have none, FULLNAT_CLASH, or -XLB_DROP_x.
+ * Publishes the locator of a port that was taken for the record: 0, FULLNAT_CLASH if a flow of another
+ * bitmap has it (it is given back), or -XLB_DROP_x.
  */
-FULLNAT_STEP int fullnat_port_try(const struct xlb_flow_key *key, const struct xlb_server *server,
-				  struct xlb_flow *record, __u32 pool)
+FULLNAT_STEP int fullnat_port_publish(const struct xlb_flow_key *key,
+				      const struct xlb_server *server, struct xlb_flow *record,
+				      __u32 port_h)
 {
 	struct xlb_reply_key reply;
-	int port, r;
+	int r;
 
-	if (pool >= XLB_SERVER_POOLS)
-		return FULLNAT_NONE;
-	record->snat = server->pools[pool].snat;
-	record->bitmap = server->pools[pool].bitmap;
-	port = snat_port_take(record->bitmap);
-	if (!port)
-		return FULLNAT_NONE;
-	record->snat_port = bpf_htons((__u16)port);
+	record->snat_port = bpf_htons((__u16)port_h);
 	reply = fullnat_reply_key(server, record, key->protocol);
 	r = reply_insert(&reply, key);
 	if (!r)
 		return 0;
-	snat_port_release(record->bitmap, (__u32)port);
+	snat_port_release(record->bitmap, port_h);
 	return r == -FLOW_EEXIST ? FULLNAT_CLASH : flow_insert_reason(r);
 }
 
-/* The same with every pool of the server in turn. */
+/* Fills snat, snat_port and bitmap of the record with a free port of the server's pools, each in turn. */
 static __always_inline int fullnat_port_take(const struct xlb_flow_key *key,
 					     const struct xlb_server *server,
 					     struct xlb_flow *record)
 {
 	__u32 pool = 0;
-	int r, i;
+	int port, r, i;
 
 	for (i = 0; i < XLB_SERVER_POOLS + FULLNAT_CLASHES; i++) {
-		if (pool >= server->pool_count)
+		if (pool >= server->pool_count || pool >= XLB_SERVER_POOLS)
 			break;
-		r = fullnat_port_try(key, server, record, pool);
+		record->snat = server->pools[pool].snat;
+		record->bitmap = server->pools[pool].bitmap;
+		port = snat_port_take(record->bitmap);
+		if (!port) {
+			pool = (__u32)fullnat_pool_after((int)pool);
+			continue;
+		}
+		r = fullnat_port_publish(key, server, record, (__u32)port);
 		if (r <= 0)
 			return r;
-		if (r == FULLNAT_NONE)
-			pool = (__u32)fullnat_pool_after((int)pool);
 	}
 	return -XLB_DROP_SNAT_EXHAUSTED;
 }
@@ -194,7 +194,7 @@ FULLNAT_STEP bool fullnat_port_steal(const struct xlb_flow_key *key,
 		return false;
 	if (reply_replace(&reply, key))
 		return false;
-	flow->snat_port = 0;
+	flow_forget_port(flow);
 	flow_remove(&owner);
 	return true;
 }
@@ -258,36 +258,29 @@ static __always_inline int fullnat_create(struct packet *pkt, const struct xlb_f
 	return 0;
 }
 
-/* Rewrites a client's packet: from the SNAT port to the server. */
-static __always_inline int fullnat_request(const struct xdp_md *ctx, const struct packet *pkt,
-					   const struct xlb_server *server,
-					   const struct fullnat_mapping *mapping)
+/* What a client's packet becomes: from the SNAT port to the server. */
+static __always_inline int fullnat_request(const struct xlb_server *server,
+					   const struct fullnat_mapping *mapping, struct ends *ret)
 {
 	struct xlb_snat *snat = snat_find(mapping->snat);
-	struct ends ends;
 
 	if (!snat)
 		return -XLB_DROP_INTERNAL;
-	ends.source = snat->addr;
-	ends.destination = server->addr;
-	ends.source_port = mapping->snat_port;
-	ends.destination_port = mapping->server_port;
-	return edit_ends(ctx, pkt, &ends);
+	ret->source = snat->addr;
+	ret->destination = server->addr;
+	ret->source_port = mapping->snat_port;
+	ret->destination_port = mapping->server_port;
+	return 0;
 }
 
-/* Rewrites a server's packet: from the VIP to the client. */
-static __always_inline int fullnat_reply(const struct xdp_md *ctx, const struct packet *pkt,
-					 const struct xlb_flow_key *key,
-					 const struct xlb_flow *flow)
+/* What a server's packet becomes: from the VIP to the client. */
+static __always_inline void fullnat_reply(const struct xlb_flow_key *key,
+					  const struct xlb_flow *flow, struct ends *ret)
 {
-	struct ends ends = {
-		.source = flow->vip,
-		.destination = key->client,
-		.source_port = key->port,
-		.destination_port = key->client_port,
-	};
-
-	return edit_ends(ctx, pkt, &ends);
+	ret->source = flow->vip;
+	ret->destination = key->client;
+	ret->source_port = key->port;
+	ret->destination_port = key->client_port;
 }
 
 #endif

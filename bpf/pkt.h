@@ -43,7 +43,8 @@ struct packet {
 	bool reply; /* from a server */
 	__s8 fault; /* what is wrong with it, if it is for xlb: 0, -XLB_DROP_x or XLB_PASS */
 	__u32 slot; /* interface it came in by */
-	__u32 listener, server; /* ids once known: whom to count it for */
+	__u32 listener, server;	 /* ids once known: whom to count it for */
+	struct xlb_event *event; /* what is told to who watches; NULL unless the program observes */
 };
 
 /* A position in a frame. */

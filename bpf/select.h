@@ -45,6 +45,10 @@ static __always_inline int server_select(const struct packet *pkt, __u32 group_i
 		return -XLB_DROP_INTERNAL;
 	slot = xlb_maglev_slot(xlb_hash_tuple(&pkt->source, pkt->source_port, &pkt->destination,
 					      pkt->destination_port, pkt->protocol));
+	if (pkt->event) {
+		pkt->event->maglev_slot = slot;
+		pkt->event->found |= XLB_FOUND_SLOT;
+	}
 	index = table.offset * XLB_MAGLEV_WORDS + slot / 4;
 	word = bpf_map_lookup_elem(inner, &index);
 	if (!word)

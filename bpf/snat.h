@@ -5,6 +5,7 @@
 
 #include "maps.h"
 #include "pkt.h"
+#include "variant.h"
 
 #define SNAT_TRIES 16
 
@@ -88,7 +89,7 @@ SNAT_GLOBAL int snat_port_take(__u32 bitmap)
 		if (~*word) {
 			bit = snat_bit_from(~*word, random >> 26);
 			mask = 1ULL << bit;
-			if (!(__sync_fetch_and_or(word, mask) & mask))
+			if (dry_run || !(__sync_fetch_and_or(word, mask) & mask))
 				return (int)(((first + at) * 64 + bit) & 0xffff);
 		}
 		at = (at + step) % count;
@@ -109,7 +110,7 @@ SNAT_GLOBAL int snat_port_release(__u32 bitmap, __u32 port_h)
 {
 	__u64 *word = snat_word(bitmap, (port_h & 0xffff) / 64);
 
-	if (word)
+	if (word && !dry_run)
 		__sync_fetch_and_and(word, ~(1ULL << port_h % 64));
 	return 0;
 }

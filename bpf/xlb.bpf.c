@@ -18,6 +18,13 @@
 #include "rst.h"
 #include "select.h"
 #include "snat.h"
+#include "watch.h"
+
+/* How a packet leaves: by which hop, between which ends. */
+struct way {
+	struct egress egress;
+	struct ends ends;
+};
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -61,6 +68,8 @@ static __always_inline int choose(struct packet *pkt, __u32 vip_id)
 		return -XLB_DROP_NO_FLOW;
 	if (listener->flags & XLB_LISTENER_DISABLED)
 		return -XLB_DROP_NO_LISTENER;
+	if (pkt->event)
+		pkt->event->group = listener->group;
 	r = server_select(pkt, listener->group, &pkt->server);
 	if (r)
 		return r;
@@ -94,7 +103,12 @@ static __always_inline int start(struct packet *pkt, const struct xlb_flow_key *
 				 const struct xlb_server *server, struct xlb_nexthop hop,
 				 const struct flow_event *event, struct fullnat_mapping *ret)
 {
-	struct xlb_flow record = {
+	struct xlb_flow *record = flow_scratch_find();
+	int r;
+
+	if (!record)
+		return -XLB_DROP_INTERNAL;
+	*record = (struct xlb_flow){
 		.stamp = event->now,
 		.state = XLB_FLOW_NEW,
 		.reply = hop,
@@ -104,13 +118,12 @@ static __always_inline int start(struct packet *pkt, const struct xlb_flow_key *
 		.server_port = server->port ? server->port : pkt->destination_port,
 		.created = event->now,
 	};
-	int r = fullnat_create(pkt, key, server, &record);
-
+	r = fullnat_create(pkt, key, server, record);
 	if (r)
 		return r;
-	ret->snat = record.snat;
-	ret->snat_port = record.snat_port;
-	ret->server_port = record.server_port;
+	ret->snat = record->snat;
+	ret->snat_port = record->snat_port;
+	ret->server_port = record->server_port;
 	return 0;
 }
 
@@ -130,9 +143,17 @@ static __always_inline int follow(struct xlb_flow *flow, union flow_word seen,
 	return 0;
 }
 
+static __always_inline void note_flow(const struct packet *pkt, union flow_word seen)
+{
+	if (!pkt->event)
+		return;
+	pkt->event->flow = seen.word;
+	pkt->event->found |= XLB_FOUND_FLOW;
+}
+
 /* A packet to a VIP. */
 static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32 vip,
-				   struct egress *ret_egress)
+				   struct way *ret)
 {
 	struct xlb_flow_key key = {
 		.client = pkt->source,
@@ -157,6 +178,7 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 
 	if (flow) {
 		seen = flow_word_read(flow);
+		note_flow(pkt, seen);
 		act = judge(pkt, flow, seen, &event);
 		if (act < 0)
 			return act;
@@ -171,7 +193,11 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 	server = server_find(pkt->server);
 	if (!server)
 		return -XLB_DROP_INTERNAL;
-	r = egress_by_id(pkt, server->nexthop, ret_egress);
+	if (pkt->event) {
+		pkt->event->nexthop = server->nexthop;
+		watch_measure(pkt, &key);
+	}
+	r = egress_by_id(pkt, server->nexthop, &ret->egress);
 	if (r)
 		return r;
 	r = reply_hop(ctx, pkt, &hop);
@@ -180,16 +206,17 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 	if (flow && act == FLOW_FOLLOW) {
 		r = follow(flow, seen, hop, &event, &mapping);
 	} else {
-		r = flow ? fullnat_retire(&key, flow, seen, &event) : 0;
+		r = flow ? fullnat_retire(&key, flow, seen.word, event.now, event.idle_timeout) : 0;
 		if (!r)
 			r = start(pkt, &key, server, hop, &event, &mapping);
+		if (pkt->event)
+			pkt->event->found |= XLB_FOUND_NEW;
 	}
-	return r ? r : fullnat_request(ctx, pkt, server, &mapping);
+	return r ? r : fullnat_request(server, &mapping, &ret->ends);
 }
 
 /* A packet to a SNAT address: a server's, or the host's own if no flow has its port. */
-static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 snat,
-				 struct egress *ret_egress)
+static __always_inline int reply(struct packet *pkt, __u32 snat, struct way *ret)
 {
 	struct xlb_reply_key key = {
 		.server = pkt->source,
@@ -217,14 +244,20 @@ static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 s
 	if (!flow || flow->snat != snat || flow->snat_port != pkt->destination_port)
 		return -XLB_DROP_NO_FLOW;
 	seen = flow_word_read(flow);
+	note_flow(pkt, seen);
 	r = judge(pkt, flow, seen, &event);
 	if (r)
 		return r;
-	r = egress_by(pkt, &flow->reply, ret_egress);
+	if (pkt->event)
+		watch_measure(pkt, &flow_key);
+	r = egress_by(pkt, &flow->reply, &ret->egress);
 	if (r)
 		return r;
 	r = flow_touch(flow, seen, &event);
-	return r ? r : fullnat_reply(ctx, pkt, &flow_key, flow);
+	if (r)
+		return r;
+	fullnat_reply(&flow_key, flow, &ret->ends);
+	return 0;
 }
 
 /* Whether a packet that cannot be taken as it is matters, now that the role of its destination is known. */
@@ -239,8 +272,7 @@ static __always_inline int fault_of(const struct packet *pkt, const struct xlb_a
 	return vip && !(vip->flags & XLB_VIP_HOST) ? pkt->fault : XLB_PASS;
 }
 
-static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
-				   struct egress *ret_egress)
+static __always_inline int process(struct xdp_md *ctx, struct packet *pkt, struct way *ret)
 {
 	struct xlb_address *role;
 	__u32 vip, snat;
@@ -256,11 +288,15 @@ static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
 		return fault_of(pkt, role);
 	vip = role->vip;
 	snat = role->snat;
+	if (pkt->event) {
+		pkt->event->vip = vip;
+		pkt->event->snat = snat;
+	}
 	r = XLB_PASS;
 	if (snat)
-		r = reply(ctx, pkt, snat, ret_egress);
+		r = reply(pkt, snat, ret);
 	if (r == XLB_PASS && vip)
-		r = request(ctx, pkt, vip, ret_egress);
+		r = request(ctx, pkt, vip, ret);
 	return r;
 }
 
@@ -270,6 +306,7 @@ static __always_inline int refuse(struct xdp_md *ctx, const struct packet *pkt, 
 	bool answer = (reason == XLB_DROP_NO_FLOW || reason == XLB_DROP_FLOW_RESET) &&
 		      pkt->protocol == IPPROTO_TCP && !(pkt->tcp_flags & TCP_RST);
 	struct xlb_interface *interface;
+	__u32 wanted = 0;
 	__u8 mac[ETH_ALEN];
 
 	/* only who knows a flow gets the others: anybody can make up segments of none */
@@ -278,12 +315,18 @@ static __always_inline int refuse(struct xdp_md *ctx, const struct packet *pkt, 
 		reason = XLB_DROP_RATE_LIMITED;
 	}
 	count_drop(pkt, reason);
+	sample_drop(ctx, pkt, reason);
+	if (pkt->event)
+		wanted = watch_before(ctx, pkt, NULL, answer ? XLB_VERDICT_RESET : XLB_VERDICT_DROP,
+				      reason);
 	interface = interface_find(pkt->slot);
 	if (answer && interface) {
 		interface_mac(interface, mac);
 		if (!rst_make(ctx, pkt, mac)) {
 			count_flow(pkt, XLB_COUNT_RESETS);
 			count_interface(pkt, XLB_IFCOUNT_TX);
+			if (pkt->event)
+				watch_after(ctx, wanted);
 			return XDP_TX;
 		}
 	}
@@ -293,19 +336,31 @@ static __always_inline int refuse(struct xdp_md *ctx, const struct packet *pkt, 
 }
 
 static __always_inline int forward(struct xdp_md *ctx, const struct packet *pkt,
-				   const struct egress *egress)
+				   const struct way *way)
 {
-	int r = edit_link(ctx, egress->destination, egress->source);
+	__u32 slot = way->egress.slot, wanted = 0;
+	bool back = slot == pkt->slot;
+	int r;
 
+	if (pkt->event) {
+		pkt->event->egress = slot;
+		wanted = watch_before(ctx, pkt, &way->ends,
+				      back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
+	}
+	r = edit_ends(ctx, pkt, &way->ends);
+	if (!r)
+		r = edit_link(ctx, way->egress.destination, way->egress.source);
 	if (r)
 		return refuse(ctx, pkt, (__u32)-r);
-	if (egress->slot == pkt->slot) {
+	if (pkt->event)
+		watch_after(ctx, wanted);
+	if (back) {
 		count_forwarded(pkt);
 		count_interface(pkt, XLB_IFCOUNT_TX);
 		return XDP_TX;
 	}
 	/* the flag is what comes back if the device is not there */
-	r = (int)bpf_redirect_map(&devices, egress->slot, XDP_DROP);
+	r = (int)bpf_redirect_map(&devices, slot, XDP_DROP);
 	if (r != XDP_REDIRECT)
 		return refuse(ctx, pkt, XLB_DROP_NO_INTERFACE);
 	count_forwarded(pkt);
@@ -318,22 +373,25 @@ int xlb(struct xdp_md *ctx)
 {
 	__u32 ifindex = ctx->ingress_ifindex;
 	__u32 *slot = bpf_map_lookup_elem(&interface_slots, &ifindex);
-	struct egress egress = {};
 	struct packet pkt = {};
+	struct way way = {};
 	int r;
 
 	/* attached, but not told yet: nothing is xlb's */
 	if (!slot)
 		return XDP_PASS;
 	pkt.slot = *slot;
-	r = process(ctx, &pkt, &egress);
+	pkt.event = watch_begin();
+	r = process(ctx, &pkt, &way);
 	if (r < 0)
 		return refuse(ctx, &pkt, (__u32)-r);
 	if (r == XLB_PASS) {
 		count_interface(&pkt, XLB_IFCOUNT_PASS);
+		if (pkt.event)
+			watch_before(ctx, &pkt, NULL, XLB_VERDICT_PASS, 0);
 		return XDP_PASS;
 	}
-	return forward(ctx, &pkt, &egress);
+	return forward(ctx, &pkt, &way);
 }
 
 /* For the far end of a veth: XDP_TX and redirect into one need a program there. */
@@ -366,4 +424,85 @@ int xlb_flow_end(struct xlb_flow_end *args)
 	if (!server || !flow_claim(flow, seen, now))
 		return -FLOW_EAGAIN;
 	return fullnat_free(&key, flow, server) ? -FLOW_EAGAIN : 0;
+}
+
+/*
+ * Frames that were lost after the verdict: counted where the packet came in, or told to who watches. The
+ * tracepoints belong to all programs and namespaces: what came in by no interface of xlb's is not its own.
+ */
+static __always_inline int lost(__u32 from_ifindex, __u32 to_ifindex, __u32 reason, __u32 frames,
+				__u32 error)
+{
+	__u32 *from = bpf_map_lookup_elem(&interface_slots, &from_ifindex), *to;
+	struct packet pkt = {};
+
+	if (!from || !frames)
+		return 0;
+	if (observing) {
+		to = bpf_map_lookup_elem(&interface_slots, &to_ifindex);
+		watch_lost(*from, to ? *to : 0, reason, frames, error);
+		return 0;
+	}
+	pkt.slot = *from;
+	count_drops(&pkt, reason, frames);
+	return 0;
+}
+
+/* Arguments as in /sys/kernel/tracing/events/xdp/NAME/format, the same since 5.8. */
+struct redirect_err {
+	__u64 common;
+	__s32 program;
+	__u32 act;
+	__s32 ifindex, error, to_ifindex;
+};
+struct devmap_xmit {
+	__u64 common;
+	__s32 from_ifindex;
+	__u32 act;
+	__s32 to_ifindex, drops, sent, error;
+};
+struct bulk_tx {
+	__u64 common;
+	__s32 ifindex;
+	__u32 act;
+	__s32 drops, sent, error;
+};
+struct exception {
+	__u64 common;
+	__s32 program;
+	__u32 act;
+	__s32 ifindex;
+};
+
+/* The kernel refused the redirect of one frame. */
+SEC("tracepoint/xdp/xdp_redirect_err")
+int xdp_redirect_err(struct redirect_err *args)
+{
+	return lost((__u32)args->ifindex, (__u32)args->to_ifindex, XLB_DROP_REDIRECT_FAILED, 1,
+		    (__u32)-args->error);
+}
+
+/* The driver of the other interface did not take all frames of a bulk. */
+SEC("tracepoint/xdp/xdp_devmap_xmit")
+int xdp_devmap_xmit(struct devmap_xmit *args)
+{
+	return lost((__u32)args->from_ifindex, (__u32)args->to_ifindex, XLB_DROP_REDIRECT_FAILED,
+		    (__u32)args->drops, (__u32)-args->error);
+}
+
+/* The same for frames that go back where they came from. */
+SEC("tracepoint/xdp/xdp_bulk_tx")
+int xdp_bulk_tx(struct bulk_tx *args)
+{
+	return lost((__u32)args->ifindex, (__u32)args->ifindex, XLB_DROP_TX_FAILED,
+		    (__u32)args->drops, (__u32)-args->error);
+}
+
+/* The driver could not do what one verdict said. */
+SEC("tracepoint/xdp/xdp_exception")
+int xdp_exception(struct exception *args)
+{
+	return args->act == XDP_TX ?
+		       lost((__u32)args->ifindex, (__u32)args->ifindex, XLB_DROP_TX_FAILED, 1, 0) :
+		       0;
 }

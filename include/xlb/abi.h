@@ -276,6 +276,110 @@ struct xlb_flow_end {
 };
 XLB_ASSERT_SIZE(xlb_flow_end, 40);
 
+/* bytes of a dropped packet that are kept */
+#define XLB_SAMPLE_BYTES  128
+/* a reason's sample on a CPU is renewed no sooner than after so many ns */
+#define XLB_SAMPLE_PERIOD 100000000ULL
+
+/* map `drop_samples`, per CPU: reason -> the last packet dropped for it, as it was when it was dropped */
+struct xlb_drop_sample {
+	__u32 sequence; /* odd while the program writes */
+	__u32 slot;
+	__u64 time; /* CLOCK_MONOTONIC (coarse), ns; 0: none yet */
+	__u32 listener, server;
+	__u32 length;	/* of the frame */
+	__u32 captured; /* bytes of it in data */
+	__u8 data[XLB_SAMPLE_BYTES];
+};
+XLB_ASSERT_SIZE(xlb_drop_sample, 160);
+
+/*
+ * What the datapath tells who watches it, through the ring buffer `events` of an observing variant of the
+ * program (bpf/variant.h). `captured` bytes of the frame follow the struct.
+ */
+struct xlb_event {
+	__u64 time;   /* CLOCK_MONOTONIC, ns */
+	__u64 number; /* joins BEFORE and AFTER of one packet; the CPU in bits 48-63 */
+	__u64 flow;   /* first word of the record that the packet found */
+	__u32 length; /* of the frame */
+	__u32 captured;
+	__u32 slot;	/* interface it came in by */
+	__u32 egress;	/* interface slot it leaves by, 0: it does not */
+	__u32 vip;	/* role of its destination */
+	__u32 snat;	/* the same */
+	__u32 listener; /* ids, 0 while not known */
+	__u32 group;
+	__u32 server;
+	__u32 maglev_slot; /* with XLB_FOUND_SLOT */
+	__u32 nexthop;	   /* id; 0: the hop that the flow has learned */
+	__u32 lost;	   /* frames, of LOST */
+	__u8 stage;	   /* XLB_EVENT_* */
+	__u8 verdict;	   /* enum xlb_verdict */
+	__u8 reason;	   /* enum xlb_reason */
+	__u8 found;	   /* XLB_FOUND_* */
+	__u8 watches;	   /* bit per entry of `watches` that it is for */
+	__u8 error;	   /* errno, of LOST */
+	__u8 protocol;
+	__u8 pad;
+	/* ends of the packet as it came and, if it is forwarded, as it leaves */
+	struct xlb_addr source, destination, new_source, new_destination;
+	__be16 source_port, destination_port, new_source_port, new_destination_port;
+};
+XLB_ASSERT_SIZE(xlb_event, 152);
+
+#define XLB_EVENT_BEFORE 1 /* decided; the bytes are those that came */
+#define XLB_EVENT_AFTER	 2 /* the bytes are those that leave */
+#define XLB_EVENT_LOST	 3 /* frames lost after the verdict, no bytes */
+
+#define XLB_FOUND_FLOW	1U /* a record */
+#define XLB_FOUND_REPLY 2U /* that it comes from a server */
+#define XLB_FOUND_SLOT	4U /* a server by its hash */
+#define XLB_FOUND_NEW	8U /* that a flow must be made */
+
+#define XLB_EVENT_BYTES_MAX 4096 /* of a frame */
+
+/* One end of a packet: an address under a mask and a port (0: any). */
+struct xlb_watch_end {
+	struct xlb_addr addr, mask;
+	__be16 port;
+	__u8 pad[6];
+};
+XLB_ASSERT_SIZE(xlb_watch_end, 40);
+
+/* which members of struct xlb_watch count */
+#define XLB_WATCH_ACTIVE   1U
+#define XLB_WATCH_SLOT	   2U
+#define XLB_WATCH_LISTENER 4U
+#define XLB_WATCH_SERVER   8U
+#define XLB_WATCH_PROTOCOL 16U
+#define XLB_WATCH_VERDICT  32U
+#define XLB_WATCH_REASON   64U
+#define XLB_WATCH_ENDS	   128U /* both must be found among the packet's ends, before or after */
+
+#define XLB_WATCHES 4
+
+/* Who wants which packets; variable `watches` of an observing variant. */
+struct xlb_watch {
+	__u32 set;  /* XLB_WATCH_*; 0: nobody */
+	__u32 snap; /* bytes of each packet wanted, at most XLB_EVENT_BYTES_MAX */
+	__u32 slot;
+	__u32 listener;
+	__u32 server;
+	__u8 protocol;
+	__u8 verdict;
+	__u8 reason;
+	__u8 pad;
+	struct xlb_watch_end ends[2];
+};
+XLB_ASSERT_SIZE(xlb_watch, 104);
+
+/* map `flow_traffic` of an observing variant: what flows did while variable `measuring` was set */
+struct xlb_flow_traffic {
+	__u64 packets;
+	__u64 bytes; /* layer 2 included, both directions */
+};
+XLB_ASSERT_SIZE(xlb_flow_traffic, 16);
+
 #pragma GCC diagnostic pop
 
 #endif

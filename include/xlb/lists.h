@@ -40,6 +40,22 @@ enum xlb_reason {
 #undef X
 		XLB_DROP_COUNT,
 };
+/* X(NAME, word, meaning): what became of a packet */
+#define XLB_VERDICTS(X) \
+	X(PASS, pass, "given to the host's stack") \
+	X(DROP, drop, "dropped") \
+	X(RESET, reset, "answered with RST") \
+	X(TX, tx, "sent back out of the same interface") \
+	X(REDIRECT, redirect, "sent out of another interface")
+
+enum xlb_verdict {
+	XLB_VERDICT_NONE,
+#define X(name, word, meaning) XLB_VERDICT_##name,
+	XLB_VERDICTS(X)
+#undef X
+		XLB_VERDICT_COUNT,
+};
+
 /* stride of an interface slot in map `drops`: key = slot * XLB_DROP_STRIDE + reason */
 #define XLB_DROP_STRIDE 32
 

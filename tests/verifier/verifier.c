@@ -21,12 +21,12 @@
 #define LIMIT	     (1000000 / 4)
 #define LOG_STATS    4
 #define LOG_SIZE     (1 << 20)
-#define PROGRAMS_MAX 8
+#define PROGRAMS_MAX 16
 #define LINES_MAX    64
 #define LINE_MAX     160
 
 struct usage {
-	const char *name;
+	char *name;
 	unsigned long instructions;
 	char stack[32];
 	char *log;
@@ -51,24 +51,43 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 	return 0;
 }
 
+/* What a variant of the object is (bpf/variant.h); its programs are recorded under their names and this. */
+struct variant {
+	const char *word;
+	bool observing, dry_run;
+};
+
+static const struct variant variants[] = {
+	{ "", false, false },
+	{ "+observing", true, false },
+	{ "+dry_run", true, true },
+};
+
 /* Loads all programs with small maps, and reads what the verifier said about each. */
-static int load(void)
+static int load(const struct variant *variant)
 {
+	size_t first = program_count;
 	struct bpf_program *program;
 	struct xlb *skel = xlb__open();
 	int r;
 
 	if (!skel)
 		return -errno;
+	skel->rodata->observing = variant->observing;
+	skel->rodata->dry_run = variant->dry_run;
 	bpf_map__set_max_entries(skel->maps.flows, 16);
 	bpf_map__set_max_entries(skel->maps.replies, 16);
 	bpf_object__for_each_program(program, skel->obj)
 	{
-		struct usage *usage = &programs[program_count++];
+		struct usage *usage = &programs[program_count];
 
-		if (program_count > PROGRAMS_MAX)
+		/* the others are those of the first */
+		bpf_program__set_autoload(program, !variant->word[0] || program == skel->progs.xlb);
+		if (!bpf_program__autoload(program))
+			continue;
+		if (++program_count > PROGRAMS_MAX ||
+		    asprintf(&usage->name, "%s%s", bpf_program__name(program), variant->word) < 0)
 			abort();
-		usage->name = strdup(bpf_program__name(program));
 		usage->log = calloc(1, LOG_SIZE);
 		if (!usage->name || !usage->log)
 			abort();
@@ -76,7 +95,7 @@ static int load(void)
 		bpf_program__set_log_buf(program, usage->log, LOG_SIZE);
 	}
 	r = xlb__load(skel);
-	for (size_t i = 0; i < program_count; i++) {
+	for (size_t i = first; i < program_count; i++) {
 		const char *processed = strstr(programs[i].log, "processed ");
 		const char *stack = strstr(programs[i].log, "stack depth ");
 
@@ -121,7 +140,7 @@ static int record_write(void)
 		if (!line_parse(lines[i], name, &instructions))
 			fputs(lines[i], file);
 	for (size_t i = 0; i < program_count; i++)
-		fprintf(file, "%-14s %-6s %8lu  %s\n", programs[i].name, kernel,
+		fprintf(file, "%-18s %-6s %8lu  %s\n", programs[i].name, kernel,
 			programs[i].instructions, programs[i].stack);
 	return 0;
 }
@@ -154,7 +173,7 @@ int main(int argc, char **argv)
 	bool update = argc == 2 && !strcmp(argv[1], "--update");
 	unsigned int major, minor;
 	struct utsname host;
-	int r;
+	int r = 0;
 
 	if (geteuid() != 0) {
 		puts("1..1\nok 1 - the programs load # SKIP needs root");
@@ -165,7 +184,8 @@ int main(int argc, char **argv)
 		return 1;
 	snprintf(kernel, sizeof(kernel), "%u.%u", major, minor);
 	libbpf_set_print(silent);
-	r = load();
+	for (size_t i = 0; !r && i < sizeof(variants) / sizeof(variants[0]); i++)
+		r = load(&variants[i]);
 	report(!r, "every program", "loads");
 	if (r)
 		for (size_t i = 0; i < program_count; i++)

@@ -13,11 +13,10 @@
 #include <unistd.h>
 
 #include "sys/datapath_private.h"
-#include "xlb.skel.h"
+#include "xlb.skel.h" /* after abi.h, whose structs are in variables */
 
-#define KERNEL_MIN_MAJOR  6
-#define KERNEL_MIN_MINOR  1
-#define VERIFIER_LOG_SIZE (1U << 20)
+#define KERNEL_MIN_MAJOR 6
+#define KERNEL_MIN_MINOR 1
 
 int datapath_err(struct xlb_err *err, int r, const char *format, ...)
 {
@@ -59,8 +58,7 @@ static bool kernel_is_old(struct utsname *ret_name)
 	return major < KERNEL_MIN_MAJOR || (major == KERNEL_MIN_MAJOR && minor < KERNEL_MIN_MINOR);
 }
 
-/* `log`: what the verifier said, empty if the failure was another. */
-static int load_err(struct xlb_err *err, int r, const char *log)
+int datapath_load_err(struct xlb_err *err, int r, const char *log)
 {
 	struct utsname name = {};
 
@@ -108,6 +106,7 @@ static int object_load(struct datapath *dp, const struct datapath_options *optio
 		return datapath_err(err, dp->skel ? -ENOMEM : -errno,
 				    "cannot prepare the datapath");
 	bpf_program__set_autoload(dp->skel->progs.xlb_pass, false);
+	variant_leave_out(dp->skel->obj);
 	bpf_object__for_each_program(program, dp->skel->obj)
 		bpf_program__set_log_buf(program, log, VERIFIER_LOG_SIZE);
 	if (options->max_flows) {
@@ -125,8 +124,8 @@ static int object_load(struct datapath *dp, const struct datapath_options *optio
 	}
 	r = xlb__load(dp->skel);
 	if (r < 0)
-		return load_err(err, r, log);
-	dp->program_fd = bpf_program__fd(dp->skel->progs.xlb);
+		return datapath_load_err(err, r, log);
+	dp->program_fd = dp->own_program_fd = bpf_program__fd(dp->skel->progs.xlb);
 	dp->flow_end_fd = bpf_program__fd(dp->skel->progs.xlb_flow_end);
 	return dp->pin_dir ? pins_complete(dp->pin_dir, dp->skel->obj, adopted, err) : 0;
 }
@@ -216,6 +215,8 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 	if (!dp)
 		return datapath_err(err, -ENOMEM, "cannot open the datapath");
 	TAILQ_INIT(&dp->attachments);
+	for (size_t i = 0; i < TRACEPOINT_COUNT; i++)
+		dp->tracepoints[i] = -1;
 	dp->settle_inner_fd = dp->settle_outer_fd = -1;
 	if (options->pin_dir) {
 		dp->pin_dir = strdup(options->pin_dir);
@@ -234,6 +235,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 		r = attachments_adopt(dp, err);
 	if (r < 0)
 		return r;
+	tracepoints_open(dp, dp->skel->obj);
 	*ret = TAKE(dp);
 	return 0;
 }
@@ -243,6 +245,7 @@ struct datapath *datapath_close(struct datapath *dp)
 	if (!dp)
 		return NULL;
 	attachments_close(dp);
+	tracepoints_close(dp);
 	cleanup_close(&dp->settle_outer_fd);
 	cleanup_close(&dp->settle_inner_fd);
 	datapath_rows_close(dp);

@@ -56,6 +56,10 @@ int datapath_listener_counters(struct datapath *dp, uint32_t listener, uint64_t 
 int datapath_server_counters(struct datapath *dp, uint32_t server, uint64_t *ret);
 int datapath_interface_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
 int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
+/* The last packet dropped for a reason, of all CPUs; -ENOENT if there was none. */
+int datapath_drop_sample(struct datapath *dp, uint32_t reason, struct xlb_drop_sample *ret);
+/* Why packets that are lost after the verdict are not counted; "" if they are. */
+const char *datapath_lost_uncounted(const struct datapath *dp);
 /* Zeroes the counters of an id before it is used again. */
 int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t id);
 

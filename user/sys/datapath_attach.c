@@ -125,6 +125,26 @@ static int attachment_read(const struct attachment *attachment, struct attachmen
 	return 0;
 }
 
+int attachments_switch(struct datapath *dp, int program_fd, struct xlb_err *err)
+{
+	struct attachment *attachment;
+	int before = dp->program_fd, r;
+
+	dp->program_fd = program_fd;
+	TAILQ_FOREACH(attachment, &dp->attachments, entry) {
+		/* of a NIC that has gone: nothing to switch */
+		if (!bpf_link_update(attachment->fd, program_fd, NULL) || errno == ENOLINK)
+			continue;
+		r = datapath_err(err, -errno, "cannot switch the program of interface '%s'",
+				 attachment->ifname);
+		dp->program_fd = before;
+		TAILQ_FOREACH(attachment, &dp->attachments, entry)
+			bpf_link_update(attachment->fd, before, NULL);
+		return r;
+	}
+	return 0;
+}
+
 static int attachment_list(struct datapath *dp, enum table_id table, row_add add, void *arg,
 			   struct xlb_err *err)
 {

@@ -79,6 +79,43 @@ int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret)
 	return 0;
 }
 
+/*
+ * The program may write while this reads: what is torn is read again, and at last left as it is if the CPU
+ * does nothing but drop.
+ */
+int datapath_drop_sample(struct datapath *dp, uint32_t reason, struct xlb_drop_sample *ret)
+{
+	AUTO_FREE struct xlb_drop_sample *samples = NULL;
+	const struct xlb_drop_sample *last = NULL;
+	int cpus = libbpf_num_possible_cpus();
+
+	if (cpus < 0)
+		return cpus;
+	samples = calloc((size_t)cpus, sizeof(*samples));
+	if (!samples)
+		return -ENOMEM;
+	for (int tries = 0; tries < 8; tries++) {
+		bool torn = false;
+
+		if (bpf_map_lookup_elem(dp->maps[MAP_DROP_SAMPLES].fd, &reason, samples))
+			return -errno;
+		last = NULL;
+		for (int i = 0; i < cpus; i++) {
+			torn |= samples[i].sequence & 1;
+			if (samples[i].time && (!last || samples[i].time > last->time))
+				last = &samples[i];
+		}
+		if (!torn)
+			break;
+	}
+	if (!last)
+		return -ENOENT;
+	*ret = *last;
+	if (ret->captured > sizeof(ret->data))
+		ret->captured = sizeof(ret->data);
+	return 0;
+}
+
 int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t id)
 {
 	int r;

@@ -200,6 +200,8 @@ void pins_remove(const char *pin_dir)
 
 	snprintf(path, sizeof(path), "%s/links", pin_dir);
 	directory_clear(path);
+	snprintf(path, sizeof(path), "%s/tracepoints", pin_dir);
+	directory_clear(path);
 	directory_clear(pin_dir);
 	/* the parent belongs to the instance and goes if this was its last ABI */
 	snprintf(path, sizeof(path), "%s", pin_dir);

@@ -31,7 +31,8 @@ struct bpf_object;
 	X(LISTENER_COUNTERS, listener_counters) \
 	X(SERVER_COUNTERS, server_counters) \
 	X(INTERFACE_COUNTERS, interface_counters) \
-	X(DROPS, drops)
+	X(DROPS, drops) \
+	X(DROP_SAMPLES, drop_samples)
 
 enum map_id {
 #define X(NAME, name) MAP_##NAME,
@@ -39,6 +40,9 @@ enum map_id {
 #undef X
 		MAP_COUNT,
 };
+
+#define TRACEPOINT_COUNT  4
+#define VERIFIER_LOG_SIZE (1U << 20)
 
 /* A link to a NIC, pinned under its name. */
 struct attachment {
@@ -59,8 +63,11 @@ struct flow_walk {
 struct datapath {
 	struct sink sink;
 	struct xlb *skel;
-	char *pin_dir; /* NULL: nothing is pinned */
-	int program_fd, flow_end_fd;
+	char *pin_dir;	/* NULL: nothing is pinned */
+	int program_fd; /* what is attached: own_program_fd, or that of an observing variant */
+	int own_program_fd, flow_end_fd;
+	int tracepoints[TRACEPOINT_COUNT]; /* links, -1: not attached */
+	char tracepoint_fault[128];
 	struct map maps[MAP_COUNT];
 	/* rows of plain arrays that were put, by id: a row may be all zero */
 	uint8_t *present[TABLE_COUNT];
@@ -80,6 +87,18 @@ int datapath_err(struct xlb_err *err, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Row of a table from key and value, tails zeroed. */
 void datapath_row(enum table_id table, const void *key, const void *value, struct row *ret);
+
+/* Why a program was not loaded; `log`: what the verifier said, empty if the failure was another. */
+int datapath_load_err(struct xlb_err *err, int r, const char *log);
+
+/* datapath_variant.c: maps that only variants have are not made, programs that are attached elsewhere stay */
+void variant_leave_out(struct bpf_object *object);
+
+/* datapath_tracepoints.c: counting what is lost after the verdict; without it xlb forwards all the same */
+void tracepoints_open(struct datapath *dp, struct bpf_object *object);
+void tracepoints_close(struct datapath *dp);
+/* Attaches the tracepoint programs of an object, into links of TRACEPOINT_COUNT; -errno with why. */
+int tracepoints_attach(struct bpf_object *object, int *ret_links, char *ret_fault, size_t size);
 
 /* datapath_pins.c */
 
@@ -128,5 +147,7 @@ int port_set_adopt(struct datapath *dp, struct xlb_err *err);
 /* datapath_attach.c: switches the links that are pinned to the program just loaded */
 int attachments_adopt(struct datapath *dp, struct xlb_err *err);
 void attachments_close(struct datapath *dp);
+/* Switches every attached NIC, and those to come, to another program. */
+int attachments_switch(struct datapath *dp, int program_fd, struct xlb_err *err);
 
 #endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Telling who watches what became of a packet. In the program that forwards, pkt->event is NULL and none of
+ * this is left. In an observing one a packet that nobody wants must stay cheap: what is compared comes in
+ * two steps, ids first.
+ */
+#ifndef XLB_BPF_WATCH_H
+#define XLB_BPF_WATCH_H
+
+#include "edit.h"
+#include "maps.h"
+#include "pkt.h"
+#include "variant.h"
+
+/* A global function: the verifier looks at it once, and its stack is not that of the packet's way. */
+#define WATCH_STEP __attribute__((noinline))
+
+struct xlb_watch watches[XLB_WATCHES];
+__u64 watch_skipped[XLB_WATCHES]; /* events that the ring had no room for */
+__u32 measuring;		  /* flow_traffic is wanted */
+
+static __always_inline struct event_scratch *watch_scratch(void)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(&event_scratch, &key);
+}
+
+/* The event to fill on a packet's way, what was there before taken out. */
+static __always_inline struct xlb_event *watch_begin(void)
+{
+	struct event_scratch *scratch = observing ? watch_scratch() : NULL;
+
+	if (!scratch)
+		return NULL;
+	__builtin_memset(&scratch->event, 0, offsetof(struct xlb_event, source));
+	return &scratch->event;
+}
+
+/* Entries of `watches`, as bits, that want the event as far as everything but its ends goes. */
+WATCH_STEP int watch_by_ids(const struct xlb_event *event)
+{
+	const struct xlb_watch *watch;
+	__u32 wanted = 0, differs;
+	int i;
+
+	if (!event)
+		return 0;
+	for (i = 0; i < XLB_WATCHES; i++) {
+		watch = &watches[i];
+		if (!watch->set)
+			continue;
+		differs = 0;
+		differs |= watch->listener == event->listener ? 0 : XLB_WATCH_LISTENER;
+		differs |= watch->server == event->server ? 0 : XLB_WATCH_SERVER;
+		differs |= watch->slot == event->slot || watch->slot == event->egress ?
+				   0 :
+				   XLB_WATCH_SLOT;
+		differs |= watch->protocol == event->protocol ? 0 : XLB_WATCH_PROTOCOL;
+		differs |= watch->verdict == event->verdict ? 0 : XLB_WATCH_VERDICT;
+		differs |= watch->reason == event->reason ? 0 : XLB_WATCH_REASON;
+		if (!(differs & watch->set))
+			wanted |= 1U << i;
+	}
+	return wanted;
+}
+
+/* 0 if the end is the address and port. */
+static __always_inline __u32 end_differs(const struct xlb_watch_end *end,
+					 const struct xlb_addr *addr, __be16 port)
+{
+	__u32 differs = end->port ? (__u32)(end->port ^ port) : 0;
+
+	differs |= (end->addr.words[0] ^ addr->words[0]) & end->mask.words[0];
+	differs |= (end->addr.words[1] ^ addr->words[1]) & end->mask.words[1];
+	differs |= (end->addr.words[2] ^ addr->words[2]) & end->mask.words[2];
+	return differs | ((end->addr.words[3] ^ addr->words[3]) & end->mask.words[3]);
+}
+
+static __always_inline bool end_is_met(const struct xlb_watch_end *end,
+				       const struct xlb_event *event)
+{
+	return !end_differs(end, &event->source, event->source_port) ||
+	       !end_differs(end, &event->destination, event->destination_port) ||
+	       !end_differs(end, &event->new_source, event->new_source_port) ||
+	       !end_differs(end, &event->new_destination, event->new_destination_port);
+}
+
+/* Those of `wanted` whose ends the packet has. */
+WATCH_STEP int watch_by_ends(const struct xlb_event *event, __u32 wanted)
+{
+	__u32 i;
+
+	if (!event)
+		return 0;
+	for (i = 0; i < XLB_WATCHES; i++)
+		if (wanted & 1U << i && watches[i].set & XLB_WATCH_ENDS &&
+		    !(end_is_met(&watches[i].ends[0], event) &&
+		      end_is_met(&watches[i].ends[1], event)))
+			wanted &= ~(1U << i);
+	return wanted;
+}
+
+/* Puts the event of the scratch and the frame into the ring. */
+WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
+{
+	__u32 length = (__u32)bpf_xdp_get_buff_len(ctx), snap = 0;
+	struct event_scratch *scratch = watch_scratch();
+	__u32 i;
+
+	if (!scratch)
+		return 0;
+	for (i = 0; i < XLB_WATCHES; i++)
+		if (wanted & 1U << i && watches[i].snap > snap)
+			snap = watches[i].snap;
+	if (snap > length)
+		snap = length;
+	if (snap > XLB_EVENT_BYTES_MAX)
+		snap = XLB_EVENT_BYTES_MAX;
+	scratch->event.stage = (__u8)stage;
+	scratch->event.watches = (__u8)wanted;
+	scratch->event.time = bpf_ktime_get_ns();
+	scratch->event.length = length;
+	scratch->event.captured = 0;
+	if (snap > 0 && !bpf_xdp_load_bytes(ctx, 0, scratch->data, snap))
+		scratch->event.captured = snap;
+	else
+		snap = 0;
+	if (!bpf_ringbuf_output(&events, &scratch->event, sizeof(scratch->event) + snap, 0))
+		return 0;
+	for (i = 0; i < XLB_WATCHES; i++)
+		if (wanted & 1U << i)
+			__sync_fetch_and_add(&watch_skipped[i], 1);
+	return 0;
+}
+
+/* Numbers a packet that is wanted. */
+static __always_inline void watch_number(struct xlb_event *event)
+{
+	struct event_scratch *scratch = watch_scratch();
+
+	if (scratch)
+		event->number = (__u64)bpf_get_smp_processor_id() << 48 |
+				(++scratch->packets & 0xffffffffffffULL);
+}
+
+/*
+ * All is decided and nothing rewritten yet. Returns who wants the packet, for watch_after(). `ends`: what
+ * it will have, NULL if it is not forwarded.
+ */
+static __always_inline __u32 watch_before(struct xdp_md *ctx, const struct packet *pkt,
+					  const struct ends *ends, enum xlb_verdict verdict,
+					  __u32 reason)
+{
+	struct xlb_event *event = pkt->event;
+	__u32 wanted;
+
+	event->slot = pkt->slot;
+	event->listener = pkt->listener;
+	event->server = pkt->server;
+	event->protocol = pkt->protocol;
+	event->verdict = (__u8)verdict;
+	event->reason = (__u8)reason;
+	if (pkt->reply)
+		event->found |= XLB_FOUND_REPLY;
+	wanted = watch_by_ids(event);
+	if (!wanted)
+		return 0;
+	event->source = pkt->source;
+	event->destination = pkt->destination;
+	event->source_port = pkt->source_port;
+	event->destination_port = pkt->destination_port;
+	event->new_source = ends ? ends->source : pkt->source;
+	event->new_destination = ends ? ends->destination : pkt->destination;
+	event->new_source_port = ends ? ends->source_port : pkt->source_port;
+	event->new_destination_port = ends ? ends->destination_port : pkt->destination_port;
+	wanted = watch_by_ends(event, wanted);
+	if (!wanted)
+		return 0;
+	watch_number(event);
+	watch_emit(ctx, wanted, XLB_EVENT_BEFORE);
+	return wanted;
+}
+
+/* The frame as it leaves. */
+static __always_inline void watch_after(struct xdp_md *ctx, __u32 wanted)
+{
+	if (wanted)
+		watch_emit(ctx, wanted, XLB_EVENT_AFTER);
+}
+
+/* Frames that the way out did not take; by then nobody knows whose they were. */
+static __always_inline void watch_lost(__u32 slot, __u32 egress, __u32 reason, __u32 frames,
+				       __u32 error)
+{
+	struct event_scratch *scratch = watch_scratch();
+	struct xlb_event *event;
+
+	if (!scratch)
+		return;
+	event = &scratch->event;
+	__builtin_memset(event, 0, sizeof(*event));
+	event->slot = slot;
+	event->egress = egress;
+	event->verdict = XLB_VERDICT_DROP;
+	event->reason = (__u8)reason;
+	event->lost = frames;
+	event->error = (__u8)error;
+	event->stage = XLB_EVENT_LOST;
+	event->time = bpf_ktime_get_ns();
+	event->watches = (__u8)watch_by_ids(event);
+	event->watches = (__u8)watch_by_ends(event, event->watches);
+	if (event->watches)
+		bpf_ringbuf_output(&events, event, sizeof(*event), 0);
+}
+
+/* Counts a packet for its flow while that is wanted. */
+static __always_inline void watch_measure(const struct packet *pkt, const struct xlb_flow_key *key)
+{
+	struct xlb_flow_traffic *traffic, first = { .packets = 1, .bytes = pkt->frame_length };
+
+	if (!measuring)
+		return;
+	traffic = bpf_map_lookup_elem(&flow_traffic, key);
+	if (!traffic) {
+		bpf_map_update_elem(&flow_traffic, key, &first, BPF_NOEXIST);
+		return;
+	}
+	__sync_fetch_and_add(&traffic->packets, 1);
+	__sync_fetch_and_add(&traffic->bytes, pkt->frame_length);
+}
+
+#endif

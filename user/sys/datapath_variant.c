@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "sys/datapath_variant.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/datapath_private.h"
+#include "xlb.skel.h" /* after abi.h, whose structs are in variables */
+
+#define DRY_RUN_RING  (1U << 16) /* bytes: a few events */
+#define TRAFFIC_BATCH 4096
+#define FRAME_ROOM    2048
+
+struct variant {
+	enum variant_kind kind;
+	struct xlb *skel;
+	struct ring_buffer *ring;
+	int tracepoints[TRACEPOINT_COUNT];
+	bool attached;
+	/* of a variant_read under way */
+	variant_event take;
+	void *arg;
+	uint32_t budget;
+	uint64_t skipped_before[XLB_WATCHES];
+};
+
+/* X(name): maps that every object has for itself */
+#define PRIVATE_MAPS(X) X(flow_scratch) X(event_scratch) X(events) X(flow_traffic)
+/* X(name): maps whose sums are of real packets: a dry run has its own, too small to hold anything */
+#define COUNTER_MAPS(X) \
+	X(listener_counters) \
+	X(server_counters) \
+	X(interface_counters) \
+	X(drops) \
+	X(rst_budget) \
+	X(drop_samples)
+
+static bool is_private(const char *name)
+{
+#define X(map) \
+	if (!strcmp(name, #map)) \
+		return true;
+	PRIVATE_MAPS(X)
+#undef X
+	return false;
+}
+
+static bool is_counter(const char *name)
+{
+#define X(map) \
+	if (!strcmp(name, #map)) \
+		return true;
+	COUNTER_MAPS(X)
+#undef X
+	return false;
+}
+
+static bool is_tracepoint(const struct bpf_program *program)
+{
+	return bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT;
+}
+
+void variant_leave_out(struct bpf_object *object)
+{
+	static const char *const observing[] = { "events", "event_scratch", "flow_traffic" };
+
+	for (size_t i = 0; i < sizeof(observing) / sizeof(observing[0]); i++)
+		bpf_map__set_autocreate(bpf_object__find_map_by_name(object, observing[i]), false);
+}
+
+/* Gives the object the maps of the datapath, but for those of its own. */
+static int maps_share(const struct datapath *dp, struct variant *variant, struct xlb_err *err)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, variant->skel->obj)
+	{
+		const char *name = bpf_map__name(map);
+		int fd, r = 0;
+
+		if (bpf_map__is_internal(map) || is_private(name))
+			continue;
+		if (variant->kind == VARIANT_DRY_RUN && is_counter(name)) {
+			r = bpf_map__set_max_entries(map, 1);
+		} else {
+			fd = datapath_map_fd(dp, name);
+			r = fd < 0 ? fd : bpf_map__reuse_fd(map, fd);
+		}
+		if (r < 0)
+			return datapath_err(err, r, "cannot share map '%s'", name);
+	}
+	if (variant->kind == VARIANT_DRY_RUN)
+		bpf_map__set_max_entries(variant->skel->maps.events, DRY_RUN_RING);
+	return 0;
+}
+
+static void choose_programs(struct variant *variant)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, variant->skel->obj) bpf_program__set_autoload(
+		program, program == variant->skel->progs.xlb ||
+				 (variant->kind == VARIANT_OBSERVE && is_tracepoint(program)));
+}
+
+static int take_event(void *arg, void *data, size_t size)
+{
+	struct variant *variant = arg;
+	const struct xlb_event *event = data;
+
+	if (size >= sizeof(*event) && size >= sizeof(*event) + event->captured)
+		variant->take(variant->arg, event, (const uint8_t *)(event + 1));
+	return --variant->budget ? 0 : -EAGAIN;
+}
+
+int variant_load(const struct datapath *dp, enum variant_kind kind, struct variant **ret,
+		 struct xlb_err *err)
+{
+	AUTO(variant_free) struct variant *variant = calloc(1, sizeof(*variant));
+	AUTO_FREE char *log = calloc(1, VERIFIER_LOG_SIZE);
+	int r;
+
+	if (!variant || !log)
+		return datapath_err(err, -ENOMEM, "cannot load a variant of the program");
+	variant->kind = kind;
+	for (size_t i = 0; i < TRACEPOINT_COUNT; i++)
+		variant->tracepoints[i] = -1;
+	variant->skel = xlb__open();
+	if (!variant->skel)
+		return datapath_err(err, -errno, "cannot load a variant of the program");
+	variant->skel->rodata->observing = true;
+	variant->skel->rodata->dry_run = kind == VARIANT_DRY_RUN;
+	choose_programs(variant);
+	bpf_program__set_log_buf(variant->skel->progs.xlb, log, VERIFIER_LOG_SIZE);
+	r = maps_share(dp, variant, err);
+	if (r < 0)
+		return r;
+	r = xlb__load(variant->skel);
+	if (r < 0)
+		return datapath_load_err(err, r, log);
+	variant->ring = ring_buffer__new(bpf_map__fd(variant->skel->maps.events), take_event,
+					 variant, NULL);
+	if (!variant->ring)
+		return datapath_err(err, -errno, "cannot map the ring of events");
+	*ret = TAKE(variant);
+	return 0;
+}
+
+struct variant *variant_free(struct variant *variant)
+{
+	if (!variant)
+		return NULL;
+	ring_buffer__free(variant->ring);
+	xlb__destroy(variant->skel);
+	free(variant);
+	return NULL;
+}
+
+int variant_attach(struct datapath *dp, struct variant *variant, struct xlb_err *err)
+{
+	char ignored[128];
+	int r;
+
+	if (variant->kind != VARIANT_OBSERVE)
+		return datapath_err(err, -EINVAL, "a dry run cannot be attached");
+	r = attachments_switch(dp, bpf_program__fd(variant->skel->progs.xlb), err);
+	if (r < 0)
+		return r;
+	/* losses that cannot be told are not told, as they cannot be counted either */
+	tracepoints_attach(variant->skel->obj, variant->tracepoints, ignored, sizeof(ignored));
+	variant->attached = true;
+	return 0;
+}
+
+int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err *err)
+{
+	int r;
+
+	if (!variant->attached)
+		return 0;
+	r = attachments_switch(dp, dp->own_program_fd, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < TRACEPOINT_COUNT; i++)
+		cleanup_close(&variant->tracepoints[i]);
+	variant->attached = false;
+	return 0;
+}
+
+int variant_fd(const struct variant *variant)
+{
+	return ring_buffer__epoll_fd(variant->ring);
+}
+
+bool variant_read(struct variant *variant, uint32_t budget, variant_event take, void *arg)
+{
+	variant->take = take;
+	variant->arg = arg;
+	variant->budget = budget;
+	return ring_buffer__consume(variant->ring) == -EAGAIN;
+}
+
+void variant_watch(struct variant *variant, uint32_t index, const struct xlb_watch *watch)
+{
+	struct xlb_watch *entry = &variant->skel->bss->watches[index];
+	struct xlb_watch idle = *watch;
+
+	variant->skipped_before[index] = variant->skel->bss->watch_skipped[index];
+	/* packets read it meanwhile: nobody's until it is whole */
+	idle.set = 0;
+	__atomic_store_n(&entry->set, 0, __ATOMIC_SEQ_CST);
+	*entry = idle;
+	__atomic_store_n(&entry->set, watch->set, __ATOMIC_SEQ_CST);
+}
+
+uint64_t variant_skipped(const struct variant *variant, uint32_t index)
+{
+	return variant->skel->bss->watch_skipped[index] - variant->skipped_before[index];
+}
+
+/* --- traffic of flows ------------------------------------------------------------------------------- */
+
+static void traffic_clear(int fd)
+{
+	struct xlb_flow_key keys[64];
+	uint32_t count, cursor;
+
+	do {
+		count = sizeof(keys) / sizeof(keys[0]);
+		for (uint32_t i = 0; i < count; i++)
+			if (bpf_map_get_next_key(fd, i ? &keys[i - 1] : NULL, &keys[i]))
+				count = i;
+		for (cursor = 0; cursor < count; cursor++)
+			bpf_map_delete_elem(fd, &keys[cursor]);
+	} while (count);
+}
+
+void variant_measure(struct variant *variant, bool on)
+{
+	if (on)
+		traffic_clear(bpf_map__fd(variant->skel->maps.flow_traffic));
+	__atomic_store_n(&variant->skel->bss->measuring, on, __ATOMIC_SEQ_CST);
+}
+
+int variant_traffic(struct variant *variant, struct flow_traffic **ret, size_t *ret_count,
+		    struct xlb_err *err)
+{
+	uint32_t entries = bpf_map__max_entries(variant->skel->maps.flow_traffic), cursor;
+	int fd = bpf_map__fd(variant->skel->maps.flow_traffic);
+	AUTO_FREE struct xlb_flow_key *keys = calloc(entries, sizeof(*keys));
+	AUTO_FREE struct xlb_flow_traffic *values = calloc(entries, sizeof(*values));
+	struct flow_traffic *rows;
+	uint32_t total = 0;
+	bool started = false;
+	int r = 0;
+
+	if (!keys || !values)
+		return datapath_err(err, -ENOMEM, "cannot read the traffic of flows");
+	while (!r && total < entries) {
+		uint32_t count = entries - total < TRAFFIC_BATCH ? entries - total : TRAFFIC_BATCH;
+
+		r = bpf_map_lookup_batch(fd, started ? &cursor : NULL, &cursor, keys + total,
+					 values + total, &count, NULL);
+		if (r && errno != ENOENT)
+			return datapath_err(err, -errno, "cannot read the traffic of flows");
+		started = true;
+		total += count;
+	}
+	rows = calloc(total + 1, sizeof(*rows));
+	if (!rows)
+		return datapath_err(err, -ENOMEM, "cannot read the traffic of flows");
+	for (uint32_t i = 0; i < total; i++)
+		rows[i] = (struct flow_traffic){ keys[i], values[i] };
+	*ret = rows;
+	*ret_count = total;
+	return 0;
+}
+
+/* --- dry runs --------------------------------------------------------------------------------------- */
+
+int variant_run(struct variant *variant, uint32_t ifindex, const void *frame, size_t size,
+		uint32_t *ret_action, struct xlb_err *err)
+{
+	uint8_t room[FRAME_ROOM];
+	struct xdp_md context = { .data_end = (uint32_t)size, .ingress_ifindex = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)size,
+		    .data_out = room, .data_size_out = sizeof(room), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context));
+
+	if (variant->kind != VARIANT_DRY_RUN)
+		return datapath_err(err, -EINVAL, "only a dry run takes frames");
+	if (bpf_prog_test_run_opts(bpf_program__fd(variant->skel->progs.xlb), &opts))
+		return datapath_err(err, -errno, "cannot run the program");
+	*ret_action = opts.retval;
+	return 0;
+}

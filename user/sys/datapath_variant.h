@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The program loaded a second time as another variant (bpf/variant.h), on the same maps: one that tells what
+ * it decides and may run in the place of the one that forwards, and one for dry runs that writes to no map
+ * that others see.
+ */
+#ifndef XLB_SYS_DATAPATH_VARIANT_H
+#define XLB_SYS_DATAPATH_VARIANT_H
+
+#include "sys/datapath.h"
+
+struct variant;
+
+enum variant_kind { VARIANT_OBSERVE, VARIANT_DRY_RUN };
+
+/*
+ * Loads a variant. The verifier takes its time (some 0.1 s): run it in a worker. The datapath must stay open
+ * until the variant is freed; apart from reading its maps' descriptors nothing of it is touched.
+ */
+int variant_load(const struct datapath *dp, enum variant_kind kind, struct variant **ret,
+		 struct xlb_err *err);
+/* The variant must not be attached. */
+struct variant *variant_free(struct variant *variant);
+DEFINE_CLEANUP(struct variant, variant_free)
+
+/*
+ * Puts a VARIANT_OBSERVE in the place of the program that forwards, on all NICs, or takes it out again. Each
+ * NIC is switched at once and loses no packet. A daemon that dies meanwhile leaves it running; the next one
+ * puts its own program in place.
+ */
+int variant_attach(struct datapath *dp, struct variant *variant, struct xlb_err *err);
+int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err *err);
+
+/* `data` has event->captured bytes. */
+typedef void (*variant_event)(void *arg, const struct xlb_event *event, const uint8_t *data);
+/* Readable when there are events. */
+int variant_fd(const struct variant *variant);
+/* Hands over at most `budget` events; true if there may be more. */
+bool variant_read(struct variant *variant, uint32_t budget, variant_event take, void *arg);
+
+/* Who wants which packets: entry `index` of XLB_WATCHES; watch->set 0 takes it away. */
+void variant_watch(struct variant *variant, uint32_t index, const struct xlb_watch *watch);
+/* Events of the entry that found no room since it was set. */
+uint64_t variant_skipped(const struct variant *variant, uint32_t index);
+
+/* What one flow did while it was measured. */
+struct flow_traffic {
+	struct xlb_flow_key key;
+	struct xlb_flow_traffic traffic;
+};
+/* Begins to count packets per flow from zero, or ends it. Only the busiest 65536 flows are kept. */
+void variant_measure(struct variant *variant, bool on);
+/* What was counted so far; malloc'd. Some 10 ms at its fullest: run it in a worker or after the end. */
+int variant_traffic(struct variant *variant, struct flow_traffic **ret, size_t *ret_count,
+		    struct xlb_err *err);
+
+/*
+ * Sends a frame through a VARIANT_DRY_RUN as if it had come in by the NIC; the NIC's slot must be known to
+ * the datapath. Fills the verdict of XDP; what was decided is in the events.
+ */
+int variant_run(struct variant *variant, uint32_t ifindex, const void *frame, size_t size,
+		uint32_t *ret_action, struct xlb_err *err);
+
+#endif
