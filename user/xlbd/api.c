@@ -424,6 +424,11 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 			xlb_err_set(err, XLB_ERR_FAILED, r, "cannot start the HTTP server");
 		}
 	}
+	if (!r) {
+		api->watcher = watcher_new(base, engine_datapath(engine));
+		if (!api->watcher)
+			r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	}
 	if (!r && parser_open(base, &api->parser))
 		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "cannot start a thread");
 	if (r) {
@@ -432,6 +437,11 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 	}
 	*ret = api;
 	return 0;
+}
+
+void api_warm_up(struct api *api)
+{
+	watcher_prepare(api->watcher);
 }
 
 struct api *api_close(struct api *api)
@@ -451,6 +461,7 @@ struct api *api_close(struct api *api)
 		TAILQ_REMOVE(&api->calls, call, link);
 		call->api = NULL;
 	}
+	watcher_free(api->watcher); /* its sessions belonged to calls */
 	if (api->http) {
 		unlink(api->paths.socket);
 		evhttp_free(api->http);

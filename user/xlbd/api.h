@@ -13,6 +13,8 @@ struct api;
 /* Listens on paths->socket (0660 root:xlb; the group may be missing, then 0600 with a log line). */
 int api_open(struct event_base *base, const struct paths *paths, struct engine *engine,
 	     struct api **ret, struct xlb_err *err);
+/* Begins what takes its time and would make the first call that needs it wait. */
+void api_warm_up(struct api *api);
 struct api *api_close(struct api *api);
 
 #endif

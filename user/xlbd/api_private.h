@@ -13,6 +13,7 @@
 #include "core/tree.h"
 #include "core/types.h"
 #include "xlbd/api.h"
+#include "xlbd/watcher.h"
 
 TAILQ_HEAD(call_list, call);
 
@@ -20,6 +21,7 @@ struct api {
 	struct event_base *base;
 	struct paths paths;
 	struct engine *engine;
+	struct watcher *watcher;
 	struct evhttp *http;
 	struct call_list calls; /* not answered yet */
 	struct parser *parser;

@@ -291,8 +291,10 @@ int main(int argc, char **argv)
 		log_error("xlbd: %s", error);
 	}
 	report_start(&daemon, r ? error : NULL);
-	if (!r)
+	if (!r) {
+		api_warm_up(daemon.api);
 		event_base_dispatch(daemon.base);
+	}
 	daemon_close(&daemon);
 	return r ? xlb_err_exit(err.class) : 0;
 }
