@@ -16,8 +16,9 @@
 #define WATCH_STEP __attribute__((noinline))
 
 struct xlb_watch watches[XLB_WATCHES];
-__u64 watch_skipped[XLB_WATCHES]; /* events that the ring had no room for */
-__u32 measuring;		  /* flow_traffic is wanted */
+/* events that the ring had no room for, by the interface that the frame came by or leaves by */
+__u64 watch_skipped[XLB_WATCHES][XLB_MAX_INTERFACES];
+__u32 measuring; /* flow_traffic is wanted */
 
 static __always_inline struct event_scratch *watch_scratch(void)
 {
@@ -37,6 +38,12 @@ static __always_inline struct xlb_event *watch_begin(void)
 	return &scratch->event;
 }
 
+static __always_inline bool watch_other_server(const struct xlb_watch *watch,
+					       const struct xlb_event *event)
+{
+	return event->server && watch->other_server == event->server;
+}
+
 /* Entries of `watches`, as bits, that want the event as far as everything but its ends goes. */
 WATCH_STEP int watch_by_ids(const struct xlb_event *event)
 {
@@ -52,7 +59,9 @@ WATCH_STEP int watch_by_ids(const struct xlb_event *event)
 			continue;
 		differs = 0;
 		differs |= watch->listener == event->listener ? 0 : XLB_WATCH_LISTENER;
-		differs |= watch->server == event->server ? 0 : XLB_WATCH_SERVER;
+		differs |= watch->server == event->server || watch_other_server(watch, event) ?
+				   0 :
+				   XLB_WATCH_SERVER;
 		differs |= watch->slot == event->slot || watch->slot == event->egress ?
 				   0 :
 				   XLB_WATCH_SLOT;
@@ -96,12 +105,28 @@ WATCH_STEP int watch_by_ends(const struct xlb_event *event, __u32 wanted)
 	for (i = 0; i < XLB_WATCHES; i++)
 		if (wanted & 1U << i && watches[i].set & XLB_WATCH_ENDS &&
 		    !(end_is_met(&watches[i].ends[0], event) &&
-		      end_is_met(&watches[i].ends[1], event)))
+		      end_is_met(&watches[i].ends[1], event) &&
+		      end_is_met(&watches[i].ends[2], event)))
 			wanted &= ~(1U << i);
 	return wanted;
 }
 
-/* Puts the event of the scratch and the frame into the ring. */
+/* Puts an event into the ring, or counts it for those who wanted it. */
+static __always_inline void watch_put(const struct xlb_event *event, __u32 size)
+{
+	__u32 slot = event->stage == XLB_EVENT_AFTER && event->egress ? event->egress : event->slot;
+	__u32 i;
+
+	if (!bpf_ringbuf_output(&events, (void *)event, size, 0))
+		return;
+	if (slot >= XLB_MAX_INTERFACES)
+		return;
+	for (i = 0; i < XLB_WATCHES; i++)
+		if (event->watches & 1U << i)
+			__sync_fetch_and_add(&watch_skipped[i][slot], 1);
+}
+
+/* Tells those of `wanted` who want this stage; the event of the scratch and the frame. */
 WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 {
 	__u32 length = (__u32)bpf_xdp_get_buff_len(ctx), snap = 0;
@@ -110,9 +135,14 @@ WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 
 	if (!scratch)
 		return 0;
-	for (i = 0; i < XLB_WATCHES; i++)
+	for (i = 0; i < XLB_WATCHES; i++) {
+		if (watches[i].without & 1U << stage)
+			wanted &= ~(1U << i);
 		if (wanted & 1U << i && watches[i].snap > snap)
 			snap = watches[i].snap;
+	}
+	if (!wanted)
+		return 0;
 	if (snap > length)
 		snap = length;
 	if (snap > XLB_EVENT_BYTES_MAX)
@@ -126,11 +156,7 @@ WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 		scratch->event.captured = snap;
 	else
 		snap = 0;
-	if (!bpf_ringbuf_output(&events, &scratch->event, sizeof(scratch->event) + snap, 0))
-		return 0;
-	for (i = 0; i < XLB_WATCHES; i++)
-		if (wanted & 1U << i)
-			__sync_fetch_and_add(&watch_skipped[i], 1);
+	watch_put(&scratch->event, sizeof(scratch->event) + snap);
 	return 0;
 }
 
@@ -159,6 +185,7 @@ static __always_inline __u32 watch_before(struct xdp_md *ctx, const struct packe
 	event->listener = pkt->listener;
 	event->server = pkt->server;
 	event->protocol = pkt->protocol;
+	event->tcp_flags = pkt->tcp_flags;
 	event->verdict = (__u8)verdict;
 	event->reason = (__u8)reason;
 	if (pkt->reply)
@@ -211,7 +238,7 @@ static __always_inline void watch_lost(__u32 slot, __u32 egress, __u32 reason, _
 	event->watches = (__u8)watch_by_ids(event);
 	event->watches = (__u8)watch_by_ends(event, event->watches);
 	if (event->watches)
-		bpf_ringbuf_output(&events, event, sizeof(*event), 0);
+		watch_put(event, sizeof(*event));
 }
 
 /* Counts a packet for its flow while that is wanted. */

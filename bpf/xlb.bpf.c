@@ -342,6 +342,9 @@ static __always_inline int forward(struct xdp_md *ctx, const struct packet *pkt,
 	bool back = slot == pkt->slot;
 	int r;
 
+	/* the flag is what comes back if the device is not there; nothing happens until the verdict */
+	if (!back && bpf_redirect_map(&devices, slot, XDP_DROP) != XDP_REDIRECT)
+		return refuse(ctx, pkt, XLB_DROP_NO_INTERFACE);
 	if (pkt->event) {
 		pkt->event->egress = slot;
 		wanted = watch_before(ctx, pkt, &way->ends,
@@ -359,10 +362,6 @@ static __always_inline int forward(struct xdp_md *ctx, const struct packet *pkt,
 		count_interface(pkt, XLB_IFCOUNT_TX);
 		return XDP_TX;
 	}
-	/* the flag is what comes back if the device is not there */
-	r = (int)bpf_redirect_map(&devices, slot, XDP_DROP);
-	if (r != XDP_REDIRECT)
-		return refuse(ctx, pkt, XLB_DROP_NO_INTERFACE);
 	count_forwarded(pkt);
 	count_interface(pkt, XLB_IFCOUNT_REDIRECT);
 	return XDP_REDIRECT;

@@ -12,12 +12,19 @@
 
 #define WORDS_MAX      32
 #define FIELD_ARGS_MAX 64
+#define LIST_MAX       8
 #define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
 
 /* `--health-check.interval 2s`: a field of the type spoken of */
 struct field_arg {
 	char name[64]; /* as the field tables write it: '_' for '-' */
 	const char *value;
+};
+
+/* values of an option that may be given several times */
+struct text_list {
+	const char *values[LIST_MAX];
+	size_t count;
 };
 
 struct ctl {
@@ -40,6 +47,11 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
+	/* of capture */
+	struct text_list addresses;
+	const char *port, *protocol, *interface, *listener, *server, *verdict, *reason, *output;
+	bool before, after, text;
+	uint64_t for_ms, snap; /* 0: no limit; all that xlbd gives */
 
 	char run_dir[64];
 	char socket[96];
@@ -57,9 +69,17 @@ enum option_scope {
 	OPTION_ATTACH = 8,
 	OPTION_DRAIN = 16,
 	OPTION_TEST = 32,
+	OPTION_CAPTURE = 64,
 };
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_UINT, OPTION_TIME, OPTION_INTERVAL };
+enum option_kind {
+	OPTION_FLAG,
+	OPTION_TEXT,
+	OPTION_TEXTS,
+	OPTION_UINT,
+	OPTION_TIME,
+	OPTION_INTERVAL
+};
 
 struct option_row {
 	const char *name;
@@ -129,6 +149,7 @@ int verb_rm(struct ctl *ctl);
 int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
+int verb_capture(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);

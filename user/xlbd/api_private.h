@@ -100,5 +100,7 @@ void api_confirm(struct call *call);
 void api_attach(struct call *call);
 void api_detach(struct call *call);
 void api_drain(struct call *call);
+void api_capture(struct call *call);
+void api_capture_stop(struct call *call);
 
 #endif
