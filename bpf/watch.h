@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Telling who watches what became of a packet. In the program that forwards, pkt->event is NULL and none of
- * this is left. In an observing one a packet that nobody wants must stay cheap: what is compared comes in
- * two steps, ids first.
+ * this is left. In an observing one a packet that nobody wants must stay cheap: once its listener is known
+ * one byte says whether there is anything to do at all; then ids are compared, and at last ends.
  */
 #ifndef XLB_BPF_WATCH_H
 #define XLB_BPF_WATCH_H
@@ -18,7 +18,7 @@
 struct xlb_watch watches[XLB_WATCHES];
 /* events that the ring had no room for, by the interface that the frame came by or leaves by */
 __u64 watch_skipped[XLB_WATCHES][XLB_MAX_INTERFACES];
-__u32 measuring; /* flow_traffic is wanted */
+__u8 watched[XLB_MAX_LISTENERS]; /* by listener, 0: not known: XLB_WATCHED_*, or bits of `watches` */
 
 static __always_inline struct event_scratch *watch_scratch(void)
 {
@@ -27,15 +27,32 @@ static __always_inline struct event_scratch *watch_scratch(void)
 	return bpf_map_lookup_elem(&event_scratch, &key);
 }
 
-/* The event to fill on a packet's way, what was there before taken out. */
-static __always_inline struct xlb_event *watch_begin(void)
+static __always_inline __u32 watch_interest(__u32 listener)
 {
-	struct event_scratch *scratch = observing ? watch_scratch() : NULL;
+	return watched[listener % XLB_MAX_LISTENERS];
+}
 
+/* Now that the listener is known, or known not to be known: begins an event if somebody wants to hear of it. */
+static __always_inline void watch_begin(struct packet *pkt, __u32 listener)
+{
+	struct event_scratch *scratch;
+
+	if (!observing || pkt->event || !watch_interest(listener))
+		return;
+	scratch = watch_scratch();
 	if (!scratch)
-		return NULL;
+		return;
 	__builtin_memset(&scratch->event, 0, offsetof(struct xlb_event, source));
-	return &scratch->event;
+	pkt->event = &scratch->event;
+}
+
+/* What the destination of the packet is. */
+static __always_inline void watch_role(const struct packet *pkt, __u32 vip, __u32 snat)
+{
+	if (!pkt->event)
+		return;
+	pkt->event->vip = vip;
+	pkt->event->snat = snat;
 }
 
 static __always_inline bool watch_other_server(const struct xlb_watch *watch,
@@ -171,12 +188,12 @@ static __always_inline void watch_number(struct xlb_event *event)
 }
 
 /*
- * All is decided and nothing rewritten yet. Returns who wants the packet, for watch_after(). `ends`: what
- * it will have, NULL if it is not forwarded.
+ * All is decided and nothing rewritten yet. `ends`: what the packet will have, NULL if it is not forwarded.
+ * Who wants it is kept in event->watches for watch_after().
  */
-static __always_inline __u32 watch_before(struct xdp_md *ctx, const struct packet *pkt,
-					  const struct ends *ends, enum xlb_verdict verdict,
-					  __u32 reason)
+static __always_inline void watch_before(struct xdp_md *ctx, const struct packet *pkt,
+					 const struct ends *ends, enum xlb_verdict verdict,
+					 __u32 reason)
 {
 	struct xlb_event *event = pkt->event;
 	__u32 wanted;
@@ -188,11 +205,12 @@ static __always_inline __u32 watch_before(struct xdp_md *ctx, const struct packe
 	event->tcp_flags = pkt->tcp_flags;
 	event->verdict = (__u8)verdict;
 	event->reason = (__u8)reason;
+	event->watches = 0;
 	if (pkt->reply)
 		event->found |= XLB_FOUND_REPLY;
-	wanted = watch_by_ids(event);
+	wanted = (__u32)watch_by_ids(event);
 	if (!wanted)
-		return 0;
+		return;
 	event->source = pkt->source;
 	event->destination = pkt->destination;
 	event->source_port = pkt->source_port;
@@ -201,19 +219,19 @@ static __always_inline __u32 watch_before(struct xdp_md *ctx, const struct packe
 	event->new_destination = ends ? ends->destination : pkt->destination;
 	event->new_source_port = ends ? ends->source_port : pkt->source_port;
 	event->new_destination_port = ends ? ends->destination_port : pkt->destination_port;
-	wanted = watch_by_ends(event, wanted);
+	wanted = (__u32)watch_by_ends(event, wanted);
 	if (!wanted)
-		return 0;
+		return;
 	watch_number(event);
 	watch_emit(ctx, wanted, XLB_EVENT_BEFORE);
-	return wanted;
+	event->watches = (__u8)wanted; /* some want to hear of the other stage only */
 }
 
 /* The frame as it leaves. */
-static __always_inline void watch_after(struct xdp_md *ctx, __u32 wanted)
+static __always_inline void watch_after(struct xdp_md *ctx, const struct packet *pkt)
 {
-	if (wanted)
-		watch_emit(ctx, wanted, XLB_EVENT_AFTER);
+	if (pkt->event->watches)
+		watch_emit(ctx, pkt->event->watches, XLB_EVENT_AFTER);
 }
 
 /* Frames that the way out did not take; by then nobody knows whose they were. */
@@ -246,7 +264,7 @@ static __always_inline void watch_measure(const struct packet *pkt, const struct
 {
 	struct xlb_flow_traffic *traffic, first = { .packets = 1, .bytes = pkt->frame_length };
 
-	if (!measuring)
+	if (!(watch_interest(pkt->listener) & XLB_WATCHED_MEASURE))
 		return;
 	traffic = bpf_map_lookup_elem(&flow_traffic, key);
 	if (!traffic) {

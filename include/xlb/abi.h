@@ -356,8 +356,10 @@ XLB_ASSERT_SIZE(xlb_watch_end, 40);
 #define XLB_WATCH_REASON   64U
 #define XLB_WATCH_ENDS	   128U /* each must be found among the packet's ends, before or after */
 
-#define XLB_WATCHES	   4
-#define XLB_WATCH_ENDS_MAX 3
+#define XLB_WATCHES	    4
+#define XLB_WATCH_ENDS_MAX  3
+/* bit of variable `watched` beside those of the watches: packets are counted per flow */
+#define XLB_WATCHED_MEASURE 128U
 
 /* Who wants which packets; variable `watches` of an observing variant. */
 struct xlb_watch {
@@ -375,7 +377,7 @@ struct xlb_watch {
 };
 XLB_ASSERT_SIZE(xlb_watch, 148);
 
-/* map `flow_traffic` of an observing variant: what flows did while variable `measuring` was set */
+/* map `flow_traffic` of an observing variant: what flows did while that was wanted */
 struct xlb_flow_traffic {
 	__u64 packets;
 	__u64 bytes; /* layer 2 included, both directions */

@@ -31,6 +31,9 @@ DEFINE_CLEANUP(struct variant, variant_free)
 int variant_attach(struct datapath *dp, struct variant *variant, struct xlb_err *err);
 int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err *err);
 
+/* File descriptor of its program, for BPF_PROG_TEST_RUN. */
+int variant_program_fd(const struct variant *variant);
+
 /* `data` has event->captured bytes. */
 typedef void (*variant_event)(void *arg, const struct xlb_event *event, const uint8_t *data);
 /* Readable when there are events. */
