@@ -374,12 +374,20 @@ void world_reset(void)
 	free(budgets);
 }
 
+static int other_program = -1;
+
+void world_program(int fd)
+{
+	other_program = fd;
+}
+
 void world_send(const uint8_t *data, size_t length, struct outcome *ret)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = (uint32_t)length,
 		    .data_out = ret->data, .data_size_out = sizeof(ret->data), .repeat = 1);
 
-	if (bpf_prog_test_run_opts(datapath_program_fd(datapath), &opts))
+	if (bpf_prog_test_run_opts(
+		    other_program >= 0 ? other_program : datapath_program_fd(datapath), &opts))
 		fail_msg("BPF_PROG_TEST_RUN: %s", strerror(errno));
 	ret->verdict = opts.retval;
 	ret->length = opts.data_size_out;
