@@ -112,9 +112,9 @@ static int find_object(const struct call *call, const char *path, struct object 
 	return model_walk(engine_model(call->api->engine), path, &type, &parent, ret, err);
 }
 
-/* "edge/http" into a path below two plurals; -EINVAL with err if it is no pair of names. */
-static int pair_path(const char *name, const char *text, const char *plural, const char *child,
-		     char ret[256], struct xlb_err *err)
+/* "edge/http" (`form` says so in words) into a path below two plurals; -EINVAL with err if it is no pair of names. */
+static int pair_path(const char *name, const char *text, const char *form, const char *plural,
+		     const char *child, char ret[256], struct xlb_err *err)
 {
 	const char *slash = strchr(text, '/');
 	char quoted[QUOTE_MAX];
@@ -125,9 +125,8 @@ static int pair_path(const char *name, const char *text, const char *plural, con
 			     slash + 1);
 	if (n > 0 && n < 256)
 		return 0;
-	return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
-			   "query option %s is '%s': two names are accepted, %s/%s", name,
-			   quote_text(text, quoted), plural, child);
+	return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL, "query option %s is '%s': %s is accepted",
+			   name, quote_text(text, quoted), form);
 }
 
 /* It is configured, but the datapath knows nothing of it. */
@@ -168,7 +167,7 @@ static int take_listener(const struct call *call, struct xlb_watch *watch, struc
 
 	if (!text)
 		return 0;
-	r = pair_path("listener", text, "load_balancers", "listeners", path, err);
+	r = pair_path("listener", text, "LB/LISTENER", "load_balancers", "listeners", path, err);
 	if (!r)
 		r = find_object(call, path, &object, err);
 	if (r)
@@ -192,7 +191,7 @@ static int take_server(const struct call *call, struct xlb_watch *watch, struct 
 
 	if (!text)
 		return 0;
-	r = pair_path("server", text, "server_groups", "servers", path, err);
+	r = pair_path("server", text, "GROUP/SERVER", "server_groups", "servers", path, err);
 	if (!r)
 		r = find_object(call, path, &object, err);
 	if (r)
