@@ -39,6 +39,13 @@ const struct option_row option_rows[] = {
 	  "wait no longer than this (5m)" },
 	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,
 	  "connections or datagrams to send (default 20)" },
+	{ "interface", 0, "IFACE", OPTION_TEXT, AT(interface), OPTION_TRACE,
+	  "the NIC that the packet comes in by (default: that of the route to CLIENT)" },
+	{ "flags", 0, "FLAGS", OPTION_TEXT, AT(flags), OPTION_TRACE,
+	  "of a TCP segment: SYN (the default), ACK, FIN, RST, PSH, or a list of them" },
+	{ "live", 0, NULL, OPTION_FLAG, AT(live), OPTION_TRACE,
+	  "make up no packet, follow those that come; ports may be left out" },
+	{ "count", 'c', "N", OPTION_UINT, AT(count), OPTION_TRACE, "end after N packets" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
 

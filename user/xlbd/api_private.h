@@ -100,5 +100,7 @@ void api_confirm(struct call *call);
 void api_attach(struct call *call);
 void api_detach(struct call *call);
 void api_drain(struct call *call);
+void api_trace(struct call *call);
+void api_trace_live(struct call *call);
 
 #endif
