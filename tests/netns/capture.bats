@@ -349,13 +349,13 @@ capture_stalled() {
 	wait_for 5 is_quiet
 	capture_end text
 	line=$(head -n 1 "$LAB_DIR/capture-text.log")
-	[[ $line =~ ^[0-9:]{8}\.[0-9]{6}\ front\ 198\.51\.100\.2:[0-9]+\ \>\ 198\.51\.100\.10:80\ tcp\ syn\ 74\ -\>\ redirect\ web/web[1-3]@10\.0\.1\.1[1-3]\ \(as\ 10\.0\.1\.1:[0-9]+\ \>\ 10\.0\.1\.1[1-3]:8080\ by\ back\)$ ]]
+	[[ $line =~ ^[0-9:]{8}\.[0-9]{6}\ front\ 198\.51\.100\.2:[0-9]+\ \>\ 198\.51\.100\.10:80\ tcp\ SYN\ 74\ -\>\ redirect\ web/web[1-3]@10\.0\.1\.1[1-3]\ \(as\ 10\.0\.1\.1:[0-9]+\ \>\ 10\.0\.1\.1[1-3]:8080\ by\ back\)$ ]]
 	lab_run capture-json lb xlbctl --json capture --listener edge/http -c 1
 	wait_for 10 observes
 	http "$LAB_VIP4"
 	wait_for 5 lab_gone "$(cat "$LAB_DIR/pids/capture-json")"
 	equal "JSON" "$(head -n 1 "$LAB_DIR/capture-json.log" | jq -c '[.stage, .interface, .destination_port, .new_destination_port, .tcp_flags, .verdict, .listener]')" \
-		'["before","front",80,8080,"syn","redirect","edge/http"]'
+		'["before","front",80,8080,"SYN","redirect","edge/http"]'
 }
 
 @test "capture: what does not exist is an error like elsewhere" {

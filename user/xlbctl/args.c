@@ -39,7 +39,14 @@ const struct option_row option_rows[] = {
 	  "wait no longer than this (5m)" },
 	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,
 	  "connections or datagrams to send (default 20)" },
-
+	{ "interface", 0, "IFACE", OPTION_TEXT, AT(interface), OPTION_TRACE,
+	  "the NIC that the packet comes in by (default: that of the route to CLIENT)" },
+	{ "flags", 0, "FLAGS", OPTION_TEXT, AT(flags), OPTION_TRACE,
+	  "of a TCP segment: SYN (the default), ACK, FIN, RST, PSH, or a list of them" },
+	{ "live", 0, NULL, OPTION_FLAG, AT(live), OPTION_TRACE,
+	  "make up no packet, follow those that come; ports may be left out" },
+	{ "count", 'c', "N", OPTION_UINT, AT(count), OPTION_TRACE | OPTION_CAPTURE,
+	  "end after N packets" },
 	{ "address", 0, "ADDRESS", OPTION_TEXTS, AT(addresses), OPTION_CAPTURE,
 	  "an address or prefix of either end, before or after rewriting; twice: one for each end" },
 	{ "port", 0, "PORT", OPTION_TEXT, AT(port), OPTION_CAPTURE, "the same for a port" },
@@ -57,7 +64,6 @@ const struct option_row option_rows[] = {
 	{ "before", 0, NULL, OPTION_FLAG, AT(before), OPTION_CAPTURE,
 	  "packets as they came (default: these and those that leave)" },
 	{ "after", 0, NULL, OPTION_FLAG, AT(after), OPTION_CAPTURE, "packets as they leave" },
-	{ "count", 'c', "N", OPTION_UINT, AT(count), OPTION_CAPTURE, "end after N packets" },
 	{ "for", 0, "TIME", OPTION_TIME, AT(for_ms), OPTION_CAPTURE, "end after this time (30s)" },
 	{ "snap", 0, "BYTES", OPTION_UINT, AT(snap), OPTION_CAPTURE,
 	  "keep so many bytes of each packet, at most (and by default) 4096" },
@@ -67,15 +73,15 @@ const struct option_row option_rows[] = {
 	  "print a line for each packet, the default on a terminal" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
+_Static_assert(ARRAY_SIZE(option_rows) <= 64, "a bit each in struct reader");
 
 /* The command line while it is read. */
 struct reader {
 	struct ctl *ctl;
 	int argc, next;
 	char **argv;
-	bool only_words;		     /* after "--" */
-	uint32_t given;			     /* scopes of the options seen */
-	const struct option_row *given_last; /* of a scope that the command must allow */
+	bool only_words; /* after "--" */
+	uint64_t given;	 /* bit per option row seen */
 };
 
 static uint32_t scopes_open(const struct ctl *ctl)
@@ -111,9 +117,7 @@ static int option_store(struct reader *reader, const struct option_row *row, con
 	struct text_list *list;
 	uint64_t number;
 
-	reader->given |= row->scope;
-	if (row->scope != OPTION_GLOBAL)
-		reader->given_last = row;
+	reader->given |= 1ULL << (row - option_rows);
 	switch (row->kind) {
 	case OPTION_FLAG:
 		*(bool *)member = true;
@@ -299,10 +303,20 @@ static int read_word(struct reader *reader, const char *word)
 	return 0;
 }
 
+/* An option that was given and that the command does not take, NULL if there is none. */
+static const struct option_row *option_misplaced(const struct reader *reader)
+{
+	for (size_t i = 0; i < option_row_count; i++)
+		if (reader->given >> i & 1 && !(option_rows[i].scope & scopes_open(reader->ctl)))
+			return &option_rows[i];
+	return NULL;
+}
+
 /* What can be said only once the whole line is known. */
 static int check_line(struct reader *reader)
 {
 	struct ctl *ctl = reader->ctl;
+	const struct option_row *misplaced;
 	const struct command *command;
 	char name[64];
 
@@ -315,9 +329,10 @@ static int check_line(struct reader *reader)
 	if (ctl->help)
 		return 0;
 	command_name(command, name);
-	if (reader->given & ~(command->flags | OPTION_GLOBAL)) {
+	misplaced = option_misplaced(reader);
+	if (misplaced) {
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s does not take --%s", name,
-			    reader->given_last->name);
+			    misplaced->name);
 	} else if (ctl->word_count < command->min_words || ctl->word_count > command->max_words) {
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "too %s words: xlbctl %s %s",
 			    ctl->word_count < command->min_words ? "few" : "many", name,

@@ -47,9 +47,11 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
+	const char *interface, *flags;
+	bool live;
 	/* of capture */
 	struct text_list addresses;
-	const char *port, *protocol, *interface, *listener, *server, *verdict, *reason, *output;
+	const char *port, *protocol, *listener, *server, *verdict, *reason, *output;
 	bool before, after, text;
 	uint64_t for_ms, snap; /* 0: no limit; all that xlbd gives */
 
@@ -69,7 +71,8 @@ enum option_scope {
 	OPTION_ATTACH = 8,
 	OPTION_DRAIN = 16,
 	OPTION_TEST = 32,
-	OPTION_CAPTURE = 64,
+	OPTION_TRACE = 64,
+	OPTION_CAPTURE = 128,
 };
 
 enum option_kind {
@@ -150,6 +153,7 @@ int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
 int verb_capture(struct ctl *ctl);
+int verb_trace(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);

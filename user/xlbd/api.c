@@ -18,6 +18,7 @@
 #include "xlbd/api_capture.h"
 #include "xlbd/api_parse.h"
 #include "xlbd/api_query.h"
+#include "xlbd/api_trace.h"
 #include "xlbd/authority.h"
 
 #define GROUP_FILE	"/etc/group"
@@ -41,6 +42,8 @@ static const struct route {
 	{ EVHTTP_REQ_POST, "apply", api_apply, ROUTE_WRITE | ROUTE_TEXT, NULL },
 	{ EVHTTP_REQ_POST, "check", api_check, ROUTE_TEXT, NULL },
 	{ EVHTTP_REQ_POST, "diff", api_diff, ROUTE_TEXT, NULL },
+	{ EVHTTP_REQ_GET, "trace", api_trace, 0, trace_options },
+	{ EVHTTP_REQ_POST, "trace/live", api_trace_live, ROUTE_WRITE, trace_live_options },
 	{ EVHTTP_REQ_POST, "confirm", api_confirm, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "interfaces/*/attach", api_attach, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "interfaces/*/detach", api_detach, ROUTE_WRITE, NULL },

@@ -4,61 +4,27 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/words.h"
 #include "xlbd/api_capture.h"
 #include "xlbd/version.h"
 
 /* --- words -------------------------------------------------------------------------------------- */
 
-struct meaning {
-	const char *word, *meaning;
-};
-
-static const struct meaning verdicts[XLB_VERDICT_COUNT] = {
-#define X(name, word, meaning) [XLB_VERDICT_##name] = { #word, meaning },
-	XLB_VERDICTS(X)
-#undef X
-};
-static const struct meaning reasons[XLB_DROP_COUNT] = {
-#define X(name, word, meaning) [XLB_DROP_##name] = { #word, meaning },
-	XLB_REASONS(X)
-#undef X
-};
 static const char *const stages[] = {
 	[XLB_EVENT_BEFORE] = "before",
 	[XLB_EVENT_AFTER] = "after",
 	[XLB_EVENT_LOST] = "lost",
 };
 
-const char *verdict_word(uint32_t verdict)
-{
-	return verdict < XLB_VERDICT_COUNT ? verdicts[verdict].word : NULL;
-}
-
-const char *reason_word(uint32_t reason)
-{
-	return reason < XLB_DROP_COUNT ? reasons[reason].word : NULL;
-}
-
-const char *reason_meaning(uint32_t reason)
-{
-	return reason < XLB_DROP_COUNT ? reasons[reason].meaning : NULL;
-}
-
-const char *stage_word(uint32_t stage)
+static const char *stage_word(uint32_t stage)
 {
 	return stage < sizeof(stages) / sizeof(stages[0]) ? stages[stage] : NULL;
 }
 
-const char *capture_name_of(const struct capture *capture, enum id_kind kind, uint32_t id,
-			    char ret[ID_KEY_MAX])
+static const char *capture_name_of(const struct capture *capture, enum id_kind kind, uint32_t id,
+				   char ret[ID_KEY_MAX])
 {
-	const struct id_entry *entry =
-		id ? ids_by_id(engine_ids(capture->call->api->engine), kind, id) : NULL;
-
-	/* what follows a space tells servers of one address apart */
-	snprintf(ret, ID_KEY_MAX, "%.*s", entry ? (int)strcspn(entry->key, " ") : 0,
-		 entry ? entry->key : "");
-	return ret;
+	return ids_name(engine_ids(capture->call->api->engine), kind, id, ret);
 }
 
 /* --- pcapng -------------------------------------------------------------------------------------- */
@@ -275,10 +241,10 @@ static void put_ends(struct capture *capture, const struct xlb_event *event)
 		event->new_destination_port);
 }
 
-/* "syn,ack" */
+/* "SYN,ACK" */
 static const char *flags_text(uint8_t flags, char ret[40])
 {
-	static const char *const names[] = { "fin", "syn", "rst", "psh", "ack", "urg" };
+	static const char *const names[] = { "FIN", "SYN", "RST", "PSH", "ACK", "URG" };
 
 	ret[0] = '\0';
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
