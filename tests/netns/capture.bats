@@ -1,5 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck disable=SC2154
+#
 # Captures of real traffic, read by tshark.
 
 bats_require_minimum_version 1.5.0
@@ -106,12 +108,12 @@ is_quiet() {
 	for family in "ip 198.51.100.2 $LAB_VIP4 10.0.1.1" "ipv6 2001:db8::2 $LAB_VIP6 2001:db8:1::1"; do
 		read -r family client vip snat <<<"$family"
 		equal "$family requests as they came" \
-			"$(packets all "frame.comment contains \"before\" and tcp.dstport == 80 and $family" $family.src $family.dst | sort -u)" \
+			"$(packets all "frame.comment contains \"before\" and tcp.dstport == 80 and $family" "$family.src" "$family.dst" | sort -u)" \
 			"$client"$'\t'"$vip"
 		equal "$family requests as they leave: source" \
-			"$(packets all "frame.comment contains \"after\" and tcp.dstport == 8080 and $family" $family.src | sort -u)" "$snat"
+			"$(packets all "frame.comment contains \"after\" and tcp.dstport == 8080 and $family" "$family.src" | sort -u)" "$snat"
 		equal "$family replies as they leave" \
-			"$(packets all "frame.comment contains \"after\" and tcp.srcport == 80 and $family" $family.src $family.dst | sort -u)" \
+			"$(packets all "frame.comment contains \"after\" and tcp.srcport == 80 and $family" "$family.src" "$family.dst" | sort -u)" \
 			"$vip"$'\t'"$client"
 	done
 	equal "wrong checksums" "$(number all 'ip.checksum.status == "Bad" or tcp.checksum.status == "Bad"')" 0
