@@ -46,6 +46,8 @@ const struct command commands[] = {
 	  "send a made-up packet through a dry run and print each decision, ADDRESS:PORT to ADDRESS:PORT" },
 	{ "listener", "test", "GET", NULL, "LB/LISTENER", OPTION_TEST, 1, 3, verb_test,
 	  "connect from a namespace of its own and show which server answered (needs root)" },
+	{ NULL, "capture", "POST", "/v1/capture", "", OPTION_CAPTURE, 0, 0, verb_capture,
+	  "show or record packets with what became of them" },
 	{ NULL, "version", "GET", "/v1/status", "", 0, 0, 0, verb_version,
 	  "print the versions of xlbctl and xlbd" },
 	{ NULL, "help", NULL, NULL, "[COMMAND|TYPE]", 0, 0, 2, verb_help,

@@ -12,12 +12,19 @@
 
 #define WORDS_MAX      32
 #define FIELD_ARGS_MAX 64
+#define LIST_MAX       8
 #define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
 
 /* `--health-check.interval 2s`: a field of the type spoken of */
 struct field_arg {
 	char name[64]; /* as the field tables write it: '_' for '-' */
 	const char *value;
+};
+
+/* values of an option that may be given several times */
+struct text_list {
+	const char *values[LIST_MAX];
+	size_t count;
 };
 
 struct ctl {
@@ -40,8 +47,12 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
-	const char *interface, *flags;
-	bool live;
+	/* of capture and trace */
+	struct text_list addresses;
+	const char *port, *protocol, *interface, *listener, *server, *verdict, *reason, *output;
+	const char *flags;
+	bool before, after, text, live;
+	uint64_t for_ms, snap; /* 0: no limit; all that xlbd gives */
 
 	char run_dir[64];
 	char socket[96];
@@ -60,9 +71,17 @@ enum option_scope {
 	OPTION_DRAIN = 16,
 	OPTION_TEST = 32,
 	OPTION_TRACE = 64,
+	OPTION_CAPTURE = 128,
 };
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_UINT, OPTION_TIME, OPTION_INTERVAL };
+enum option_kind {
+	OPTION_FLAG,
+	OPTION_TEXT,
+	OPTION_TEXTS,
+	OPTION_UINT,
+	OPTION_TIME,
+	OPTION_INTERVAL
+};
 
 struct option_row {
 	const char *name;
@@ -77,10 +96,11 @@ extern const struct option_row option_rows[];
 extern const size_t option_row_count;
 
 /* flags of a command beside its option scopes */
-#define COMMAND_TYPED  0x100U /* its first word is a type, unless the noun came first */
-#define COMMAND_FIELDS 0x200U /* takes `--field value` of that type */
-#define COMMAND_HIDDEN 0x400U
-#define COMMAND_NOUN   0x800U /* its noun must come first: "flow list"; the noun need not be a type */
+#define COMMAND_TYPED  0x10000U /* its first word is a type, unless the noun came first */
+#define COMMAND_FIELDS 0x20000U /* takes `--field value` of that type */
+#define COMMAND_HIDDEN 0x40000U
+#define COMMAND_NOUN \
+	0x80000U /* its noun must come first: "flow list"; the noun need not be a type */
 
 struct command {
 	const char *
@@ -133,6 +153,7 @@ int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);
+int verb_capture(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);
