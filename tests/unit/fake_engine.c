@@ -292,6 +292,11 @@ uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t i
 	return id ? engine->flows : 0;
 }
 
+uint64_t engine_held(const struct engine *engine, enum id_kind kind, uint32_t id)
+{
+	return engine_flows(engine, kind, id);
+}
+
 uint64_t engine_flows_total(const struct engine *engine)
 {
 	return engine->flows;
@@ -399,6 +404,15 @@ int host_link(struct host *host, const char *name, struct host_link *ret, struct
 	*ret = (struct host_link){ .ifindex = 2, .mtu = 1500, .up = true };
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	return 0;
+}
+
+int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
+	       struct xlb_err *err)
+{
+	(void)host;
+	(void)addr;
+	(void)ret;
+	return xlb_err_set(err, XLB_ERR_FAILED, -ENETUNREACH, "no route");
 }
 
 int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *addr,

@@ -69,6 +69,8 @@ bool engine_group_fails_open(const struct engine *engine, const char *group);
 uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const char *name);
 /* Flows of an id as of the last full sweep; kinds ID_SERVER, ID_LISTENER, ID_VIP. */
 uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id);
+/* Records of an id as of that sweep, those of closed flows included; also ID_BITMAP, ID_SNAT, ID_INTERFACE. */
+uint64_t engine_held(const struct engine *engine, enum id_kind kind, uint32_t id);
 uint64_t engine_flows_total(const struct engine *engine);
 /* True while something known (a change, a health transition, news of the network) is not yet in the maps. */
 bool engine_is_pending(const struct engine *engine);
