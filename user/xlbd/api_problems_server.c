@@ -10,11 +10,15 @@
 /* Pools are counted port by port only if they are small, or flows of the last sweep fill a part of them. */
 #define SNAT_SMALL	  4096
 #define SNAT_PART	  5
+#define ROUTES_ASKED	  256
 
 /* What is remembered from server to server of one answer. */
 struct problem_scan {
-	char ifname[IFNAMSIZ]; /* the NIC asked for last; "": none */
-	uint32_t ifindex;      /* 0: there is no such NIC */
+	char ifname[IFNAMSIZ];	 /* the NIC asked for last; "": none */
+	uint32_t ifindex;	 /* 0: there is no such NIC */
+	uint32_t routes;	 /* asked for so far */
+	struct host_route route; /* the last answer */
+	bool routed;
 };
 
 void problems_group(struct view *view, const char *name, const struct group_view *group)
@@ -31,21 +35,26 @@ void problems_group(struct view *view, const char *name, const struct group_view
 			     "group %s: no server is up, new flows are dropped (no_server)", name);
 }
 
-/* A finding about one address of one server while it is made. */
+/* What is wrong with one address of one server. Texts become those of a finding. */
 struct trouble {
-	struct finding finding;
-	char text[256];
-	char cause[160], where[128];
+	enum problem_kind kind;
+	char scope[128]; /* "": the group, and the object is the server's name */
+	char text[256], cause[160], where[128];
 };
+
+static struct problem_scan *scan_get(struct view *view)
+{
+	if (!view->scan)
+		view->scan = calloc(1, sizeof(*view->scan));
+	return view->scan;
+}
 
 static uint32_t ifindex_of(struct view *view, const char *ifname)
 {
-	struct problem_scan *scan = view->scan;
+	struct problem_scan *scan = scan_get(view);
 	struct host_link link;
 	struct xlb_err ignored;
 
-	if (!scan)
-		scan = view->scan = calloc(1, sizeof(*scan));
 	if (!scan)
 		return 0;
 	if (!strcmp(scan->ifname, ifname))
@@ -60,25 +69,30 @@ static uint32_t ifindex_of(struct view *view, const char *ifname)
 static bool path_trouble(struct view *view, const struct xlb_addr *addr, const char *addr_text,
 			 struct trouble *ret)
 {
-	struct host_route route;
+	struct problem_scan *scan = scan_get(view);
 	struct xlb_err ignored;
 
-	if (host_route(engine_host(view->engine), addr, &route, &ignored)) {
-		ret->finding.kind = PROBLEM_NO_ROUTE;
+	if (!scan)
+		return false;
+	/* where so many have none, it is one cause for all: the kernel is not asked ten thousand times */
+	if (scan->routes < ROUTES_ASKED) {
+		scan->routes++;
+		scan->routed = !host_route(engine_host(view->engine), addr, &scan->route, &ignored);
+	}
+	if (!scan->routed) {
+		ret->kind = PROBLEM_NO_ROUTE;
 		snprintf(ret->where, sizeof(ret->where), "%s", addr_text);
-		snprintf(ret->cause, sizeof(ret->cause), "no route");
 		snprintf(ret->text, sizeof(ret->text),
 			 "cannot be reached: the host has no route to %s", addr_text);
 		return true;
 	}
-	if (route.local)
+	if (scan->route.local)
 		return false;
-	ret->finding.kind = PROBLEM_SERVER_UNATTACHED;
-	snprintf(ret->where, sizeof(ret->where), "%s", route.ifname);
-	snprintf(ret->cause, sizeof(ret->cause), "%s", route.ifname);
+	ret->kind = PROBLEM_SERVER_UNATTACHED;
+	snprintf(ret->scope, sizeof(ret->scope), "%s", scan->route.ifname);
 	snprintf(ret->text, sizeof(ret->text),
 		 "gets no packets: %s is reached through %s, which is not attached", addr_text,
-		 route.ifname);
+		 scan->route.ifname);
 	return true;
 }
 
@@ -98,18 +112,21 @@ static bool neighbour_trouble(struct view *view, uint32_t nexthop, const char *a
 	if (!ifindex || !host_neighbour(engine_host(view->engine), ifindex, &addr, mac))
 		return false;
 	format_addr(&addr, next);
-	ret->finding.kind = PROBLEM_NEIGHBOUR;
 	snprintf(ret->where, sizeof(ret->where), "%s dev %s", next, ifname);
-	snprintf(ret->cause, sizeof(ret->cause), "nobody answers for it on %s", ifname);
-	if (strcmp(next, addr_text))
-		snprintf(
-			ret->text, sizeof(ret->text),
-			"has no neighbour: its gateway %s on %s has no MAC address, nobody answers for it",
-			next, ifname);
-	else
+	if (!strcmp(next, addr_text)) {
+		ret->kind = PROBLEM_NEIGHBOUR;
+		snprintf(ret->cause, sizeof(ret->cause), "%s", ifname);
 		snprintf(ret->text, sizeof(ret->text),
 			 "has no neighbour: %s on %s has no MAC address, nobody answers for it",
 			 next, ifname);
+		return true;
+	}
+	ret->kind = PROBLEM_GATEWAY;
+	snprintf(ret->scope, sizeof(ret->scope), "%s", ret->where);
+	snprintf(ret->cause, sizeof(ret->cause), "%s on %s", next, ifname);
+	snprintf(ret->text, sizeof(ret->text),
+		 "has no neighbour: its gateway %s has no MAC address, nobody answers for it",
+		 ret->cause);
 	return true;
 }
 
@@ -136,7 +153,7 @@ static bool health_trouble(const struct server_view *server, const struct check_
 
 	if (check->health != HEALTH_DOWN)
 		return false;
-	ret->finding.kind = PROBLEM_SERVER_DOWN;
+	ret->kind = PROBLEM_SERVER_DOWN;
 	format_since(check->since, since, sizeof(since));
 	if (!strcasecmp(check->reason, "connection refused"))
 		snprintf(ret->cause, sizeof(ret->cause), "%s, does a service listen on port %u?",
@@ -179,10 +196,11 @@ static bool address_trouble(struct view *view, const struct server_view *server,
 	return health_trouble(server, &address->check, ret);
 }
 
-/* Taken and all ports of an address's pools. */
-static void pools_usage(struct view *view, const struct xlb_server *row, uint32_t *ret_used,
+/* Taken and all ports of an address's pools; false if there is no pool. */
+static bool pools_usage(struct view *view, const struct xlb_server *row, uint32_t *ret_used,
 			uint32_t *ret_total)
 {
+	bool known = false;
 	uint32_t i;
 
 	*ret_used = *ret_total = 0;
@@ -198,46 +216,55 @@ static void pools_usage(struct view *view, const struct xlb_server *row, uint32_
 		size = (uint32_t)range.to - range.from + 1;
 		if (size > SNAT_SMALL && held * SNAT_PART < size)
 			total = size;
-		else
-			datapath_bitmap_usage(engine_datapath(view->engine), row->pools[i].bitmap,
-					      &used, &total);
+		else if (datapath_bitmap_usage(engine_datapath(view->engine), row->pools[i].bitmap,
+					       &used, &total))
+			continue;
+		known = true;
 		*ret_used += used;
 		*ret_total += total;
 	}
+	return known;
 }
 
 static void snat_problem(struct view *view, const struct server_view *server,
 			 const struct address_view *address, uint32_t of)
 {
 	const char *group = server->group->object.name, *name = server->server->object.name;
+	const struct port_range *range = &server->group->snat_ports;
+	struct finding finding = {
+		.kind = PROBLEM_SNAT_EXHAUSTED, .scope = group, .object = name, .of = of
+	};
 	const struct id_entry *snat;
 	uint32_t used, total;
 	struct xlb_server row;
 
-	if (!address_row(view, address, &row))
-		return;
-	pools_usage(view, &row, &used, &total);
-	if (!total || (uint64_t)used * 100 <= (uint64_t)total * SNAT_WARN_PERCENT)
+	if (!address_row(view, address, &row) || !pools_usage(view, &row, &used, &total) ||
+	    (uint64_t)used * 100 < (uint64_t)total * SNAT_WARN_PERCENT)
 		return;
 	snat = ids_by_id(engine_ids(view->engine), ID_SNAT, row.pools[0].snat);
+	finding.cause = finding.where = snat ? snat->key : "";
+	if (!total) {
+		problems_add(
+			view->problems, &finding,
+			"group %s: server %s: SNAT address %s has no port: the host uses all of snat.ports %u-%u itself (net.ipv4.ip_local_port_range)",
+			group, name, finding.where, range->from, range->to);
+		return;
+	}
+	if (used < total)
+		finding.kind = PROBLEM_SNAT_FULL;
 	problems_add(
-		view->problems,
-		&(struct finding){ .kind = used < total ? PROBLEM_SNAT_FULL :
-							  PROBLEM_SNAT_EXHAUSTED,
-				   .scope = group,
-				   .object = name,
-				   .cause = snat ? snat->key : "",
-				   .where = snat ? snat->key : "",
-				   .of = of },
+		view->problems, &finding,
 		"group %s: server %s: %u of %u ports of SNAT address %s%s towards %s are taken: add a SNAT address or widen snat.ports",
-		group, name, used, total, snat ? snat->key : "?",
+		group, name, used, total, finding.where,
 		row.pool_count > 1 ? " and its others" : "", address->text);
 }
 
 void problems_server(struct view *view, const struct server_view *server, uint32_t of)
 {
 	const char *group = server->group->object.name, *name = server->server->object.name;
-	struct trouble gravest = { .finding.kind = PROBLEM_KIND_COUNT };
+	struct trouble gravest = { .kind = PROBLEM_KIND_COUNT };
+	struct finding finding = { .scope = group, .object = name, .of = of };
+	char whole_name[2 * NAME_TEXT_MAX];
 	const char *at = "";
 	uint32_t i, bad = 0;
 
@@ -250,19 +277,22 @@ void problems_server(struct view *view, const struct server_view *server, uint32
 		if (!address_trouble(view, server, i, &trouble))
 			continue;
 		bad++;
-		if (trouble.finding.kind >= gravest.finding.kind)
+		if (trouble.kind >= gravest.kind)
 			continue;
 		gravest = trouble;
 		at = server->addresses[i].text;
 	}
 	if (!bad)
 		return;
-	gravest.finding.scope = group;
-	gravest.finding.object = name;
-	gravest.finding.cause = gravest.cause;
-	gravest.finding.where = gravest.where;
-	gravest.finding.of = of;
-	problems_add(view->problems, &gravest.finding, "group %s: server %s%s%s %s", group, name,
+	if (gravest.scope[0]) {
+		snprintf(whole_name, sizeof(whole_name), "%s/%s", group, name);
+		finding.scope = gravest.scope;
+		finding.object = whole_name;
+	}
+	finding.kind = gravest.kind;
+	finding.cause = gravest.cause;
+	finding.where = gravest.where;
+	problems_add(view->problems, &finding, "group %s: server %s%s%s %s", group, name,
 		     bad < server->count ? " at " : "", bad < server->count ? at : "",
 		     gravest.text);
 }

@@ -7,11 +7,15 @@
 #include <string.h>
 #include <uthash.h>
 
-#define KEY_MAX 400
+#define KEY_MAX	  400
+#define SNAT_CURE "xlbctl set group {scope} --snat.addresses {where},ANOTHER"
+#define SERVERS	  "group {scope}: {count} of {of} servers "
+#define FIRST	  "; the first is {object}"
 
 /*
- * Commands are templates: {scope}, {object} and {where} of the finding. `many` is what is said of several
- * servers of a group, and `many_command` what then helps; NULL: findings of this kind do not fold.
+ * `command` and `many` are templates: {scope}, {object}, {cause} and {where} of the first finding, {count} and
+ * {of}. `many` tells several findings of one scope and cause, `many_command` what then helps; NULL: these do
+ * not come in numbers.
  */
 static const struct kind {
 	const char *word;
@@ -39,31 +43,37 @@ static const struct kind {
 				     .command = "ip link set {scope} up" },
 	[PROBLEM_SERVER_UNATTACHED] = { .word = "server_unattached",
 					.level = PROBLEM_ERROR,
-					.command = "xlbctl attach {where}",
-					.many = "are reached through an interface that is not attached",
-					.many_command = "xlbctl attach {where}" },
+					.command = "xlbctl attach {scope}",
+					.many = "{count} servers get no packets: they are reached through {scope}, which is not attached" FIRST,
+					.many_command = "xlbctl attach {scope}" },
 	[PROBLEM_NO_ROUTE] = { .word = "no_route",
 			       .level = PROBLEM_ERROR,
 			       .command = "ip route get {where}",
-			       .many = "cannot be reached",
+			       .many = SERVERS
+			       "cannot be reached: the host has no route to them" FIRST,
 			       .many_command = "ip route get {where}" },
+	[PROBLEM_GATEWAY] = { .word = "gateway_missing",
+			      .level = PROBLEM_ERROR,
+			      .command = "ip neigh show {scope}",
+			      .many = "{count} servers have no neighbour: their gateway {cause} has no MAC address, nobody answers for it" FIRST,
+			      .many_command = "ip neigh show {scope}" },
 	[PROBLEM_NEIGHBOUR] = { .word = "neighbour_missing",
 				.level = PROBLEM_ERROR,
 				.command = "ip neigh show {where}",
-				.many = "have no MAC address",
-				.many_command = "ip neigh show {where}" },
+				.many = SERVERS
+				"have no neighbour: nobody answers for their addresses on {cause}" FIRST,
+				.many_command = "ip neigh show dev {cause}" },
 	[PROBLEM_SERVER_DOWN] = { .word = "server_down",
 				  .level = PROBLEM_ERROR,
 				  .command = "xlbctl server show {scope} {object}",
-				  .many = "are down",
+				  .many = SERVERS "are down: {cause}" FIRST,
 				  .many_command = "xlbctl server list {scope}" },
 	[PROBLEM_SNAT_EXHAUSTED] = { .word = "snat_exhausted",
 				     .level = PROBLEM_ERROR,
-				     .command =
-					     "xlbctl set group {scope} --snat.addresses {where},ANOTHER",
-				     .many = "have no free SNAT port",
-				     .many_command =
-					     "xlbctl set group {scope} --snat.addresses {where},ANOTHER" },
+				     .command = SNAT_CURE,
+				     .many = SERVERS
+				     "have no free port of SNAT address {cause}" FIRST,
+				     .many_command = SNAT_CURE },
 	[PROBLEM_FLOWS_FULL] = { .word = "flows_full",
 				 .level = PROBLEM_ERROR,
 				 .command = "xlbctl top listeners" },
@@ -75,19 +85,18 @@ static const struct kind {
 			      .command = "xlbctl confirm" },
 	[PROBLEM_SNAT_FULL] = { .word = "snat_full",
 				.level = PROBLEM_WARNING,
-				.command =
-					"xlbctl set group {scope} --snat.addresses {where},ANOTHER",
-				.many = "have more than 80 % of their SNAT ports taken",
-				.many_command =
-					"xlbctl set group {scope} --snat.addresses {where},ANOTHER" },
+				.command = SNAT_CURE,
+				.many = SERVERS
+				"have more than 80 % of the ports of SNAT address {cause} taken" FIRST,
+				.many_command = SNAT_CURE },
 	[PROBLEM_FLOWS_HIGH] = { .word = "flows_high",
 				 .level = PROBLEM_WARNING,
 				 .command = "xlbctl top listeners" },
 	[PROBLEM_GENERIC] = { .word = "generic",
 			      .level = PROBLEM_WARNING,
-			      .command = "xlbctl attach {scope}" },
+			      .command = "xlbctl attach {scope} --mode native" },
 	[PROBLEM_MTU_DIFFERS] = { .word = "mtu_differs",
-				  .level = PROBLEM_WARNING,
+				  .level = PROBLEM_INFO,
 				  .command = "ip link set {where}" },
 	[PROBLEM_DROPS] = { .word = "drops",
 			    .level = PROBLEM_WARNING,
@@ -105,7 +114,7 @@ struct entry {
 	char key[KEY_MAX];
 	uint32_t order; /* of its first finding */
 	uint32_t of;
-	char scope[64], object[64], where[128], cause[160];
+	char scope[128], object[160], where[128], cause[160];
 	struct problem told;
 	UT_hash_handle hh;
 };
@@ -181,16 +190,18 @@ bool problems_has(const struct problems *problems, enum problem_kind kind)
 	return problems->has[kind];
 }
 
-/* Fills in a command's template. */
 static void fill(char *ret, size_t size, const char *template, const struct entry *entry)
 {
+	char count[16], of[16];
 	const struct {
 		const char *name, *value;
-	} words[] = { { "{scope}", entry->scope },
-		      { "{object}", entry->object },
-		      { "{where}", entry->where } };
+	} words[] = { { "{scope}", entry->scope }, { "{object}", entry->object },
+		      { "{cause}", entry->cause }, { "{where}", entry->where },
+		      { "{count}", count },	   { "{of}", of } };
 	size_t used = 0;
 
+	snprintf(count, sizeof(count), "%u", entry->told.count);
+	snprintf(of, sizeof(of), "%u", entry->of);
 	while (template && *template && used + 1 < size) {
 		size_t i, length;
 
@@ -217,10 +228,7 @@ static void finish(struct entry *entry)
 	fill(entry->told.command, sizeof(entry->told.command),
 	     several ? kind->many_command : kind->command, entry);
 	if (several)
-		snprintf(entry->told.text, sizeof(entry->told.text),
-			 "group %s: %u of %u servers %s%s%s; the first is %s", entry->scope,
-			 entry->told.count, entry->of, kind->many, entry->cause[0] ? ": " : "",
-			 entry->cause, entry->object);
+		fill(entry->told.text, sizeof(entry->told.text), kind->many, entry);
 }
 
 static int compare(const struct entry *a, const struct entry *b)

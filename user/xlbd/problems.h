@@ -22,6 +22,7 @@ enum problem_kind {
 	PROBLEM_INTERFACE_DOWN,
 	PROBLEM_SERVER_UNATTACHED,
 	PROBLEM_NO_ROUTE,
+	PROBLEM_GATEWAY,
 	PROBLEM_NEIGHBOUR,
 	PROBLEM_SERVER_DOWN,
 	PROBLEM_SNAT_EXHAUSTED,
@@ -43,7 +44,7 @@ enum problem_kind {
 struct finding {
 	enum problem_kind kind;
 	const char *scope;  /* where: a group, an interface, a file */
-	const char *object; /* which of the scope's servers */
+	const char *object; /* which server */
 	const char *cause;  /* findings of one kind, scope and cause fold into one problem */
 	const char *where;  /* what the command needs beside scope and object */
 	uint32_t of;	    /* how many objects the scope has */
