@@ -292,11 +292,6 @@ uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t i
 	return id ? engine->flows : 0;
 }
 
-uint64_t engine_held(const struct engine *engine, enum id_kind kind, uint32_t id)
-{
-	return engine_flows(engine, kind, id);
-}
-
 uint64_t engine_flows_total(const struct engine *engine)
 {
 	return engine->flows;

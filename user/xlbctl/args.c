@@ -42,7 +42,7 @@ const struct option_row option_rows[] = {
 	{ "once", 0, NULL, OPTION_FLAG, AT(once), OPTION_TOP,
 	  "measure for a second, print one picture and end" },
 	{ "sort", 0, "COLUMN", OPTION_TEXT, AT(sort), OPTION_TOP,
-	  "order by this column, largest first; -COLUMN: smallest first" },
+	  "order by this column, largest numbers or A first; -COLUMN: the other way round" },
 	{ "filter", 0, "TEXT", OPTION_TEXT, AT(filter), OPTION_TOP,
 	  "only rows whose name has this in it" },
 	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,

@@ -62,6 +62,7 @@ void top_show(struct top *top, const struct top_view *view)
 	top->view = view;
 	top->sort = view->sort;
 	top->ascending = false;
+	top->filter[0] = '\0';
 	top->count = 0;
 }
 

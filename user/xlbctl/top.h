@@ -55,7 +55,7 @@ struct top {
 void top_clear(struct top *top);
 #define AUTO_TOP __attribute__((cleanup(top_clear)))
 
-/* Another view, with nothing measured yet. */
+/* Another view, in its usual order, unfiltered, with nothing measured yet. */
 void top_show(struct top *top, const struct top_view *view);
 /* Asks the daemon; rows are anew. < 0 with ctl->err filled: what was there is still there. */
 int top_fetch(struct ctl *ctl, struct top *top);

@@ -57,8 +57,11 @@ static void put_totals(FILE *out, const struct top *top)
 	fprintf(out, "xlbd %s%s%s  up %s  config r%" PRIu64 "  ", json_text_at(status, "version"),
 		*instance ? "  instance " : "", instance, age, json_count_at(status, "revision"));
 	put_problems(out, status);
-	fprintf(out, "\nflows %s of %s  %s packets/s  %s bits/s  %s drops/s\n", flows, max, packets,
-		bits, drops);
+	fprintf(out, "\nflows %s of %s  %s packets/s  %s bits/s  %s drops/s%s", flows, max, packets,
+		bits, drops, top->paused ? "  paused" : "");
+	if (*top->filter)
+		fprintf(out, "  filter \"%s\"", top->filter);
+	fputc('\n', out);
 }
 
 static void put_views(FILE *out, const struct top *top)
@@ -66,11 +69,8 @@ static void put_views(FILE *out, const struct top *top)
 	for (size_t i = 0; i < top_view_count; i++)
 		fprintf(out, "%s%s%zu %s%s", i ? "  " : "", &top_views[i] == top->view ? "[" : "",
 			i + 1, top_views[i].word, &top_views[i] == top->view ? "]" : "");
-	fprintf(out, "  by %s%s", top->view->columns[top->sort].head,
+	fprintf(out, "  by %s%s\n", top->view->columns[top->sort].head,
 		top->ascending ? ", reversed" : "");
-	if (*top->filter)
-		fprintf(out, "  filter \"%s\"", top->filter);
-	fprintf(out, "%s\n", top->paused ? "  paused" : "");
 }
 
 static bool is_text(enum top_cell cell)

@@ -199,13 +199,14 @@ static void draw_line(int y, const char *line, attr_t attributes)
 
 static void draw_rows(struct screen *screen, const char *text)
 {
+	size_t room = LINES > TOP_HEAD_LINES + 1 ? (size_t)LINES - TOP_HEAD_LINES - 1 : 0;
 	const struct top *top = screen->top;
 	int y = 0;
 
 	for (; *text && y < TOP_HEAD_LINES; y++, text += strcspn(text, "\n") + 1)
 		draw_line(y, text, y == TOP_HEAD_LINES - 1 ? A_BOLD | A_UNDERLINE : A_NORMAL);
-	if (screen->first >= top->count)
-		screen->first = top->count ? top->count - 1 : 0;
+	if (screen->first + room > top->count)
+		screen->first = top->count > room ? top->count - room : 0;
 	for (size_t i = 0; i < top->count && y < LINES - 1; i++) {
 		if (i >= screen->first)
 			draw_line(y++, text, top->rows[i].faulty ? COLOR_PAIR(1) : A_NORMAL);

@@ -15,7 +15,6 @@ struct section {
 	void (*draw)(FILE *out, const json_t *json, uint32_t width);
 	const char *more; /* the command that shows all of it */
 	uint32_t least;	  /* lines it gets before others get more than theirs */
-	bool headed;	  /* the first line is a heading */
 	char *text;	  /* owned */
 	uint32_t lines, share;
 };
@@ -48,21 +47,6 @@ static const struct column group_columns[] = {
 	{ 0 },
 };
 
-static void draw_head(FILE *out, const json_t *json)
-{
-	const char *instance = json_text_at(json, "instance");
-	char age[NUMBER_TEXT_MAX], flows[NUMBER_TEXT_MAX], max[NUMBER_TEXT_MAX];
-
-	format_age(json_count_at(json, "uptime"), age);
-	format_count(json_count_at(json, "flows"), flows);
-	format_count(json_count_at(json, "max_flows"), max);
-	fprintf(out, "xlbd %s%s%s  up %s  config r%" PRIu64 "%s  kernel %s  flows %s of %s\n",
-		json_text_at(json, "version"), *instance ? "  instance " : "", instance, age,
-		json_count_at(json, "revision"),
-		json_is_true(json_object_get(json, "file_differs")) ? " (differs from file)" : "",
-		json_text_at(json, "kernel"), flows, max);
-}
-
 /* Words of `text` in lines of at most `width` columns (0: one line); returns the column reached. */
 static uint32_t put_wrapped(FILE *out, const char *text, uint32_t column, uint32_t width)
 {
@@ -81,6 +65,24 @@ static uint32_t put_wrapped(FILE *out, const char *text, uint32_t column, uint32
 		text += length + (text[length] == ' ');
 	}
 	return column;
+}
+
+static void draw_head(FILE *out, const json_t *json, uint32_t width)
+{
+	const char *instance = json_text_at(json, "instance");
+	char age[NUMBER_TEXT_MAX], flows[NUMBER_TEXT_MAX], max[NUMBER_TEXT_MAX], text[512];
+
+	format_age(json_count_at(json, "uptime"), age);
+	format_count(json_count_at(json, "flows"), flows);
+	format_count(json_count_at(json, "max_flows"), max);
+	snprintf(text, sizeof(text),
+		 "xlbd %s%s%s  up %s  config r%" PRIu64 "%s  flows %s of %s  kernel %s",
+		 json_text_at(json, "version"), *instance ? "  instance " : "", instance, age,
+		 json_count_at(json, "revision"),
+		 json_is_true(json_object_get(json, "file_differs")) ? " (file differs)" : "",
+		 flows, max, json_text_at(json, "kernel"));
+	put_wrapped(out, text, 0, width);
+	fputc('\n', out);
 }
 
 /* "error: what is wrong  -> the command that helps" */
@@ -236,21 +238,38 @@ static void share_out(struct section *sections, size_t count, uint32_t height)
 	}
 }
 
+/* A line that begins with a blank goes on with the one before. */
+static bool goes_on(const char *line)
+{
+	return *line == ' ';
+}
+
+/* As many whole items as its share has room for, and how many there are beside. */
 static void put_section(FILE *out, const struct section *section)
 {
-	uint32_t hidden = section->lines - section->share;
+	const char *line = section->text, *end = line;
+	uint32_t shown = 0, hidden = 0;
 
-	if (!hidden) {
+	if (section->share == section->lines) {
 		fputs(section->text, out);
-	} else if (section->share) {
-		put_lines(out, section->text, section->share - 1);
-		fprintf(out, "... %u more lines: %s\n", hidden + 1, section->more);
+		return;
 	}
+	for (; *line; line += strcspn(line, "\n") + 1) {
+		if (!goes_on(line) && shown < section->share)
+			end = line;
+		shown++;
+	}
+	fwrite(section->text, 1, (size_t)(end - section->text), out);
+	for (line = end; *line; line += strcspn(line, "\n") + 1)
+		hidden += !goes_on(line);
+	if (section->share)
+		fprintf(out, "... %u more: %s\n", hidden, section->more);
 }
 
 void print_status(FILE *out, const json_t *json, uint32_t width, uint32_t height)
 {
 	struct section sections[] = {
+		{ .draw = draw_head, .more = "xlbctl status --all", .least = 3 },
 		{ .draw = draw_problems, .more = "xlbctl status --all", .least = 8 },
 		{ .draw = draw_interfaces, .more = "xlbctl iface list", .least = 4 },
 		{ .draw = draw_load_balancers, .more = "xlbctl lb list", .least = 4 },
@@ -259,7 +278,6 @@ void print_status(FILE *out, const json_t *json, uint32_t width, uint32_t height
 		{ .draw = draw_retired, .more = "xlbctl status --all", .least = 1 },
 	};
 
-	draw_head(out, json);
 	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
 		size_t size;
 		FILE *text = open_memstream(&sections[i].text, &size);
@@ -270,7 +288,7 @@ void print_status(FILE *out, const json_t *json, uint32_t width, uint32_t height
 		if (!fclose(text))
 			sections[i].lines = line_count(sections[i].text);
 	}
-	share_out(sections, ARRAY_SIZE(sections), height > 2 ? height - 2 : 0);
+	share_out(sections, ARRAY_SIZE(sections), height > 1 ? height - 1 : 0);
 	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
 		if (sections[i].text)
 			put_section(out, &sections[i]);

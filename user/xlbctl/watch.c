@@ -41,16 +41,6 @@ uint32_t line_count(const char *text)
 	return count;
 }
 
-const char *put_lines(FILE *out, const char *text, uint32_t count)
-{
-	const char *end = text;
-
-	for (; count && *end; count--)
-		end += strcspn(end, "\n") + 1;
-	fwrite(text, 1, (size_t)(end - text), out);
-	return end;
-}
-
 /* As much of the picture as the terminal has lines, in place of the one before. */
 static void put_picture(const char *note, const char *picture, bool first)
 {

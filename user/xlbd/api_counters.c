@@ -62,7 +62,7 @@ static int print_listener(struct view *view, const struct object *object, struct
 
 static int print_server(struct view *view, const struct object *object, struct evbuffer *out)
 {
-	uint64_t numbers[1 + XLB_COUNT_MAX] = {}, counters[XLB_COUNT_MAX];
+	uint64_t numbers[1 + XLB_COUNT_MAX] = {};
 	char name[2 * NAME_TEXT_MAX];
 	struct server_view seen;
 	uint32_t i, j;
@@ -70,6 +70,8 @@ static int print_server(struct view *view, const struct object *object, struct e
 	view_look_at_server(view, (const struct server *)object, &seen);
 	numbers[0] = seen.flows;
 	for (i = 0; i < seen.count; i++) {
+		uint64_t counters[XLB_COUNT_MAX] = {};
+
 		if (!seen.addresses[i].id ||
 		    datapath_server_counters(engine_datapath(view->engine), seen.addresses[i].id,
 					     counters))

@@ -7,7 +7,7 @@
 #include "xlbd/api_problems.h"
 
 #define SNAT_WARN_PERCENT 80
-/* Pools are counted port by port only if they are small, or flows of the last sweep fill a part of them. */
+/* Small pools, and those with flows for this part of their range, are asked how many ports they really have. */
 #define SNAT_SMALL	  4096
 #define SNAT_PART	  5
 #define ROUTES_ASKED	  256
@@ -196,28 +196,28 @@ static bool address_trouble(struct view *view, const struct server_view *server,
 	return health_trouble(server, &address->check, ret);
 }
 
-/* Taken and all ports of an address's pools; false if there is no pool. */
-static bool pools_usage(struct view *view, const struct xlb_server *row, uint32_t *ret_used,
-			uint32_t *ret_total)
+/*
+ * Ports in use and all ports of an address's pools; false if there is no pool. Ports that only rest after
+ * their flow are not in use: they are taken when no other is free.
+ */
+static bool pools_usage(struct view *view, const struct xlb_server *row, uint64_t *ret_used,
+			uint64_t *ret_total)
 {
 	bool known = false;
 	uint32_t i;
 
 	*ret_used = *ret_total = 0;
 	for (i = 0; i < row->pool_count && i < XLB_SERVER_POOLS; i++) {
-		const struct id_entry *bitmap =
-			ids_by_id(engine_ids(view->engine), ID_BITMAP, row->pools[i].bitmap);
-		uint64_t held = engine_held(view->engine, ID_BITMAP, row->pools[i].bitmap);
-		uint32_t used = 0, total = 0, size;
+		uint32_t id = row->pools[i].bitmap, taken, total;
+		const struct id_entry *bitmap = ids_by_id(engine_ids(view->engine), ID_BITMAP, id);
+		uint64_t used = engine_flows(view->engine, ID_BITMAP, id);
 		struct row_bitmap range = {};
 
 		if (bitmap)
 			memcpy(&range, bitmap->frozen, sizeof(range));
-		size = (uint32_t)range.to - range.from + 1;
-		if (size > SNAT_SMALL && held * SNAT_PART < size)
-			total = size;
-		else if (datapath_bitmap_usage(engine_datapath(view->engine), row->pools[i].bitmap,
-					       &used, &total))
+		total = (uint32_t)range.to - range.from + 1;
+		if ((total <= SNAT_SMALL || used * SNAT_PART >= total) &&
+		    datapath_bitmap_usage(engine_datapath(view->engine), id, &taken, &total))
 			continue;
 		known = true;
 		*ret_used += used;
@@ -235,11 +235,11 @@ static void snat_problem(struct view *view, const struct server_view *server,
 		.kind = PROBLEM_SNAT_EXHAUSTED, .scope = group, .object = name, .of = of
 	};
 	const struct id_entry *snat;
-	uint32_t used, total;
+	uint64_t used, total;
 	struct xlb_server row;
 
 	if (!address_row(view, address, &row) || !pools_usage(view, &row, &used, &total) ||
-	    (uint64_t)used * 100 < (uint64_t)total * SNAT_WARN_PERCENT)
+	    used * 100 < total * SNAT_WARN_PERCENT)
 		return;
 	snat = ids_by_id(engine_ids(view->engine), ID_SNAT, row.pools[0].snat);
 	finding.cause = finding.where = snat ? snat->key : "";
@@ -254,8 +254,8 @@ static void snat_problem(struct view *view, const struct server_view *server,
 		finding.kind = PROBLEM_SNAT_FULL;
 	problems_add(
 		view->problems, &finding,
-		"group %s: server %s: %u of %u ports of SNAT address %s%s towards %s are taken: add a SNAT address or widen snat.ports",
-		group, name, used, total, finding.where,
+		"group %s: server %s: %llu of %llu ports of SNAT address %s%s towards %s are in use: add a SNAT address or widen snat.ports",
+		group, name, (unsigned long long)used, (unsigned long long)total, finding.where,
 		row.pool_count > 1 ? " and its others" : "", address->text);
 }
 

@@ -324,13 +324,6 @@ uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t i
 	return live && id < id_limits[kind] ? live[id] : 0;
 }
 
-uint64_t engine_held(const struct engine *engine, enum id_kind kind, uint32_t id)
-{
-	const uint32_t *held = engine->sweep.done.held[kind];
-
-	return held && id < id_limits[kind] ? held[id] : 0;
-}
-
 uint64_t engine_flows_total(const struct engine *engine)
 {
 	return engine->sweep.done.total;

@@ -87,7 +87,7 @@ static const struct kind {
 				.level = PROBLEM_WARNING,
 				.command = SNAT_CURE,
 				.many = SERVERS
-				"have more than 80 % of the ports of SNAT address {cause} taken" FIRST,
+				"use more than 80 % of the ports of SNAT address {cause}" FIRST,
 				.many_command = SNAT_CURE },
 	[PROBLEM_FLOWS_HIGH] = { .word = "flows_high",
 				 .level = PROBLEM_WARNING,
