@@ -47,7 +47,7 @@ const struct command commands[] = {
 	{ "listener", "test", "GET", NULL, "LB/LISTENER", OPTION_TEST | SECTION_TEST, 1, 3,
 	  verb_test,
 	  "connect from a namespace of its own and show which server answered (needs root)" },
-	{ NULL, "version", "GET", "/v1/status", "", SECTION_SELF, 0, 0, verb_version,
+	{ NULL, "version", "GET", "/v1/status?summary=1", "", SECTION_SELF, 0, 0, verb_version,
 	  "print the versions of xlbctl and xlbd" },
 	{ NULL, "help", NULL, NULL, "[COMMAND|TYPE]", SECTION_SELF, 0, 2, verb_help,
 	  "describe a command, or the fields of a type" },
