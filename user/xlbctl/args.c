@@ -279,6 +279,7 @@ static int check_line(struct reader *reader)
 	const struct command *command;
 	char name[64];
 
+	ctl->implied = !ctl->command && !ctl->noun && !ctl->topic;
 	if (!ctl->command)
 		ctl->command = ctl->topic ? command_find_for(NULL, ctl->topic, "list") :
 					    command_find(ctl->noun ? "list" : "status");

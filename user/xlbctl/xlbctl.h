@@ -22,6 +22,7 @@ struct field_arg {
 
 struct ctl {
 	const struct command *command;
+	bool implied;		      /* the line named no command */
 	const struct type *noun;      /* of "server add web ...", NULL for "add server web ..." */
 	const char *topic;	      /* a noun that is no type: "flow" of "flow list"; else NULL */
 	const char *words[WORDS_MAX]; /* what follows command and noun */
