@@ -24,6 +24,7 @@ static const struct {
 	{ XLB_DROP_NO_INTERFACE, PROBLEM_DROPS, PROBLEM_SERVER_UNATTACHED },
 	{ XLB_DROP_SNAT_EXHAUSTED, PROBLEM_DROPS, PROBLEM_SNAT_EXHAUSTED },
 	{ XLB_DROP_FLOW_TABLE_FULL, PROBLEM_FLOWS_FULL, PROBLEM_KIND_COUNT },
+	{ XLB_DROP_MTU_EXCEEDED, PROBLEM_DROPS, PROBLEM_MTU },
 	{ XLB_DROP_FRAGMENT, PROBLEM_DROPS, PROBLEM_KIND_COUNT },
 	{ XLB_DROP_HAIRPIN, PROBLEM_DROPS, PROBLEM_KIND_COUNT },
 	{ XLB_DROP_INTERNAL, PROBLEM_DROPS, PROBLEM_KIND_COUNT },
@@ -119,7 +120,7 @@ static void mtu_problems(struct view *view, const struct port *ports, uint32_t c
 		if (ports[i].mtu < least->mtu)
 			least = &ports[i];
 	for (i = 0; i < count; i++)
-		if (ports[i].mtu > least->mtu || ports[i].rates.recent[XLB_DROP_MTU_EXCEEDED])
+		if (ports[i].mtu > least->mtu)
 			mtu_problem(view, &ports[i], least);
 }
 
