@@ -37,6 +37,14 @@ const struct option_row option_rows[] = {
 	  "wait until the last flow has ended" },
 	{ "timeout", 0, "TIME", OPTION_TIME, AT(timeout_ms), OPTION_DRAIN,
 	  "wait no longer than this (5m)" },
+	{ "all", 'a', NULL, OPTION_FLAG, AT(all), OPTION_STATUS,
+	  "also what does not fit on the screen" },
+	{ "once", 0, NULL, OPTION_FLAG, AT(once), OPTION_TOP,
+	  "measure for a second, print one picture and end" },
+	{ "sort", 0, "COLUMN", OPTION_TEXT, AT(sort), OPTION_TOP,
+	  "order by this column, largest numbers or A first; -COLUMN: the other way round" },
+	{ "filter", 0, "TEXT", OPTION_TEXT, AT(filter), OPTION_TOP,
+	  "only rows whose name has this in it" },
 	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,
 	  "connections or datagrams to send (default 20)" },
 	{ "flags", 0, "FLAGS", OPTION_TEXT, AT(flags), OPTION_TRACE,
@@ -310,6 +318,7 @@ static int check_line(struct reader *reader)
 	const struct command *command;
 	char name[64];
 
+	ctl->implied = !ctl->command && !ctl->noun && !ctl->topic;
 	if (!ctl->command)
 		ctl->command = ctl->topic ? command_find_for(NULL, ctl->topic, "list") :
 					    command_find(ctl->noun ? "list" : "status");
