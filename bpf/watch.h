@@ -12,7 +12,10 @@
 #include "pkt.h"
 #include "variant.h"
 
-/* A global function: the verifier looks at it once, and its stack is not that of the packet's way. */
+/*
+ * A global function: the verifier looks at it once, and its stack is not that of the packet's way. Before 6.8
+ * it looks at it even where nobody calls it, so each one ends at once in the program that does not observe.
+ */
 #define WATCH_STEP __attribute__((noinline))
 
 struct xlb_watch watches[XLB_WATCHES];
@@ -68,7 +71,7 @@ WATCH_STEP int watch_by_ids(const struct xlb_event *event)
 	__u32 wanted = 0, differs;
 	int i;
 
-	if (!event)
+	if (!observing || !event)
 		return 0;
 	for (i = 0; i < XLB_WATCHES; i++) {
 		watch = &watches[i];
@@ -117,7 +120,7 @@ WATCH_STEP int watch_by_ends(const struct xlb_event *event, __u32 wanted)
 {
 	__u32 i;
 
-	if (!event)
+	if (!observing || !event)
 		return 0;
 	for (i = 0; i < XLB_WATCHES; i++)
 		if (wanted & 1U << i && watches[i].set & XLB_WATCH_ENDS &&
@@ -146,8 +149,8 @@ static __always_inline void watch_put(const struct xlb_event *event, __u32 size)
 /* Tells those of `wanted` who want this stage; the event of the scratch and the frame. */
 WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 {
+	struct event_scratch *scratch = observing ? watch_scratch() : NULL;
 	__u32 length = (__u32)bpf_xdp_get_buff_len(ctx), snap = 0;
-	struct event_scratch *scratch = watch_scratch();
 	__u32 i;
 
 	if (!scratch)
@@ -169,7 +172,8 @@ WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 	scratch->event.time = bpf_ktime_get_ns();
 	scratch->event.length = length;
 	scratch->event.captured = 0;
-	if (snap > 0 && !bpf_xdp_load_bytes(ctx, 0, scratch->data, snap))
+	if (snap > 0 &&
+	    !bpf_xdp_load_bytes(ctx, 0, scratch->data, size_within(snap, XLB_EVENT_BYTES_MAX)))
 		scratch->event.captured = snap;
 	else
 		snap = 0;

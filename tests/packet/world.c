@@ -375,13 +375,6 @@ void world_reset(void)
 	free(budgets);
 }
 
-static int other_program = -1;
-
-void world_program(int fd)
-{
-	other_program = fd;
-}
-
 static void drops_read(uint64_t ret[XLB_DROP_COUNT])
 {
 	if (datapath_drop_counters(datapath, SLOT_CLIENTS, ret) < 0)
@@ -397,6 +390,13 @@ static void dry_compare(const struct dry_result *dry, const struct outcome *got,
 		fail_msg("the dry run told no verdict");
 	if (dry->reason && world_drops(dry->reason) != drops + 1)
 		fail_msg("the dry run said reason %u, the program counted another", dry->reason);
+}
+
+static int other_program = -1;
+
+void world_program(int fd)
+{
+	other_program = fd;
 }
 
 void world_send(const uint8_t *data, size_t length, struct outcome *ret)

@@ -37,22 +37,26 @@ const struct option_row option_rows[] = {
 	  "wait until the last flow has ended" },
 	{ "timeout", 0, "TIME", OPTION_TIME, AT(timeout_ms), OPTION_DRAIN,
 	  "wait no longer than this (5m)" },
+	{ "all", 'a', NULL, OPTION_FLAG, AT(all), OPTION_STATUS,
+	  "also what does not fit on the screen" },
+	{ "once", 0, NULL, OPTION_FLAG, AT(once), OPTION_TOP,
+	  "measure for a second, print one picture and end" },
+	{ "sort", 0, "COLUMN", OPTION_TEXT, AT(sort), OPTION_TOP,
+	  "order by this column, largest numbers or A first; -COLUMN: the other way round" },
+	{ "filter", 0, "TEXT", OPTION_TEXT, AT(filter), OPTION_TOP,
+	  "only rows whose name has this in it" },
 	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,
 	  "connections or datagrams to send (default 20)" },
-	{ "interface", 0, "IFACE", OPTION_TEXT, AT(interface), OPTION_TRACE,
-	  "the NIC that the packet comes in by (default: that of the route to CLIENT)" },
 	{ "flags", 0, "FLAGS", OPTION_TEXT, AT(flags), OPTION_TRACE,
 	  "of a TCP segment: SYN (the default), ACK, FIN, RST, PSH, or a list of them" },
 	{ "live", 0, NULL, OPTION_FLAG, AT(live), OPTION_TRACE,
 	  "make up no packet, follow those that come; ports may be left out" },
-	{ "count", 'c', "N", OPTION_UINT, AT(count), OPTION_TRACE | OPTION_CAPTURE,
-	  "end after N packets" },
 	{ "address", 0, "ADDRESS", OPTION_TEXTS, AT(addresses), OPTION_CAPTURE,
 	  "an address or prefix of either end, before or after rewriting; twice: one for each end" },
 	{ "port", 0, "PORT", OPTION_TEXT, AT(port), OPTION_CAPTURE, "the same for a port" },
 	{ "protocol", 0, "PROTOCOL", OPTION_TEXT, AT(protocol), OPTION_CAPTURE, "tcp or udp" },
-	{ "interface", 0, "IFACE", OPTION_TEXT, AT(interface), OPTION_CAPTURE,
-	  "what comes in or leaves by this NIC" },
+	{ "interface", 0, "IFACE", OPTION_TEXT, AT(interface), OPTION_CAPTURE | OPTION_TRACE,
+	  "what comes in or leaves by this NIC; trace: it comes in by it (default: the route to CLIENT)" },
 	{ "listener", 0, "LB/LISTENER", OPTION_TEXT, AT(listener), OPTION_CAPTURE,
 	  "packets of this listener" },
 	{ "server", 0, "GROUP/SERVER", OPTION_TEXT, AT(server), OPTION_CAPTURE,
@@ -64,6 +68,8 @@ const struct option_row option_rows[] = {
 	{ "before", 0, NULL, OPTION_FLAG, AT(before), OPTION_CAPTURE,
 	  "packets as they came (default: these and those that leave)" },
 	{ "after", 0, NULL, OPTION_FLAG, AT(after), OPTION_CAPTURE, "packets as they leave" },
+	{ "count", 'c', "N", OPTION_UINT, AT(count), OPTION_CAPTURE | OPTION_TRACE,
+	  "end after N packets" },
 	{ "for", 0, "TIME", OPTION_TIME, AT(for_ms), OPTION_CAPTURE, "end after this time (30s)" },
 	{ "snap", 0, "BYTES", OPTION_UINT, AT(snap), OPTION_CAPTURE,
 	  "keep so many bytes of each packet, at most (and by default) 4096" },
@@ -320,6 +326,7 @@ static int check_line(struct reader *reader)
 	const struct command *command;
 	char name[64];
 
+	ctl->implied = !ctl->command && !ctl->noun && !ctl->topic;
 	if (!ctl->command)
 		ctl->command = ctl->topic ? command_find_for(NULL, ctl->topic, "list") :
 					    command_find(ctl->noun ? "list" : "status");

@@ -29,6 +29,7 @@ struct text_list {
 
 struct ctl {
 	const struct command *command;
+	bool implied;		      /* the line named no command */
 	const struct type *noun;      /* of "server add web ...", NULL for "add server web ..." */
 	const char *topic;	      /* a noun that is no type: "flow" of "flow list"; else NULL */
 	const char *words[WORDS_MAX]; /* what follows command and noun */
@@ -47,13 +48,16 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
-	const char *interface, *flags;
-	bool live;
-	/* of capture */
+	/* of capture and trace */
 	struct text_list addresses;
-	const char *port, *protocol, *listener, *server, *verdict, *reason, *output;
-	bool before, after, text;
+	const char *port, *protocol, *interface, *listener, *server, *verdict, *reason, *output;
+	const char *flags;
+	bool before, after, text, live;
 	uint64_t for_ms, snap; /* 0: no limit; all that xlbd gives */
+	bool all;	       /* status: also what does not fit on the screen */
+	bool once;	       /* top: one picture */
+	const char *sort;      /* top: a column */
+	const char *filter;    /* top: part of a name */
 
 	char run_dir[64];
 	char socket[96];
@@ -73,6 +77,8 @@ enum option_scope {
 	OPTION_TEST = 32,
 	OPTION_TRACE = 64,
 	OPTION_CAPTURE = 128,
+	OPTION_STATUS = 256,
+	OPTION_TOP = 512,
 };
 
 enum option_kind {
@@ -97,10 +103,18 @@ extern const struct option_row option_rows[];
 extern const size_t option_row_count;
 
 /* flags of a command beside its option scopes */
-#define COMMAND_TYPED  0x100U /* its first word is a type, unless the noun came first */
-#define COMMAND_FIELDS 0x200U /* takes `--field value` of that type */
-#define COMMAND_HIDDEN 0x400U
-#define COMMAND_NOUN   0x800U /* its noun must come first: "flow list"; the noun need not be a type */
+#define COMMAND_TYPED  0x10000U /* its first word is a type, unless the noun came first */
+#define COMMAND_FIELDS 0x20000U /* takes `--field value` of that type */
+#define COMMAND_HIDDEN 0x40000U
+#define COMMAND_NOUN \
+	0x80000U /* its noun must come first: "flow list"; the noun need not be a type */
+/* where `xlbctl help` lists it; without one a command of OPTION_CHANGE is under SECTION_CHANGE, else SECTION_SEE */
+#define SECTION_SEE    0U
+#define SECTION_CHANGE 0x1000000U
+#define SECTION_FILE   0x2000000U
+#define SECTION_TEST   0x3000000U
+#define SECTION_SELF   0x4000000U
+#define SECTION_MASK   0xf000000U
 
 struct command {
 	const char *
@@ -124,6 +138,8 @@ const struct command *command_find_for(const struct type *noun, const char *topi
 				       const char *word);
 /* A noun that some command needs and that is no type, as the table has it; NULL if `word` is none. */
 const char *topic_by_word(const char *word);
+/* SECTION_... of a command. */
+uint32_t command_section(const struct command *command);
 /* "flow list", or just "status". */
 const char *command_name(const struct command *command, char ret[64]);
 /* A type by any of its words, with '-' for '_', or by a prefix that only one type has. NULL: none or several. */
@@ -137,6 +153,7 @@ int args_parse(struct ctl *ctl, int argc, char **argv);
 
 /* The verbs: 0, or < 0 with ctl->err filled. */
 int verb_status(struct ctl *ctl);
+int verb_top(struct ctl *ctl);
 int verb_attach(struct ctl *ctl);
 int verb_detach(struct ctl *ctl);
 int verb_confirm(struct ctl *ctl);
@@ -152,14 +169,17 @@ int verb_rm(struct ctl *ctl);
 int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
-int verb_capture(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);
+int verb_capture(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);
 int verb_tables(struct ctl *ctl);
 
-/* Draws again and again while --watch is given; once otherwise. `draw` prints one picture. */
+/*
+ * Draws again and again while --watch is given; once otherwise. `draw` prints one picture. A daemon that goes
+ * away later than the first picture is waited for.
+ */
 int watch_run(struct ctl *ctl, int (*draw)(struct ctl *ctl, FILE *out));
 /* Starts xlbd and waits until it serves: by systemd where that runs the host, else in the background. */
 int daemon_start(struct ctl *ctl);
