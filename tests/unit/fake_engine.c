@@ -447,13 +447,6 @@ struct sink *host_sink(struct host *host)
 	return &vip_sink;
 }
 
-int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
-	       struct xlb_err *err)
-{
-	(void)host, (void)addr, (void)ret;
-	return xlb_err_set(err, XLB_ERR_FAILED, -ENETUNREACH, "no routes in memory");
-}
-
 uint32_t datapath_stamp(void)
 {
 	return 1000;
