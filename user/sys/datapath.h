@@ -56,6 +56,8 @@ int datapath_listener_counters(struct datapath *dp, uint32_t listener, uint64_t 
 int datapath_server_counters(struct datapath *dp, uint32_t server, uint64_t *ret);
 int datapath_interface_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
 int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
+/* Closed flows that gave up their SNAT port, and their record, early because others had none. */
+int datapath_evictions(struct datapath *dp, uint64_t *ret);
 /* Zeroes the counters of an id before it is used again. */
 int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t id);
 

@@ -31,6 +31,7 @@ struct bpf_object;
 	X(LISTENER_COUNTERS, listener_counters) \
 	X(SERVER_COUNTERS, server_counters) \
 	X(INTERFACE_COUNTERS, interface_counters) \
+	X(EVICTIONS, evictions) \
 	X(DROPS, drops)
 
 enum map_id {

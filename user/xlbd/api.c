@@ -36,6 +36,8 @@ static const struct route {
 	const char *const *options; /* names of its own query options, NULL: none; see query_text() */
 } routes[] = {
 	{ EVHTTP_REQ_GET, "status", api_status, 0, NULL },
+	{ EVHTTP_REQ_GET, "events", api_events, 0,
+	  (const char *const[]){ "since", "last", "kind", "follow", NULL } },
 	{ EVHTTP_REQ_GET, "export", api_export, 0, NULL },
 	{ EVHTTP_REQ_POST, "apply", api_apply, ROUTE_WRITE | ROUTE_TEXT, NULL },
 	{ EVHTTP_REQ_POST, "check", api_check, ROUTE_TEXT, NULL },

@@ -50,6 +50,8 @@ struct checker {
 	struct event *notify;
 	checker_changed changed;
 	void *arg;
+	checker_transition transition;
+	void *transition_arg;
 	struct check *checks;
 	struct check_group *groups;
 	struct known *known;
