@@ -39,6 +39,12 @@ const struct option_row option_rows[] = {
 	  "wait no longer than this (5m)" },
 	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,
 	  "connections or datagrams to send (default 20)" },
+	{ "follow", 'f', NULL, OPTION_FLAG, AT(follow), OPTION_EVENTS,
+	  "go on with what happens, also when xlbd restarts" },
+	{ "last", 'n', "N", OPTION_UINT, AT(last), OPTION_EVENTS,
+	  "begin with the last N events (default: all that are kept, with -f 10)" },
+	{ "kind", 0, "KIND,...", OPTION_TEXT, AT(kinds), OPTION_EVENTS,
+	  "only these: start, health, config, interface, neighbour, eviction, drop, problem" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
 

@@ -13,7 +13,8 @@ struct request {
 	const char *query; /* "a=b&c=d", NULL: none */
 	const void *body;  /* NULL: none */
 	size_t body_size;
-	const char *body_type; /* content type */
+	const char *body_type;	   /* content type */
+	const char *last_event_id; /* of a stream that broke off, NULL: none */
 };
 
 struct answer {

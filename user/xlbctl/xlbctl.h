@@ -40,6 +40,9 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
+	bool follow;
+	const char *kinds; /* of events: "health,config", NULL: all */
+	uint64_t last;	   /* 0: not given */
 
 	char run_dir[64];
 	char socket[96];
@@ -57,6 +60,7 @@ enum option_scope {
 	OPTION_ATTACH = 8,
 	OPTION_DRAIN = 16,
 	OPTION_TEST = 32,
+	OPTION_EVENTS = 0x4000,
 };
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_UINT, OPTION_TIME, OPTION_INTERVAL };
@@ -129,6 +133,7 @@ int verb_rm(struct ctl *ctl);
 int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
+int verb_events(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);

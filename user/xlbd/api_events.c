@@ -11,7 +11,7 @@
 #include "xlbd/api_query.h"
 #include "xlbd/events.h"
 
-#define PIECE_MAX     (32 << 10) /* bytes; some 150 events, well below a slice of the loop */
+#define PIECE_MAX     (16 << 10) /* bytes; some 70 events, well below a slice of the loop */
 #define ALIVE_SECONDS 15
 
 struct follow {
