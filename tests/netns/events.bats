@@ -102,6 +102,20 @@ follow() {
 	wait_for 5 all_up
 }
 
+@test "a NIC vanishes and appears" {
+	apply_config
+	lab_veth lb extra client extra-far 02:00:00:00:00:05
+	xlb attach extra
+	mark
+	in_ns lb ip link del extra
+	shows happened '.kind == "interface" and .interface == "extra" and .from == "up" and .to == "absent"'
+	lab_veth lb extra client extra-far 02:00:00:00:00:05
+	shows happened '.kind == "interface" and .interface == "extra" and .to == "up"'
+	shows happened '.kind == "interface" and .interface == "extra" and .to == "attached"'
+	xlb detach extra --yes
+	in_ns lb ip link del extra
+}
+
 # a new card makes itself known by asking for the MAC address of whom it sends to
 web3_speaks() {
 	in_ns web3 bash -c 'echo >/dev/udp/10.0.1.1/9'

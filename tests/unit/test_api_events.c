@@ -453,6 +453,32 @@ static void stopped_clients_cost_nothing(void **state)
 	stream_close(&other);
 }
 
+/* Silence is no fault as long as nothing waits; a client that takes nothing of what does is cut off. */
+static void who_takes_nothing_is_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	struct stream stopped, quiet;
+	double end;
+	int i;
+
+	f->api->stream_patience = 1;
+	quiet = stream_open(f, "/v1/events?follow=1&last=0&kind=health", NULL);
+	stopped = stream_open(f, "/v1/events?follow=1", NULL);
+	wait_for_calls(f, 2);
+	for (i = 0; i < EVENTS_KEPT; i++)
+		EMIT(f, EVENT_CONFIG, "%0400d", i);
+	end = now_ms() + 500;
+	while (now_ms() < end)
+		turn(f);
+	assert_int_equal(calls_open(f), 2);
+	wait_for_calls(f, 1);
+	stream_until_closed(f, &stopped);
+	EMIT(f, EVENT_HEALTH, "down");
+	stream_until(f, &quiet, "\"down\"");
+	stream_close(&stopped);
+	stream_close(&quiet);
+}
+
 /* For answers that do not wait for their client, such as captures: there is an end to what is kept for it. */
 static void pieces_beyond_the_backlog_are_left_out(void **state)
 {
@@ -537,6 +563,7 @@ int main(void)
 		WITH(talkative_clients, setup),
 		WITH(clients_that_leave_are_freed, setup),
 		WITH(stopped_clients_cost_nothing, setup),
+		WITH(who_takes_nothing_is_cut_off, setup),
 		WITH(pieces_beyond_the_backlog_are_left_out, setup),
 		WITH(closes_with_followers, setup),
 		WITH(nothing_follows_a_stream, setup),

@@ -111,6 +111,7 @@ static void note_transition(void *arg, const struct check_transition *transition
 	char *told = arg, address[ADDR_TEXT_MAX];
 
 	format_addr(&transition->addr, address);
+	assert_false(transition->several);
 	snprintf(told + strlen(told), 512 - strlen(told), "%s/%s %s %s>%s %u %s;",
 		 transition->group, transition->server, address, health_word(transition->from),
 		 health_word(transition->to), transition->results, transition->reason);

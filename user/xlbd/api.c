@@ -415,6 +415,7 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 	api->base = base;
 	api->paths = *paths;
 	api->engine = engine;
+	api->stream_patience = TIMEOUT_SECONDS;
 	TAILQ_INIT(&api->calls);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	api->started = now.tv_sec;

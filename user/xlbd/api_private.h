@@ -24,6 +24,7 @@ struct api {
 	struct call_list calls; /* not answered yet */
 	struct parser *parser;
 	time_t started; /* CLOCK_MONOTONIC */
+	time_t stream_patience; /* seconds that the client of a stream may take nothing of what waits for it */
 };
 
 /* One request. Every handler ends it, now or later, with one call_reply_...(), which frees it. */

@@ -8,9 +8,8 @@
 
 #include "xlbd/api_private.h"
 
-#define BACKLOG_MAX   (1 << 20) /* bytes that a client may be behind */
-#define INPUT_MAX     4096	/* of what a client says meanwhile; nothing is expected */
-#define TAKES_SECONDS 60	/* a client that takes nothing for this long is cut off */
+#define BACKLOG_MAX (1 << 20) /* bytes that a client may be behind */
+#define INPUT_MAX   4096      /* of what a client says meanwhile; nothing is expected */
 
 static struct bufferevent *stream_of(const struct call *call)
 {
@@ -32,7 +31,7 @@ static void client_gone(struct evhttp_connection *connection, void *arg)
 
 void call_stream(struct call *call, const char *content_type)
 {
-	static const struct timeval takes = { .tv_sec = TAKES_SECONDS };
+	const struct timeval patience = { .tv_sec = call->api->stream_patience };
 	struct evhttp_connection *connection = evhttp_request_get_connection(call->request);
 
 	call_content_type(call, content_type);
@@ -40,7 +39,7 @@ void call_stream(struct call *call, const char *content_type)
 	call->streaming = true;
 	evhttp_send_reply_start(call->request, HTTP_OK, NULL);
 	/* libevent reads on, to see the client leave */
-	bufferevent_set_timeouts(stream_of(call), NULL, &takes);
+	bufferevent_set_timeouts(stream_of(call), NULL, &patience);
 	bufferevent_setwatermark(stream_of(call), EV_READ, 0, INPUT_MAX);
 	evhttp_connection_set_closecb(connection, client_gone, call);
 }

@@ -25,27 +25,10 @@
 
 /* --- health --------------------------------------------------------------------------------------- */
 
-/* " 10.0.1.11" where the name alone does not tell which. */
-static const char *which_address(const struct engine *engine,
-				 const struct check_transition *transition,
-				 char ret[ADDR_TEXT_MAX + 1])
-{
-	const struct server_group *group = model_group(engine->model, transition->group);
-	const struct object *server = group ? object_find(&group->servers, transition->server) :
-					      NULL;
-
-	ret[0] = '\0';
-	if (server && ((const struct server *)server)->address.count > 1) {
-		ret[0] = ' ';
-		format_addr(&transition->addr, ret + 1);
-	}
-	return ret;
-}
-
 static void health_changed_state(void *arg, const struct check_transition *transition)
 {
 	const char *from = health_word(transition->from), *to = health_word(transition->to);
-	char address[ADDR_TEXT_MAX], which[ADDR_TEXT_MAX + 1];
+	char address[ADDR_TEXT_MAX];
 	bool passed = transition->to == HEALTH_UP;
 	struct engine *engine = arg;
 
@@ -55,8 +38,8 @@ static void health_changed_state(void *arg, const struct check_transition *trans
 			   TEXT("address", address), TEXT("from", from), TEXT("to", to),
 			   TEXT("reason", transition->reason),
 			   NUMBER("results", transition->results)),
-		   "%s/%s%s %s -> %s%s%s (%u of %u %s)", transition->group, transition->server,
-		   which_address(engine, transition, which), from, to,
+		   "%s/%s%s%s %s -> %s%s%s (%u of %u %s)", transition->group, transition->server,
+		   transition->several ? " " : "", transition->several ? address : "", from, to,
 		   transition->reason[0] ? "  " : "", transition->reason, transition->results,
 		   transition->results, passed ? "passed" : "failed");
 }

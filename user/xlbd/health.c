@@ -128,6 +128,7 @@ static void tell_transition(const struct check *check, enum health from, uint32_
 		.group = check->key.group,
 		.server = check->key.server,
 		.addr = check->key.addr,
+		.several = check->several,
 		.from = from,
 		.to = check->machine.state,
 		.reason = check->reason,
@@ -211,6 +212,7 @@ static int check_add(struct checker *checker, const struct check_key *key,
 	check->checker = checker;
 	check->key = *key;
 	check->server_port = server->port;
+	check->several = server->address.count > 1;
 	check->generation = checker->generation;
 	check->since = (uint64_t)time(NULL);
 	check_recall(check);
@@ -256,6 +258,7 @@ static int configure_address(struct checker *checker, const struct server_group 
 	if (!check)
 		return check_add(checker, &key, group, server);
 	check->generation = checker->generation;
+	check->several = server->address.count > 1;
 	if (check->probe.kind && config_equal(&check->config, &group->health_check) &&
 	    (check->server_port == server->port || check->config.port))
 		return 0;

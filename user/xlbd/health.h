@@ -25,6 +25,7 @@ int checker_configure(struct checker *checker, const struct model *model, struct
 struct check_transition {
 	const char *group, *server;
 	struct xlb_addr addr;
+	bool several; /* addresses of this server: its name alone does not tell which */
 	enum health from, to;
 	const char *reason; /* of the last failure, "" if it passed */
 	uint32_t results;   /* in a row, which made the change: as many as its threshold */

@@ -31,6 +31,7 @@ struct check {
 	struct check_key key;
 	struct health_check config; /* owned copy */
 	uint32_t server_port;
+	bool several; /* addresses of the server */
 	struct health_machine machine;
 	char reason[sizeof(((struct check_status *)0)->reason)];
 	uint64_t since, passed, failed;
