@@ -52,6 +52,8 @@ const struct command commands[] = {
 	{ "listener", "test", "GET", NULL, "LB/LISTENER", OPTION_TEST | SECTION_TEST, 1, 3,
 	  verb_test,
 	  "connect from a namespace of its own and show which server answered (needs root)" },
+	{ NULL, "events", "GET", "/v1/events", "", OPTION_EVENTS, 0, 0, verb_events,
+	  "show what has happened, or with -f what happens" },
 	{ NULL, "version", "GET", "/v1/status?summary=1", "", SECTION_SELF, 0, 0, verb_version,
 	  "print the versions of xlbctl and xlbd" },
 	{ NULL, "help", NULL, NULL, "[COMMAND|TYPE]", SECTION_SELF, 0, 2, verb_help,
