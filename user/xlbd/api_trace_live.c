@@ -17,7 +17,8 @@ struct live_trace {
 	struct evbuffer *piece;
 	uint64_t left; /* packets until the end */
 	uint64_t skipped;
-	bool over;
+	bool full; /* that was the last packet wanted */
+	bool over; /* count or time have ended it */
 };
 
 static void live_free(void *job)
@@ -46,16 +47,26 @@ static void put_line(struct live_trace *live, json_t *json)
 	json_decref(json);
 }
 
-/* From the loop, as a session must not be left from within its event. */
-static void end(evutil_socket_t fd, short what, void *arg)
+/* What was seen so far has been told. */
+static void stopped(void *arg)
 {
 	struct live_trace *live = arg;
 	uint64_t skipped = live->skipped + watch_session_skipped(live->session);
 
-	(void)fd;
-	(void)what;
 	put_line(live, json_pack("{s:I}", "skipped", (json_int_t)skipped));
 	call_stream_end(live->call);
+}
+
+/* From the loop, as a session must not be stopped from within its event. */
+static void end(evutil_socket_t fd, short what, void *arg)
+{
+	struct live_trace *live = arg;
+
+	(void)fd;
+	(void)what;
+	live->over = true;
+	if (live->call->streaming)
+		watch_session_stop(live->session);
 }
 
 static void take_event(void *arg, const struct xlb_event *event, const uint8_t *data)
@@ -63,12 +74,12 @@ static void take_event(void *arg, const struct xlb_event *event, const uint8_t *
 	struct live_trace *live = arg;
 	struct trace trace = {};
 
-	if (live->over || event->stage != XLB_EVENT_BEFORE)
+	if (live->full || event->stage != XLB_EVENT_BEFORE)
 		return;
 	trace_read(&trace, live->call->api->engine, event, data);
 	put_line(live, trace_json(&trace));
 	if (live->left && !--live->left) {
-		live->over = true;
+		live->full = true;
 		event_active(live->timer, EV_TIMEOUT, 0);
 	}
 }
@@ -77,15 +88,23 @@ static void ready(void *arg, int r, const struct xlb_err *err)
 {
 	struct live_trace *live = arg;
 
-	if (r)
+	if (r) {
 		call_reply_err(live->call, err);
-	else
-		call_stream(live->call, "application/x-ndjson");
+		return;
+	}
+	call_stream(live->call, "application/x-ndjson");
+	/* the time was up before the program was there */
+	if (live->over)
+		watch_session_stop(live->session);
 }
 
 void api_trace_live(struct call *call)
 {
-	static const struct watch_handler handler = { .ready = ready, .event = take_event };
+	static const struct watch_handler handler = {
+		.ready = ready,
+		.event = take_event,
+		.stopped = stopped,
+	};
 	struct live_trace *live = calloc(1, sizeof(*live));
 	struct trace_request request;
 	struct xlb_err err = {};
@@ -110,6 +129,7 @@ void api_trace_live(struct call *call)
 		r = query_uint(call, "count", 1, COUNT_MAX, 0, &live->left, &err);
 	if (!r)
 		r = query_uint(call, "seconds", 1, SECONDS_MAX, 0, &seconds, &err);
+	request.watch.without = 1U << XLB_EVENT_AFTER;
 	if (!r)
 		r = watcher_join(call->api->watcher, &request.watch, &handler, live, &live->session,
 				 &err);

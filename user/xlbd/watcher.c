@@ -207,15 +207,15 @@ static void observe_stop(struct watcher *watcher)
 {
 	struct xlb_err err;
 
-	if (watcher->readable)
-		event_free(watcher->readable);
-	watcher->readable = NULL;
 	if (watcher->observe.variant &&
 	    variant_detach(watcher->dp, watcher->observe.variant, &err)) {
-		/* it forwards as well as the other; the next one to leave tries again */
+		/* it forwards as well as the other; the next one to join finds it, the last to leave tries again */
 		log_error("%s, going on with the observing program", err.text);
 		return;
 	}
+	if (watcher->readable)
+		event_free(watcher->readable);
+	watcher->readable = NULL;
 	watcher->observe.variant = variant_free(watcher->observe.variant);
 }
 
