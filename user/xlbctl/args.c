@@ -39,6 +39,8 @@ const struct option_row option_rows[] = {
 	  "wait no longer than this (5m)" },
 	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,
 	  "connections or datagrams to send (default 20)" },
+	{ "scope", 0, "SCOPES", OPTION_TEXT, AT(scope), OPTION_SCOPE,
+	  "only these, separated by commas, such as listener,drops (default: all)" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
 

@@ -14,6 +14,7 @@ struct request {
 	const void *body;  /* NULL: none */
 	size_t body_size;
 	const char *body_type; /* content type */
+	bool raw;	       /* a good answer is not parsed, its text is enough */
 };
 
 struct answer {

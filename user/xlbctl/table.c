@@ -38,6 +38,17 @@ static uint64_t sum_members(const json_t *json)
 	return sum;
 }
 
+/* Members, or how many there are. */
+static void size_text(const json_t *value, char *ret, size_t size)
+{
+	json_int_t count = json_integer_value(value);
+
+	if (!json_is_integer(value))
+		count = (json_int_t)(json_is_array(value) ? json_array_size(value) :
+							    json_object_size(value));
+	snprintf(ret, size, "%" JSON_INTEGER_FORMAT, count);
+}
+
 /* "2/3", red for no server up, yellow for some */
 static const char *up_text(const json_t *object, char *ret, size_t size)
 {
@@ -66,8 +77,7 @@ static void fill_cell(struct libscols_line *line, size_t n, const struct column 
 		format_count(sum_members(value), text);
 		break;
 	case CELL_SIZE:
-		snprintf(text, sizeof(text), "%zu",
-			 json_is_array(value) ? json_array_size(value) : json_object_size(value));
+		size_text(value, text, sizeof(text));
 		break;
 	case CELL_PERCENT:
 		if (json_is_number(value))

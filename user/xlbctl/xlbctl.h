@@ -40,6 +40,7 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
+	const char *scope;
 
 	char run_dir[64];
 	char socket[96];
@@ -57,6 +58,7 @@ enum option_scope {
 	OPTION_ATTACH = 8,
 	OPTION_DRAIN = 16,
 	OPTION_TEST = 32,
+	OPTION_SCOPE = 64,
 };
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_UINT, OPTION_TIME, OPTION_INTERVAL };
@@ -129,6 +131,7 @@ int verb_rm(struct ctl *ctl);
 int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
+int verb_metrics(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);

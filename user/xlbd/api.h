@@ -13,6 +13,8 @@ struct api;
 /* Listens on paths->socket (0660 root:xlb; the group may be missing, then 0600 with a log line). */
 int api_open(struct event_base *base, const struct paths *paths, struct engine *engine,
 	     struct api **ret, struct xlb_err *err);
+/* Serves GET /metrics, and nothing else, on "ADDRESS:PORT" too. 0 or -errno with err. */
+int api_listen_metrics(struct api *api, const char *address, struct xlb_err *err);
 struct api *api_close(struct api *api);
 
 #endif

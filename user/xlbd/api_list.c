@@ -6,32 +6,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "xlbd/api_query.h"
+
 #define SLICE_NS 2000000
 
 enum step_kind {
 	STEP_TEXT,
-	STEP_NAME,   /* `"name":` */
-	STEP_OBJECT, /* `{...}` */
-	STEP_OPEN,   /* `{...` */
-	STEP_HEAD,   /* `{...` of what `make` returns */
+	STEP_NAME, /* `"name":` */
+	STEP_OPEN, /* `{...` of an object */
+	STEP_HEAD, /* `{...` of what `make` returns */
+	STEP_VISIT,
+	STEP_NUMBER,
 	STEP_PROBLEMS,
 };
 
 struct step {
 	enum step_kind kind;
 	const char *text;
+	uint32_t number;
 	const struct object *object;
 	json_t *(*make)(const struct api *api);
+	listing_visit visit;
 };
 
 struct listing {
 	struct call *call;
-	listing_plan plan;
+	struct listing_kind kind;
 	struct view view;
+	bool children;	    /* of brief objects: shown, not only counted */
 	struct model *copy; /* what the steps point into from the second slice on, owned */
 	struct step *steps;
 	size_t count, capacity, next;
 	struct evbuffer *out;
+	FILE *text; /* of the step that runs, emptied into out */
+	char *text_data;
+	size_t text_size;
 	struct event *timer;
 };
 
@@ -43,10 +52,20 @@ static void listing_free(void *job)
 		event_free(listing->timer);
 	if (listing->out)
 		evbuffer_free(listing->out);
+	if (listing->text)
+		fclose(listing->text);
+	free(listing->text_data);
+	if (listing->kind.free)
+		listing->kind.free(listing->kind.arg);
 	view_done(&listing->view);
 	model_free(listing->copy);
 	free(listing->steps);
 	free(listing);
+}
+
+void *listing_arg(const struct listing *listing)
+{
+	return listing->kind.arg;
 }
 
 static int add_step(struct listing *listing, struct step step)
@@ -77,6 +96,12 @@ static int add_name(struct listing *listing, const char *name)
 int listing_open(struct listing *listing, json_t *(*make)(const struct api *api))
 {
 	return add_step(listing, (struct step){ .kind = STEP_HEAD, .make = make });
+}
+
+int listing_visit_object(struct listing *listing, listing_visit visit, const struct object *object)
+{
+	return add_step(listing,
+			(struct step){ .kind = STEP_VISIT, .visit = visit, .object = object });
 }
 
 int listing_problems(struct listing *listing)
@@ -111,26 +136,34 @@ static int add_children(struct listing *listing, const struct model *model, cons
 	return r ? r : listing_text(listing, "}");
 }
 
+/* `,"servers":100` */
+static int add_count(struct listing *listing, const struct model *model, const struct type *type,
+		     const struct object *parent)
+{
+	const struct object *object;
+	struct step step = { .kind = STEP_NUMBER };
+	int r;
+
+	TAILQ_FOREACH(object, model_list(model, type, parent), link)
+		step.number++;
+	r = listing_text(listing, ",");
+	if (!r)
+		r = add_name(listing, type->plural);
+	return r ? r : add_step(listing, step);
+}
+
 int listing_object(struct listing *listing, const struct model *model, const struct object *object)
 {
+	bool counts = listing->view.brief && !listing->children;
 	const struct type *const *type;
-	bool open = false;
-	int r = 0;
+	int r;
 
-	for (type = types; *type; type++) {
-		if ((*type)->parent != object->type)
-			continue;
-		if (!open)
-			r = add_step(listing, (struct step){ .kind = STEP_OPEN, .object = object });
-		if (!r)
-			r = add_children(listing, model, *type, object);
-		if (r)
-			return r;
-		open = true;
-	}
-	if (open)
-		return listing_text(listing, "}");
-	return add_step(listing, (struct step){ .kind = STEP_OBJECT, .object = object });
+	r = add_step(listing, (struct step){ .kind = STEP_OPEN, .object = object });
+	for (type = types; !r && *type; type++)
+		if ((*type)->parent == object->type)
+			r = counts ? add_count(listing, model, *type, object) :
+				     add_children(listing, model, *type, object);
+	return r ? r : listing_text(listing, "}");
 }
 
 int listing_array(struct listing *listing, const struct model *model, const struct type *type,
@@ -167,6 +200,17 @@ static int print_json(struct listing *listing, json_t *json, bool open)
 	return r ? -ENOMEM : 0;
 }
 
+static int print_object(struct listing *listing, const struct object *object)
+{
+	struct json_out out = { .file = listing->text };
+
+	rewind(listing->text);
+	view_object(&listing->view, object, &out);
+	if (fflush(listing->text))
+		return -ENOMEM;
+	return evbuffer_add(listing->out, listing->text_data, listing->text_size) ? -ENOMEM : 0;
+}
+
 static int run_step(struct listing *listing, const struct step *step)
 {
 	json_t *json;
@@ -178,17 +222,20 @@ static int run_step(struct listing *listing, const struct step *step)
 	case STEP_NAME:
 		/* plurals and names of objects: nothing in them needs an escape */
 		return evbuffer_add_printf(listing->out, "\"%s\":", step->text) < 0 ? -ENOMEM : 0;
+	case STEP_NUMBER:
+		return evbuffer_add_printf(listing->out, "%u", step->number) < 0 ? -ENOMEM : 0;
 	case STEP_PROBLEMS:
 		view_finish_problems(&listing->view, &listing->call->api->paths);
 		return print_json(listing, listing->view.problems, false);
 	case STEP_HEAD:
-	case STEP_OBJECT:
-	case STEP_OPEN:
-		json = step->make ? step->make(listing->call->api) :
-				    view_object(&listing->view, step->object);
-		r = print_json(listing, json, step->kind != STEP_OBJECT);
+		json = step->make(listing->call->api);
+		r = print_json(listing, json, true);
 		json_decref(json);
 		return r;
+	case STEP_OPEN:
+		return print_object(listing, step->object);
+	case STEP_VISIT:
+		return step->visit(listing->kind.arg, &listing->view, step->object);
 	}
 	return -EINVAL;
 }
@@ -202,9 +249,9 @@ static int pause_listing(struct listing *listing)
 		listing->copy = model_copy(engine_model(listing->view.engine));
 		if (!listing->copy)
 			return -ENOMEM;
-		listing->view.group.group = NULL;
+		look_model_moved(&listing->view.look);
 		listing->count = 0;
-		if (listing->plan(listing, listing->copy, &ignored))
+		if (listing->kind.plan(listing, listing->copy, &ignored))
 			return -ENOMEM;
 	}
 	return event_add(listing->timer, &(struct timeval){ 0 }) ? -ENOMEM : 0;
@@ -231,41 +278,75 @@ static void run_slice(evutil_socket_t fd, short what, void *arg)
 	if (!r && listing->next < listing->count)
 		r = pause_listing(listing);
 	else if (!r)
-		call_reply_buffer(listing->call, "application/json", listing->out);
+		listing->kind.done(listing->call, listing->kind.arg, listing->out);
 	if (r)
 		call_reply_no_memory(listing->call);
 }
 
-void listing_run(struct call *call, listing_plan plan, bool with_problems)
+static struct listing *listing_new(struct call *call, const struct listing_kind *kind)
 {
 	struct listing *listing = calloc(1, sizeof(*listing));
-	struct xlb_err err = {};
-	int r;
 
 	if (!listing) {
-		call_reply_no_memory(call);
-		return;
+		if (kind->free)
+			kind->free(kind->arg);
+		return NULL;
 	}
 	call->job = listing;
 	call->job_free = listing_free;
 	listing->call = call;
-	listing->plan = plan;
-	listing->view.engine = call->api->engine;
-	if (with_problems)
-		listing->view.problems = json_array();
+	listing->kind = *kind;
+	listing->view.engine = listing->view.look.engine = call->api->engine;
 	listing->out = evbuffer_new();
+	listing->text = open_memstream(&listing->text_data, &listing->text_size);
 	listing->timer = event_new(call->api->base, -1, 0, run_slice, listing);
-	if (!listing->out || !listing->timer || (with_problems && !listing->view.problems)) {
-		call_reply_no_memory(call);
-		return;
-	}
-	r = plan(listing, engine_model(listing->view.engine), &err);
+	return listing->out && listing->text && listing->timer ? listing : NULL;
+}
+
+static void listing_start(struct listing *listing)
+{
+	struct xlb_err err = {};
+	int r = listing->kind.plan(listing, engine_model(listing->view.engine), &err);
+
 	if (r == -ENOMEM)
-		call_reply_no_memory(call);
+		call_reply_no_memory(listing->call);
 	else if (r)
-		call_reply_err(call, &err);
+		call_reply_err(listing->call, &err);
 	else
 		run_slice(-1, 0, listing);
+}
+
+void listing_visit_run(struct call *call, const struct listing_kind *kind)
+{
+	struct listing *listing = listing_new(call, kind);
+
+	if (listing)
+		listing_start(listing);
+	else
+		call_reply_no_memory(call);
+}
+
+static void reply_json_text(struct call *call, void *arg, struct evbuffer *out)
+{
+	(void)arg;
+	call_reply_buffer(call, "application/json", out);
+}
+
+void listing_run(struct call *call, listing_plan plan, bool with_problems)
+{
+	const struct listing_kind kind = { .plan = plan, .done = reply_json_text };
+	struct listing *listing = listing_new(call, &kind);
+	struct xlb_err err = {};
+
+	if (listing && with_problems)
+		listing->view.problems = json_array();
+	if (!listing || (with_problems && !listing->view.problems))
+		call_reply_no_memory(call);
+	else if (query_flag(call, "brief", &listing->view.brief, &err) ||
+		 query_flag(call, "children", &listing->children, &err))
+		call_reply_err(call, &err);
+	else
+		listing_start(listing);
 }
 
 /* One object, or `{"plural": [...]}`. */

@@ -14,6 +14,21 @@ struct listing;
 typedef int (*listing_plan)(struct listing *listing, const struct model *model,
 			    struct xlb_err *err);
 
+/* Work of the caller's own on one object (NULL: on none). 0 or -ENOMEM. */
+typedef int (*listing_visit)(void *arg, struct view *view, const struct object *object);
+
+/* An answer that is no JSON: its plan has visits, `done` answers the call with what they made. */
+struct listing_kind {
+	listing_plan plan;
+	void (*done)(struct call *call, void *arg, struct evbuffer *out);
+	void (*free)(void *arg); /* NULL: nothing to free */
+	void *arg;
+};
+/* Runs plan and `done`; frees arg in any case. */
+void listing_visit_run(struct call *call, const struct listing_kind *kind);
+/* The kind's arg, for its plan. */
+void *listing_arg(const struct listing *listing);
+
 /* Runs plan and answers the call. `with_problems`: the steps may end with listing_problems. */
 void listing_run(struct call *call, listing_plan plan, bool with_problems);
 
@@ -26,6 +41,7 @@ int listing_array(struct listing *listing, const struct model *model, const stru
 		  const struct object *parent);
 /* The array of problems seen by the steps before. */
 int listing_problems(struct listing *listing);
+int listing_visit_object(struct listing *listing, listing_visit visit, const struct object *object);
 /* The object that `make` returns, left open for more members. */
 int listing_open(struct listing *listing, json_t *(*make)(const struct api *api));
 

@@ -9,102 +9,10 @@
 
 #define SNAT_WARN_PERCENT 80
 
-/* One address of a server. */
-struct address_view {
-	char text[ADDR_TEXT_MAX];
-	uint32_t id; /* live id in the datapath, 0: none */
-	uint64_t flows;
-	struct check_status check;
-};
-
-/* A server as a whole, with its healthiest and its least healthy address. */
-struct server_view {
-	const struct server_group *group;
-	const struct server *server;
-	struct address_view addresses[2];
-	uint32_t count, best, worst;
-	uint64_t flows;
-};
-
-static int health_rank(enum health health)
+void view_server_group(struct view *view, const struct object *object, struct json_out *out)
 {
-	return health == HEALTH_UP ? 2 : health == HEALTH_INITIAL;
-}
-
-static void look_at_address(struct view *view, const struct server_view *server,
-			    const struct xlb_addr *addr, struct address_view *ret)
-{
-	const char *group = server->group->object.name, *name = server->server->object.name;
-	char key[ID_KEY_MAX];
-
-	format_addr(addr, ret->text);
-	if (checker_status(engine_checker(view->engine), group, name, addr, &ret->check))
-		ret->check.health = HEALTH_UP; /* not checked at all */
-	snprintf(key, sizeof(key), "%s/%s@%s", group, name, ret->text);
-	ret->id = engine_live_id(view->engine, ID_SERVER, key);
-	ret->flows = ret->id ? engine_flows(view->engine, ID_SERVER, ret->id) : 0;
-}
-
-static void look_at_server(struct view *view, const struct server *server, struct server_view *ret)
-{
-	uint32_t i;
-
-	memset(ret, 0, sizeof(*ret));
-	ret->server = server;
-	ret->group = (const struct server_group *)server->object.parent;
-	for (i = 0; i < server->address.count && i < 2; i++) {
-		struct address_view *address = &ret->addresses[ret->count++];
-
-		look_at_address(view, ret, &server->address.addrs[i], address);
-		ret->flows += address->flows;
-		if (health_rank(address->check.health) >
-		    health_rank(ret->addresses[ret->best].check.health))
-			ret->best = i;
-		if (health_rank(address->check.health) <
-		    health_rank(ret->addresses[ret->worst].check.health))
-			ret->worst = i;
-	}
-}
-
-/* True if new flows may go there, as the compiler decides it for each family. */
-static bool receives(const struct group_view *group, const struct server_view *server)
-{
-	enum health health = server->addresses[server->best].check.health;
-
-	if (!server->server->enabled || !server->server->weight)
-		return false;
-	return health == HEALTH_UP || (health == HEALTH_INITIAL && !group->ever_up) ||
-	       group->fails_open;
-}
-
-static const struct group_view *look_at_group(struct view *view, const struct server_group *group)
-{
-	struct group_view *ret = &view->group;
-	const struct object *object;
-
-	if (ret->group == group)
-		return ret;
-	memset(ret, 0, sizeof(*ret));
-	ret->group = group;
-	ret->fails_open = engine_group_fails_open(view->engine, group->object.name);
-	ret->ever_up = checker_group_ever_up(engine_checker(view->engine), group->object.name);
-	TAILQ_FOREACH(object, &group->servers, link) {
-		struct server_view server;
-
-		look_at_server(view, (const struct server *)object, &server);
-		ret->servers++;
-		ret->flows += server.flows;
-		if (server.addresses[server.best].check.health == HEALTH_UP)
-			ret->up++;
-		if (receives(ret, &server))
-			ret->receiving_weight += server.server->weight;
-	}
-	return ret;
-}
-
-json_t *view_server_group(struct view *view, const struct object *object)
-{
-	const struct group_view *group = look_at_group(view, (const struct server_group *)object);
+	const struct group_look *group =
+		look_group(&view->look, (const struct server_group *)object);
 	char command[160];
 
 	snprintf(command, sizeof(command), "xlbctl server list %s", object->name);
@@ -117,109 +25,85 @@ json_t *view_server_group(struct view *view, const struct object *object)
 		view_problem(view, PROBLEM_ERROR, command,
 			     "group %s: no server is up, new flows are dropped (no_server)",
 			     object->name);
-	return json_pack("{s:I, s:i, s:i, s:b}", "flows", (json_int_t)group->flows, "up",
-			 (int)group->up, "servers", (int)group->servers, "fail_open",
-			 group->fails_open);
+	out_uint(out, "flows", group->flows);
+	out_uint(out, "up", group->up);
+	out_uint(out, "servers", group->servers);
+	out_bool(out, "fail_open", group->fails_open);
 }
 
-static const char *state_word(const struct server_view *server)
+static void snat_problem(struct view *view, const struct server_look *server,
+			 const struct address_look *address, const char *snat, uint32_t used,
+			 uint32_t total)
 {
-	bool refuses = !server->server->enabled || !server->server->weight;
+	char command[200];
 
-	if (refuses && server->flows)
-		return "draining";
-	if (!server->server->enabled)
-		return "disabled";
-	if (server->addresses[server->best].check.health == HEALTH_UP &&
-	    server->addresses[server->worst].check.health != HEALTH_UP)
-		return "partial";
-	return health_word(server->addresses[server->best].check.health);
+	if (!total || (uint64_t)used * 100 <= (uint64_t)total * SNAT_WARN_PERCENT)
+		return;
+	snprintf(command, sizeof(command), "xlbctl group show %s", server->group->object.name);
+	view_problem(
+		view, PROBLEM_WARNING, command,
+		"server %s/%s: %u of %u ports of SNAT address %s towards %s are taken: add a SNAT address",
+		server->group->object.name, server->server->object.name, used, total, snat,
+		address->text);
 }
 
 /* Fill of each SNAT pool that the address uses, by its row in the datapath. */
-static json_t *snat_json(struct view *view, const struct server_view *server,
-			 const struct address_view *address, const struct xlb_server *row)
+static void put_snat(struct view *view, const struct server_look *server,
+		     const struct address_look *address, const struct xlb_server *row,
+		     struct json_out *out)
 {
-	const struct ids *ids = engine_ids(view->engine);
-	json_t *pools = json_array();
 	uint32_t i;
 
+	out_open(out, "snat", '[');
 	for (i = 0; i < row->pool_count && i < XLB_SERVER_POOLS; i++) {
-		const struct id_entry *snat = ids_by_id(ids, ID_SNAT, row->pools[i].snat);
 		uint32_t used = 0, total = 0;
-		char command[200];
+		const char *snat = look_pool(&view->look, &row->pools[i], &used, &total);
 
-		if (!snat || datapath_bitmap_usage(engine_datapath(view->engine),
-						   row->pools[i].bitmap, &used, &total))
+		if (!snat)
 			continue;
-		json_array_append_new(pools,
-				      json_pack("{s:s, s:I, s:I}", "address", snat->key, "used",
-						(json_int_t)used, "total", (json_int_t)total));
-		if (!total || (uint64_t)used * 100 <= (uint64_t)total * SNAT_WARN_PERCENT)
-			continue;
-		snprintf(command, sizeof(command), "xlbctl group show %s",
-			 server->group->object.name);
-		view_problem(
-			view, PROBLEM_WARNING, command,
-			"server %s/%s: %u of %u ports of SNAT address %s towards %s are taken: add a SNAT address",
-			server->group->object.name, server->server->object.name, used, total,
-			snat->key, address->text);
+		out_open(out, NULL, '{');
+		out_text(out, "address", snat);
+		out_uint(out, "used", used);
+		out_uint(out, "total", total);
+		out_close(out, '}');
+		snat_problem(view, server, address, snat, used, total);
 	}
-	return pools;
+	out_close(out, ']');
 }
 
-/* NIC and MAC of the next hop; its id's key is "ifname/address". */
-static void next_hop(struct view *view, uint32_t id, char ret_ifname[IFNAMSIZ], char ret_mac[18])
+static void put_address(struct view *view, const struct server_look *server,
+			const struct address_look *address, struct json_out *out)
 {
-	const struct id_entry *entry = id ? ids_by_id(engine_ids(view->engine), ID_NEXTHOP, id) :
-					    NULL;
-	const char *slash = entry ? strchr(entry->key, '/') : NULL;
-	struct host_link link;
-	struct xlb_err ignored;
-	struct xlb_addr addr;
-	uint8_t mac[6];
-
-	ret_ifname[0] = ret_mac[0] = '\0';
-	if (!slash || slash - entry->key >= IFNAMSIZ || parse_addr(slash + 1, &addr))
-		return;
-	snprintf(ret_ifname, IFNAMSIZ, "%.*s", (int)(slash - entry->key), entry->key);
-	if (!host_link(engine_host(view->engine), ret_ifname, &link, &ignored) &&
-	    !host_neighbour(engine_host(view->engine), link.ifindex, &addr, mac))
-		snprintf(ret_mac, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-			 mac[3], mac[4], mac[5]);
-}
-
-static json_t *address_json(struct view *view, const struct server_view *server,
-			    const struct address_view *address)
-{
-	const struct id_entry *entry =
-		address->id ? ids_by_id(engine_ids(view->engine), ID_SERVER, address->id) : NULL;
 	uint64_t counters[XLB_COUNT_MAX] = {};
 	char ifname[IFNAMSIZ], mac[18];
-	struct xlb_server row = {};
+	struct xlb_server row;
 
-	if (entry) {
-		memcpy(&row, entry->frozen, sizeof(row));
-		datapath_server_counters(engine_datapath(view->engine), address->id, counters);
-	}
-	next_hop(view, row.nexthop, ifname, mac);
-	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:s?, s:s?}", "address", address->text,
-			 "health", health_word(address->check.health), "reason",
-			 address->check.reason, "flows", (json_int_t)address->flows, "counters",
-			 counters_json(counters), "snat", snat_json(view, server, address, &row),
-			 "neighbour", mac[0] ? mac : NULL, "interface", ifname[0] ? ifname : NULL);
+	look_row(&view->look, address, &row);
+	look_add_counters(&view->look, TABLE_SERVER, address->id, counters);
+	look_next_hop(&view->look, row.nexthop, ifname, mac);
+	out_open(out, NULL, '{');
+	out_text(out, "address", address->text);
+	out_text(out, "health", health_word(address->check.health));
+	out_text(out, "reason", address->check.reason);
+	out_uint(out, "flows", address->flows);
+	view_counters(counters, out);
+	put_snat(view, server, address, &row, out);
+	out_text(out, "neighbour", mac[0] ? mac : NULL);
+	out_text(out, "interface", ifname[0] ? ifname : NULL);
+	out_close(out, '}');
 }
 
-static void server_problems(struct view *view, const struct server_view *server, const char *state)
+static void server_problems(struct view *view, const struct server_look *server,
+			    enum server_state state)
 {
-	const struct address_view *worst = &server->addresses[server->worst];
+	const struct address_look *worst = &server->addresses[server->worst];
 	const struct check_status *check = &worst->check;
 	const char *group = server->group->object.name, *name = server->server->object.name;
-	bool partial = !strcmp(state, "partial");
+	bool partial = state == SERVER_PARTIAL;
 	uint64_t now = (uint64_t)time(NULL);
 	char command[200], since[32] = "";
 
-	if (strcmp(state, "down") && !(partial && check->health == HEALTH_DOWN))
+	if (state != SERVER_DOWN && !(partial && check->health == HEALTH_DOWN))
 		return;
 	if (check->since && check->since <= now)
 		snprintf(since, sizeof(since), " for %" PRIu64 " s", now - check->since);
@@ -229,32 +113,34 @@ static void server_problems(struct view *view, const struct server_view *server,
 		     check->reason[0] ? ": " : "", check->reason);
 }
 
-json_t *view_server(struct view *view, const struct object *object)
+void view_server(struct view *view, const struct object *object, struct json_out *out)
 {
 	const struct server *server = (const struct server *)object;
-	const struct group_view *group;
+	const struct group_look *group;
 	const struct check_status *check;
-	struct server_view seen;
+	struct server_look seen;
 	char since[32] = "";
-	json_t *addresses = json_array();
-	const char *state;
-	double share = 0;
+	enum server_state state;
 	struct tm tm;
 	uint32_t i;
 
-	look_at_server(view, server, &seen);
-	group = look_at_group(view, seen.group);
+	look_server(&view->look, server, &seen);
+	group = look_group(&view->look, seen.group);
 	check = &seen.addresses[seen.worst].check;
-	state = state_word(&seen);
-	if (group->receiving_weight && receives(group, &seen))
-		share = 100.0 * server->weight / (double)group->receiving_weight;
+	state = look_state(&seen);
 	if (check->since && gmtime_r(&(time_t){ (time_t)check->since }, &tm))
 		strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	for (i = 0; i < seen.count; i++)
-		json_array_append_new(addresses, address_json(view, &seen, &seen.addresses[i]));
 	server_problems(view, &seen, state);
-	return json_pack("{s:s, s:s, s:I, s:s, s:s?, s:f, s:o}", "health",
-			 health_word(seen.addresses[seen.best].check.health), "state", state,
-			 "flows", (json_int_t)seen.flows, "reason", check->reason, "since",
-			 since[0] ? since : NULL, "weight_percent", share, "addresses", addresses);
+	out_text(out, "health", health_word(seen.addresses[seen.best].check.health));
+	out_text(out, "state", server_state_word(state));
+	out_uint(out, "flows", seen.flows);
+	out_text(out, "reason", check->reason);
+	out_text(out, "since", since[0] ? since : NULL);
+	out_real(out, "weight_percent", 100 * look_share(group, &seen));
+	if (view->brief)
+		return;
+	out_open(out, "addresses", '[');
+	for (i = 0; i < seen.count; i++)
+		put_address(view, &seen, &seen.addresses[i], out);
+	out_close(out, ']');
 }

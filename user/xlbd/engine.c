@@ -388,6 +388,11 @@ const char *engine_trouble(const struct engine *engine)
 	return engine->trouble;
 }
 
+const struct engine_stats *engine_stats(const struct engine *engine)
+{
+	return &engine->stats;
+}
+
 uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const char *name)
 {
 	char key[sizeof(uint32_t) + ID_KEY_MAX] = {};
