@@ -31,9 +31,9 @@ struct sweep {
 	uint8_t *listener_cut;	/* by listener id */
 };
 
-/* A live name and its id, for engine_live_id. */
+/* A live name and its id, for engine_live_id. The key is the kind, as one character, and the name. */
 struct live_name {
-	char key[sizeof(uint32_t) + ID_KEY_MAX];
+	char key[1 + ID_KEY_MAX];
 	uint32_t id;
 	UT_hash_handle hh;
 };
