@@ -22,7 +22,7 @@
 
 /* X(NAME, word, kind, scope, labels, help) */
 #define XLB_METRICS(X) \
-	X(BUILD_INFO, xlb_build_info, INFO, BUILD, "version, kernel, instance", \
+	X(BUILD_INFO, xlb_build_info, INFO, BUILD, "version, kernel, xlb_instance", \
 	  "Version of xlbd, the kernel it runs on, its instance.") \
 	X(PROCESS_START, process_start_time_seconds, GAUGE, BUILD, "", \
 	  "When xlbd started, in Unix time.") \

@@ -30,7 +30,7 @@ static void put_build(struct scrape *scrape)
 	uname(&kernel);
 	label_add(labels, "version", XLB_VERSION);
 	label_add(labels, "kernel", kernel.release);
-	label_add(labels, "instance", scrape->api->paths.instance);
+	label_add(labels, "xlb_instance", scrape->api->paths.instance);
 	scrape_uint(scrape, METRIC_BUILD_INFO, labels, NULL, NULL, 1);
 	put(scrape, METRIC_PROCESS_START, (uint64_t)scrape->api->started_at);
 	getrusage(RUSAGE_SELF, &usage);
