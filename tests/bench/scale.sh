@@ -75,13 +75,13 @@ own_cpu() {
 
 # measure NAME COMMAND...
 measure() {
-	local name=$1 before after start round watcher
+	local name=$1 before after start watcher
 	shift
 	ask_on >"$LAB_DIR/waits" &
 	watcher=$!
 	before=$(cpu_ms "$xlbd")
 	: >"$LAB_DIR/times"
-	for round in $(seq "$rounds"); do
+	for _ in $(seq "$rounds"); do
 		start=${EPOCHREALTIME/[.,]/}
 		own_cpu nsenter --net="/run/netns/$LAB-lb" -- "$@" >"$LAB_DIR/out"
 		echo "$((${EPOCHREALTIME/[.,]/} - start))" >>"$LAB_DIR/times"
@@ -100,6 +100,7 @@ measure() {
 }
 
 # set_weight: another one each time, so that each is a change
+# shellcheck disable=SC2016 # for the shell that measures
 set_weight='xlbctl set server g0 server0 --weight $((RANDOM % 100 + 1))'
 
 measure version xlbctl version
