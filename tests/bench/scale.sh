@@ -77,8 +77,6 @@ own_cpu() {
 measure() {
 	local name=$1 before after start watcher
 	shift
-	ask_on >"$LAB_DIR/waits" &
-	watcher=$!
 	before=$(cpu_ms "$xlbd")
 	: >"$LAB_DIR/times"
 	for _ in $(seq "$rounds"); do
@@ -87,6 +85,11 @@ measure() {
 		echo "$((${EPOCHREALTIME/[.,]/} - start))" >>"$LAB_DIR/times"
 	done
 	after=$(cpu_ms "$xlbd")
+	ask_on >"$LAB_DIR/waits" &
+	watcher=$!
+	for _ in $(seq "$rounds"); do
+		in_ns lb "$@" >/dev/null
+	done
 	kill "$watcher"
 	wait "$watcher" 2>/dev/null || true
 	sort -n "$LAB_DIR/times" | awk -v name="$name" -v daemon="$(((after - before) / rounds))" \
