@@ -131,11 +131,15 @@ void view_server(struct view *view, const struct object *object, struct json_out
 	if (check->since && gmtime_r(&(time_t){ (time_t)check->since }, &tm))
 		strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	server_problems(view, &seen, state);
-	out_text(out, "health", health_word(seen.addresses[seen.best].check.health));
+	if (!view->brief)
+		out_text(out, "health", health_word(seen.addresses[seen.best].check.health));
 	out_text(out, "state", server_state_word(state));
 	out_uint(out, "flows", seen.flows);
-	out_text(out, "reason", check->reason);
-	out_text(out, "since", since[0] ? since : NULL);
+	/* most have neither */
+	if (!view->brief || check->reason[0])
+		out_text(out, "reason", check->reason);
+	if (!view->brief || since[0])
+		out_text(out, "since", since[0] ? since : NULL);
 	out_real(out, "weight_percent", 100 * look_share(group, &seen));
 	if (view->brief)
 		return;
