@@ -77,6 +77,8 @@ const struct option_row option_rows[] = {
 	  "write pcapng to FILE; - is standard output, the default if that is no terminal" },
 	{ "text", 0, NULL, OPTION_FLAG, AT(text), OPTION_CAPTURE,
 	  "print a line for each packet, the default on a terminal" },
+	{ "scope", 0, "SCOPES", OPTION_TEXT, AT(scope), OPTION_SCOPE,
+	  "only these, separated by commas, such as listener,drops (default: all)" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
 

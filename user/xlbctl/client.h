@@ -15,6 +15,7 @@ struct request {
 	size_t body_size;
 	const char *body_type; /* content type */
 	long timeout;	       /* seconds to wait for the answer, 0: as usual */
+	bool raw;	       /* a good answer is not parsed, its text is enough */
 };
 
 struct answer {

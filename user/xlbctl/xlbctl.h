@@ -58,6 +58,7 @@ struct ctl {
 	bool once;	       /* top: one picture */
 	const char *sort;      /* top: a column */
 	const char *filter;    /* top: part of a name */
+	const char *scope;     /* metrics */
 
 	char run_dir[64];
 	char socket[96];
@@ -79,6 +80,7 @@ enum option_scope {
 	OPTION_CAPTURE = 128,
 	OPTION_STATUS = 256,
 	OPTION_TOP = 512,
+	OPTION_SCOPE = 4096,
 };
 
 enum option_kind {
@@ -171,6 +173,7 @@ int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);
 int verb_capture(struct ctl *ctl);
+int verb_metrics(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);
