@@ -76,7 +76,7 @@ enum xlb_flow_counter {
 		XLB_COUNT_MAX,
 };
 
-/* X(NAME, word, help): counted per interface slot, map `interface_counters` */
+/* X(NAME, word, help): counted per interface slot, map `interface_counters`; from the third on a packet's verdict */
 #define XLB_INTERFACE_COUNTERS(X) \
 	X(PACKETS, packets, "packets seen") \
 	X(BYTES, bytes, "bytes seen, layer 2 included") \

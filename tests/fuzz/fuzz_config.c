@@ -56,13 +56,10 @@ static void check_round_trips(const struct model *model)
 	AUTO(model_free) struct model *copy = model_copy(model);
 	AUTO(model_free) struct model *from_text = NULL;
 	AUTO(model_free) struct model *from_json = NULL;
-	AUTO_FREE char *json_text = NULL;
+	AUTO_FREE char *json_text = model_json(model);
 	struct xlb_err err = {};
-	json_t *json = model_json(model);
 
-	check(text && json);
-	json_text = json_dumps(json, 0);
-	json_decref(json);
+	check(text && json_text);
 	from_text = read_text(text, strlen(text), &err);
 	from_json = read_text(json_text, strlen(json_text), &err);
 	check_same(model, copy);

@@ -564,7 +564,36 @@ web  fullnat maglev    1/2    10" ]
 	answer GET /v1/server_groups/web/servers 200 '{"servers":[]}'
 	run -0 "$XLBCTL" server list web
 	[ "$output" = "no servers in web" ]
-	sent 'GET /v1/server_groups/web/servers'
+	# a table asks for what it shows, --json for everything
+	sent 'GET /v1/server_groups/web/servers?brief=1'
+	run -0 "$XLBCTL" --json server list web
+	[ "$output" = '{"servers":[]}' ]
+	answer GET /v1/server_groups 200 '{"server_groups":[]}'
+	run -0 "$XLBCTL" server list
+	[ "$(sed -n 's/^GET //p' "$FAKE/log" | tail -n 2)" = "/v1/server_groups/web/servers
+/v1/server_groups?brief=1&children=1" ]
+}
+
+@test "list: a brief answer counts what is below, many lines keep their columns" {
+	answer GET /v1/load_balancers 200 '{"load_balancers":[
+		{"name":"edge","addresses":["192.0.2.1"],"listeners":100,"state":{"flows":12345}},
+		{"name":"a-longer-name","addresses":[],"listeners":0,"state":{"flows":0}}]}'
+	run -0 "$XLBCTL" lb list
+	[ "$output" = "NAME          ADDRESSES LISTENERS FLOWS
+edge          192.0.2.1       100 12.3k
+a-longer-name -                 0     0" ]
+}
+
+@test "metrics: the text as it comes, narrowed by scope" {
+	answer GET /metrics 200 '# TYPE xlb_config_revision gauge
+xlb_config_revision 42'
+	run -0 "$XLBCTL" metrics
+	[ "$output" = "# TYPE xlb_config_revision gauge
+xlb_config_revision 42" ]
+	sent 'GET /metrics'
+	run -0 "$XLBCTL" metrics --scope config,drops
+	[ "$(sed -n 's/^GET //p' "$FAKE/log" | tail -n 1)" = "/metrics?scope=config%2Cdrops" ]
+	run -2 "$XLBCTL" list lb --scope config
 }
 
 @test "show prints YAML-like lines and the children as a table" {
@@ -582,7 +611,7 @@ http tcp   80 8000-8010 web      10 12.3k 1.00kB 999B" ]
 @test "export and version" {
 	answer GET /v1/export 200 'version: 1
 '
-	answer GET /v1/status 200 "$STATUS"
+	answer GET /v1/version 200 '{"version":"0.1.0","instance":""}'
 	run -0 "$XLBCTL" export
 	[ "$output" = "version: 1" ]
 	run -0 "$XLBCTL" version

@@ -314,6 +314,19 @@ bool engine_is_pending(const struct engine *engine)
 	return false;
 }
 
+const struct engine_stats *engine_stats(const struct engine *engine)
+{
+	static const struct engine_stats stats = { .changes = 5,
+						   .changes_failed = 2,
+						   .reconciles = 3,
+						   .last_change = 1700000001,
+						   .expired = { 11, 12, 13 },
+						   .records = 21 };
+
+	(void)engine;
+	return &stats;
+}
+
 const char *engine_warnings(const struct engine *engine)
 {
 	(void)engine;
@@ -332,7 +345,12 @@ int checker_status(const struct checker *checker, const char *group, const char 
 	(void)group;
 	(void)server;
 	(void)addr;
-	*ret = (struct check_status){ .health = fake_health, .since = 1700000000 };
+	*ret = (struct check_status){ .health = fake_health,
+				      .since = 1700000000,
+				      .passed = 31,
+				      .failed = 32,
+				      .ups = 33,
+				      .downs = 34 };
 	if (fake_health == HEALTH_DOWN)
 		snprintf(ret->reason, sizeof(ret->reason), "connection refused");
 	return 0;
@@ -343,6 +361,19 @@ bool checker_group_ever_up(const struct checker *checker, const char *group)
 	(void)checker;
 	(void)group;
 	return true;
+}
+
+const uint64_t check_bounds_us[CHECK_BOUNDS] = { 500,	1000,	2500,	5000,	10000,	 25000,
+						 50000, 100000, 250000, 500000, 1000000, 5000000 };
+
+const struct check_durations *checker_durations(const struct checker *checker, const char *group)
+{
+	static const struct check_durations durations = { .counts = { 4, [CHECK_BOUNDS] = 1 },
+							  .sum_us = 6001000 };
+
+	(void)checker;
+	(void)group;
+	return &durations;
 }
 
 int datapath_attachment(struct datapath *dp, const char *ifname, struct attachment_info *ret)
@@ -357,17 +388,18 @@ int datapath_attachment(struct datapath *dp, const char *ifname, struct attachme
 	return 0;
 }
 
-int datapath_listener_counters(struct datapath *dp, uint32_t listener, uint64_t *ret)
+/* Every id has counters of its own. */
+int datapath_flow_counters(struct datapath *dp, enum table_id table, uint32_t first, uint32_t count,
+			   uint64_t (*ret)[XLB_COUNT_MAX])
 {
 	(void)dp;
-	(void)listener;
-	ret[XLB_COUNT_FLOWS] = 7;
+	(void)table;
+	memset(ret, 0, count * sizeof(*ret));
+	for (uint32_t i = 0; i < count; i++) {
+		ret[i][XLB_COUNT_FLOWS] = 7;
+		ret[i][XLB_COUNT_BYTES_OUT] = 1000 * (uint64_t)(first + i);
+	}
 	return 0;
-}
-
-int datapath_server_counters(struct datapath *dp, uint32_t server, uint64_t *ret)
-{
-	return datapath_listener_counters(dp, server, ret);
 }
 
 int datapath_interface_counters(struct datapath *dp, uint32_t slot, uint64_t *ret)

@@ -231,10 +231,10 @@ static void counters(void **state)
 	} rows[] = {
 		{ "listeners",
 		  "[\"name\",\"state\",\"flows\",\"flows_created\",\"packets_in\",\"bytes_in\",\"packets_out\",\"bytes_out\",\"drops\",\"resets\"]",
-		  "[\"edge/http\",\"enabled\",5,7,0,0,0,0,0,0]" },
+		  "[\"edge/http\",\"enabled\",5,7,0,0,0,1000,0,0]" },
 		{ "servers",
 		  "[\"name\",\"state\",\"flows\",\"flows_created\",\"packets_in\",\"bytes_in\",\"packets_out\",\"bytes_out\",\"drops\",\"resets\"]",
-		  "[\"web/web1\",\"up\",5,7,0,0,0,0,0,0]" },
+		  "[\"web/web1\",\"up\",5,7,0,0,0,1000,0,0]" },
 		{ "drops", "[\"interface\",\"reason\",\"drops\"]", "[\"eth0\",\"no_listener\",3]" },
 		{ "interfaces",
 		  "[\"name\",\"state\",\"mtu\",\"packets\",\"bytes\",\"pass\",\"drop\",\"tx\",\"redirect\"]",

@@ -313,7 +313,7 @@ static void test_counters(void **state)
 {
 	size_t cpus = (size_t)libbpf_num_possible_cpus();
 	AUTO_FREE uint64_t *values = calloc(cpus * XLB_COUNT_MAX, sizeof(*values));
-	uint64_t sums[XLB_COUNT_MAX], drops[XLB_DROP_COUNT];
+	uint64_t sums[XLB_COUNT_MAX], many[9][XLB_COUNT_MAX], drops[XLB_DROP_COUNT];
 	uint32_t id = 7, drop = 3 * XLB_DROP_STRIDE + XLB_DROP_NO_FLOW;
 
 	(void)state;
@@ -328,6 +328,17 @@ static void test_counters(void **state)
 	assert_int_equal(datapath_server_counters(dp, 8, sums), 0);
 	assert_int_equal(sums[0], 0);
 	assert_int_equal(datapath_listener_counters(dp, XLB_MAX_LISTENERS, sums), -ENOENT);
+	/* many at once are the same as one by one, from the first id and up to the last */
+	assert_int_equal(datapath_flow_counters(dp, TABLE_SERVER, 0, 9, many), 0);
+	assert_int_equal(datapath_server_counters(dp, 7, sums), 0);
+	assert_memory_equal(many[7], sums, sizeof(sums));
+	assert_int_equal(many[6][0] + many[8][0], 0);
+	assert_int_equal(datapath_flow_counters(dp, TABLE_SERVER, 7, 1, many), 0);
+	assert_memory_equal(many[0], sums, sizeof(sums));
+	assert_int_equal(datapath_flow_counters(dp, TABLE_LISTENER, XLB_MAX_LISTENERS - 9, 9, many),
+			 0);
+	assert_int_equal(datapath_flow_counters(dp, TABLE_LISTENER, XLB_MAX_LISTENERS - 8, 9, many),
+			 -ENOENT);
 	assert_int_equal(datapath_clear_counters(dp, TABLE_SERVER, 7), 0);
 	assert_int_equal(datapath_server_counters(dp, 7, sums), 0);
 	assert_int_equal(sums[1], 0);

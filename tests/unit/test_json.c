@@ -44,27 +44,88 @@ static void assert_json(json_t *json, const char *expected)
 	assert_string_equal(dumped, expected);
 }
 
+/* The fields as an object of their own. */
+static json_t *fields_json(const struct object *object, bool nested)
+{
+	AUTO_FREE char *written = NULL;
+	size_t size;
+	struct json_out out = { .file = open_memstream(&written, &size) };
+	json_t *json;
+
+	out_open(&out, NULL, '{');
+	object_fields_json(&out, object, nested);
+	out_close(&out, '}');
+	assert_int_equal(fclose(out.file), 0);
+	json = json_loads(written, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	return json;
+}
+
+static json_t *given_json(const struct model *model)
+{
+	AUTO_FREE char *written = model_json(model);
+	json_t *json = json_loads(written, JSON_REJECT_DUPLICATES, NULL);
+
+	assert_non_null(json);
+	return json;
+}
+
+/* what people and files call things goes through unharmed, and what is no text does not break the answer */
+static void texts_and_numbers(void **state)
+{
+	AUTO_FREE char *written = NULL;
+	size_t size;
+	struct json_out out = { .file = open_memstream(&written, &size) };
+
+	(void)state;
+	out_open(&out, NULL, '[');
+	out_text(&out, NULL, "a \"b\" \\ \t \xc3\xa9 \xff\x7f");
+	out_text(&out, NULL, "");
+	out_text(&out, NULL, NULL);
+	out_uint(&out, NULL, 0);
+	out_uint(&out, NULL, UINT64_MAX);
+	out_real(&out, NULL, 100.0 / 3);
+	out_real(&out, NULL, 100);
+	out_open(&out, NULL, '{');
+	out_close(&out, '}');
+	out_bool(&out, NULL, false);
+	out_close(&out, ']');
+	assert_int_equal(fclose(out.file), 0);
+	assert_string_equal(written, "[\"a \\\"b\\\" \\\\ \\u0009 \xc3\xa9 ?\x7f\",\"\",null,0,"
+				     "18446744073709551615,33.3333,100.0,{},false]");
+}
+
 /* every field, with the same type whatever its value */
 static void objects(void **state)
 {
 	AUTO(model_free) struct model *model = model_of_text();
+	const struct object_list *listeners = &model_lb(model, "edge")->listeners;
+	const struct object *group = &model_group(model, "web")->object;
 
 	(void)state;
 	assert_json(
-		object_json(&model_lb(model, "edge")->object),
-		"{\"addresses\":[\"2001:db8::10\"],\"address_management\":\"xlb\",\"enabled\":true,\"listeners\":{"
-		"\"http\":{\"protocol\":\"tcp\",\"ports\":[{\"from\":80,\"to\":80},{\"from\":1000,\"to\":2000}],"
-		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"15m\",\"enabled\":true},"
-		"\"rest\":{\"protocol\":\"udp\",\"ports\":[{\"from\":1,\"to\":65535}],"
-		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"enabled\":true}}}");
+		fields_json(&model_lb(model, "edge")->object, true),
+		"{\"addresses\":[\"2001:db8::10\"],\"address_management\":\"xlb\",\"enabled\":true}");
 	assert_json(
-		object_json(&model_group(model, "web")->object),
+		fields_json(object_find(listeners, "http"), true),
+		"{\"protocol\":\"tcp\",\"ports\":[{\"from\":80,\"to\":80},{\"from\":1000,\"to\":2000}],"
+		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"15m\",\"enabled\":true}");
+	assert_json(
+		fields_json(object_find(listeners, "rest"), true),
+		"{\"protocol\":\"udp\",\"ports\":[{\"from\":1,\"to\":65535}],"
+		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"enabled\":true}");
+	assert_json(
+		fields_json(group, true),
 		"{\"forward\":\"fullnat\",\"scheduler\":\"maglev\",\"fail_open\":true,"
 		"\"snat\":{\"addresses\":[],\"ports\":\"1024-65535\"},\"drain\":{\"timeout\":null},\"on_down\":\"keep\","
 		"\"health_check\":{\"type\":\"http\",\"port\":80,\"interval\":\"5s\",\"timeout\":\"2s\","
 		"\"healthy_threshold\":2,\"unhealthy_threshold\":3,\"method\":\"GET\",\"path\":\"/healthz\","
-		"\"host\":null,\"expect\":[\"200-299\",\"301\"]},\"servers\":{\"web1\":{\"address\":[\"10.0.1.11\"],"
-		"\"port\":0,\"weight\":0,\"enabled\":true}}}");
+		"\"host\":null,\"expect\":[\"200-299\",\"301\"]}}");
+	assert_json(
+		fields_json(group, false),
+		"{\"forward\":\"fullnat\",\"scheduler\":\"maglev\",\"fail_open\":true,\"on_down\":\"keep\"}");
+	assert_json(fields_json(object_find(&model_group(model, "web")->servers, "web1"), true),
+		    "{\"address\":[\"10.0.1.11\"],\"port\":0,\"weight\":0,\"enabled\":true}");
 }
 
 /* what was given, nothing else */
@@ -74,7 +135,7 @@ static void whole_model(void **state)
 
 	(void)state;
 	assert_json(
-		model_json(model),
+		given_json(model),
 		"{\"version\":1,\"load_balancers\":{\"edge\":{\"addresses\":[\"2001:db8::10\"],\"listeners\":{"
 		"\"http\":{\"protocol\":\"tcp\",\"ports\":[{\"from\":80,\"to\":80},{\"from\":1000,\"to\":2000}],"
 		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}]},"
@@ -109,6 +170,7 @@ static void problems(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(texts_and_numbers),
 		cmocka_unit_test(objects),
 		cmocka_unit_test(whole_model),
 		cmocka_unit_test(problems),

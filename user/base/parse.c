@@ -136,6 +136,17 @@ int parse_prefix(const char *text, struct xlb_addr *ret, struct xlb_addr *ret_ma
 	return 0;
 }
 
+const char *format_uint(uint64_t number, char ret[UINT_TEXT_MAX])
+{
+	char *p = ret + UINT_TEXT_MAX - 1;
+
+	*p = '\0';
+	do
+		*--p = (char)('0' + number % 10);
+	while (number /= 10);
+	return p;
+}
+
 void format_addr(const struct xlb_addr *addr, char ret[ADDR_TEXT_MAX])
 {
 	if (addr_family(addr) == XLB_IPV4)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/sink.h"
 #include "xlb/abi.h"
 #include "xlb/lists.h"
 
@@ -18,6 +19,12 @@ static const struct {
 static const char *const verdicts[XLB_VERDICT_COUNT] = {
 #define X(name, word, meaning) [XLB_VERDICT_##name] = #word,
 	XLB_VERDICTS(X)
+#undef X
+};
+
+static const char *const modes[XLB_MODE_COUNT] = {
+#define X(name, word, help) [XLB_MODE_##name] = #word,
+	XLB_MODES(X)
 #undef X
 };
 
@@ -48,6 +55,22 @@ const char *reason_meaning(uint32_t reason)
 const char *flow_state_word(uint32_t state)
 {
 	return state < sizeof(flow_states) / sizeof(flow_states[0]) ? flow_states[state] : NULL;
+}
+
+const char *mode_word(uint32_t mode)
+{
+	return mode < XLB_MODE_COUNT ? modes[mode] : NULL;
+}
+
+const char *attach_mode_word(uint32_t mode)
+{
+	switch (mode) {
+	case XLB_ATTACH_NATIVE:
+		return "native";
+	case XLB_ATTACH_GENERIC:
+		return "generic";
+	}
+	return NULL;
 }
 
 uint32_t verdict_by_word(const char *word)

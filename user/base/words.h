@@ -11,6 +11,10 @@ const char *reason_word(uint32_t reason);
 const char *reason_meaning(uint32_t reason);
 /* Of struct xlb_flow: "new", "established", "closing", "closed", "tombstone"; "dead" for 0. */
 const char *flow_state_word(uint32_t state);
+/* Of forwarding: "fullnat". */
+const char *mode_word(uint32_t mode);
+/* How a program is attached: "native", "generic"; NULL if it is not. */
+const char *attach_mode_word(uint32_t mode);
 /* The number for a word, 0 if there is none. */
 uint32_t verdict_by_word(const char *word);
 uint32_t reason_by_word(const char *word);

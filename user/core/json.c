@@ -6,162 +6,193 @@
 #include "core/field.h"
 #include "core/object.h"
 
-static json_t *addrs_json(const struct addr_list *list)
+static void addrs_json(struct json_out *out, const char *key, const struct addr_list *list)
 {
-	json_t *array = json_array();
 	char text[ADDR_TEXT_MAX];
 
+	out_open(out, key, '[');
 	for (uint32_t i = 0; i < list->count; i++) {
 		format_addr(&list->addrs[i], text);
-		json_array_append_new(array, json_string(text));
+		out_text(out, NULL, text);
 	}
-	return array;
+	out_close(out, ']');
 }
 
-static json_t *range_json(const struct port_range *range)
+static void range_json(struct json_out *out, const char *key, const struct port_range *range)
 {
-	return range->from == range->to ? json_sprintf("%u", range->from) :
-					  json_sprintf("%u-%u", range->from, range->to);
+	char text[32];
+
+	if (range->from == range->to)
+		snprintf(text, sizeof(text), "%u", range->from);
+	else
+		snprintf(text, sizeof(text), "%u-%u", range->from, range->to);
+	out_text(out, key, text);
 }
 
-static json_t *ports_json(const struct port_list *list)
+static void ports_json(struct json_out *out, const char *key, const struct port_list *list)
 {
-	json_t *array = json_array();
+	out_open(out, key, '[');
+	for (uint32_t i = 0; i < list->count; i++) {
+		out_open(out, NULL, '{');
+		out_uint(out, "from", list->ranges[i].from);
+		out_uint(out, "to", list->ranges[i].to);
+		out_close(out, '}');
+	}
+	out_close(out, ']');
+}
 
+static void codes_json(struct json_out *out, const char *key, const struct range_list *list)
+{
+	out_open(out, key, '[');
 	for (uint32_t i = 0; i < list->count; i++)
-		json_array_append_new(array, json_pack("{s:i, s:i}", "from", list->ranges[i].from,
-						       "to", list->ranges[i].to));
-	return array;
+		range_json(out, NULL, &list->ranges[i]);
+	out_close(out, ']');
 }
 
-static json_t *codes_json(const struct range_list *list)
-{
-	json_t *array = json_array();
-
-	for (uint32_t i = 0; i < list->count; i++)
-		json_array_append_new(array, range_json(&list->ranges[i]));
-	return array;
-}
-
-static json_t *time_json(uint64_t ms)
+static void time_json(struct json_out *out, const char *key, uint64_t ms)
 {
 	char text[32];
 
 	format_duration(ms, text, sizeof(text));
-	return json_string(text);
+	out_text(out, key, text);
+}
+
+static void group_json(struct json_out *out, const char *key, const char *group)
+{
+	out_open(out, key, '[');
+	if (group) {
+		out_open(out, NULL, '{');
+		out_text(out, "group", group);
+		out_uint(out, "weight", 100);
+		out_close(out, '}');
+	}
+	out_close(out, ']');
 }
 
 /* The JSON type of a field never changes; what is absent is null or an empty array. */
-static json_t *value_json(const struct object *object, const struct field *field)
+static void value_json(struct json_out *out, const char *key, const struct object *object,
+		       const struct field *field)
 {
 	const void *value = field_value(object, field);
+	bool absent = value_is_absent(object, field);
 
 	switch (field->kind) {
 	case FIELD_ADDRS:
-		return addrs_json(value);
+		addrs_json(out, key, value);
+		return;
 	case FIELD_PORTS:
-		return ports_json(value);
+		ports_json(out, key, value);
+		return;
 	case FIELD_CODES:
-		return codes_json(value);
+		codes_json(out, key, value);
+		return;
+	case FIELD_REF:
+		group_json(out, key, absent ? NULL : value);
+		return;
 	default:
 		break;
 	}
-	if (value_is_absent(object, field))
-		return field->kind == FIELD_REF ? json_array() : json_null();
+	if (absent) {
+		out_null(out, key);
+		return;
+	}
 	switch (field->kind) {
 	case FIELD_BOOL:
-		return json_boolean(*(const bool *)value);
+		out_bool(out, key, *(const bool *)value);
+		return;
 	case FIELD_UINT:
-		return json_integer(*(const uint32_t *)value);
+		out_uint(out, key, *(const uint32_t *)value);
+		return;
 	case FIELD_TIME:
-		return time_json(*(const uint64_t *)value);
+		time_json(out, key, *(const uint64_t *)value);
+		return;
 	case FIELD_WORD:
-		return json_string(field_word(field, *(const uint32_t *)value));
+		out_text(out, key, field_word(field, *(const uint32_t *)value));
+		return;
 	case FIELD_TEXT:
-		return json_string(*(char *const *)value);
-	case FIELD_REF:
-		return json_pack("[{s:s, s:i}]", "group", (const char *)value, "weight", 100);
+		out_text(out, key, *(char *const *)value);
+		return;
 	case FIELD_RANGE:
-		return range_json(value);
+		range_json(out, key, value);
+		return;
 	default:
-		return json_null();
+		out_null(out, key);
 	}
 }
 
-/* Puts a value at the field's place: "health_check.port" is a member of the map health_check. */
-static void put_value(json_t *json, const struct object *object, const struct field *field)
+static bool is_wanted(const struct object *object, const struct field *field, bool given_only)
 {
-	const char *name = field->json ? field->json : field->name;
-	const char *dot;
-
-	for (; (dot = strchr(name, '.')); name = dot + 1) {
-		json_t *nested;
-		char key[64];
-
-		snprintf(key, sizeof(key), "%.*s", (int)(dot - name), name);
-		nested = json_object_get(json, key);
-		if (!nested) {
-			nested = json_object();
-			json_object_set_new(json, key, nested);
-		}
-		json = nested;
-	}
-	json_object_set_new(json, name, value_json(object, field));
+	return !given_only || object->set & field_bit(object, field);
 }
 
-static json_t *list_json(const struct object_list *list,
-			 json_t *(*make)(const struct object *object))
+/* Fields "health_check.*" are members of a map; they follow each other in the table. */
+static void fields_json(struct json_out *out, const struct object *object, bool given_only,
+			bool nested)
+{
+	char map[64] = "";
+
+	for (size_t i = 0; i < object->type->field_count; i++) {
+		const struct field *field = &object->type->fields[i];
+		const char *name = field->json ? field->json : field->name;
+		const char *dot = strchr(name, '.');
+		size_t length = dot ? (size_t)(dot - name) : 0;
+
+		if (!is_wanted(object, field, given_only) || (dot && !nested))
+			continue;
+		if (map[0] && (strlen(map) != length || strncmp(map, name, length))) {
+			out_close(out, '}');
+			map[0] = '\0';
+		}
+		if (dot && !map[0]) {
+			snprintf(map, sizeof(map), "%.*s", (int)length, name);
+			out_open(out, map, '{');
+		}
+		value_json(out, dot ? dot + 1 : name, object, field);
+	}
+	if (map[0])
+		out_close(out, '}');
+}
+
+void object_fields_json(struct json_out *out, const struct object *object, bool nested)
+{
+	fields_json(out, object, false, nested);
+}
+
+static void list_json(struct json_out *out, const char *key, const struct object_list *list)
 {
 	const struct object *object;
-	json_t *json = json_object();
 
-	TAILQ_FOREACH(object, list, link)
-		json_object_set_new(json, object->name, make(object));
-	return json;
-}
+	out_open(out, key, '{');
+	TAILQ_FOREACH(object, list, link) {
+		const struct type *child = type_child(object->type);
 
-static void put_children(json_t *json, const struct object *object,
-			 json_t *(*make)(const struct object *object))
-{
-	const struct type *child = type_child(object->type);
-
-	if (child)
-		json_object_set_new(json, child->plural, list_json(object_children(object), make));
-}
-
-json_t *object_json(const struct object *object)
-{
-	json_t *json = json_object();
-
-	for (size_t i = 0; i < object->type->field_count; i++)
-		put_value(json, object, &object->type->fields[i]);
-	put_children(json, object, object_json);
-	return json;
-}
-
-/* What was given only: reads back to the same object. */
-static json_t *given_json(const struct object *object)
-{
-	json_t *json = json_object();
-
-	for (size_t i = 0; i < object->type->field_count; i++)
-		if (object->set & field_bit(object, &object->type->fields[i]))
-			put_value(json, object, &object->type->fields[i]);
-	put_children(json, object, given_json);
-	return json;
-}
-
-json_t *model_json(const struct model *model)
-{
-	json_t *json = json_pack("{s:i}", "version", 1);
-
-	for (const struct type *const *type = types; *type; type++) {
-		if ((*type)->parent || (*type == &type_interface && !model->has_interfaces))
-			continue;
-		json_object_set_new(json, (*type)->plural,
-				    list_json(model_list(model, *type, NULL), given_json));
+		out_open(out, object->name, '{');
+		fields_json(out, object, true, true);
+		if (child)
+			list_json(out, child->plural, object_children(object));
+		out_close(out, '}');
 	}
-	return json;
+	out_close(out, '}');
+}
+
+char *model_json(const struct model *model)
+{
+	char *text = NULL;
+	size_t size;
+	struct json_out out = { .file = open_memstream(&text, &size) };
+
+	if (!out.file)
+		return NULL;
+	out_open(&out, NULL, '{');
+	out_uint(&out, "version", 1);
+	for (const struct type *const *type = types; *type; type++)
+		if (!(*type)->parent && (*type != &type_interface || model->has_interfaces))
+			list_json(&out, (*type)->plural, model_list(model, *type, NULL));
+	out_close(&out, '}');
+	if (!fclose(out.file))
+		return text;
+	free(text);
+	return NULL;
 }
 
 static void put_text(json_t *json, const char *key, const char *text)

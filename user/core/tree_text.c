@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 character at p, 0 if it is none (overlong, surrogate, cut off). */
-static size_t utf8_length(const unsigned char *p, size_t left)
+size_t text_char_length(const unsigned char *p, size_t left)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t n = p[0] < 0x80 ? 1 :
@@ -48,7 +47,7 @@ int text_check(const char *text, size_t length, struct xlb_err *err)
 	size_t n;
 
 	for (; p < end; p += n) {
-		n = utf8_length(p, (size_t)(end - p));
+		n = text_char_length(p, (size_t)(end - p));
 		if (!n)
 			xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
 				    "byte 0x%02x is not valid UTF-8: save the file as UTF-8", *p);
@@ -119,7 +118,8 @@ static bool copy_chars(const char *p, const char *end, uint32_t max, bool ascii,
 		const char *next = text_next_char(p);
 		const unsigned char *bytes = (const unsigned char *)p;
 		size_t n = (size_t)(next - p);
-		bool shown = utf8_length(bytes, n) == n && !is_control(bytes) && (n == 1 || !ascii);
+		bool shown = text_char_length(bytes, n) == n && !is_control(bytes) &&
+			     (n == 1 || !ascii);
 
 		if (used + (shown ? n : 1) >= size)
 			return false;

@@ -21,6 +21,8 @@ struct cursor {
 	uint32_t line, column;
 };
 
+/* Bytes of the UTF-8 character at p, 0 if it is none (overlong, surrogate, cut off). */
+size_t text_char_length(const unsigned char *p, size_t left);
 /*
  * Refuses what YAML text cannot hold: invalid UTF-8, NUL and other control characters. err gets text and
  * position.

@@ -54,6 +54,9 @@ int datapath_attachment(struct datapath *dp, const char *ifname, struct attachme
 /* Sums over CPUs; ret has XLB_COUNT_MAX, XLB_IFCOUNT_MAX or XLB_DROP_COUNT entries. */
 int datapath_listener_counters(struct datapath *dp, uint32_t listener, uint64_t *ret);
 int datapath_server_counters(struct datapath *dp, uint32_t server, uint64_t *ret);
+/* Of `count` ids of TABLE_LISTENER or TABLE_SERVER at once; -ENOENT if the map ends before the last. */
+int datapath_flow_counters(struct datapath *dp, enum table_id table, uint32_t first, uint32_t count,
+			   uint64_t (*ret)[XLB_COUNT_MAX]);
 int datapath_interface_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
 int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
 /* The last packet dropped for a reason, of all CPUs; -ENOENT if there was none. */

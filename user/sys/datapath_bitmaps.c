@@ -92,14 +92,26 @@ static int host_ports_set(uint64_t bits[XLB_SNAT_WORDS], struct xlb_err *err)
 	return 0;
 }
 
+/* Lists count the bits of thousands of bitmaps: with the processor's own instruction where it has one. */
+__attribute__((target_clones("popcnt", "default"))) static uint32_t words_count(
+	const uint64_t *words, uint32_t count)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += (uint32_t)__builtin_popcountll(words[i]);
+	return sum;
+}
+
 static uint32_t bits_count(const uint64_t *words, struct row_bitmap row)
 {
-	uint32_t count = 0;
+	uint32_t first = row.from / 64, last = row.to / 64;
+	uint64_t ends[2] = { words[first] & range_mask(first, row.from, row.to),
+			     words[last] & range_mask(last, row.from, row.to) };
 
-	for (uint32_t word = row.from / 64; word <= row.to / 64; word++)
-		count += (uint32_t)__builtin_popcountll(words[word] &
-							range_mask(word, row.from, row.to));
-	return count;
+	if (first == last)
+		return words_count(ends, 1);
+	return words_count(ends, 2) + words_count(words + first + 1, last - first - 1);
 }
 
 /* Nothing refers to the bitmap yet; its own words are written last, so that it exists only when it is whole. */

@@ -28,6 +28,37 @@ static int entry_sum(struct datapath *dp, enum map_id map, uint32_t key, size_t 
 	return 0;
 }
 
+/* The same for entries first .. first + count - 1, each of `width` counters, with one call of the kernel. */
+static int entries_sum(struct datapath *dp, enum map_id map, uint32_t first, uint32_t count,
+		       size_t width, uint64_t *ret)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t before = first - 1, last, got = count;
+	AUTO_FREE uint64_t *values = NULL;
+	AUTO_FREE uint32_t *keys = NULL;
+	size_t per_entry;
+
+	if (cpus < 0)
+		return cpus;
+	per_entry = (size_t)cpus * width;
+	values = calloc(count * per_entry, sizeof(*values));
+	keys = calloc(count, sizeof(*keys));
+	if (!values || !keys)
+		return -ENOMEM;
+	/* -ENOENT: the map ends here */
+	if (bpf_map_lookup_batch(dp->maps[map].fd, first ? &before : NULL, &last, keys, values,
+				 &got, NULL) &&
+	    errno != ENOENT)
+		return -errno;
+	if (got < count)
+		return -ENOENT;
+	memset(ret, 0, count * width * sizeof(*ret));
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < per_entry; j++)
+			ret[i * width + j % width] += values[i * per_entry + j];
+	return 0;
+}
+
 static int entries_clear(struct datapath *dp, enum map_id map, uint32_t first, uint32_t entries,
 			 size_t count)
 {
@@ -55,6 +86,14 @@ int datapath_server_counters(struct datapath *dp, uint32_t server, uint64_t *ret
 	return entry_sum(dp, MAP_SERVER_COUNTERS, server, XLB_COUNT_MAX, ret);
 }
 
+int datapath_flow_counters(struct datapath *dp, enum table_id table, uint32_t first, uint32_t count,
+			   uint64_t (*ret)[XLB_COUNT_MAX])
+{
+	enum map_id map = table == TABLE_SERVER ? MAP_SERVER_COUNTERS : MAP_LISTENER_COUNTERS;
+
+	return entries_sum(dp, map, first, count, XLB_COUNT_MAX, *ret);
+}
+
 int datapath_interface_counters(struct datapath *dp, uint32_t slot, uint64_t *ret)
 {
 	return entry_sum(dp, MAP_INTERFACE_COUNTERS, slot, XLB_IFCOUNT_MAX, ret);
@@ -65,18 +104,9 @@ _Static_assert((int)XLB_DROP_COUNT <= XLB_DROP_STRIDE,
 
 int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret)
 {
-	uint64_t sums[XLB_DROP_COUNT];
-
 	if (slot >= XLB_MAX_INTERFACES)
 		return -ENOENT;
-	for (uint32_t reason = 0; reason < XLB_DROP_COUNT; reason++) {
-		int r = entry_sum(dp, MAP_DROPS, slot * XLB_DROP_STRIDE + reason, 1, &sums[reason]);
-
-		if (r < 0)
-			return r;
-	}
-	memcpy(ret, sums, sizeof(sums));
-	return 0;
+	return entries_sum(dp, MAP_DROPS, slot * XLB_DROP_STRIDE, XLB_DROP_COUNT, 1, ret);
 }
 
 /*

@@ -83,6 +83,8 @@ const struct option_row option_rows[] = {
 	  "begin with the last N events (default: all that are kept, with -f 10)" },
 	{ "kind", 0, "KIND,...", OPTION_TEXT, AT(kinds), OPTION_EVENTS,
 	  "only these: start, health, config, interface, neighbour, eviction, drop, problem" },
+	{ "scope", 0, "SCOPES", OPTION_TEXT, AT(scope), OPTION_SCOPE,
+	  "only these, separated by commas, such as listener,drops (default: all)" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
 _Static_assert(ARRAY_SIZE(option_rows) <= 64, "a bit each in struct reader");

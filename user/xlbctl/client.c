@@ -201,7 +201,8 @@ int client_call(struct ctl *ctl, const struct request *request, struct answer *r
 	if (code != CURLE_OK)
 		return unreachable(ctl, code, (int)os_error, timeout);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	answer.json = json_loadb(answer.body, answer.size, JSON_ALLOW_NUL, NULL);
+	if (!request->raw || status < 200 || status > 299)
+		answer.json = json_loadb(answer.body, answer.size, JSON_ALLOW_NUL, NULL);
 	if (status < 200 || status > 299) {
 		error_from_answer(status, answer.body, answer.json, &ctl->err);
 		return -EREMOTEIO;

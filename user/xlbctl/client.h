@@ -16,6 +16,7 @@ struct request {
 	const char *body_type;	   /* content type */
 	long timeout;		   /* seconds to wait for the answer, 0: as usual */
 	const char *last_event_id; /* of a stream that broke off, NULL: none */
+	bool raw;		   /* a good answer is not parsed, its text is enough */
 };
 
 struct answer {

@@ -12,8 +12,9 @@
 #include "xlbctl/process.h"
 #include "xlbctl/xlbctl.h"
 
-#define READY_FD 3
-#define READY_MS 60000
+#define READY_FD    3
+#define READY_MS    60000
+#define OPTIONS_MAX 32
 
 /* xlbd beside this program, in PATH or where system programs live; false if nowhere. */
 static bool find_xlbd(char ret[PATH_MAX])
@@ -39,16 +40,33 @@ static bool find_xlbd(char ret[PATH_MAX])
 	return false;
 }
 
+/* XLB_OPTIONS, separated by blanks, as the unit takes it from /etc/default/xlbd. */
+static void add_options(const char **argv, size_t count)
+{
+	const char *given = getenv("XLB_OPTIONS");
+	char *rest = given ? strdup(given) : NULL, *word;
+	size_t limit = count + OPTIONS_MAX;
+
+	while ((word = strsep(&rest, " \t")) && count < limit)
+		if (*word)
+			argv[count++] = word;
+	argv[count] = NULL;
+}
+
 /* In the child: a session of its own, no open files but the log and the pipe, then xlbd. */
 static void __attribute__((noreturn))
 become_daemon(const struct ctl *ctl, const char *program, int log, int ready)
 {
-	const char *argv[] = { program,	      "--ready-fd",
-			       "3",	      *ctl->instance ? "--instance" : NULL,
-			       ctl->instance, NULL };
+	const char *argv[OPTIONS_MAX + 8] = { program, "--ready-fd", "3" };
+	size_t count = 3;
 	int null = open("/dev/null", O_RDONLY);
 
 	_Static_assert(READY_FD == 3, "the argument above");
+	if (*ctl->instance) {
+		argv[count++] = "--instance";
+		argv[count++] = ctl->instance;
+	}
+	add_options(argv, count);
 	setsid();
 	/* out of the way of the numbers wanted */
 	ready = fcntl(ready, F_DUPFD, 10);

@@ -14,13 +14,17 @@ bool colour_wanted(FILE *out)
 	return !(no_color && *no_color) && isatty(fileno(out));
 }
 
+static bool is_control(char text)
+{
+	unsigned char c = (unsigned char)text;
+
+	return (c < ' ' && c != '\t') || c == 0x7f;
+}
+
 void put_text(FILE *out, const char *text, size_t length)
 {
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		fputc((c < ' ' && c != '\t') || c == 0x7f ? '?' : c, out);
-	}
+	for (size_t i = 0; i < length; i++)
+		fputc(is_control(text[i]) ? '?' : text[i], out);
 }
 
 /* Three significant digits and a letter for the power of 1000. */
@@ -176,13 +180,38 @@ bool put_value(FILE *out, const json_t *value, const char *separator)
 	return json_array_size(value) > 0;
 }
 
+/* A copy as put_text would print it. */
+static char *clean_copy(const char *text, size_t length)
+{
+	char *copy = malloc(length + 1);
+
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; i < length; i++)
+		copy[i] = is_control(text[i]) ? '?' : text[i];
+	copy[length] = '\0';
+	return copy;
+}
+
 char *value_text(const json_t *value, const char *separator)
 {
+	bool single = json_is_array(value) && json_array_size(value) == 1;
+	const json_t *scalar = single ? json_array_get(value, 0) : value;
 	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out;
 	bool is_value;
 
+	/* most cells of large tables; a stream for each would cost more than reading the answer */
+	if (json_is_string(scalar) && json_string_length(scalar))
+		return clean_copy(json_string_value(scalar), json_string_length(scalar));
+	if (json_is_integer(scalar))
+		return asprintf(&text, "%" JSON_INTEGER_FORMAT, json_integer_value(scalar)) < 0 ?
+			       NULL :
+			       text;
+	if (!value || json_is_null(value) || json_is_string(scalar))
+		return strdup("-");
+	out = open_memstream(&text, &size);
 	if (!out)
 		return NULL;
 	is_value = put_value(out, value, separator);

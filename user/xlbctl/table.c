@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Terminal tables. The only user of libsmartcols. */
+/*
+ * Tables. Those too wide for the terminal are libsmartcols' to wrap, whose only user this is; it takes as long
+ * for ten thousand lines as all the rest of a list, so what fits is printed here, in the same form.
+ */
 #include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -11,14 +15,23 @@
 
 DEFINE_CLEANUP(struct libscols_table, scols_unref_table)
 
+#define GAP 1 /* blanks between columns */
+
+struct cell {
+	char *text;	    /* owned */
+	const char *colour; /* escape sequence, NULL: none */
+};
+
 static const char *state_colour(const char *state)
 {
 	static const struct {
 		const char *word, *colour;
 	} colours[] = {
-		{ "up", "green" },	  { "native", "green" },    { "attached", "green" },
-		{ "down", "red" },	  { "detached", "red" },    { "initial", "yellow" },
-		{ "draining", "yellow" }, { "disabled", "yellow" }, { "generic", "yellow" },
+		{ "up", COLOUR_GREEN },	       { "native", COLOUR_GREEN },
+		{ "attached", COLOUR_GREEN },  { "down", COLOUR_RED },
+		{ "detached", COLOUR_RED },    { "initial", COLOUR_YELLOW },
+		{ "draining", COLOUR_YELLOW }, { "disabled", COLOUR_YELLOW },
+		{ "generic", COLOUR_YELLOW },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(colours); i++)
@@ -38,6 +51,17 @@ static uint64_t sum_members(const json_t *json)
 	return sum;
 }
 
+/* Members, or how many there are. */
+static void size_text(const json_t *value, char *ret, size_t size)
+{
+	json_int_t count = json_integer_value(value);
+
+	if (!json_is_integer(value))
+		count = (json_int_t)(json_is_array(value) ? json_array_size(value) :
+							    json_object_size(value));
+	snprintf(ret, size, "%" JSON_INTEGER_FORMAT, count);
+}
+
 /* "2/3", red for no server up, yellow for some */
 static const char *up_text(const json_t *object, char *ret, size_t size)
 {
@@ -45,11 +69,10 @@ static const char *up_text(const json_t *object, char *ret, size_t size)
 		 servers = json_count_at(object, "state.servers");
 
 	snprintf(ret, size, "%" PRIu64 "/%" PRIu64, up, servers);
-	return !up && servers ? "red" : up < servers ? "yellow" : NULL;
+	return !up && servers ? COLOUR_RED : up < servers ? COLOUR_YELLOW : NULL;
 }
 
-static void fill_cell(struct libscols_line *line, size_t n, const struct column *column,
-		      const struct table_row *row)
+static struct cell make_cell(const struct column *column, const struct table_row *row)
 {
 	const json_t *value = json_at(row->object, column->path ? column->path : "");
 	char text[NUMBER_TEXT_MAX] = "-";
@@ -66,8 +89,7 @@ static void fill_cell(struct libscols_line *line, size_t n, const struct column 
 		format_count(sum_members(value), text);
 		break;
 	case CELL_SIZE:
-		snprintf(text, sizeof(text), "%zu",
-			 json_is_array(value) ? json_array_size(value) : json_object_size(value));
+		size_text(value, text, sizeof(text));
 		break;
 	case CELL_RATE:
 	case CELL_BITS:
@@ -92,33 +114,100 @@ static void fill_cell(struct libscols_line *line, size_t n, const struct column 
 		colour = state_colour(text);
 		break;
 	case CELL_PARENT:
-		scols_line_set_data(line, n, row->parent);
-		return;
+		return (struct cell){ strdup(row->parent), NULL };
+	case CELL_STATE:
+		colour = state_colour(json_text_at(row->object, column->path));
+		return (struct cell){ value_text(value, " "), colour };
 	case CELL_VALUE:
 	case CELL_NUMBER:
-	case CELL_STATE:
-		scols_line_refer_data(line, n, value_text(value, " "));
-		if (column->kind == CELL_STATE)
-			colour = state_colour(json_text_at(row->object, column->path));
-		scols_cell_set_color(scols_line_get_cell(line, n), colour);
-		return;
+		return (struct cell){ value_text(value, " "), NULL };
 	}
-	scols_line_set_data(line, n, text);
-	scols_cell_set_color(scols_line_get_cell(line, n), colour);
+	return (struct cell){ strdup(text), colour };
 }
 
-static int column_flags(const struct column *column)
+static bool is_right(const struct column *column)
 {
 	const uint32_t right = 1U << CELL_NUMBER | 1U << CELL_COUNT | 1U << CELL_BYTES |
 			       1U << CELL_PERCENT | 1U << CELL_SUM | 1U << CELL_SIZE |
 			       1U << CELL_UP | 1U << CELL_RATE | 1U << CELL_BITS;
 
-	return (right >> column->kind & 1 ? SCOLS_FL_RIGHT : 0) |
-	       (column->shrinks ? SCOLS_FL_WRAP : 0);
+	return right >> column->kind & 1;
 }
 
-void print_table(FILE *out, const struct column *columns, const struct table_row *rows,
-		 size_t count)
+/* Columns that a text takes; false if it is not plain ASCII, of which that would be a guess. */
+static bool measure(const char *text, size_t *widest)
+{
+	size_t length = 0;
+
+	for (; text[length]; length++)
+		if (text[length] < ' ' || text[length] > '~')
+			return false;
+	if (length > *widest)
+		*widest = length;
+	return true;
+}
+
+/* True if each line fits into one of the terminal's: then widths has what each column takes. */
+static bool fits(const struct column *columns, size_t column_count, const struct cell *cells,
+		 size_t row_count, size_t *widths)
+{
+	struct winsize window = { 0 };
+	size_t sum = 0;
+
+	for (size_t n = 0; n < column_count; n++) {
+		if (!measure(columns[n].head, &widths[n]))
+			return false;
+		for (size_t i = 0; i < row_count; i++) {
+			const char *text = cells[i * column_count + n].text;
+
+			if (text && !measure(text, &widths[n]))
+				return false;
+		}
+		sum += widths[n] + (n ? GAP : 0);
+	}
+	return !isatty(STDOUT_FILENO) ||
+	       (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) && sum <= window.ws_col);
+}
+
+static void put_blanks(FILE *out, size_t count)
+{
+	while (count--)
+		putc_unlocked(' ', out);
+}
+
+static void put_cell(FILE *out, const struct column *column, size_t width, const char *text,
+		     const char *colour)
+{
+	size_t length = strlen(text);
+
+	if (is_right(column))
+		put_blanks(out, width - length);
+	if (colour)
+		fputs_unlocked(colour, out);
+	fwrite_unlocked(text, 1, length, out);
+	if (colour)
+		fputs_unlocked(COLOUR_OFF, out);
+	if (!column[1].head) {
+		putc_unlocked('\n', out);
+		return;
+	}
+	put_blanks(out, GAP + (is_right(column) ? 0 : width - length));
+}
+
+static void print_plain(FILE *out, const struct column *columns, size_t column_count,
+			const struct cell *cells, size_t row_count, const size_t *widths)
+{
+	bool colours = colour_wanted(stdout);
+
+	for (size_t n = 0; n < column_count; n++)
+		put_cell(out, &columns[n], widths[n], columns[n].head, NULL);
+	for (size_t i = 0; i < row_count * column_count; i++)
+		put_cell(out, &columns[i % column_count], widths[i % column_count],
+			 cells[i].text ? cells[i].text : "", colours ? cells[i].colour : NULL);
+}
+
+static void print_wrapped(FILE *out, const struct column *columns, size_t column_count,
+			  const struct cell *cells, size_t row_count)
 {
 	AUTO(scols_unref_table) struct libscols_table *table = scols_new_table();
 
@@ -126,13 +215,42 @@ void print_table(FILE *out, const struct column *columns, const struct table_row
 		return;
 	scols_table_set_stream(table, out);
 	scols_table_enable_colors(table, colour_wanted(stdout));
-	for (const struct column *column = columns; column->head; column++)
-		scols_table_new_column(table, column->head, 0, column_flags(column));
-	for (size_t i = 0; i < count; i++) {
+	for (size_t n = 0; n < column_count; n++)
+		scols_table_new_column(table, columns[n].head, 0,
+				       (is_right(&columns[n]) ? SCOLS_FL_RIGHT : 0) |
+					       (columns[n].shrinks ? SCOLS_FL_WRAP : 0));
+	for (size_t i = 0; i < row_count; i++) {
 		struct libscols_line *line = scols_table_new_line(table, NULL);
 
-		for (size_t n = 0; line && columns[n].head; n++)
-			fill_cell(line, n, &columns[n], &rows[i]);
+		for (size_t n = 0; line && n < column_count; n++) {
+			const struct cell *cell = &cells[i * column_count + n];
+
+			scols_line_set_data(line, n, cell->text);
+			scols_cell_set_color(scols_line_get_cell(line, n), cell->colour);
+		}
 	}
 	scols_print_table(table);
+}
+
+void print_table(FILE *out, const struct column *columns, const struct table_row *rows,
+		 size_t count)
+{
+	AUTO_FREE struct cell *cells = NULL;
+	AUTO_FREE size_t *widths = NULL;
+	size_t column_count = 0;
+
+	while (columns[column_count].head)
+		column_count++;
+	cells = calloc(count * column_count + 1, sizeof(*cells));
+	widths = calloc(column_count, sizeof(*widths));
+	if (!cells || !widths)
+		return;
+	for (size_t i = 0; i < count * column_count; i++)
+		cells[i] = make_cell(&columns[i % column_count], &rows[i / column_count]);
+	if (fits(columns, column_count, cells, count, widths))
+		print_plain(out, columns, column_count, cells, count, widths);
+	else
+		print_wrapped(out, columns, column_count, cells, count);
+	for (size_t i = 0; i < count * column_count; i++)
+		free(cells[i].text);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/field.h"
+#include "core/metrics.h"
 #include "xlbctl/xlbctl.h"
 
 /* Roff's own characters in texts: '-' is a hyphen otherwise, a leading '.' a request. */
@@ -106,7 +107,8 @@ int verb_tables(struct ctl *ctl)
 	} rows[] = { { "commands", roff_commands },
 		     { "options", roff_options },
 		     { "fields", roff_fields },
-		     { "markdown", types_markdown } };
+		     { "markdown", types_markdown },
+		     { "metrics", metrics_markdown } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (strcmp(rows[i].word, ctl->words[0]))
@@ -115,5 +117,6 @@ int verb_tables(struct ctl *ctl)
 		return 0;
 	}
 	return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
-			   "no table \"%s\": commands, options, fields, markdown", ctl->words[0]);
+			   "no table \"%s\": commands, options, fields, markdown, metrics",
+			   ctl->words[0]);
 }

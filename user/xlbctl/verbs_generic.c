@@ -10,6 +10,22 @@
 
 #define JSON_TYPE "application/json"
 
+/*
+ * A table needs a third of what --json shows, and objects below only where they are its rows. What --json
+ * shows is not for us to read.
+ */
+static int get_list(struct ctl *ctl, const struct target *target, struct answer *ret)
+{
+	bool nested = target->type->parent && !*target->parent;
+	const struct request request = { .method = "GET", .path = target->path, .raw = true };
+	char path[sizeof(target->path) + 32];
+
+	if (ctl->json)
+		return client_call(ctl, &request, ret);
+	snprintf(path, sizeof(path), "%s?brief=1%s", target->path, nested ? "&children=1" : "");
+	return client_get(ctl, path, ret);
+}
+
 static int draw_list(struct ctl *ctl, FILE *out)
 {
 	struct answer answer AUTO_ANSWER = { 0 };
@@ -20,7 +36,7 @@ static int draw_list(struct ctl *ctl, FILE *out)
 	if (!r)
 		r = target_no_rest(ctl, &target);
 	if (!r)
-		r = client_get(ctl, target.path, &answer);
+		r = get_list(ctl, &target, &answer);
 	if (r)
 		return r;
 	if (ctl->json)

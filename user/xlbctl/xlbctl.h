@@ -61,6 +61,7 @@ struct ctl {
 	bool follow;
 	const char *kinds; /* of events: "health,config", NULL: all */
 	uint64_t last;	   /* 0: not given */
+	const char *scope; /* metrics */
 
 	char run_dir[64];
 	char socket[96];
@@ -83,6 +84,7 @@ enum option_scope {
 	OPTION_STATUS = 256,
 	OPTION_TOP = 512,
 	OPTION_EVENTS = 2048,
+	OPTION_SCOPE = 4096,
 };
 
 enum option_kind {
@@ -176,6 +178,7 @@ int verb_test(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);
 int verb_capture(struct ctl *ctl);
 int verb_events(struct ctl *ctl);
+int verb_metrics(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);

@@ -6,11 +6,7 @@
 #include <event2/bufferevent.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -22,11 +18,10 @@
 #include "xlbd/authority.h"
 #include "xlbd/traffic.h"
 
-#define GROUP_FILE	"/etc/group"
 #define HEADERS_MAX	(64 << 10)
 #define BODY_MAX	(1 << 20) /* except for texts: TREE_MAX_BYTES */
 #define TIMEOUT_SECONDS 60
-#define BACKLOG		128
+#define METRICS_PATH	"/metrics"
 
 enum route_flags { ROUTE_WRITE = 1, ROUTE_TEXT = 2 };
 
@@ -54,7 +49,9 @@ static const struct route {
 	{ EVHTTP_REQ_POST, "server_groups/*/servers/*/drain", api_drain, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "capture", api_capture, ROUTE_WRITE, capture_options },
 	{ EVHTTP_REQ_POST, "capture/*/stop", api_capture_stop, ROUTE_WRITE, NULL },
-	{ EVHTTP_REQ_GET, "**", api_get, 0, NULL },
+	{ EVHTTP_REQ_GET, "metrics", api_metrics, 0, (const char *const[]){ "scope", NULL } },
+	{ EVHTTP_REQ_GET, "version", api_version, 0, NULL },
+	{ EVHTTP_REQ_GET, "**", api_get, 0, (const char *const[]){ "brief", "children", NULL } },
 	{ EVHTTP_REQ_POST, "**", api_add, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_PATCH, "**", api_set, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_DELETE, "**", api_remove, ROUTE_WRITE, NULL },
@@ -272,21 +269,25 @@ static void call_run(struct call *call, const struct route *route, enum evhttp_c
 	route->handler(call);
 }
 
-static void reply_no_path(struct call *call, const char *uri_path)
+static void reply_no_path(struct call *call, const char *uri_path, const char *hint)
 {
 	struct xlb_err err;
 
-	xlb_err_set(&err, XLB_ERR_NOT_FOUND, -ENOENT,
-		    "no such path '%.200s': all paths begin with /v1/", uri_path);
+	xlb_err_set(&err, XLB_ERR_NOT_FOUND, -ENOENT, "no such path '%.200s': %s", uri_path, hint);
 	call_reply_err(call, &err);
 }
 
-/* Percent-decodes what stands behind "/v1/"; NULL if that is not the beginning, or on a NUL inside. */
+/*
+ * Percent-decodes what stands behind "/v1/"; NULL if that is not the beginning, or on a NUL inside. /metrics is
+ * where everybody looks for it.
+ */
 static char *decode_path(const char *uri_path)
 {
 	size_t length;
 	char *path;
 
+	if (!strcmp(uri_path, METRICS_PATH))
+		return strdup("metrics");
 	if (strncmp(uri_path, "/v1/", 4))
 		return NULL;
 	path = evhttp_uridecode(uri_path + 4, 0, &length);
@@ -298,25 +299,21 @@ static char *decode_path(const char *uri_path)
 }
 
 /*
- * Called for every well-formed request. Reading from the connection stops here: while the answer
- * waits for its change, libevent would free the request of a client that goes away, and abort on one
- * that sends on. It reads again by itself once the answer is sent.
+ * For every well-formed request; NULL if it has been answered already. Reading from the connection stops
+ * here: while the answer waits for its change, libevent would free the request of a client that goes away,
+ * and abort on one that sends on. It reads again by itself once the answer is sent.
  */
-static void api_request(struct evhttp_request *request, void *arg)
+static struct call *call_new(struct api *api, struct evhttp_request *request)
 {
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
-	const char *uri_path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
 	enum evhttp_cmd_type method = evhttp_request_get_command(request);
 	struct call *call = calloc(1, sizeof(*call));
-	const struct route *route;
-	struct api *api = arg;
-	int known;
 	size_t i;
 
 	bufferevent_disable(evhttp_connection_get_bufferevent(connection), EV_READ);
 	if (!call) {
 		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-		return;
+		return NULL;
 	}
 	TAILQ_INIT(&call->query);
 	call->api = api;
@@ -325,9 +322,25 @@ static void api_request(struct evhttp_request *request, void *arg)
 	for (i = 0; i < METHOD_COUNT; i++)
 		if (methods[i].method == method)
 			call->method = methods[i].word;
-	call->path = decode_path(uri_path ? uri_path : "");
+	return call;
+}
+
+static const char *path_of(const struct evhttp_request *request)
+{
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+
+	return path ? path : "";
+}
+
+static void call_dispatch(struct call *call)
+{
+	enum evhttp_cmd_type method = evhttp_request_get_command(call->request);
+	const struct route *route;
+	int known;
+
+	call->path = decode_path(path_of(call->request));
 	if (!call->path) {
-		reply_no_path(call, uri_path ? uri_path : "");
+		reply_no_path(call, path_of(call->request), "all paths begin with /v1/");
 		return;
 	}
 	route = route_find(method, call->path, &known);
@@ -337,78 +350,69 @@ static void api_request(struct evhttp_request *request, void *arg)
 		reply_bad_method(call, known);
 }
 
-/* Who may connect: group xlb if there is one. The mode is narrow before the socket has a name. */
-static int give_socket_away(const char *path, struct xlb_err *err)
+static void api_request(struct evhttp_request *request, void *arg)
 {
-	gid_t readers;
+	struct call *call = call_new(arg, request);
 
-	if (!group_lookup(GROUP_FILE, AUTHORITY_READERS, &readers)) {
-		log_notice("no group '%s': only root can connect to %s", AUTHORITY_READERS, path);
-		return 0;
-	}
-	if (chown(path, (uid_t)-1, readers) < 0 || chmod(path, 0660) < 0)
-		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot give %s to group %s: %s",
-				   path, AUTHORITY_READERS, strerror(errno));
-	return 0;
+	if (call)
+		call_dispatch(call);
 }
 
-static int open_socket(const char *path, int *ret, struct xlb_err *err)
+/* On an address, where nobody is known: one thing to read, nothing to change. */
+static void metrics_request(struct evhttp_request *request, void *arg)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t mask;
-	int r;
+	struct call *call = call_new(arg, request);
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return xlb_err_set(err, XLB_ERR_FAILED, -ENAMETOOLONG,
-				   "socket path '%s' is too long", path);
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (fd < 0 || (unlink(path) < 0 && errno != ENOENT))
-		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot replace socket %s: %s",
-				   path, strerror(errno));
-	mask = umask(0177);
-	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
-	umask(mask);
-	if (r)
-		return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot bind socket %s: %s", path,
-				   strerror(-r));
-	r = give_socket_away(path, err);
-	if (r)
-		return r;
-	if (listen(fd, BACKLOG) < 0)
-		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot listen on %s: %s", path,
-				   strerror(errno));
-	*ret = fd;
-	fd = -1;
-	return 0;
+	if (call && strcmp(path_of(request), METRICS_PATH))
+		reply_no_path(call, path_of(request), "here is " METRICS_PATH " only");
+	else if (call)
+		call_dispatch(call);
 }
 
-static int start_http(struct api *api, int fd)
+/* Serves the socket, which is the server's from then on. -ENOMEM. */
+static int start_http(struct api *api, int fd, int allowed,
+		      void (*callback)(struct evhttp_request *request, void *arg),
+		      struct evhttp **ret)
 {
 	struct evconnlistener *listener;
+
+	*ret = evhttp_new(api->base);
+	listener = evconnlistener_new(api->base, NULL, NULL,
+				      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	if (!listener)
+		close(fd);
+	if (!*ret || !listener || !evhttp_bind_listener(*ret, listener)) {
+		if (listener)
+			evconnlistener_free(listener);
+		return -ENOMEM;
+	}
+	evhttp_set_allowed_methods(*ret, (ev_uint16_t)allowed);
+	evhttp_set_max_headers_size(*ret, HEADERS_MAX);
+	evhttp_set_max_body_size(*ret, TREE_MAX_BYTES);
+	evhttp_set_timeout(*ret, TIMEOUT_SECONDS);
+	evhttp_set_flags(*ret, EVHTTP_SERVER_LINGERING_CLOSE);
+	evhttp_set_gencb(*ret, callback, api);
+	return 0;
+}
+
+/* All methods that some path takes. */
+static int all_methods(void)
+{
 	int all = 0;
 	size_t i;
 
 	for (i = 0; i < METHOD_COUNT; i++)
 		all |= (int)methods[i].method;
-	api->http = evhttp_new(api->base);
-	if (!api->http)
-		return -ENOMEM;
-	evhttp_set_allowed_methods(api->http, (ev_uint16_t)all);
-	evhttp_set_max_headers_size(api->http, HEADERS_MAX);
-	evhttp_set_max_body_size(api->http, TREE_MAX_BYTES);
-	evhttp_set_timeout(api->http, TIMEOUT_SECONDS);
-	evhttp_set_flags(api->http, EVHTTP_SERVER_LINGERING_CLOSE);
-	evhttp_set_gencb(api->http, api_request, api);
-	listener = evconnlistener_new(api->base, NULL, NULL,
-				      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (!listener)
-		return -ENOMEM;
-	if (!evhttp_bind_listener(api->http, listener)) {
-		evconnlistener_free(listener);
-		return -ENOMEM;
-	}
-	return 0;
+	return all;
+}
+
+int api_listen_metrics(struct api *api, const char *address, struct xlb_err *err)
+{
+	int fd, r = api_socket_tcp(address, &fd, err);
+
+	if (!r && start_http(api, fd, EVHTTP_REQ_GET, metrics_request, &api->metrics_http))
+		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "cannot start the HTTP server");
+	return r;
 }
 
 int api_open(struct event_base *base, const struct paths *paths, struct engine *engine,
@@ -416,7 +420,7 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 {
 	struct api *api = calloc(1, sizeof(*api));
 	struct timespec now;
-	int fd = -1, r;
+	int fd, r = 0;
 
 	if (!api)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
@@ -427,24 +431,17 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 	TAILQ_INIT(&api->calls);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	api->started = now.tv_sec;
-	r = open_socket(paths->socket, &fd, err);
-	if (!r) {
-		r = start_http(api, fd);
-		if (r) {
-			close(fd);
-			xlb_err_set(err, XLB_ERR_FAILED, r, "cannot start the HTTP server");
-		}
-	}
-	if (!r) {
-		api->watcher = watcher_new(base, engine_datapath(engine));
-		if (!api->watcher)
-			r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	}
+	api->started_at = time(NULL);
+	api->watcher = watcher_new(base, engine_datapath(engine));
+	api->traffic = traffic_new(base, engine);
+	if (!api->watcher || !api->traffic)
+		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	if (!r)
+		r = api_socket_unix(paths->socket, &fd, err);
+	if (!r && start_http(api, fd, all_methods(), api_request, &api->http))
+		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "cannot start the HTTP server");
 	if (!r && parser_open(base, &api->parser))
 		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "cannot start a thread");
-	api->traffic = r ? NULL : traffic_new(base, engine);
-	if (!r && !api->traffic)
-		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	if (r) {
 		api_close(api);
 		return r;
@@ -480,6 +477,8 @@ struct api *api_close(struct api *api)
 		unlink(api->paths.socket);
 		evhttp_free(api->http);
 	}
+	if (api->metrics_http)
+		evhttp_free(api->metrics_http);
 	traffic_free(api->traffic);
 	free(api);
 	return NULL;

@@ -15,6 +15,8 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 	     struct api **ret, struct xlb_err *err);
 /* Begins what takes its time and would make the first call that needs it wait. */
 void api_warm_up(struct api *api);
+/* Serves GET /metrics, and nothing else, on "ADDRESS:PORT" too. 0 or -errno with err. */
+int api_listen_metrics(struct api *api, const char *address, struct xlb_err *err);
 struct api *api_close(struct api *api);
 
 #endif

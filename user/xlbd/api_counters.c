@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "xlbd/api_list.h"
-#include "xlbd/api_view_server.h"
 #include "xlbd/version.h"
 
 #define FLOW_COLUMNS	    ",\"flows\"" COUNTER_COLUMNS
@@ -12,79 +12,76 @@
 #define COUNTER_COLUMNS	    XLB_FLOW_COUNTERS(X)
 #define INTERFACE_COLUMNS   XLB_INTERFACE_COUNTERS(X)
 
-static json_t *head(const struct api *api)
+static int print_head(void *arg, struct view *view, const struct object *object)
 {
-	const struct engine *engine = api->engine;
+	const struct engine *engine = view->engine;
+	struct json_out *out = &view->out;
 	struct timespec now;
 
+	(void)arg;
+	(void)object;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:I}", "time_ns",
-			 (json_int_t)now.tv_sec * 1000000000 + now.tv_nsec, "version", XLB_VERSION,
-			 "instance", api->paths.instance, "uptime",
-			 (json_int_t)(now.tv_sec - api->started), "revision",
-			 (json_int_t)engine_revision(engine), "flows",
-			 (json_int_t)engine_flows_total(engine), "max_flows",
-			 (json_int_t)datapath_max_flows(engine_datapath(engine)));
+	out_open(out, NULL, '{');
+	out_uint(out, "time_ns", (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+	out_text(out, "version", XLB_VERSION);
+	out_text(out, "instance", view->api->paths.instance);
+	out_uint(out, "uptime", (uint64_t)(now.tv_sec - view->api->started));
+	out_uint(out, "revision", engine_revision(engine));
+	out_uint(out, "flows", engine_flows_total(engine));
+	out_uint(out, "max_flows", datapath_max_flows(engine_datapath(engine)));
+	return 0;
 }
 
-/* `["name","state",number,...]`; names and words of xlb need no escape. */
-static int print_row(struct view *view, struct evbuffer *out, const char *name, const char *state,
+/* `["name","state",number,...]` */
+static int print_row(struct view *view, const char *name, const char *state,
 		     const uint64_t *numbers, size_t count)
 {
-	char text[512];
+	struct json_out *out = &view->out;
 	size_t i;
-	int used;
 
-	used = snprintf(text, sizeof(text), "%s[\"%s\",\"%s\"", view->rows++ ? "," : "", name,
-			state);
+	out_open(out, NULL, '[');
+	out_text(out, NULL, name);
+	out_text(out, NULL, state);
 	for (i = 0; i < count; i++)
-		used += snprintf(text + used, sizeof(text) - (size_t)used, ",%llu",
-				 (unsigned long long)numbers[i]);
-	return evbuffer_add_printf(out, "%s]", text) < 0 ? -ENOMEM : 0;
+		out_uint(out, NULL, numbers[i]);
+	out_close(out, ']');
+	return 0;
 }
 
-static int print_listener(struct view *view, const struct object *object, struct evbuffer *out)
+static int print_listener(void *arg, struct view *view, const struct object *object)
 {
+	uint32_t id = look_listener_id(&view->look, object);
 	uint64_t numbers[1 + XLB_COUNT_MAX] = {};
 	char name[2 * NAME_TEXT_MAX];
-	uint32_t id;
 
+	(void)arg;
 	snprintf(name, sizeof(name), "%s/%s", object->parent->name, object->name);
-	id = engine_live_id(view->engine, ID_LISTENER, name);
-	if (id) {
+	if (id)
 		numbers[0] = engine_flows(view->engine, ID_LISTENER, id);
-		datapath_listener_counters(engine_datapath(view->engine), id, numbers + 1);
-	}
-	return print_row(view, out, name,
+	look_add_counters(&view->look, TABLE_LISTENER, id, numbers + 1);
+	return print_row(view, name,
 			 ((const struct listener *)object)->enabled ? "enabled" : "disabled",
 			 numbers, sizeof(numbers) / sizeof(numbers[0]));
 }
 
-static int print_server(struct view *view, const struct object *object, struct evbuffer *out)
+static int print_server(void *arg, struct view *view, const struct object *object)
 {
 	uint64_t numbers[1 + XLB_COUNT_MAX] = {};
 	char name[2 * NAME_TEXT_MAX];
-	struct server_view seen;
-	uint32_t i, j;
+	struct server_look seen;
+	uint32_t i;
 
-	view_look_at_server(view, (const struct server *)object, &seen);
+	(void)arg;
+	look_server(&view->look, (const struct server *)object, &seen);
 	numbers[0] = seen.flows;
-	for (i = 0; i < seen.count; i++) {
-		uint64_t counters[XLB_COUNT_MAX] = {};
-
-		if (!seen.addresses[i].id ||
-		    datapath_server_counters(engine_datapath(view->engine), seen.addresses[i].id,
-					     counters))
-			continue;
-		for (j = 0; j < XLB_COUNT_MAX; j++)
-			numbers[1 + j] += counters[j];
-	}
+	for (i = 0; i < seen.count; i++)
+		look_add_counters(&view->look, TABLE_SERVER, seen.addresses[i].id, numbers + 1);
 	snprintf(name, sizeof(name), "%s/%s", object->parent->name, object->name);
-	return print_row(view, out, name, view_server_state(&seen), numbers,
+	return print_row(view, name, server_state_word(look_state(&seen)), numbers,
 			 sizeof(numbers) / sizeof(numbers[0]));
 }
 
-static int print_interface(struct view *view, const struct object *object, struct evbuffer *out)
+static int print_interface(void *arg, struct view *view, const struct object *object)
 {
 	const struct id_entry *slot =
 		ids_find(engine_ids(view->engine), ID_INTERFACE, object->name);
@@ -95,6 +92,7 @@ static int print_interface(struct view *view, const struct object *object, struc
 	struct host_link link;
 	struct xlb_err ignored;
 
+	(void)arg;
 	if (!host_link(engine_host(view->engine), object->name, &link, &ignored)) {
 		numbers[0] = link.mtu;
 		state = "detached";
@@ -103,36 +101,30 @@ static int print_interface(struct view *view, const struct object *object, struc
 	}
 	if (slot)
 		datapath_interface_counters(datapath, slot->id, numbers + 1);
-	return print_row(view, out, object->name, state, numbers,
-			 sizeof(numbers) / sizeof(numbers[0]));
+	return print_row(view, object->name, state, numbers, sizeof(numbers) / sizeof(numbers[0]));
 }
 
 /* One row for each reason that has occurred. */
-static int print_drops(struct view *view, const struct object *object, struct evbuffer *out)
+static int print_drops(void *arg, struct view *view, const struct object *object)
 {
-	static const char *const words[XLB_DROP_COUNT] = {
-#define REASON(name, word, meaning) [XLB_DROP_##name] = #word,
-		XLB_REASONS(REASON)
-#undef REASON
-	};
 	const struct id_entry *slot =
 		ids_find(engine_ids(view->engine), ID_INTERFACE, object->name);
 	uint64_t drops[XLB_DROP_COUNT] = {};
-	size_t i;
-	int r = 0;
+	uint32_t i;
 
+	(void)arg;
 	if (slot)
 		datapath_drop_counters(engine_datapath(view->engine), slot->id, drops);
-	for (i = 0; !r && i < XLB_DROP_COUNT; i++)
-		if (drops[i] && words[i])
-			r = print_row(view, out, object->name, words[i], &drops[i], 1);
-	return r;
+	for (i = 0; i < XLB_DROP_COUNT; i++)
+		if (drops[i] && reason_word(i))
+			print_row(view, object->name, reason_word(i), &drops[i], 1);
+	return 0;
 }
 
 static const struct counter_view {
 	const char *word;
 	const struct type *type; /* whose objects are asked */
-	listing_print print;
+	listing_visit print;
 	const char *columns;
 } counter_views[] = {
 	{ "listeners", &type_listener, print_listener, "\"name\",\"state\"" FLOW_COLUMNS },
@@ -154,18 +146,6 @@ static const struct counter_view *counter_view(const char *path)
 	return NULL;
 }
 
-static int add_rows(struct listing *listing, const struct model *model,
-		    const struct counter_view *counters, const struct object *parent)
-{
-	const struct object *object;
-	int r = 0;
-
-	TAILQ_FOREACH(object, model_list(model, counters->type, parent), link)
-		if (!r)
-			r = listing_call(listing, counters->print, object);
-	return r;
-}
-
 static int plan_counters(struct listing *listing, const struct model *model, struct xlb_err *err)
 {
 	const struct counter_view *counters = counter_view(listing_path(listing));
@@ -176,7 +156,7 @@ static int plan_counters(struct listing *listing, const struct model *model, str
 		return xlb_err_set(err, XLB_ERR_NOT_FOUND, -ENOENT,
 				   "no counters '%.64s': listeners, servers, drops, interfaces",
 				   strchr(listing_path(listing), '/') + 1);
-	r = listing_open(listing, head);
+	r = listing_visit_object(listing, print_head, NULL);
 	if (!r)
 		r = listing_text(listing, ",\"columns\":[");
 	if (!r)
@@ -184,15 +164,16 @@ static int plan_counters(struct listing *listing, const struct model *model, str
 	if (!r)
 		r = listing_text(listing, "],\"rows\":[");
 	if (!r && !counters->type->parent)
-		r = add_rows(listing, model, counters, NULL);
+		r = listing_visit_all(listing, model, counters->type, NULL, counters->print);
 	else if (!r)
 		TAILQ_FOREACH(parent, model_list(model, counters->type->parent, NULL), link)
 			if (!r)
-				r = add_rows(listing, model, counters, parent);
+				r = listing_visit_all(listing, model, counters->type, parent,
+						      counters->print);
 	return r ? r : listing_text(listing, "]}\n");
 }
 
 void api_counters(struct call *call)
 {
-	listing_run(call, plan_counters, false);
+	listing_run(call, &(struct listing_kind){ .plan = plan_counters });
 }

@@ -6,36 +6,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "xlbd/api_problems.h"
+#include "xlbd/api_query.h"
 
 #define SLICE_NS 2000000
 
 enum step_kind {
 	STEP_TEXT,
-	STEP_NAME,   /* `"name":` */
-	STEP_OBJECT, /* `{...}` */
-	STEP_OPEN,   /* `{...` */
-	STEP_HEAD,   /* `{...` of what `make` returns */
-	STEP_CALL,   /* what `print` makes of the object */
-	STEP_PROBLEMS,
+	STEP_NAME, /* `"name":` */
+	STEP_NUMBER,
+	STEP_BEGIN, /* the sums over a group */
+	STEP_COUNT, /* one of its servers */
+	STEP_OPEN,  /* `{...` of an object */
+	STEP_VISIT,
 };
 
 struct step {
 	enum step_kind kind;
+	uint32_t number;
 	const char *text;
 	const struct object *object;
-	json_t *(*make)(const struct api *api);
-	listing_print print;
+	listing_visit visit;
 };
 
 struct listing {
 	struct call *call;
-	listing_plan plan;
+	struct listing_kind kind;
 	struct view view;
+	bool children;	    /* of brief objects: shown, not only counted */
 	struct model *copy; /* what the steps point into from the second slice on, owned */
 	struct step *steps;
 	size_t count, capacity, next;
 	struct evbuffer *out;
+	FILE *text; /* of the step that runs, emptied into out */
+	char *text_data;
+	size_t text_size;
 	struct event *timer;
 };
 
@@ -47,10 +51,20 @@ static void listing_free(void *job)
 		event_free(listing->timer);
 	if (listing->out)
 		evbuffer_free(listing->out);
+	if (listing->text)
+		fclose(listing->text);
+	free(listing->text_data);
+	if (listing->kind.free)
+		listing->kind.free(listing->kind.arg);
 	view_done(&listing->view);
 	model_free(listing->copy);
 	free(listing->steps);
 	free(listing);
+}
+
+void *listing_arg(const struct listing *listing)
+{
+	return listing->kind.arg;
 }
 
 static int add_step(struct listing *listing, struct step step)
@@ -78,11 +92,6 @@ static int add_name(struct listing *listing, const char *name)
 	return add_step(listing, (struct step){ .kind = STEP_NAME, .text = name });
 }
 
-int listing_open(struct listing *listing, json_t *(*make)(const struct api *api))
-{
-	return add_step(listing, (struct step){ .kind = STEP_HEAD, .make = make });
-}
-
 int listing_array_begin(struct listing *listing, const struct type *type)
 {
 	int r = listing_text(listing, ",");
@@ -92,20 +101,41 @@ int listing_array_begin(struct listing *listing, const struct type *type)
 	return r ? r : listing_text(listing, "[");
 }
 
-int listing_call(struct listing *listing, listing_print print, const struct object *object)
+int listing_visit_object(struct listing *listing, listing_visit visit, const struct object *object)
 {
 	return add_step(listing,
-			(struct step){ .kind = STEP_CALL, .print = print, .object = object });
+			(struct step){ .kind = STEP_VISIT, .visit = visit, .object = object });
+}
+
+int listing_visit_all(struct listing *listing, const struct model *model, const struct type *type,
+		      const struct object *parent, listing_visit visit)
+{
+	const struct object *object;
+	int r = 0;
+
+	TAILQ_FOREACH(object, model_list(model, type, parent), link) {
+		r = listing_visit_object(listing, visit, object);
+		if (r)
+			break;
+	}
+	return r;
+}
+
+int listing_count(struct listing *listing, const struct object *group)
+{
+	const struct object *server;
+	int r = add_step(listing, (struct step){ .kind = STEP_BEGIN, .object = group });
+
+	TAILQ_FOREACH(server, &((const struct server_group *)group)->servers, link)
+		if (!r)
+			r = add_step(listing,
+				     (struct step){ .kind = STEP_COUNT, .object = server });
+	return r;
 }
 
 const char *listing_path(const struct listing *listing)
 {
 	return listing->call->path;
-}
-
-int listing_problems(struct listing *listing)
-{
-	return add_step(listing, (struct step){ .kind = STEP_PROBLEMS });
 }
 
 /* `,"servers":{"web1":{...},...}` */
@@ -135,26 +165,37 @@ static int add_children(struct listing *listing, const struct model *model, cons
 	return r ? r : listing_text(listing, "}");
 }
 
+/* `,"servers":100` */
+static int add_count(struct listing *listing, const struct model *model, const struct type *type,
+		     const struct object *parent)
+{
+	const struct object *object;
+	struct step step = { .kind = STEP_NUMBER };
+	int r;
+
+	TAILQ_FOREACH(object, model_list(model, type, parent), link)
+		step.number++;
+	r = listing_text(listing, ",");
+	if (!r)
+		r = add_name(listing, type->plural);
+	return r ? r : add_step(listing, step);
+}
+
 int listing_object(struct listing *listing, const struct model *model, const struct object *object)
 {
+	bool counts = listing->view.brief && !listing->children;
 	const struct type *const *type;
-	bool open = false;
 	int r = 0;
 
-	for (type = types; *type; type++) {
-		if ((*type)->parent != object->type)
-			continue;
-		if (!open)
-			r = add_step(listing, (struct step){ .kind = STEP_OPEN, .object = object });
-		if (!r)
-			r = add_children(listing, model, *type, object);
-		if (r)
-			return r;
-		open = true;
-	}
-	if (open)
-		return listing_text(listing, "}");
-	return add_step(listing, (struct step){ .kind = STEP_OBJECT, .object = object });
+	if (object->type == &type_server_group)
+		r = listing_count(listing, object);
+	if (!r)
+		r = add_step(listing, (struct step){ .kind = STEP_OPEN, .object = object });
+	for (type = types; !r && *type; type++)
+		if ((*type)->parent == object->type)
+			r = counts ? add_count(listing, model, *type, object) :
+				     add_children(listing, model, *type, object);
+	return r ? r : listing_text(listing, "}");
 }
 
 int listing_array(struct listing *listing, const struct model *model, const struct type *type,
@@ -179,47 +220,55 @@ int listing_array(struct listing *listing, const struct model *model, const stru
 	return r ? r : listing_text(listing, "]");
 }
 
-static int print_json(struct listing *listing, json_t *json, bool open)
+/* Text of the plan's own: what comes after it begins anew, without a comma. */
+static int print_text(struct listing *listing, const char *text)
 {
-	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(4)) : NULL;
-	int r;
+	listing->view.out.more = false;
+	return evbuffer_add(listing->out, text, strlen(text)) ? -ENOMEM : 0;
+}
 
-	if (!text)
+/* What the step before has printed to the view. */
+static int take_printed(struct listing *listing)
+{
+	if (fflush(listing->text))
 		return -ENOMEM;
-	r = evbuffer_add(listing->out, text, strlen(text) - (open ? 1 : 0));
-	free(text);
-	return r ? -ENOMEM : 0;
+	if (evbuffer_add(listing->out, listing->text_data, listing->text_size))
+		return -ENOMEM;
+	rewind(listing->text);
+	return 0;
 }
 
 static int run_step(struct listing *listing, const struct step *step)
 {
-	json_t *json;
+	struct view *view = &listing->view;
+	struct server_look server;
 	int r;
 
 	switch (step->kind) {
 	case STEP_TEXT:
-		return evbuffer_add(listing->out, step->text, strlen(step->text)) ? -ENOMEM : 0;
+		return print_text(listing, step->text);
 	case STEP_NAME:
 		/* plurals and names of objects: nothing in them needs an escape */
+		view->out.more = false;
 		return evbuffer_add_printf(listing->out, "\"%s\":", step->text) < 0 ? -ENOMEM : 0;
-	case STEP_PROBLEMS:
-		problems_rest(&listing->view, listing->call->api);
-		json = problems_json(listing->view.problems);
-		r = print_json(listing, json, false);
-		json_decref(json);
-		return r;
-	case STEP_CALL:
-		return step->print(&listing->view, step->object, listing->out);
-	case STEP_HEAD:
-	case STEP_OBJECT:
+	case STEP_NUMBER:
+		return evbuffer_add_printf(listing->out, "%u", step->number) < 0 ? -ENOMEM : 0;
+	case STEP_BEGIN:
+		return look_begin(&view->look, (const struct server_group *)step->object);
+	case STEP_COUNT:
+		look_server(&view->look, (const struct server *)step->object, &server);
+		look_count(&view->look, &server);
+		return 0;
 	case STEP_OPEN:
-		json = step->make ? step->make(listing->call->api) :
-				    view_object(&listing->view, step->object);
-		r = print_json(listing, json, step->kind != STEP_OBJECT);
-		json_decref(json);
-		return r;
+		view_object(view, step->object);
+		break;
+	case STEP_VISIT:
+		r = step->visit(listing->kind.arg, view, step->object);
+		if (r)
+			return r;
+		break;
 	}
-	return -EINVAL;
+	return take_printed(listing);
 }
 
 /* The model may be gone when the loop has turned: go on with a copy of it, at the same step. */
@@ -231,9 +280,8 @@ static int pause_listing(struct listing *listing)
 		listing->copy = model_copy(engine_model(listing->view.engine));
 		if (!listing->copy)
 			return -ENOMEM;
-		listing->view.group.group = NULL;
 		listing->count = 0;
-		if (listing->plan(listing, listing->copy, &ignored))
+		if (listing->kind.plan(listing, listing->copy, &ignored))
 			return -ENOMEM;
 	}
 	return event_add(listing->timer, &(struct timeval){ 0 }) ? -ENOMEM : 0;
@@ -260,14 +308,48 @@ static void run_slice(evutil_socket_t fd, short what, void *arg)
 	if (!r && listing->next < listing->count)
 		r = pause_listing(listing);
 	else if (!r)
-		call_reply_buffer(listing->call, "application/json", listing->out);
+		listing->kind.done(listing->call, listing->kind.arg, listing->out);
 	if (r)
 		call_reply_no_memory(listing->call);
 }
 
-void listing_run(struct call *call, listing_plan plan, bool with_problems)
+static struct listing *listing_new(struct call *call, const struct listing_kind *kind)
 {
 	struct listing *listing = calloc(1, sizeof(*listing));
+	struct view *view = listing ? &listing->view : NULL;
+
+	if (!listing) {
+		if (kind->free)
+			kind->free(kind->arg);
+		return NULL;
+	}
+	call->job = listing;
+	call->job_free = listing_free;
+	listing->call = call;
+	listing->kind = *kind;
+	view->api = call->api;
+	view->engine = view->look.engine = call->api->engine;
+	if (kind->with_problems)
+		view->problems = problems_new();
+	listing->out = evbuffer_new();
+	listing->text = open_memstream(&listing->text_data, &listing->text_size);
+	view->out.file = listing->text;
+	listing->timer = event_new(call->api->base, -1, 0, run_slice, listing);
+	return listing->out && listing->text && listing->timer &&
+			       (view->problems || !kind->with_problems) ?
+		       listing :
+		       NULL;
+}
+
+static void reply_json_text(struct call *call, void *arg, struct evbuffer *out)
+{
+	(void)arg;
+	call_reply_buffer(call, "application/json", out);
+}
+
+void listing_run(struct call *call, const struct listing_kind *kind)
+{
+	struct listing *listing = listing_new(call, kind);
 	struct xlb_err err = {};
 	int r;
 
@@ -275,21 +357,13 @@ void listing_run(struct call *call, listing_plan plan, bool with_problems)
 		call_reply_no_memory(call);
 		return;
 	}
-	call->job = listing;
-	call->job_free = listing_free;
-	listing->call = call;
-	listing->plan = plan;
-	listing->view.engine = call->api->engine;
-	listing->view.traffic = call->api->traffic;
-	if (with_problems)
-		listing->view.problems = problems_new();
-	listing->out = evbuffer_new();
-	listing->timer = event_new(call->api->base, -1, 0, run_slice, listing);
-	if (!listing->out || !listing->timer || (with_problems && !listing->view.problems)) {
-		call_reply_no_memory(call);
-		return;
-	}
-	r = plan(listing, engine_model(listing->view.engine), &err);
+	if (!kind->done)
+		listing->kind.done = reply_json_text;
+	r = query_flag(call, "brief", &listing->view.brief, &err);
+	if (!r)
+		r = query_flag(call, "children", &listing->children, &err);
+	if (!r)
+		r = kind->plan(listing, engine_model(listing->view.engine), &err);
 	if (r == -ENOMEM)
 		call_reply_no_memory(call);
 	else if (r)
@@ -306,6 +380,8 @@ static int plan_get(struct listing *listing, const struct model *model, struct x
 	int r;
 
 	r = model_walk(model, listing->call->path, &type, &parent, &object, err);
+	if (!r && type == &type_server)
+		r = listing_count(listing, parent);
 	if (r)
 		return r;
 	if (object) {
@@ -322,5 +398,5 @@ static int plan_get(struct listing *listing, const struct model *model, struct x
 
 void api_get(struct call *call)
 {
-	listing_run(call, plan_get, false);
+	listing_run(call, &(struct listing_kind){ .plan = plan_get });
 }

@@ -14,11 +14,23 @@ struct listing;
 typedef int (*listing_plan)(struct listing *listing, const struct model *model,
 			    struct xlb_err *err);
 
-/* Adds what it prints about an object, perhaps nothing, to `out`. 0 or -ENOMEM. */
-typedef int (*listing_print)(struct view *view, const struct object *object, struct evbuffer *out);
+/* Work of the caller's own on one object (NULL: on none); it may print to view->out. 0 or -ENOMEM. */
+typedef int (*listing_visit)(void *arg, struct view *view, const struct object *object);
 
-/* Runs plan and answers the call. `with_problems`: the steps may end with listing_problems. */
-void listing_run(struct call *call, listing_plan plan, bool with_problems);
+struct listing_kind {
+	listing_plan plan;
+	bool with_problems; /* the view gathers them */
+	/* Answers the call with what the steps made; NULL: it is JSON. */
+	void (*done)(struct call *call, void *arg, struct evbuffer *out);
+	void (*free)(void *arg); /* NULL: nothing to free */
+	void *arg;		 /* of the visits */
+};
+/* Runs plan and `done`; frees arg in any case. */
+void listing_run(struct call *call, const struct listing_kind *kind);
+/* The kind's arg, for its plan. */
+void *listing_arg(const struct listing *listing);
+/* Path of the call, behind "/v1/". */
+const char *listing_path(const struct listing *listing);
 
 /* Steps. Text is not copied. 0 or -ENOMEM. */
 int listing_text(struct listing *listing, const char *text);
@@ -29,13 +41,11 @@ int listing_array(struct listing *listing, const struct model *model, const stru
 		  const struct object *parent);
 /* `,"plural":[` */
 int listing_array_begin(struct listing *listing, const struct type *type);
-/* Whatever `print` makes of the object. */
-int listing_call(struct listing *listing, listing_print print, const struct object *object);
-/* Path of the call, behind "/v1/". */
-const char *listing_path(const struct listing *listing);
-/* The array of problems seen by the steps before. */
-int listing_problems(struct listing *listing);
-/* The object that `make` returns, left open for more members. */
-int listing_open(struct listing *listing, json_t *(*make)(const struct api *api));
+int listing_visit_object(struct listing *listing, listing_visit visit, const struct object *object);
+/* All objects of a type below `parent`. */
+int listing_visit_all(struct listing *listing, const struct model *model, const struct type *type,
+		      const struct object *parent, listing_visit visit);
+/* Sums over the servers of a group: must come before the group and its servers are shown. */
+int listing_count(struct listing *listing, const struct object *group);
 
 #endif

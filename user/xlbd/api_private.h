@@ -15,6 +15,8 @@
 #include "xlbd/api.h"
 #include "xlbd/watcher.h"
 
+#define GROUP_FILE "/etc/group"
+
 TAILQ_HEAD(call_list, call);
 
 struct api {
@@ -22,12 +24,13 @@ struct api {
 	struct paths paths;
 	struct engine *engine;
 	struct watcher *watcher;
-	struct evhttp *http;
-	struct call_list calls; /* not answered yet */
+	struct evhttp *http, *metrics_http; /* the second NULL unless there is an address for it */
+	struct call_list calls;		    /* not answered yet */
 	struct parser *parser;
 	struct traffic *traffic;
-	time_t started; /* CLOCK_MONOTONIC */
 	time_t stream_patience; /* seconds that the client of a stream may take nothing of what waits for it */
+	time_t started;	   /* CLOCK_MONOTONIC */
+	time_t started_at; /* wall clock */
 };
 
 /* One request. Every handler ends it, now or later, with one call_reply_...(), which frees it. */
@@ -57,6 +60,10 @@ void call_reply_buffer(struct call *call, const char *content_type, struct evbuf
 void call_reply_no_memory(struct call *call);
 
 void call_content_type(struct call *call, const char *content_type);
+/* Sockets that listen. `text` is ADDRESS:PORT; -EINVAL (USAGE) if it is not. */
+int api_socket_unix(const char *path, int *ret, struct xlb_err *err);
+int api_socket_tcp(const char *text, int *ret, struct xlb_err *err);
+
 /* Takes the call from the list of those not answered and frees it, with its job. */
 void call_free(struct call *call);
 
@@ -95,6 +102,8 @@ char *path_parent(const char *path);
 void api_status(struct call *call);
 void api_counters(struct call *call);
 void api_events(struct call *call);
+void api_metrics(struct call *call);
+void api_version(struct call *call);
 void api_get(struct call *call);
 void api_add(struct call *call);
 void api_set(struct call *call);

@@ -4,16 +4,14 @@
 
 #include <string.h>
 
+#include "base/words.h"
+#include "sys/datapath.h"
+#include "xlbd/traffic.h"
+
 #define PROBLEMS_MAX	   100
 #define FLOWS_HIGH_PERCENT 80
 /* What fits into a page beside what the kernel keeps there: the limit of drivers for programs without frags. */
 #define NATIVE_MTU_MAX	   3506
-
-static const char *const reasons[XLB_DROP_COUNT] = {
-#define X(name, word, meaning) [XLB_DROP_##name] = #word ": " meaning,
-	XLB_REASONS(X)
-#undef X
-};
 
 /* Reasons that say something is wrong, unless a problem of the kind `unless` says it better. */
 static const struct {
@@ -92,7 +90,7 @@ static uint32_t ports_list(struct view *view, struct port ret[XLB_MAX_INTERFACES
 		    datapath_attachment(engine_datapath(view->engine), object->name, &info))
 			continue;
 		*port = (struct port){ .name = object->name, .mtu = link.mtu };
-		traffic_rates(view->traffic, slot->id, &port->rates);
+		traffic_rates(view->api->traffic, slot->id, &port->rates);
 		count++;
 	}
 	return count;
@@ -140,10 +138,12 @@ static void drop_problems(struct view *view, const struct port *port)
 
 	for (i = 0; i < sizeof(watched) / sizeof(watched[0]); i++) {
 		uint64_t packets = port->rates.recent[watched[i].reason];
-		const char *reason = reasons[watched[i].reason];
+		char reason[256];
 
 		if (!packets || problems_has(view->problems, watched[i].unless))
 			continue;
+		snprintf(reason, sizeof(reason), "%s: %s", reason_word(watched[i].reason),
+			 reason_meaning(watched[i].reason));
 		problems_add(view->problems,
 			     &(struct finding){ .kind = watched[i].kind,
 						.scope = port->name,
@@ -179,9 +179,10 @@ static void warning_problems(struct view *view)
 				     "%s", line);
 }
 
-static void daemon_problems(struct view *view, const struct api *api)
+static void daemon_problems(struct view *view)
 {
 	const struct model *model = engine_model(view->engine);
+	const char *file = view->api->paths.config_file;
 	const char *trouble = engine_trouble(view->engine);
 	uint32_t left = engine_confirm_left(view->engine);
 
@@ -197,48 +198,54 @@ static void daemon_problems(struct view *view, const struct api *api)
 	warning_problems(view);
 	if (engine_file_differs(view->engine))
 		problems_add(view->problems,
-			     &(struct finding){ .kind = PROBLEM_DRIFT,
-						.scope = api->paths.config_file },
-			     "%s differs from the running configuration", api->paths.config_file);
+			     &(struct finding){ .kind = PROBLEM_DRIFT, .scope = file },
+			     "%s differs from the running configuration", file);
 }
 
-void problems_rest(struct view *view, const struct api *api)
+static void look_for_rest(struct view *view)
 {
 	AUTO_FREE struct port *ports = calloc(XLB_MAX_INTERFACES, sizeof(*ports));
 	uint32_t i, count = ports ? ports_list(view, ports) : 0;
 
-	daemon_problems(view, api);
+	daemon_problems(view);
 	flow_problems(view);
 	mtu_problems(view, ports, count);
 	for (i = 0; i < count; i++)
 		drop_problems(view, &ports[i]);
 }
 
-static json_t *problem_json(const char *level, const char *kind, const char *text,
-			    const char *command, uint32_t count)
+static void print_problem(struct json_out *out, const char *level, const char *kind,
+			  const char *text, const char *command, uint32_t count)
 {
-	return json_pack("{s:s, s:s, s:s, s:s?, s:I}", "level", level, "kind", kind, "text", text,
-			 "command", command[0] ? command : NULL, "count", (json_int_t)count);
+	out_open(out, NULL, '{');
+	out_text(out, "level", level);
+	out_text(out, "kind", kind);
+	out_text(out, "text", text);
+	out_text(out, "command", command[0] ? command : NULL);
+	out_uint(out, "count", count);
+	out_close(out, '}');
 }
 
 static void tell(void *arg, const struct problem *problem)
 {
-	json_t *list = arg;
-
-	json_array_append_new(list, problem_json(problem_level_word(problem->level), problem->word,
-						 problem->text, problem->command, problem->count));
+	print_problem(arg, problem_level_word(problem->level), problem->word, problem->text,
+		      problem->command, problem->count);
 }
 
-json_t *problems_json(struct problems *problems)
+int problems_print(void *arg, struct view *view, const struct object *object)
 {
-	json_t *list = json_array();
-	uint32_t left = problems_each(problems, PROBLEMS_MAX, tell, list);
 	char text[64];
+	uint32_t left;
 
-	if (!left)
-		return list;
-	snprintf(text, sizeof(text), "... and %u more problems", left);
-	json_array_append_new(list,
-			      problem_json("warning", "more", text, "xlbctl server list", left));
-	return list;
+	(void)arg;
+	(void)object;
+	look_for_rest(view);
+	out_open(&view->out, NULL, '[');
+	left = problems_each(view->problems, PROBLEMS_MAX, tell, &view->out);
+	if (left) {
+		snprintf(text, sizeof(text), "... and %u more problems", left);
+		print_problem(&view->out, "warning", "more", text, "xlbctl server list", left);
+	}
+	out_close(&view->out, ']');
+	return 0;
 }

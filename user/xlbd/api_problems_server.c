@@ -12,17 +12,10 @@
 #define SNAT_PART	  5
 #define ROUTES_ASKED	  256
 
-/* What is remembered from server to server of one answer. */
-struct problem_scan {
-	char ifname[IFNAMSIZ];	 /* the NIC asked for last; "": none */
-	uint32_t ifindex;	 /* 0: there is no such NIC */
-	uint32_t routes;	 /* asked for so far */
-	struct host_route route; /* the last answer */
-	bool routed;
-};
-
-void problems_group(struct view *view, const char *name, const struct group_view *group)
+void problems_group(struct view *view, const struct group_look *group)
 {
+	const char *name = group->name;
+
 	if (group->fails_open)
 		problems_add(
 			view->problems,
@@ -42,57 +35,32 @@ struct trouble {
 	char text[256], cause[160], where[128];
 };
 
-static struct problem_scan *scan_get(struct view *view)
-{
-	if (!view->scan)
-		view->scan = calloc(1, sizeof(*view->scan));
-	return view->scan;
-}
-
-static uint32_t ifindex_of(struct view *view, const char *ifname)
-{
-	struct problem_scan *scan = scan_get(view);
-	struct host_link link;
-	struct xlb_err ignored;
-
-	if (!scan)
-		return 0;
-	if (!strcmp(scan->ifname, ifname))
-		return scan->ifindex;
-	snprintf(scan->ifname, sizeof(scan->ifname), "%s", ifname);
-	scan->ifindex =
-		host_link(engine_host(view->engine), ifname, &link, &ignored) ? 0 : link.ifindex;
-	return scan->ifindex;
-}
-
 /* No next hop: there is no route, or it leads through a NIC that xlb may not use. */
 static bool path_trouble(struct view *view, const struct xlb_addr *addr, const char *addr_text,
 			 struct trouble *ret)
 {
-	struct problem_scan *scan = scan_get(view);
+	struct route_look *route = &view->route;
 	struct xlb_err ignored;
 
-	if (!scan)
-		return false;
 	/* where so many have none, it is one cause for all: the kernel is not asked ten thousand times */
-	if (scan->routes < ROUTES_ASKED) {
-		scan->routes++;
-		scan->routed = !host_route(engine_host(view->engine), addr, &scan->route, &ignored);
+	if (route->asked < ROUTES_ASKED) {
+		route->asked++;
+		route->found = !host_route(engine_host(view->engine), addr, &route->last, &ignored);
 	}
-	if (!scan->routed) {
+	if (!route->found) {
 		ret->kind = PROBLEM_NO_ROUTE;
 		snprintf(ret->where, sizeof(ret->where), "%s", addr_text);
 		snprintf(ret->text, sizeof(ret->text),
 			 "cannot be reached: the host has no route to %s", addr_text);
 		return true;
 	}
-	if (scan->route.local)
+	if (route->last.local)
 		return false;
 	ret->kind = PROBLEM_SERVER_UNATTACHED;
-	snprintf(ret->scope, sizeof(ret->scope), "%s", scan->route.ifname);
+	snprintf(ret->scope, sizeof(ret->scope), "%s", route->last.ifname);
 	snprintf(ret->text, sizeof(ret->text),
 		 "gets no packets: %s is reached through %s, which is not attached", addr_text,
-		 scan->route.ifname);
+		 route->last.ifname);
 	return true;
 }
 
@@ -100,30 +68,24 @@ static bool path_trouble(struct view *view, const struct xlb_addr *addr, const c
 static bool neighbour_trouble(struct view *view, uint32_t nexthop, const char *addr_text,
 			      struct trouble *ret)
 {
-	const struct id_entry *entry = ids_by_id(engine_ids(view->engine), ID_NEXTHOP, nexthop);
-	char ifname[IFNAMSIZ], next[ADDR_TEXT_MAX];
-	struct xlb_addr addr;
-	uint32_t ifindex;
-	uint8_t mac[6];
+	struct next_hop_look next_hop;
+	char next[ADDR_TEXT_MAX];
 
-	if (!entry || !next_hop_parse(entry->key, ifname, &addr))
+	if (!look_next_hop(&view->look, nexthop, &next_hop) || !next_hop.present || next_hop.mac[0])
 		return false;
-	ifindex = ifindex_of(view, ifname);
-	if (!ifindex || !host_neighbour(engine_host(view->engine), ifindex, &addr, mac))
-		return false;
-	format_addr(&addr, next);
-	snprintf(ret->where, sizeof(ret->where), "%s dev %s", next, ifname);
+	format_addr(&next_hop.addr, next);
+	snprintf(ret->where, sizeof(ret->where), "%s dev %s", next, next_hop.ifname);
 	if (!strcmp(next, addr_text)) {
 		ret->kind = PROBLEM_NEIGHBOUR;
-		snprintf(ret->cause, sizeof(ret->cause), "%s", ifname);
+		snprintf(ret->cause, sizeof(ret->cause), "%s", next_hop.ifname);
 		snprintf(ret->text, sizeof(ret->text),
 			 "has no neighbour: %s on %s has no MAC address, nobody answers for it",
-			 next, ifname);
+			 next, next_hop.ifname);
 		return true;
 	}
 	ret->kind = PROBLEM_GATEWAY;
 	snprintf(ret->scope, sizeof(ret->scope), "%s", ret->where);
-	snprintf(ret->cause, sizeof(ret->cause), "%s on %s", next, ifname);
+	snprintf(ret->cause, sizeof(ret->cause), "%s on %s", next, next_hop.ifname);
 	snprintf(ret->text, sizeof(ret->text),
 		 "has no neighbour: its gateway %s has no MAC address, nobody answers for it",
 		 ret->cause);
@@ -144,7 +106,7 @@ static void format_since(uint64_t since, char *ret, size_t size)
 }
 
 /* A refused connection often means a wrong port. */
-static bool health_trouble(const struct server_view *server, const struct check_status *check,
+static bool health_trouble(const struct server_look *server, const struct check_status *check,
 			   struct trouble *ret)
 {
 	const struct health_check *config = &server->group->health_check;
@@ -165,34 +127,19 @@ static bool health_trouble(const struct server_view *server, const struct check_
 	return true;
 }
 
-/* The row of an address in the datapath, NULL if it has none. */
-static const struct xlb_server *address_row(const struct view *view,
-					    const struct address_view *address,
-					    struct xlb_server *ret)
-{
-	const struct id_entry *entry =
-		address->id ? ids_by_id(engine_ids(view->engine), ID_SERVER, address->id) : NULL;
-
-	if (!entry)
-		return NULL;
-	memcpy(ret, entry->frozen, sizeof(*ret));
-	return ret;
-}
-
 /* The deepest cause of one address. */
-static bool address_trouble(struct view *view, const struct server_view *server, uint32_t i,
+static bool address_trouble(struct view *view, const struct server_look *server, uint32_t i,
 			    struct trouble *ret)
 {
-	const struct address_view *address = &server->addresses[i];
+	const struct address_look *address = &server->addresses[i];
 	const struct xlb_addr *addr = &server->server->address.addrs[i];
 	struct xlb_server row;
 
-	if (address_row(view, address, &row)) {
-		if (!row.nexthop && path_trouble(view, addr, address->text, ret))
-			return true;
-		if (row.nexthop && neighbour_trouble(view, row.nexthop, address->text, ret))
-			return true;
-	}
+	look_row(&view->look, address, &row);
+	if (address->id && !row.nexthop && path_trouble(view, addr, address->text, ret))
+		return true;
+	if (row.nexthop && neighbour_trouble(view, row.nexthop, address->text, ret))
+		return true;
 	return health_trouble(server, &address->check, ret);
 }
 
@@ -226,23 +173,23 @@ static bool pools_usage(struct view *view, const struct xlb_server *row, uint64_
 	return known;
 }
 
-static void snat_problem(struct view *view, const struct server_view *server,
-			 const struct address_view *address, uint32_t of)
+static void snat_problem(struct view *view, const struct server_look *server,
+			 const struct address_look *address, uint32_t of)
 {
 	const char *group = server->group->object.name, *name = server->server->object.name;
 	const struct port_range *range = &server->group->snat_ports;
 	struct finding finding = {
 		.kind = PROBLEM_SNAT_EXHAUSTED, .scope = group, .object = name, .of = of
 	};
-	const struct id_entry *snat;
 	uint64_t used, total;
 	struct xlb_server row;
+	char snat[ID_KEY_MAX];
 
-	if (!address_row(view, address, &row) || !pools_usage(view, &row, &used, &total) ||
-	    used * 100 < total * SNAT_WARN_PERCENT)
+	look_row(&view->look, address, &row);
+	if (!pools_usage(view, &row, &used, &total) || used * 100 < total * SNAT_WARN_PERCENT)
 		return;
-	snat = ids_by_id(engine_ids(view->engine), ID_SNAT, row.pools[0].snat);
-	finding.cause = finding.where = snat ? snat->key : "";
+	finding.cause = finding.where =
+		ids_name(engine_ids(view->engine), ID_SNAT, row.pools[0].snat, snat);
 	if (!total) {
 		problems_add(
 			view->problems, &finding,
@@ -259,7 +206,7 @@ static void snat_problem(struct view *view, const struct server_view *server,
 		row.pool_count > 1 ? " and its others" : "", address->text);
 }
 
-void problems_server(struct view *view, const struct server_view *server, uint32_t of)
+void problems_server(struct view *view, const struct server_look *server, uint32_t of)
 {
 	const char *group = server->group->object.name, *name = server->server->object.name;
 	struct trouble gravest = { .kind = PROBLEM_KIND_COUNT };

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
+#include "xlbd/api_problems.h"
 #include "xlbd/api_query.h"
 #include "xlbd/api_summary.h"
 #include "xlbd/state.h"
@@ -11,38 +13,42 @@
 
 struct retired {
 	const struct engine *engine;
-	json_t *list;
+	struct json_out *out;
 	uint64_t now;
 };
 
-static void add_retired(void *arg, struct id_entry *entry)
+static void put_retired_id(void *arg, struct id_entry *entry)
 {
 	struct retired *retired = arg;
-	uint64_t flows, left = entry->deadline > retired->now ? entry->deadline - retired->now : 0;
+	struct json_out *out = retired->out;
+	uint64_t flows;
 
 	if (entry->live)
 		return;
 	flows = engine_flows(retired->engine, entry->kind, entry->id);
 	if (!flows)
 		return;
-	json_array_append_new(
-		retired->list,
-		json_pack("{s:s, s:s, s:I, s:o}", "kind", state_kind_word(entry->kind), "key",
-			  entry->key, "flows", (json_int_t)flows, "deadline",
-			  entry->deadline == UINT64_MAX ? json_null() :
-							  json_integer((json_int_t)left)));
+	out_open(out, NULL, '{');
+	out_text(out, "kind", state_kind_word(entry->kind));
+	out_text(out, "key", entry->key);
+	out_uint(out, "flows", flows);
+	if (entry->deadline == UINT64_MAX)
+		out_null(out, "deadline");
+	else
+		out_uint(out, "deadline",
+			 entry->deadline > retired->now ? entry->deadline - retired->now : 0);
+	out_close(out, '}');
 }
 
-static json_t *retired_json(const struct engine *engine)
+static void put_retired(struct json_out *out, const struct engine *engine)
 {
-	struct retired retired = { .engine = engine,
-				   .list = json_array(),
-				   .now = (uint64_t)time(NULL) };
+	struct retired retired = { .engine = engine, .out = out, .now = (uint64_t)time(NULL) };
 
-	ids_each(engine_ids(engine), ID_SERVER, add_retired, &retired);
-	ids_each(engine_ids(engine), ID_LISTENER, add_retired, &retired);
-	ids_each(engine_ids(engine), ID_VIP, add_retired, &retired);
-	return retired.list;
+	out_open(out, "retired", '[');
+	ids_each(engine_ids(engine), ID_SERVER, put_retired_id, &retired);
+	ids_each(engine_ids(engine), ID_LISTENER, put_retired_id, &retired);
+	ids_each(engine_ids(engine), ID_VIP, put_retired_id, &retired);
+	out_close(out, ']');
 }
 
 struct drop_sum {
@@ -62,26 +68,41 @@ static void add_drops(void *arg, struct id_entry *entry)
 		sum->drops[i] += drops[i];
 }
 
-json_t *status_head(const struct api *api)
+static void put_daemon(struct json_out *out, const struct api *api)
 {
-	const struct engine *engine = api->engine;
-	struct drop_sum sum = { .datapath = engine_datapath(engine) };
 	struct utsname kernel = {};
 	struct timespec now;
 
 	uname(&kernel);
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	out_text(out, "version", XLB_VERSION);
+	out_text(out, "instance", api->paths.instance);
+	out_uint(out, "pid", (uint64_t)getpid());
+	out_uint(out, "uptime", (uint64_t)(now.tv_sec - api->started));
+	out_text(out, "kernel", kernel.release);
+}
+
+int status_head(void *arg, struct view *view, const struct object *object)
+{
+	const struct engine *engine = view->engine;
+	struct drop_sum sum = { .datapath = engine_datapath(engine) };
+	struct json_out *out = &view->out;
+
+	(void)arg;
+	(void)object;
 	ids_each(engine_ids(engine), ID_INTERFACE, add_drops, &sum);
-	return json_pack("{s:s, s:s, s:i, s:I, s:s, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:o}",
-			 "version", XLB_VERSION, "instance", api->paths.instance, "pid",
-			 (int)getpid(), "uptime", (json_int_t)(now.tv_sec - api->started), "kernel",
-			 kernel.release, "revision", (json_int_t)engine_revision(engine), "origin",
-			 engine_origin(engine), "pending", engine_is_pending(engine),
-			 "file_differs", engine_file_differs(engine), "flows",
-			 (json_int_t)engine_flows_total(engine), "max_flows",
-			 (json_int_t)datapath_max_flows(sum.datapath), "confirm_in",
-			 (json_int_t)engine_confirm_left(engine), "drops", drops_json(sum.drops),
-			 "retired", retired_json(engine));
+	out_open(out, NULL, '{');
+	put_daemon(out, view->api);
+	out_uint(out, "revision", engine_revision(engine));
+	out_text(out, "origin", engine_origin(engine));
+	out_bool(out, "pending", engine_is_pending(engine));
+	out_bool(out, "file_differs", engine_file_differs(view->engine));
+	out_uint(out, "flows", engine_flows_total(engine));
+	out_uint(out, "max_flows", datapath_max_flows(sum.datapath));
+	out_uint(out, "confirm_in", engine_confirm_left(engine));
+	view_drops(view, "drops", sum.drops);
+	put_retired(out, engine);
+	return 0;
 }
 
 static int plan_status(struct listing *listing, const struct model *model, struct xlb_err *err)
@@ -92,7 +113,7 @@ static int plan_status(struct listing *listing, const struct model *model, struc
 	int r;
 
 	(void)err;
-	r = listing_open(listing, status_head);
+	r = listing_visit_object(listing, status_head, NULL);
 	for (i = 0; !r && i < sizeof(sections) / sizeof(sections[0]); i++) {
 		r = listing_text(listing, ",");
 		if (!r)
@@ -101,7 +122,7 @@ static int plan_status(struct listing *listing, const struct model *model, struc
 	if (!r)
 		r = listing_text(listing, ",\"problems\":");
 	if (!r)
-		r = listing_problems(listing);
+		r = listing_visit_object(listing, problems_print, NULL);
 	return r ? r : listing_text(listing, "}\n");
 }
 
@@ -112,6 +133,9 @@ void api_status(struct call *call)
 
 	if (query_flag(call, "summary", &summary, &err))
 		call_reply_err(call, &err);
+	else if (summary)
+		api_summary(call);
 	else
-		listing_run(call, summary ? plan_summary : plan_status, true);
+		listing_run(call,
+			    &(struct listing_kind){ .plan = plan_status, .with_problems = true });
 }

@@ -2,264 +2,207 @@
 #include "xlbd/api_summary.h"
 
 #include <errno.h>
-#include <string.h>
-#include <uthash.h>
 
+#include "base/words.h"
 #include "xlbd/api_problems.h"
+#include "xlbd/traffic.h"
 
-/* One group; kept by name, as the model may be another one in the next slice. */
-struct group_sum {
-	char name[NAME_TEXT_MAX];
-	struct group_view view; /* but `group` */
-	uint32_t mark;		/* the load balancer that counted it last */
-	UT_hash_handle hh;
-};
-
-struct summary {
-	struct group_sum *groups;
-	struct group_sum *last;
-	uint32_t load_balancers; /* so far */
-};
-
-struct summary *summary_free(struct summary *summary)
+static int begin_group(void *arg, struct view *view, const struct object *object)
 {
-	struct group_sum *sum, *next;
-
-	if (!summary)
-		return NULL;
-	HASH_ITER(hh, summary->groups, sum, next) {
-		HASH_DEL(summary->groups, sum);
-		free(sum);
-	}
-	free(summary);
-	return NULL;
+	(void)arg;
+	return look_begin(&view->look, (const struct server_group *)object);
 }
 
-static struct group_sum *sum_find(struct view *view, const char *name)
+/* Each server is looked at once, for the sums and for what is wrong with it. */
+static int scan_server(void *arg, struct view *view, const struct object *object)
 {
-	struct group_sum *sum = NULL;
+	const struct group_look *group = look_group(&view->look, object->parent->name);
+	struct server_look seen;
 
-	if (view->summary)
-		HASH_FIND_STR(view->summary->groups, name, sum);
-	return sum;
-}
-
-/* The sum of a group, begun if this is its first server; NULL on lack of memory. */
-static struct group_sum *sum_get(struct view *view, const struct server_group *group)
-{
-	const char *name = group->object.name;
-	const struct object *object;
-	struct group_sum *sum;
-
-	if (!view->summary)
-		view->summary = calloc(1, sizeof(*view->summary));
-	if (!view->summary)
-		return NULL;
-	if (view->summary->last && !strcmp(view->summary->last->name, name))
-		return view->summary->last;
-	sum = calloc(1, sizeof(*sum));
-	if (!sum)
-		return NULL;
-	memcpy(sum->name, name, sizeof(sum->name));
-	sum->view.fails_open = engine_group_fails_open(view->engine, name);
-	sum->view.ever_up = checker_group_ever_up(engine_checker(view->engine), name);
-	TAILQ_FOREACH(object, &group->servers, link)
-		sum->view.servers++;
-	HASH_ADD_STR(view->summary->groups, name, sum);
-	view->summary->last = sum;
-	return sum;
-}
-
-static int scan_server(struct view *view, const struct object *object, struct evbuffer *out)
-{
-	const struct server *server = (const struct server *)object;
-	struct group_sum *sum = sum_get(view, (const struct server_group *)object->parent);
-	struct server_view seen;
-
-	(void)out;
-	if (!sum)
-		return -ENOMEM;
-	view_look_at_server(view, server, &seen);
-	sum->view.flows += seen.flows;
-	if (seen.addresses[seen.best].check.health == HEALTH_UP)
-		sum->view.up++;
-	if (view_receives(&sum->view, &seen))
-		sum->view.receiving_weight += server->weight;
-	problems_server(view, &seen, sum->view.servers);
+	(void)arg;
+	look_server(&view->look, (const struct server *)object, &seen);
+	look_count(&view->look, &seen);
+	problems_server(view, &seen, group->servers);
 	return 0;
 }
 
-static const char *forward_word(uint32_t mode)
+static int print_group(void *arg, struct view *view, const struct object *object)
 {
-	static const char *const words[XLB_MODE_COUNT] = {
-#define X(name, word, help) [XLB_MODE_##name] = #word,
-		XLB_MODES(X)
-#undef X
-	};
+	struct json_out *out = &view->out;
 
-	return mode < XLB_MODE_COUNT ? words[mode] : NULL;
+	(void)arg;
+	out_open(out, NULL, '{');
+	out_text(out, "name", object->name);
+	out_text(out, "forward", mode_word(((const struct server_group *)object)->forward));
+	out_open(out, "state", '{');
+	view_server_group(view, object);
+	out_close(out, '}');
+	out_close(out, '}');
+	return 0;
 }
 
-static int print_json(struct evbuffer *out, json_t *json)
+static void put_rates(struct json_out *out, const struct traffic_rates *rates)
 {
-	AUTO_FREE char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6)) :
-				      NULL;
-
-	json_decref(json);
-	return !text || evbuffer_add(out, text, strlen(text)) ? -ENOMEM : 0;
-}
-
-static int print_group(struct view *view, const struct object *object, struct evbuffer *out)
-{
-	const struct server_group *group = (const struct server_group *)object;
-	struct group_sum *sum = sum_get(view, group);
-
-	if (!sum)
-		return -ENOMEM;
-	problems_group(view, object->name, &sum->view);
-	return print_json(out, json_pack("{s:s, s:s?, s:{s:I, s:i, s:i, s:b}}", "name",
-					 object->name, "forward", forward_word(group->forward),
-					 "state", "flows", (json_int_t)sum->view.flows, "up",
-					 (int)sum->view.up, "servers", (int)sum->view.servers,
-					 "fail_open", (int)sum->view.fails_open));
-}
-
-static json_t *rates_json(const struct traffic_rates *rates)
-{
-	json_t *json = json_pack("{s:f}", "drops", rates->drops);
-
-#define X(name, word, help) \
-	json_object_set_new(json, #word, json_real(rates->counters[XLB_IFCOUNT_##name]));
+	out_open(out, "rates", '{');
+	out_real(out, "drops", rates->drops);
+#define X(name, word, help) out_real(out, #word, rates->counters[XLB_IFCOUNT_##name]);
 	XLB_INTERFACE_COUNTERS(X)
 #undef X
-	return json;
+	out_close(out, '}');
 }
 
-static int print_interface(struct view *view, const struct object *object, struct evbuffer *out)
+static int print_interface(void *arg, struct view *view, const struct object *object)
 {
 	const struct id_entry *slot =
 		ids_find(engine_ids(view->engine), ID_INTERFACE, object->name);
-	json_t *state = view_interface(view, object);
+	struct json_out *out = &view->out;
 	struct traffic_rates rates;
 
-	if (state && slot && traffic_rates(view->traffic, slot->id, &rates)) {
-		json_object_set_new(state, "rates", rates_json(&rates));
-		json_object_set_new(state, "recent", drops_json(rates.recent));
+	(void)arg;
+	out_open(out, NULL, '{');
+	out_text(out, "name", object->name);
+	out_open(out, "state", '{');
+	view_interface(view, object);
+	if (slot && traffic_rates(view->api->traffic, slot->id, &rates)) {
+		put_rates(out, &rates);
+		view_drops(view, "recent", rates.recent);
 	}
-	return print_json(out, json_pack("{s:s, s:o}", "name", object->name, "state", state));
+	out_close(out, '}');
+	out_close(out, '}');
+	return 0;
 }
 
 /* Servers of all groups that its listeners use, each group counted once. */
-static void count_servers(struct view *view, const struct load_balancer *lb, uint32_t *ret_up,
-			  uint32_t *ret_servers)
+static void count_servers(struct view *view, const struct load_balancer *lb, uint32_t mark,
+			  uint32_t *ret_up, uint32_t *ret_servers)
 {
 	const struct object *object;
 
 	*ret_up = *ret_servers = 0;
-	if (!view->summary)
-		return; /* there is no group at all */
-	view->summary->load_balancers++;
 	TAILQ_FOREACH(object, &lb->listeners, link) {
-		struct group_sum *sum =
-			sum_find(view, ((const struct listener *)object)->server_group);
+		const char *name = ((const struct listener *)object)->server_group;
+		struct group_look *group = look_group(&view->look, name);
 
-		if (!sum || sum->mark == view->summary->load_balancers)
+		if (!group || group->mark == mark)
 			continue;
-		sum->mark = view->summary->load_balancers;
-		*ret_up += sum->view.up;
-		*ret_servers += sum->view.servers;
+		group->mark = mark;
+		*ret_up += group->up;
+		*ret_servers += group->servers;
 	}
 }
 
-static int print_load_balancer(struct view *view, const struct object *object, struct evbuffer *out)
+static int print_load_balancer(void *arg, struct view *view, const struct object *object)
 {
 	const struct load_balancer *lb = (const struct load_balancer *)object;
-	json_t *state = view_load_balancer(view, object);
-	json_t *addresses = json_array();
 	const struct object *listener;
-	uint32_t up, servers, i;
-	int listeners = 0;
+	struct json_out *out = &view->out;
+	uint32_t up, servers, listeners = 0, *load_balancers = arg, i;
 
-	count_servers(view, lb, &up, &servers);
+	count_servers(view, lb, ++*load_balancers, &up, &servers);
 	TAILQ_FOREACH(listener, &lb->listeners, link)
 		listeners++;
+	out_open(out, NULL, '{');
+	out_text(out, "name", object->name);
+	out_bool(out, "enabled", lb->enabled);
+	out_open(out, "addresses", '[');
 	for (i = 0; i < lb->addresses.count; i++) {
 		char text[ADDR_TEXT_MAX];
 
 		format_addr(&lb->addresses.addrs[i], text);
-		json_array_append_new(addresses, json_string(text));
+		out_text(out, NULL, text);
 	}
-	json_object_set_new(state, "up", json_integer(up));
-	json_object_set_new(state, "servers", json_integer(servers));
-	return print_json(out, json_pack("{s:s, s:b, s:o, s:i, s:o}", "name", object->name,
-					 "enabled", (int)lb->enabled, "addresses", addresses,
-					 "listeners", listeners, "state", state));
+	out_close(out, ']');
+	out_uint(out, "listeners", listeners);
+	out_open(out, "state", '{');
+	view_load_balancer(view, object);
+	out_uint(out, "up", up);
+	out_uint(out, "servers", servers);
+	out_close(out, '}');
+	out_close(out, '}');
+	return 0;
 }
 
-static int print_problem_counts(struct view *view, const struct object *object,
-				struct evbuffer *out)
+static int print_problem_counts(void *arg, struct view *view, const struct object *object)
 {
 	uint32_t counts[PROBLEM_LEVEL_COUNT];
-	json_t *json = json_object();
 	int i;
 
+	(void)arg;
 	(void)object;
 	problems_count(view->problems, counts);
+	out_open(&view->out, NULL, '{');
 	for (i = 0; i < PROBLEM_LEVEL_COUNT; i++)
-		json_object_set_new(json, problem_level_word(i), json_integer(counts[i]));
-	return print_json(out, json);
+		out_uint(&view->out, problem_level_word(i), counts[i]);
+	out_close(&view->out, '}');
+	return 0;
 }
 
-/* `,"plural":[...]`, with the children of each object scanned before it is printed. */
-static int add_section(struct listing *listing, const struct model *model, const struct type *type,
-		       listing_print scan, listing_print print)
+static int scan_groups(struct listing *listing, const struct model *model)
 {
-	const struct object *object, *child;
-	bool first = true;
-	int r;
+	const struct object *group, *server;
+	int r = 0;
 
-	r = listing_array_begin(listing, type);
-	TAILQ_FOREACH(object, model_list(model, type, NULL), link) {
-		if (scan)
-			TAILQ_FOREACH(child, &((const struct server_group *)object)->servers, link)
-				if (!r)
-					r = listing_call(listing, scan, child);
-		if (!r && !first)
-			r = listing_text(listing, ",");
-		if (!r)
-			r = listing_call(listing, print, object);
+	TAILQ_FOREACH(group, &model->server_groups, link) {
+		r = listing_visit_object(listing, begin_group, group);
+		TAILQ_FOREACH(server, &((const struct server_group *)group)->servers, link)
+			if (!r)
+				r = listing_visit_object(listing, scan_server, server);
 		if (r)
-			return r;
-		first = false;
+			break;
 	}
+	return r;
+}
+
+/* `,"plural":[...]` */
+static int add_section(struct listing *listing, const struct model *model, const struct type *type,
+		       listing_visit print)
+{
+	int r = listing_array_begin(listing, type);
+
+	if (!r)
+		r = listing_visit_all(listing, model, type, NULL, print);
 	return r ? r : listing_text(listing, "]");
 }
 
-int plan_summary(struct listing *listing, const struct model *model, struct xlb_err *err)
+static int plan_summary(struct listing *listing, const struct model *model, struct xlb_err *err)
 {
 	static const struct {
 		const struct type *type;
-		listing_print scan, print;
+		listing_visit print;
 	} sections[] = {
-		{ &type_interface, NULL, print_interface },
-		{ &type_server_group, scan_server, print_group },
-		{ &type_load_balancer, NULL, print_load_balancer },
+		{ &type_interface, print_interface },
+		{ &type_server_group, print_group },
+		{ &type_load_balancer, print_load_balancer },
 	};
 	size_t i;
 	int r;
 
 	(void)err;
-	r = listing_open(listing, status_head);
+	r = scan_groups(listing, model);
+	if (!r)
+		r = listing_visit_object(listing, status_head, NULL);
 	for (i = 0; !r && i < sizeof(sections) / sizeof(sections[0]); i++)
-		r = add_section(listing, model, sections[i].type, sections[i].scan,
-				sections[i].print);
+		r = add_section(listing, model, sections[i].type, sections[i].print);
 	if (!r)
 		r = listing_text(listing, ",\"problems\":");
 	if (!r)
-		r = listing_problems(listing);
+		r = listing_visit_object(listing, problems_print, NULL);
 	if (!r)
 		r = listing_text(listing, ",\"problem_counts\":");
 	if (!r)
-		r = listing_call(listing, print_problem_counts, NULL);
+		r = listing_visit_object(listing, print_problem_counts, NULL);
 	return r ? r : listing_text(listing, "}\n");
+}
+
+void api_summary(struct call *call)
+{
+	uint32_t *load_balancers = calloc(1, sizeof(*load_balancers)); /* looked at so far */
+
+	if (load_balancers)
+		listing_run(call, &(struct listing_kind){ .plan = plan_summary,
+							  .with_problems = true,
+							  .free = free,
+							  .arg = load_balancers });
+	else
+		call_reply_no_memory(call);
 }

@@ -5,12 +5,9 @@
 
 #include "xlbd/api_list.h"
 
-struct summary; /* sums over the servers of each group, by the group's name */
-struct summary *summary_free(struct summary *summary);
+void api_summary(struct call *call);
 
-int plan_summary(struct listing *listing, const struct model *model, struct xlb_err *err);
-
-/* api_status.c: what is no list of objects */
-json_t *status_head(const struct api *api);
+/* api_status.c's: a visit that opens the object with what is no list of objects. */
+int status_head(void *arg, struct view *view, const struct object *object);
 
 #endif

@@ -3,48 +3,49 @@
 #ifndef XLB_XLBD_API_VIEW_H
 #define XLB_XLBD_API_VIEW_H
 
+#include "core/json_out.h"
+#include "xlbd/api_look.h"
 #include "xlbd/api_private.h"
 #include "xlbd/problems.h"
-#include "xlbd/traffic.h"
 
-/* Sums over the servers of one group, made once for all of them. */
-struct group_view {
-	const struct server_group *group; /* whose; NULL: none yet */
-	uint32_t servers, up;
-	uint64_t flows;
-	uint64_t receiving_weight; /* of the servers that get new flows */
-	bool fails_open, ever_up;
+/* Routes are asked for while the first servers are looked at; see path_trouble(). */
+struct route_look {
+	uint32_t asked;
+	bool found;
+	struct host_route last;
 };
 
 /* One answer's look at the world; lives over several turns of the loop. */
 struct view {
-	struct engine *engine;
-	const struct traffic *traffic;
-	struct problems *problems;     /* NULL: not wanted */
-	struct problem_scan *scan;     /* api_problems.c's, owned */
-	struct summary *summary;       /* api_summary.c's, owned */
-	uint32_t rows;		       /* printed so far, by those who print rows */
+	const struct api *api;
+	struct engine *engine;	       /* the same as the API's and the look's */
+	struct json_out out;	       /* the answer */
+	struct problems *problems;     /* NULL: not wanted, owned */
+	struct route_look route;       /* api_problems_server.c's */
 	struct row_vip_addr_key *vips; /* addresses xlb put on interfaces, owned */
 	size_t vip_count;
 	bool vips_listed;
-	struct group_view group;
+	struct look look;
+	bool brief; /* only what tables show: no nested maps, of servers no addresses */
 };
 void view_done(struct view *view);
 
-/* Name, fields and state, without children; NULL on lack of memory. Adds problems it sees. */
-json_t *view_object(struct view *view, const struct object *object);
-/* The `state` of one type. */
-json_t *view_interface(struct view *view, const struct object *object);
-json_t *view_load_balancer(struct view *view, const struct object *object);
-json_t *view_listener(struct view *view, const struct object *object);
-json_t *view_server_group(struct view *view, const struct object *object);
-json_t *view_server(struct view *view, const struct object *object);
-
-/* Words of lists.h to values; reasons that are zero are left out. */
-json_t *counters_json(const uint64_t counters[XLB_COUNT_MAX]);
-json_t *drops_json(const uint64_t drops[XLB_DROP_COUNT]);
-
-/* "native", "generic", NULL: not attached */
-const char *attach_mode_word(uint32_t mode);
+/*
+ * All print to view->out. This one opens the object: name, fields, state; children and the closing bracket are
+ * the caller's. Adds problems it sees.
+ */
+void view_object(struct view *view, const struct object *object);
+/* The members of the `state` of one type. */
+void view_interface(struct view *view, const struct object *object);
+void view_load_balancer(struct view *view, const struct object *object);
+void view_listener(struct view *view, const struct object *object);
+void view_server_group(struct view *view, const struct object *object);
+void view_server(struct view *view, const struct object *object);
+/* Member `counters` by the words of lists.h. */
+void view_counters(struct view *view, const uint64_t counters[XLB_COUNT_MAX]);
+/* Packets by reason; those that are zero are left out. */
+void view_drops(struct view *view, const char *key, const uint64_t drops[XLB_DROP_COUNT]);
+/* The NIC that xlb has put a VIP on, NULL if none. */
+const char *view_vip_interface(struct view *view, const struct xlb_addr *addr);
 
 #endif

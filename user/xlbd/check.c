@@ -149,6 +149,11 @@ static void probe_plan(struct probe *probe)
 		log_error("out of memory: a health check stops");
 }
 
+uint64_t probe_took(const struct probe *probe)
+{
+	return now_ns() - probe->began;
+}
+
 static void probe_end(struct probe *probe, enum probe_step step)
 {
 	probe_release(probe);
@@ -176,7 +181,8 @@ static void probe_begin(struct probe *probe)
 {
 	probe->reason[0] = 0;
 	memset(probe->state, 0, probe->kind->state_size);
-	probe->deadline = now_ns() + probe->config->timeout * NS_PER_MS;
+	probe->began = now_ns();
+	probe->deadline = probe->began + probe->config->timeout * NS_PER_MS;
 	probe_follow(probe, probe->kind->start(probe));
 }
 

@@ -52,6 +52,7 @@ struct probe {
 	struct event *event;
 	short waiting;	   /* EV_READ or EV_WRITE while a check runs */
 	uint64_t deadline; /* of the running check, monotonic ns */
+	uint64_t began;	   /* the running check, or the last one, monotonic ns */
 	uint64_t next;	   /* planned start of the next check, monotonic ns */
 	uint64_t phase; /* ns from the first check to the second, spreads checks over the interval; then 0 */
 };
@@ -60,6 +61,9 @@ struct probe {
 int probe_open(struct probe *probe, struct event_base *base, uint64_t delay_ms, uint64_t phase_ms);
 /* Stops, also in the middle of a check; a probe that was never opened or is zero is left alone. */
 void probe_close(struct probe *probe);
+
+/* For verdicts: how long the check took, ns. */
+uint64_t probe_took(const struct probe *probe);
 
 /* For kinds. Starts a TCP connection to the probe's address. */
 enum probe_step probe_connect(struct probe *probe);

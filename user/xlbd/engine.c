@@ -189,18 +189,18 @@ static void index_name(void *arg, struct id_entry *entry)
 {
 	struct engine *engine = arg;
 	struct live_name *name;
-	const char *end;
+	size_t length;
 
 	if (!entry->live)
 		return;
 	name = calloc(1, sizeof(*name));
 	if (!name)
 		return;
-	end = strchrnul(entry->key, ' ');
-	memcpy(name->key, &(uint32_t){ entry->kind }, sizeof(uint32_t));
-	memcpy(name->key + sizeof(uint32_t), entry->key, (size_t)(end - entry->key));
+	length = strcspn(entry->key, " ");
+	name->key[0] = (char)entry->kind;
+	memcpy(name->key + 1, entry->key, length);
 	name->id = entry->id;
-	HASH_ADD(hh, engine->live_names, key, sizeof(name->key), name);
+	HASH_ADD(hh, engine->live_names, key, (unsigned int)length + 1, name);
 }
 
 static void names_free(struct engine *engine)
@@ -398,14 +398,22 @@ const char *engine_trouble(const struct engine *engine)
 	return engine->trouble;
 }
 
+const struct engine_stats *engine_stats(const struct engine *engine)
+{
+	return &engine->stats;
+}
+
 uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const char *name)
 {
-	char key[sizeof(uint32_t) + ID_KEY_MAX] = {};
+	size_t length = strlen(name);
+	char key[1 + ID_KEY_MAX];
 	struct live_name *found;
 
-	memcpy(key, &(uint32_t){ kind }, sizeof(uint32_t));
-	snprintf(key + sizeof(uint32_t), ID_KEY_MAX, "%s", name);
-	HASH_FIND(hh, engine->live_names, key, sizeof(key), found);
+	if (length >= ID_KEY_MAX)
+		return 0;
+	key[0] = (char)kind;
+	memcpy(key + 1, name, length);
+	HASH_FIND(hh, engine->live_names, key, (unsigned int)length + 1, found);
 	return found ? found->id : 0;
 }
 

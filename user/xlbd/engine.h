@@ -74,6 +74,19 @@ uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t i
 uint64_t engine_flows_total(const struct engine *engine);
 /* True while something known (a change, a health transition, news of the network) is not yet in the maps. */
 bool engine_is_pending(const struct engine *engine);
+
+/* What has happened since the daemon started. */
+enum expiry { EXPIRY_IDLE, EXPIRY_CLOSED, EXPIRY_CUT, EXPIRY_COUNT };
+struct engine_stats {
+	uint64_t changes, changes_failed;	/* by users, without dry runs */
+	uint64_t reconciles, reconciles_failed; /* after news of health or network */
+	uint64_t last_change;			/* wall clock seconds of its end, 0: none yet */
+	bool last_change_ok;
+	uint64_t expired[EXPIRY_COUNT]; /* flows that the sweep has ended */
+	uint64_t records; /* of the flow table as of the last full sweep, those that rest included */
+};
+const struct engine_stats *engine_stats(const struct engine *engine);
+
 /* What works but may surprise, a line each, never NULL. */
 const char *engine_warnings(const struct engine *engine);
 /* Why the last bringing-in-line did not succeed wholly ("" if it did): shown as a problem. */

@@ -75,6 +75,19 @@ static char *new_lines(const char *now, const char *before)
 	return fresh;
 }
 
+static void count_change(struct engine_stats *stats, const struct change *change)
+{
+	if (!change->by_user) {
+		stats->reconciles++;
+		stats->reconciles_failed += change->r < 0;
+	} else if (!change->options.dry_run) {
+		stats->changes++;
+		stats->changes_failed += change->r < 0;
+		stats->last_change = engine_now();
+		stats->last_change_ok = change->r >= 0;
+	}
+}
+
 /* Reports, frees and goes on with the next. */
 static void change_finish(struct engine *engine, struct change *change)
 {
@@ -88,6 +101,7 @@ static void change_finish(struct engine *engine, struct change *change)
 		.warnings = change->new_warnings ? change->new_warnings : "",
 	};
 
+	count_change(&engine->stats, change);
 	TAILQ_REMOVE(&engine->changes, change, link);
 	if (change->done)
 		change->done(change->done_arg, change->r, &result, &change->err);

@@ -14,7 +14,7 @@
 /* Flows per id, by kind; index is the id. `live` leaves closed flows and tombstones out, `held` counts every record. */
 struct flow_counts {
 	uint32_t *live[ID_KIND_COUNT], *held[ID_KIND_COUNT];
-	uint64_t total;
+	uint64_t total, records; /* flows; what the table holds */
 };
 
 struct sweep {
@@ -31,9 +31,9 @@ struct sweep {
 	uint8_t *listener_cut;	/* by listener id */
 };
 
-/* A live name and its id, for engine_live_id. */
+/* A live name and its id, for engine_live_id. The key is the kind, as one character, and the name. */
 struct live_name {
-	char key[sizeof(uint32_t) + ID_KEY_MAX];
+	char key[1 + ID_KEY_MAX];
 	uint32_t id;
 	UT_hash_handle hh;
 };
@@ -64,6 +64,7 @@ struct engine {
 	char *warnings;		/* of the last compile, lines */
 	char trouble[768];
 	struct live_name *live_names;
+	struct engine_stats stats;
 
 	struct change_list changes; /* the first one is under way */
 	bool working;		    /* the first change is in the worker */

@@ -54,7 +54,7 @@ static void counts_clear(struct flow_counts *counts)
 		memset(counts->live[counted[i]], 0, id_limits[counted[i]] * sizeof(uint32_t));
 		memset(counts->held[counted[i]], 0, id_limits[counted[i]] * sizeof(uint32_t));
 	}
-	counts->total = 0;
+	counts->total = counts->records = 0;
 }
 
 static void counts_close(struct flow_counts *counts)
@@ -82,29 +82,44 @@ static bool is_live(const struct xlb_flow *flow)
 		!(flow->flags & (XLB_FLOW_RST_CLIENT | XLB_FLOW_RST_SERVER)));
 }
 
+/* Once a flow: a tombstone was counted when it was cut. */
+static void count_expired(struct engine_stats *stats, const struct xlb_flow *flow, bool cut)
+{
+	if (cut && is_live(flow))
+		stats->expired[EXPIRY_CUT]++;
+	else if (flow->state == XLB_FLOW_NEW || flow->state == XLB_FLOW_ESTABLISHED)
+		stats->expired[EXPIRY_IDLE]++;
+	else if (flow->state == XLB_FLOW_CLOSING || flow->state == XLB_FLOW_CLOSED)
+		stats->expired[EXPIRY_CLOSED]++;
+}
+
 static enum flow_action visit(void *arg, const struct xlb_flow_key *key,
 			      const struct xlb_flow *flow)
 {
-	struct sweep *sweep = arg;
+	struct engine *engine = arg;
+	struct sweep *sweep = &engine->sweep;
 	struct flow_counts *counts = &sweep->running;
 	uint32_t idle = sweep->idle_timeout[flow->listener % XLB_MAX_LISTENERS];
 	uint32_t age = xlb_flow_age(sweep->stamp, flow->stamp);
 	bool reset = (flow->server < XLB_MAX_SERVERS && sweep->server_reset[flow->server]) ||
 		     sweep->listener_cut[flow->listener % XLB_MAX_LISTENERS];
+	bool vip_cut = key->vip < XLB_MAX_VIPS && sweep->vip_cut[key->vip];
 	enum flow_action action = FLOW_KEEP;
 	bool live = is_live(flow);
 
-	if (age > xlb_flow_lifetime(key->protocol, flow->state, flow->flags, idle) ||
-	    (key->vip < XLB_MAX_VIPS && sweep->vip_cut[key->vip]) ||
+	if (age > xlb_flow_lifetime(key->protocol, flow->state, flow->flags, idle) || vip_cut ||
 	    (reset && key->protocol == IPPROTO_UDP))
 		action = FLOW_DELETE;
 	else if (reset && live)
 		action = FLOW_TO_TOMBSTONE;
+	if (action != FLOW_KEEP)
+		count_expired(&engine->stats, flow, reset || vip_cut);
 	live = live && action == FLOW_KEEP &&
 	       age <= xlb_lifetime_units(
 			      xlb_flow_timeout(key->protocol, flow->state, flow->flags, idle));
 	/* also of what is to be deleted: a packet may come first and keep it */
 	counts->total += live;
+	counts->records++;
 	count(counts, ID_VIP, key->vip, live);
 	count(counts, ID_LISTENER, flow->listener, live);
 	count(counts, ID_SERVER, flow->server, live);
@@ -240,6 +255,7 @@ static void pass_end(struct engine *engine)
 
 	sweep->done = sweep->running;
 	sweep->running = counts;
+	engine->stats.records = sweep->done.records;
 	if (!TAILQ_EMPTY(&engine->changes))
 		return; /* a change under way works on a copy of the ids: next time */
 	for (i = 0; i < COUNTED; i++)
@@ -263,7 +279,7 @@ static void slice(evutil_socket_t fd, short events, void *arg)
 		pass_begin(engine);
 	sweep->under_way = true;
 	sweep->stamp = datapath_stamp();
-	if (datapath_walk_flows(engine->datapath, SLICE_FLOWS, visit, sweep, &done, &err)) {
+	if (datapath_walk_flows(engine->datapath, SLICE_FLOWS, visit, engine, &done, &err)) {
 		log_error("flow sweep: %s, going on", err.text);
 		sweep->torn = failed = true;
 	} else if (done && !sweep->torn) {

@@ -115,7 +115,7 @@ static void check_free(struct check *check)
 
 	probe_close(&check->probe);
 	LIST_REMOVE(check, member);
-	group_drop_if_empty(checker, group_find(checker, check->key.group));
+	group_drop_if_empty(checker, check->group);
 	HASH_DEL(checker->checks, check);
 	config_done(&check->config);
 	free(check);
@@ -139,6 +139,19 @@ static void tell_transition(const struct check *check, enum health from, uint32_
 		checker->transition(checker->transition_arg, &transition);
 }
 
+const uint64_t check_bounds_us[CHECK_BOUNDS] = { 500,	1000,	2500,	5000,	10000,	 25000,
+						 50000, 100000, 250000, 500000, 1000000, 5000000 };
+
+static void note_duration(struct check_durations *durations, uint64_t us)
+{
+	size_t i = 0;
+
+	while (i < CHECK_BOUNDS && us > check_bounds_us[i])
+		i++;
+	durations->counts[i]++;
+	durations->sum_us += us;
+}
+
 static void on_verdict(struct probe *probe, enum probe_step step)
 {
 	static const struct timeval soon = { .tv_usec = COALESCE_US };
@@ -153,11 +166,16 @@ static void on_verdict(struct probe *probe, enum probe_step step)
 		check->passed++;
 	else
 		check->failed++;
+	note_duration(&check->group->durations, probe_took(probe) / 1000);
 	if (!health_feed(&check->machine, passed, check->config.healthy_threshold,
 			 check->config.unhealthy_threshold))
 		return;
 	check->since = (uint64_t)time(NULL);
 	tell_transition(check, before.state, before.streak + 1);
+	if (check->machine.state == HEALTH_UP)
+		check->ups++;
+	else
+		check->downs++;
 	if (!event_pending(check->checker->notify, EV_TIMEOUT, NULL))
 		event_add(check->checker->notify, &soon);
 }
@@ -210,6 +228,7 @@ static int check_add(struct checker *checker, const struct check_key *key,
 		return -ENOMEM;
 	}
 	check->checker = checker;
+	check->group = owner;
 	check->key = *key;
 	check->server_port = server->port;
 	check->several = server->address.count > 1;
@@ -369,9 +388,18 @@ int checker_status(const struct checker *checker, const char *group, const char 
 		.since = check->since,
 		.passed = check->passed,
 		.failed = check->failed,
+		.ups = check->ups,
+		.downs = check->downs,
 	};
 	memcpy(ret->reason, check->reason, sizeof(ret->reason));
 	return 0;
+}
+
+const struct check_durations *checker_durations(const struct checker *checker, const char *group)
+{
+	const struct check_group *found = group_find(checker, group);
+
+	return found ? &found->durations : NULL;
 }
 
 bool checker_group_ever_up(const struct checker *checker, const char *group)

@@ -40,10 +40,20 @@ struct check_status {
 	char reason[128]; /* of the last failure: "connection refused", "http 503 from /healthz"; "" if it passed */
 	uint64_t since;		 /* wall clock seconds of the last change of state */
 	uint64_t passed, failed; /* checks so far */
+	uint64_t ups, downs;	 /* changes of state so far */
 };
 /* The address of a server; -ENOENT if it is not checked (type none: then health is HEALTH_UP). */
 int checker_status(const struct checker *checker, const char *group, const char *server,
 		   const struct xlb_addr *addr, struct check_status *ret);
+/* How long the checks of a group took: counts by upper bound, not summed up; the last is of those above all. */
+#define CHECK_BOUNDS 12
+extern const uint64_t check_bounds_us[CHECK_BOUNDS];
+struct check_durations {
+	uint64_t counts[CHECK_BOUNDS + 1];
+	uint64_t sum_us;
+};
+/* Since the group has been checked; NULL if it is not. Valid until the loop turns. */
+const struct check_durations *checker_durations(const struct checker *checker, const char *group);
 /* True while a change of state has not been told yet (see checker_changed). */
 bool checker_is_pending(const struct checker *checker);
 bool checker_group_ever_up(const struct checker *checker, const char *group);

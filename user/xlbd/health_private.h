@@ -34,7 +34,8 @@ struct check {
 	bool several; /* addresses of the server */
 	struct health_machine machine;
 	char reason[sizeof(((struct check_status *)0)->reason)];
-	uint64_t since, passed, failed;
+	uint64_t since, passed, failed, ups, downs;
+	struct check_group *group;
 	uint32_t generation; /* of the configure that named it last */
 	UT_hash_handle hh;
 	LIST_ENTRY(check) member;
@@ -43,6 +44,7 @@ struct check {
 struct check_group {
 	char name[NAME_TEXT_MAX];
 	LIST_HEAD(, check) checks;
+	struct check_durations durations;
 	UT_hash_handle hh;
 };
 

@@ -21,6 +21,7 @@
 
 struct options {
 	const char *instance;
+	const char *metrics; /* address, NULL: the socket only */
 	uint32_t max_flows;
 	int ready_fd;
 	bool done; /* help or version was printed */
@@ -43,6 +44,8 @@ static const char help[] =
 	"      --instance NAME  separate socket, state and pins for NAME (default: $XLB_INSTANCE)\n"
 	"      --foreground     stay in the foreground, log to stderr (this is the default)\n"
 	"      --max-flows N    size of the flow table when it is created, 1024-16777216 (default 262144)\n"
+	"      --metrics ADDRESS:PORT\n"
+	"                       serve GET /metrics over TCP too: a loopback or management address\n"
 	"      --ready-fd N     write \"ready\", or why not, to file descriptor N once, and close it\n"
 	"      --version        print the version\n"
 	"      --help           print this\n";
@@ -59,10 +62,11 @@ static int number_option(const char *name, uint64_t min, uint64_t max, uint64_t 
 
 static int parse_options(int argc, char **argv, struct options *ret, struct xlb_err *err)
 {
-	enum { INSTANCE, FOREGROUND, MAX_FLOWS, READY_FD, VERSION, HELP };
+	enum { INSTANCE, FOREGROUND, MAX_FLOWS, METRICS, READY_FD, VERSION, HELP };
 	static const struct option table[] = { { "instance", required_argument, NULL, INSTANCE },
 					       { "foreground", no_argument, NULL, FOREGROUND },
 					       { "max-flows", required_argument, NULL, MAX_FLOWS },
+					       { "metrics", required_argument, NULL, METRICS },
 					       { "ready-fd", required_argument, NULL, READY_FD },
 					       { "version", no_argument, NULL, VERSION },
 					       { "help", no_argument, NULL, HELP },
@@ -83,6 +87,9 @@ static int parse_options(int argc, char **argv, struct options *ret, struct xlb_
 			r = number_option("max-flows", 1024, 1U << 24, &number, err);
 			if (!r)
 				options.max_flows = (uint32_t)number;
+			break;
+		case METRICS:
+			options.metrics = optarg;
 			break;
 		case READY_FD:
 			r = number_option("ready-fd", 0, INT32_MAX, &number, err);
@@ -223,6 +230,8 @@ static int daemon_open(struct daemon *daemon, struct xlb_err *err)
 				&daemon->engine, err);
 	if (!r)
 		r = api_open(daemon->base, &daemon->paths, daemon->engine, &daemon->api, err);
+	if (!r && daemon->options.metrics)
+		r = api_listen_metrics(daemon->api, daemon->options.metrics, err);
 	return r;
 }
 
