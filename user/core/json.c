@@ -43,6 +43,16 @@ static json_t *codes_json(const struct range_list *list)
 	return array;
 }
 
+static json_t *words_json(const struct field *field, uint32_t bits)
+{
+	json_t *array = json_array();
+
+	for (const struct word *word = field->words; word->word; word++)
+		if (bits & word->value)
+			json_array_append_new(array, json_string(word->word));
+	return array;
+}
+
 static json_t *time_json(uint64_t ms)
 {
 	char text[32];
@@ -63,6 +73,8 @@ static json_t *value_json(const struct object *object, const struct field *field
 		return ports_json(value);
 	case FIELD_CODES:
 		return codes_json(value);
+	case FIELD_WORDS:
+		return words_json(field, *(const uint32_t *)value);
 	default:
 		break;
 	}

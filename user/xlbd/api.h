@@ -6,6 +6,8 @@
 #include <event2/event.h>
 
 #include "base/err.h"
+#include <stdio.h>
+
 #include "xlbd/engine.h"
 
 struct api;
@@ -14,5 +16,11 @@ struct api;
 int api_open(struct event_base *base, const struct paths *paths, struct engine *engine,
 	     struct api **ret, struct xlb_err *err);
 struct api *api_close(struct api *api);
+
+/*
+ * Without a daemon: prints what GET /v1/interfaces/IFNAME/check would answer, with the configuration of the state
+ * file. Returns the class of the error of which it printed the problem document, XLB_ERR_NONE if it went well.
+ */
+enum xlb_err_class preflight_print(const struct paths *paths, const char *ifname, FILE *out);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "sys/host_nic.h"
 
 #define PROBLEMS_MAX 100
 
@@ -185,6 +186,21 @@ static const char *mode_word(uint32_t mode)
 	return NULL;
 }
 
+/* What xlb changed on the NIC. */
+static json_t *settings_json(const struct view *view, const char *ifname)
+{
+	struct host_setting_state changed[XLB_SETTING_COUNT];
+	uint32_t count = host_settings(engine_host(view->engine), ifname, changed);
+	json_t *json = json_array();
+
+	for (uint32_t i = 0; i < count; i++)
+		json_array_append_new(json, json_pack("{s:s, s:I, s:I}", "setting",
+						      setting_words[changed[i].setting], "was",
+						      (json_int_t)changed[i].was, "now",
+						      (json_int_t)changed[i].now));
+	return json;
+}
+
 json_t *view_interface(struct view *view, const struct object *object)
 {
 	const struct id_entry *slot =
@@ -203,12 +219,13 @@ json_t *view_interface(struct view *view, const struct object *object)
 		datapath_drop_counters(datapath, slot->id, drops);
 	}
 	interface_problems(view, object, present, &info);
-	return json_pack("{s:b, s:b, s:s?, s:o, s:s?, s:b, s:o, s:o, s:o}", "attached", attached,
-			 "present", present, "mode", mode_word(info.mode), "program_id",
+	return json_pack("{s:b, s:b, s:s?, s:o, s:s?, s:b, s:o, s:o, s:o, s:o}", "attached",
+			 attached, "present", present, "mode", mode_word(info.mode), "program_id",
 			 attached ? json_integer(info.program_id) : json_null(), "program_tag",
 			 attached ? info.program_tag : NULL, "up", present && link.up, "mtu",
 			 present ? json_integer(link.mtu) : json_null(), "counters",
-			 interface_counters_json(counters), "drops", drops_json(drops));
+			 interface_counters_json(counters), "drops", drops_json(drops), "settings",
+			 settings_json(view, object->name));
 }
 
 static void add_vip(void *arg, const struct row *row)

@@ -23,7 +23,8 @@ struct options {
 	const char *instance;
 	uint32_t max_flows;
 	int ready_fd;
-	bool done; /* help or version was printed */
+	const char *check_interface; /* only look at it, NULL: run */
+	bool done;		     /* help or version was printed */
 };
 
 struct daemon {
@@ -44,6 +45,8 @@ static const char help[] =
 	"      --foreground     stay in the foreground, log to stderr (this is the default)\n"
 	"      --max-flows N    size of the flow table when it is created, 1024-16777216 (default 262144)\n"
 	"      --ready-fd N     write \"ready\", or why not, to file descriptor N once, and close it\n"
+	"      --check-interface NAME\n"
+	"                       print what keeps xlb from working there as JSON, and end; needs no running xlbd\n"
 	"      --version        print the version\n"
 	"      --help           print this\n";
 
@@ -59,11 +62,13 @@ static int number_option(const char *name, uint64_t min, uint64_t max, uint64_t 
 
 static int parse_options(int argc, char **argv, struct options *ret, struct xlb_err *err)
 {
-	enum { INSTANCE, FOREGROUND, MAX_FLOWS, READY_FD, VERSION, HELP };
+	enum { INSTANCE, FOREGROUND, MAX_FLOWS, READY_FD, CHECK_INTERFACE, VERSION, HELP };
 	static const struct option table[] = { { "instance", required_argument, NULL, INSTANCE },
 					       { "foreground", no_argument, NULL, FOREGROUND },
 					       { "max-flows", required_argument, NULL, MAX_FLOWS },
 					       { "ready-fd", required_argument, NULL, READY_FD },
+					       { "check-interface", required_argument, NULL,
+						 CHECK_INTERFACE },
 					       { "version", no_argument, NULL, VERSION },
 					       { "help", no_argument, NULL, HELP },
 					       {} };
@@ -88,6 +93,9 @@ static int parse_options(int argc, char **argv, struct options *ret, struct xlb_
 			r = number_option("ready-fd", 0, INT32_MAX, &number, err);
 			if (!r)
 				options.ready_fd = (int)number;
+			break;
+		case CHECK_INTERFACE:
+			options.check_interface = optarg;
 			break;
 		case VERSION:
 		case HELP:
@@ -274,6 +282,18 @@ static void report_start(const struct daemon *daemon, const char *error)
 		   engine_revision(daemon->engine), daemon->paths.socket);
 }
 
+/* Beside a daemon that runs, too: takes no lock and changes nothing. */
+static int check_interface(const struct options *options, struct xlb_err *err)
+{
+	struct paths paths;
+	int r = paths_init(&paths, options->instance, err);
+
+	if (!r)
+		return xlb_err_exit(preflight_print(&paths, options->check_interface, stdout));
+	log_error("xlbd: %s", err->text);
+	return xlb_err_exit(err->class);
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon daemon = { .lock = -1 };
@@ -284,6 +304,8 @@ int main(int argc, char **argv)
 	r = parse_options(argc, argv, &daemon.options, &err);
 	if (!r && daemon.options.done)
 		return 0;
+	if (!r && daemon.options.check_interface)
+		return check_interface(&daemon.options, &err);
 	if (!r)
 		r = daemon_open(&daemon, &err);
 	if (r) {
