@@ -205,6 +205,7 @@ int host_link(struct host *host, const char *name, struct host_link *ret, struct
 	*ret = (struct host_link){ .ifindex = (uint32_t)(name[3] - '0') + 2,
 				   .mtu = 1500,
 				   .mac = { 2 } };
+	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	return 0;
 }
 
