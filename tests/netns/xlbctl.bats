@@ -6,53 +6,7 @@
 
 bats_require_minimum_version 1.5.0
 
-root() {
-	cd "$BATS_TEST_DIRNAME/../.." && pwd
-}
-
-setup_file() {
-	export XLBCTL="${BUILD:-$(root)/build}/xlbctl"
-	case $XLBCTL in /*) ;; *) XLBCTL=$(root)/$XLBCTL ;; esac
-	export XLB_INSTANCE="ctl$$"
-	export RUN_DIR="/run/xlb-$XLB_INSTANCE"
-	export FAKE="$BATS_FILE_TMPDIR/answers"
-	[ "$(id -u)" = 0 ] || return 0
-	mkdir -p "$RUN_DIR" "$FAKE"
-	"$(root)/tests/netns/fake_xlbd.py" "$RUN_DIR/xlbd.sock" "$FAKE" 3>&- &
-	echo $! >"$BATS_FILE_TMPDIR/pid"
-	for _ in $(seq 100); do
-		[ -S "$RUN_DIR/xlbd.sock" ] && return
-		sleep 0.05
-	done
-	return 1
-}
-
-teardown_file() {
-	[ ! -e "$BATS_FILE_TMPDIR/pid" ] || kill "$(cat "$BATS_FILE_TMPDIR/pid")"
-	rm -rf "$RUN_DIR"
-}
-
-setup() {
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	[ -x "$XLBCTL" ] || skip "build/xlbctl is not built"
-	rm -f "$FAKE"/*
-	unset SSH_CONNECTION
-}
-
-# answer METHOD PATH STATUS BODY: the next answer to that request
-answer() {
-	local name
-	name="$FAKE/$1${2//\//,}"
-	n=$((${n:-0} + 1))
-	printf '%s\n%s' "$3" "$4" >"$name.$n"
-}
-
-# sent TEXT: the whole log of requests
-sent() {
-	diff <(printf '%s\n' "$1") <(grep -v '^X-XLB-Origin: xlbctl' "$FAKE/log")
-}
-
-CHANGE='{"revision":43,"added":1,"changed":0,"removed":0,"flows_affected":0,"warnings":[],"changes":["+ x"],"dry_run":false}'
+load fake_daemon
 
 STATUS='{"version":"0.1.0","instance":"","pid":1,"uptime":540000,"kernel":"6.1.0","revision":42,"origin":"xlb.yaml","file_differs":false,
 "flows":10,"max_flows":262144,"confirm_in":0,
@@ -69,11 +23,6 @@ STATUS='{"version":"0.1.0","instance":"","pid":1,"uptime":540000,"kernel":"6.1.0
 "drops":{"no_listener":3,"no_flow":0},
 "problems":[{"level":"error","text":"group web: server web2 is down","command":"xlbctl show server web web2"}],
 "retired":[{"kind":"server","key":"web/web9@10.0.1.19","flows":3,"deadline":240}]}'
-
-# change METHOD PATH: answers it with CHANGE
-change() {
-	answer "$1" "$2" 200 "$CHANGE"
-}
 
 # --- command line to request
 
@@ -428,61 +377,6 @@ Content-Type: application/json
 {"mode":"generic"}
 GET /v1/interfaces/lo
 GET /v1/interfaces/lo/check'
-}
-
-CHECKS='{"interface":"lo","failures":1,"warnings":1,"checks":[
-{"check":"mtu","level":"ok","text":"mtu 1500 (limit 3506)","fix":null,"setting":null},
-{"check":"lro","level":"fail","text":"lro is on","fix":"ethtool -K lo lro off","setting":"lro"},
-{"check":"firewall","level":"warn","text":"a firewall","fix":null,"setting":null}]}'
-
-@test "iface check: a line for each check, the fix below, a sentence at the end, exit 8" {
-	answer GET /v1/interfaces/lo/check 200 "$CHECKS"
-	run -8 "$XLBCTL" iface check lo
-	[ "$output" = "ok    mtu 1500 (limit 3506)
-FAIL  lro is on
-      fix: ethtool -K lo lro off
-warn  a firewall
-1 failure, 1 warning. \`xlbctl attach lo --fix\` changes 1 of these and restores it on detach." ]
-	run -8 "$XLBCTL" -j iface check lo
-	[ "$output" = "$CHECKS" ]
-	answer GET /v1/interfaces/lo/check 200 '{"interface":"lo","failures":0,"warnings":0,"checks":[]}'
-	rm "$FAKE/GET,v1,interfaces,lo,check.1"
-	run -0 "$XLBCTL" iface check lo
-	[ "$output" = "0 failures, 0 warnings." ]
-	run -6 "$XLBCTL" interface check nope
-}
-
-@test "check FILE and iface check IFACE are two commands" {
-	run -2 "$XLBCTL" iface check
-	[[ "$output" == *"xlbctl iface check IFACE"* ]]
-	run -1 "$XLBCTL" check "$BATS_TEST_TMPDIR/absent.yaml"
-	run -0 "$XLBCTL" help iface check
-	[[ "$output" == *"usage: xlbctl iface check IFACE"* ]]
-}
-
-@test "attach --fix tells what was changed, and what is still not well" {
-	change POST /v1/interfaces/lo/attach
-	answer GET /v1/interfaces/lo 200 '{"name":"lo","state":{"attached":true,"mode":"native","program_id":12,"program_tag":"9f3c0a71",
-"settings":[{"setting":"lro","was":1,"now":0},{"setting":"rp_filter","was":1,"now":2}]}}'
-	answer GET /v1/interfaces/lo/check 200 "$CHECKS"
-	run -0 --separate-stderr "$XLBCTL" attach lo --fix
-	[ "$output" = "lo: lro off (was on), rp_filter 2 (was 1)
-lo: attached, native mode, program 12 (9f3c0a71)" ]
-	[ "$stderr" = "FAIL  lro is on
-      fix: ethtool -K lo lro off
-warn  a firewall" ]
-	grep -qx 'POST /v1/interfaces/lo/attach?fix=1' "$FAKE/log"
-}
-
-@test "an attach that fails tells what is not well, and what --fix would do" {
-	answer POST /v1/interfaces/lo/attach 501 '{"type":"unsupported","title":"lo: refused","status":501}'
-	answer GET /v1/interfaces/lo/check 200 "$CHECKS"
-	run -9 "$XLBCTL" attach lo
-	[ "$output" = "FAIL  lro is on
-      fix: ethtool -K lo lro off
-warn  a firewall
-hint: xlbctl --instance $XLB_INSTANCE attach lo --fix changes that, and detach restores it
-xlbctl: lo: refused" ]
 }
 
 @test "attach where this SSH session runs is guarded, unless --no-confirm" {

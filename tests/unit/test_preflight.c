@@ -134,6 +134,9 @@ static void links_and_kinds(void **state)
 	       "xlbctl attach eth0");
 	assert_int_equal(preflight_refusal(&facts, &err), -EOPNOTSUPP);
 	assert_int_equal(err.class, XLB_ERR_UNSUPPORTED);
+	assert_string_equal(
+		err.text,
+		"eth0.100 is a VLAN device and cannot run native XDP: attach to its parent eth0");
 	assert_string_equal(err.hint, "run: xlbctl attach eth0");
 
 	facts = healthy();
@@ -407,10 +410,8 @@ static void servers_and_neighbours(void **state)
 	expect(&facts, "neighbours", PREFLIGHT_OK, "(3)", "");
 	facts.hops.unresolved = 1;
 	strcpy(facts.hops.unresolved_names, "10.0.1.9 (web/web9)");
-	expect(&facts, "neighbours", PREFLIGHT_WARN, "1 of 3 next hops",
-	       "ip neighbour show dev eth0");
-	expect(&facts, "neighbours", PREFLIGHT_WARN, "10.0.1.9 (web/web9)",
-	       "ip neighbour show dev eth0");
+	expect(&facts, "neighbours", PREFLIGHT_WARN,
+	       "1 of 3 next hops behind eth0 do not answer ARP or ND: 10.0.1.9 (web/web9)", "");
 	facts.hops.unattached = 2;
 	strcpy(facts.hops.unattached_ifname, "eth1");
 	strcpy(facts.hops.unattached_names, "web/web1, web/web2");

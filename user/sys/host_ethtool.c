@@ -13,6 +13,22 @@
 
 #define FEATURES_MAX 256
 
+/* The kernel's structs end in arrays: each with room for all features. */
+union sizes {
+	struct ethtool_sset_info head;
+	uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
+};
+union features {
+	struct ethtool_gfeatures head;
+	uint8_t room[sizeof(struct ethtool_gfeatures) +
+		     FEATURES_MAX / 32 * sizeof(struct ethtool_get_features_block)];
+};
+union change {
+	struct ethtool_sfeatures head;
+	uint8_t room[sizeof(struct ethtool_sfeatures) +
+		     FEATURES_MAX / 32 * sizeof(struct ethtool_set_features_block)];
+};
+
 /* as the kernel names them */
 static const char *const feature_names[NIC_FEATURE_COUNT] = {
 	[NIC_LRO] = "rx-lro",
@@ -95,38 +111,37 @@ void ethtool_channels(int fd, const char *ifname, struct nic_channels *ret)
 /* Bit number of every feature that the kernel knows, -1 for others; returns how many features it has. */
 static uint32_t feature_bits(int fd, const char *ifname, int ret[NIC_FEATURE_COUNT])
 {
-	struct {
-		struct ethtool_sset_info head;
-		uint32_t count;
-	} sizes = { .head = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES } };
+	union sizes sizes = { .head = { .cmd = ETHTOOL_GSSET_INFO,
+					.sset_mask = 1ULL << ETH_SS_FEATURES } };
+	uint32_t count;
 	AUTO_FREE struct ethtool_gstrings *names = NULL;
 
 	for (int i = 0; i < NIC_FEATURE_COUNT; i++)
 		ret[i] = -1;
-	if (request(fd, ifname, &sizes) || !sizes.head.sset_mask || sizes.count > FEATURES_MAX)
+	if (request(fd, ifname, &sizes) || !sizes.head.sset_mask)
 		return 0;
-	names = calloc(1, sizeof(*names) + sizes.count * ETH_GSTRING_LEN);
+	count = sizes.head.data[0];
+	if (count > FEATURES_MAX)
+		return 0;
+	names = calloc(1, sizeof(*names) + count * ETH_GSTRING_LEN);
 	if (!names)
 		return 0;
 	names->cmd = ETHTOOL_GSTRINGS;
 	names->string_set = ETH_SS_FEATURES;
-	names->len = sizes.count;
+	names->len = count;
 	if (request(fd, ifname, names))
 		return 0;
-	for (uint32_t bit = 0; bit < sizes.count; bit++)
+	for (uint32_t bit = 0; bit < count; bit++)
 		for (int i = 0; i < NIC_FEATURE_COUNT; i++)
 			if (!strncmp((char *)names->data + bit * ETH_GSTRING_LEN, feature_names[i],
 				     ETH_GSTRING_LEN))
 				ret[i] = (int)bit;
-	return sizes.count;
+	return count;
 }
 
 void ethtool_features(int fd, const char *ifname, struct nic_feature ret[NIC_FEATURE_COUNT])
 {
-	struct {
-		struct ethtool_gfeatures head;
-		struct ethtool_get_features_block blocks[FEATURES_MAX / 32];
-	} state = { .head = { .cmd = ETHTOOL_GFEATURES } };
+	union features state = { .head = { .cmd = ETHTOOL_GFEATURES } };
 	int bits[NIC_FEATURE_COUNT];
 	uint32_t count = feature_bits(fd, ifname, bits);
 
@@ -140,7 +155,7 @@ void ethtool_features(int fd, const char *ifname, struct nic_feature ret[NIC_FEA
 
 		if (bits[i] < 0)
 			continue;
-		block = &state.blocks[bits[i] / 32];
+		block = &state.head.features[bits[i] / 32];
 		mask = 1U << bits[i] % 32;
 		ret[i] = (struct nic_feature){
 			.known = true,
@@ -152,19 +167,21 @@ void ethtool_features(int fd, const char *ifname, struct nic_feature ret[NIC_FEA
 
 int ethtool_set_feature(int fd, const char *ifname, enum nic_feature_id feature, bool on)
 {
-	struct {
-		struct ethtool_sfeatures head;
-		struct ethtool_set_features_block blocks[FEATURES_MAX / 32];
-	} change = { .head = { .cmd = ETHTOOL_SFEATURES } };
+	union change change;
+	struct ethtool_set_features_block *block;
 	struct nic_feature now[NIC_FEATURE_COUNT];
 	int bits[NIC_FEATURE_COUNT], r;
 	uint32_t count = feature_bits(fd, ifname, bits);
 
 	if (!count || bits[feature] < 0)
 		return -EOPNOTSUPP;
+	/* whole: an initializer need not reach beyond the head */
+	memset(&change, 0, sizeof(change));
+	change.head.cmd = ETHTOOL_SFEATURES;
 	change.head.size = (count + 31) / 32;
-	change.blocks[bits[feature] / 32].valid = 1U << bits[feature] % 32;
-	change.blocks[bits[feature] / 32].requested = (uint32_t)on << bits[feature] % 32;
+	block = &change.head.features[bits[feature] / 32];
+	block->valid = 1U << bits[feature] % 32;
+	block->requested = (uint32_t)on << bits[feature] % 32;
 	r = request(fd, ifname, &change);
 	if (r)
 		return r;

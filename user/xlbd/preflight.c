@@ -100,6 +100,8 @@ static void name_unresolved(const struct preflight_source *source, const struct 
 			continue;
 		walk->unresolved[i] = UINT32_MAX;
 		hop = ids_by_id(source->ids, ID_NEXTHOP, nexthop);
+		if (!hop || !strchr(hop->key, '/'))
+			return; /* the configuration has changed since the step before */
 		server_name(entry, server, sizeof(server));
 		snprintf(text, sizeof(text), "%s (%s)", strchr(hop->key, '/') + 1, server);
 		add_name(hops->unresolved_names, text);
@@ -224,8 +226,9 @@ int preflight_refusal(const struct preflight_facts *facts, struct xlb_err *err)
 
 		if (!finding->refuses)
 			continue;
-		xlb_err_set(err, XLB_ERR_UNSUPPORTED, -EOPNOTSUPP, "%s: %s", preflight.ifname,
-			    finding->text);
+		xlb_err_set(err, XLB_ERR_UNSUPPORTED, -EOPNOTSUPP, "%s", finding->text);
+		if (strncmp(finding->text, preflight.ifname, strlen(preflight.ifname)))
+			xlb_err_prefix(err, "%s", preflight.ifname);
 		xlb_err_hint(err, "%s%s%s", finding->fix[0] ? "run: " : "", finding->fix,
 			     finding->setting ? ", or attach with --fix" : "");
 		return -EOPNOTSUPP;

@@ -23,7 +23,6 @@ static void judge_neighbours(const struct preflight_facts *facts, struct preflig
 	preflight_say(ret, PREFLIGHT_WARN,
 		      "%u of %u next hops behind %s do not answer ARP or ND: %s", hops->unresolved,
 		      hops->count, facts->nic.link.name, hops->unresolved_names);
-	preflight_fix(ret, "ip neighbour show dev %s", facts->nic.link.name);
 }
 
 static void judge_neighbour_limit(const struct preflight_facts *facts,

@@ -104,7 +104,9 @@ static void judge_kind(const struct preflight_facts *facts, struct preflight_fin
 static void judge_driver(const struct preflight_facts *facts, struct preflight_finding *ret)
 {
 	const struct nic *nic = &facts->nic;
-	const char *driver = nic->driver[0] ? nic->driver : nic->link.kind;
+	const char *driver = nic->driver[0]    ? nic->driver :
+			     nic->link.kind[0] ? nic->link.kind :
+						 "(none)";
 	const struct preflight_driver *known = preflight_driver(driver);
 
 	if (!preflight_is_native(facts)) {
@@ -129,7 +131,7 @@ static void judge_driver(const struct preflight_facts *facts, struct preflight_f
 		preflight_say(
 			ret, PREFLIGHT_WARN,
 			"whether driver %s runs native XDP is not known to xlb: attaching will tell",
-			driver[0] ? driver : "(none)");
+			driver);
 	}
 }
 
