@@ -6,7 +6,9 @@
 
 bats_require_minimum_version 1.5.0
 
-load fake_daemon
+load fake
+
+CHANGE='{"revision":43,"added":1,"changed":0,"removed":0,"flows_affected":0,"warnings":[],"changes":["+ x"],"dry_run":false}'
 
 STATUS='{"version":"0.1.0","instance":"","pid":1,"uptime":540000,"kernel":"6.1.0","revision":42,"origin":"xlb.yaml","file_differs":false,
 "flows":10,"max_flows":262144,"confirm_in":0,
@@ -23,6 +25,11 @@ STATUS='{"version":"0.1.0","instance":"","pid":1,"uptime":540000,"kernel":"6.1.0
 "drops":{"no_listener":3,"no_flow":0},
 "problems":[{"level":"error","text":"group web: server web2 is down","command":"xlbctl show server web web2"}],
 "retired":[{"kind":"server","key":"web/web9@10.0.1.19","flows":3,"deadline":240}]}'
+
+# change METHOD PATH: answers it with CHANGE
+change() {
+	answer "$1" "$2" 200 "$CHANGE"
+}
 
 # --- command line to request
 

@@ -5,7 +5,9 @@
 # xlbctl iface check and attach --fix against a daemon that only answers.
 
 bats_require_minimum_version 1.5.0
-load fake_daemon
+load fake
+
+CHANGE='{"revision":43,"added":1,"changed":0,"removed":0,"flows_affected":0,"warnings":[],"changes":[],"dry_run":false}'
 
 CHECKS='{"interface":"lo","failures":1,"warnings":1,"checks":[
 {"check":"mtu","level":"ok","text":"mtu 1500 (limit 3506)","fix":null,"setting":null},
@@ -38,7 +40,7 @@ warn  a firewall
 }
 
 @test "attach --fix tells what was changed, and what is still not well" {
-	change POST /v1/interfaces/lo/attach
+	answer POST /v1/interfaces/lo/attach 200 "$CHANGE"
 	answer GET /v1/interfaces/lo 200 '{"name":"lo","state":{"attached":true,"mode":"native","program_id":12,"program_tag":"9f3c0a71",
 "settings":[{"setting":"lro","was":1,"now":0},{"setting":"rp_filter","was":1,"now":2}]}}'
 	answer GET /v1/interfaces/lo/check 200 "$CHECKS"

@@ -73,7 +73,7 @@ struct host_system {
 	uint32_t version;      /* 6001 is 6.1 */
 	uint64_t capabilities; /* effective, of this process */
 	bool bpffs;	       /* on /sys/fs/bpf */
-	bool tracefs;	       /* the xdp tracepoints can be read */
+	bool tracepoints;      /* those of XDP can be read */
 	char firewall[96]; /* tables with rules of nftables and iptables: "nftables: filter, nat"; "" if none */
 	/* by family (0: IPv4, 1: IPv6): entries that may be dropped as garbage, and gc_thresh3 (0: unknown) */
 	uint32_t neighbours[2], neighbour_limit[2];

@@ -5,6 +5,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 
@@ -33,17 +34,24 @@ static void read_capabilities(struct host_system *system)
 			system->capabilities = strtoull(line + 7, NULL, 16);
 }
 
+/* By a tracefs of our own, as the datapath does: whether the host has mounted one does not matter. */
+static bool has_tracepoints(void)
+{
+	AUTO_CLOSE int fs = fsopen("tracefs", FSOPEN_CLOEXEC);
+	AUTO_CLOSE int root = -1;
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		return false;
+	root = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	return root >= 0 && !faccessat(root, "events/xdp/xdp_redirect_err/id", R_OK, 0);
+}
+
 static void read_file_systems(struct host_system *system)
 {
-	static const char *const events[] = {
-		"/sys/kernel/tracing/events/xdp/xdp_redirect_err/id",
-		"/sys/kernel/debug/tracing/events/xdp/xdp_redirect_err/id",
-	};
 	struct statfs status;
 
 	system->bpffs = !statfs("/sys/fs/bpf", &status) && status.f_type == BPF_FS_MAGIC;
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-		system->tracefs |= !access(events[i], R_OK);
+	system->tracepoints = has_tracepoints();
 }
 
 /* --- firewall ------------------------------------------------------------------------------------- */

@@ -108,17 +108,15 @@ static void judge_bpffs(const struct preflight_facts *facts, struct preflight_fi
 	preflight_fix(ret, "mount -t bpf bpf /sys/fs/bpf");
 }
 
-static void judge_tracefs(const struct preflight_facts *facts, struct preflight_finding *ret)
+static void judge_tracepoints(const struct preflight_facts *facts, struct preflight_finding *ret)
 {
-	if (facts->system.tracefs) {
-		preflight_say(ret, PREFLIGHT_OK, "the XDP tracepoints can be read");
-		return;
-	}
-	preflight_say(
-		ret, PREFLIGHT_WARN,
-		"the XDP tracepoints cannot be read: packets that the kernel drops after xlb has "
-		"sent them on are not counted");
-	preflight_fix(ret, "mount -t tracefs tracefs /sys/kernel/tracing");
+	if (facts->system.tracepoints)
+		preflight_say(ret, PREFLIGHT_OK, "the kernel's XDP tracepoints can be read");
+	else
+		preflight_say(
+			ret, PREFLIGHT_WARN,
+			"the kernel's XDP tracepoints cannot be read: packets that it loses after "
+			"xlb has sent them on are not counted");
 }
 
 static void judge_firewall(const struct preflight_facts *facts, struct preflight_finding *ret)
@@ -137,6 +135,6 @@ const struct preflight_check preflight_host_checks[] = {
 	{ "neighbours", judge_neighbours },	{ "neighbour_limit", judge_neighbour_limit },
 	{ "servers", judge_servers },		{ "kernel", judge_kernel },
 	{ "capabilities", judge_capabilities }, { "bpffs", judge_bpffs },
-	{ "tracefs", judge_tracefs },		{ "firewall", judge_firewall },
+	{ "tracepoints", judge_tracepoints },	{ "firewall", judge_firewall },
 };
 const uint32_t preflight_host_check_count = COUNT(preflight_host_checks);

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# What the tests of xlbctl share: a daemon that only answers, see fake_xlbd.py.
+# A daemon that only answers (fake_xlbd.py), one for each file.
 
 root() {
 	cd "$BATS_TEST_DIRNAME/../.." && pwd
@@ -46,11 +46,4 @@ answer() {
 # sent TEXT: the whole log of requests
 sent() {
 	diff <(printf '%s\n' "$1") <(grep -v '^X-XLB-Origin: xlbctl' "$FAKE/log")
-}
-
-CHANGE='{"revision":43,"added":1,"changed":0,"removed":0,"flows_affected":0,"warnings":[],"changes":["+ x"],"dry_run":false}'
-
-# change METHOD PATH: answers it with CHANGE
-change() {
-	answer "$1" "$2" 200 "$CHANGE"
 }
