@@ -6,13 +6,13 @@ _xlbctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 
 	COMPREPLY=()
-	case $previous in
-	apply | check | diff)
-		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+	case ${COMP_WORDS[COMP_CWORD - 2]:-}/$previous in
+	iface/check | interface/check | */attach)
+		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/class/net)" -- "$current")
 		return
 		;;
-	attach)
-		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/class/net)" -- "$current")
+	*/apply | */check | */diff)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
 	esac

@@ -382,7 +382,8 @@ DELETE /v1/load_balancers/edge?yes=1'
 	sent 'POST /v1/interfaces/lo/attach
 Content-Type: application/json
 {"mode":"generic"}
-GET /v1/interfaces/lo'
+GET /v1/interfaces/lo
+GET /v1/interfaces/lo/check'
 }
 
 @test "attach where this SSH session runs is guarded, unless --no-confirm" {

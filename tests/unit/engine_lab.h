@@ -24,6 +24,7 @@
 #include "core/content.h"
 #include "core/tree.h"
 #include "core/types.h"
+#include "sys/host_nic.h"
 #include "sys/sink_fake.h"
 #include "xlbd/engine.h"
 
@@ -51,6 +52,7 @@ static struct {
 	atomic_int probe_ms;
 	atomic_bool probe_busy, probing;
 	uint32_t announced;
+	uint32_t released;
 	/* checker */
 	checker_changed health_changed;
 	void *health_arg;
@@ -224,13 +226,40 @@ int host_link(struct host *host, const char *name, struct host_link *ret, struct
 				   .mtu = 1500,
 				   .up = !lab_world.unplugged || strcmp(name, lab_world.unplugged),
 				   .mac = { 2 } };
+	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	return 0;
 }
 
-bool host_joins_packets(const char *ifname)
+int host_nic(struct host *host, const char *name, struct nic *ret, struct xlb_err *err)
 {
+	*ret = (struct nic){ .driver = "veth", .features[NIC_GRO] = { .known = true, .on = true } };
+	return host_link(host, name, &ret->link, err);
+}
+
+void host_system(struct host *host, struct host_system *ret)
+{
+	(void)host;
+	*ret = (struct host_system){};
+}
+
+void host_settings_release(struct host *host, const char *ifname)
+{
+	(void)host;
 	(void)ifname;
-	return false;
+	lab_world.released++;
+}
+
+uint32_t datapath_pinned_program(const char *pin_dir, const char *ifname)
+{
+	(void)pin_dir;
+	(void)ifname;
+	return 0;
+}
+
+void datapath_program_name(uint32_t id, char ret[16])
+{
+	(void)id;
+	strcpy(ret, "other");
 }
 
 int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,

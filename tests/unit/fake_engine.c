@@ -8,6 +8,7 @@
 
 #include "core/tree.h"
 #include "core/types.h"
+#include "xlbd/preflight.h"
 
 struct queued {
 	TAILQ_ENTRY(queued) link;
@@ -493,4 +494,54 @@ struct sink *host_sink(struct host *host)
 uint32_t datapath_stamp(void)
 {
 	return 1000;
+}
+
+/* --- what preflight asks: a veth without a carrier, lro on --- */
+
+struct preflight_source engine_preflight_source(const struct engine *engine)
+{
+	return (struct preflight_source){ .model = engine->model, .ids = engine->ids };
+}
+
+uint32_t engine_fixable(struct engine *engine, const struct interface *interface, bool dry_run)
+{
+	(void)engine;
+	(void)interface;
+	(void)dry_run;
+	return 1U << XLB_SETTING_LRO;
+}
+
+int host_nic(struct host *host, const char *name, struct nic *ret, struct xlb_err *err)
+{
+	*ret = (struct nic){ .driver = "virtio_net",
+			     .features[NIC_LRO] = { .known = true, .on = true } };
+	return host_link(host, name, &ret->link, err);
+}
+
+void host_system(struct host *host, struct host_system *ret)
+{
+	(void)host;
+	*ret = (struct host_system){ .release = "6.1.0", .version = 6001, .bpffs = true };
+}
+
+uint32_t host_settings(struct host *host, const char *ifname,
+		       struct host_setting_state ret[XLB_SETTING_COUNT])
+{
+	(void)host;
+	(void)ifname;
+	ret[0] = (struct host_setting_state){ .setting = XLB_SETTING_LRO, .was = 1 };
+	return 1;
+}
+
+uint32_t datapath_pinned_program(const char *pin_dir, const char *ifname)
+{
+	(void)pin_dir;
+	(void)ifname;
+	return 0;
+}
+
+void datapath_program_name(uint32_t id, char ret[16])
+{
+	(void)id;
+	(void)ret;
 }

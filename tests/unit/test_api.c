@@ -363,6 +363,53 @@ static void whole_configurations(void **state)
 	free(export);
 }
 
+static void checks_of_an_interface(void **state)
+{
+	struct fixture *f = *state;
+	struct answer a;
+	json_t *check;
+	bool seen = false;
+	size_t i;
+
+	a = expect(f, 200, "GET", "/v1/interfaces/eth1/check",
+		   NULL); /* it need not be configured */
+	assert_string_equal(text_at(&a, "interface"), "eth1");
+	assert_int_equal(number_at(&a, "failures"), 2); /* lro, capabilities */
+	json_array_foreach(at(a.json, "checks"), i, check) {
+		assert_true(json_is_string(json_object_get(check, "check")));
+		assert_true(json_is_string(json_object_get(check, "text")));
+		if (strcmp(json_string_value(json_object_get(check, "check")), "lro"))
+			continue;
+		seen = true;
+		assert_string_equal(json_string_value(json_object_get(check, "level")), "fail");
+		assert_string_equal(json_string_value(json_object_get(check, "fix")),
+				    "ethtool -K eth1 lro off");
+		assert_string_equal(json_string_value(json_object_get(check, "setting")), "lro");
+	}
+	assert_true(seen);
+	answer_done(&a);
+	a = expect(f, 404, "GET", "/v1/interfaces/eth9/check", NULL);
+	check_problem(&a, "not-found");
+	answer_done(&a);
+}
+
+static void attach_fixes(void **state)
+{
+	struct fixture *f = *state;
+	struct answer a;
+
+	expect_done(f, 200, "POST", "/v1/interfaces/eth0/attach?fix=1", "{fix: [rp_filter]}");
+	a = expect(f, 200, "GET", "/v1/interfaces/eth0", NULL);
+	assert_string_equal(text_at(&a, "fix.0"), "lro");
+	assert_string_equal(text_at(&a, "fix.1"), "rp_filter");
+	assert_string_equal(text_at(&a, "state.settings.0.setting"), "lro");
+	assert_int_equal(number_at(&a, "state.settings.0.was"), 1);
+	assert_int_equal(number_at(&a, "state.settings.0.now"), 0);
+	answer_done(&a);
+	expect_done(f, 400, "POST", "/v1/interfaces/eth0/attach?fix=yes", "");
+	expect_done(f, 400, "POST", "/v1/interfaces/eth0/detach?fix=1", "");
+}
+
 static void actions(void **state)
 {
 	struct fixture *f = *state;
@@ -501,6 +548,7 @@ static void error_statuses(void **state)
 		{ 405, "usage", "POST", "/v1/status", "{}" },
 		{ 405, "usage", "GET", "/v1/apply", NULL },
 		{ 405, "usage", "GET", "/v1/interfaces/eth0/attach", NULL },
+		{ 405, "usage", "POST", "/v1/interfaces/eth0/check", "" },
 		{ 405, "usage", "DELETE", "/v1/server_groups/web/servers/web1/drain", NULL },
 		{ 400, "usage", "POST", "/v1/server_groups", "{}" },
 		{ 400, "usage", "PATCH", "/v1/server_groups", "{}" },
@@ -568,6 +616,8 @@ int main(void)
 		WITH(adds_sets_removes, setup),
 		WITH(whole_configurations, setup),
 		WITH(actions, setup),
+		WITH(checks_of_an_interface, setup),
+		WITH(attach_fixes, setup),
 		WITH(origins, setup),
 		WITH(errors_of_captures, setup),
 		WITH(error_statuses, setup),

@@ -280,6 +280,27 @@ static void test_every_row_of_a_simple_configuration(void **state)
 	assert_string_equal(fixture->compiled.warnings, "");
 }
 
+static void test_settings_of_an_interface(void **state)
+{
+	static const char text[] =
+		"version: 1\ninterfaces: {eth0: {fix: [rp_filter, gro]}, eth1: {fix: lro}, eth2: {fix: lro}}\n";
+	struct fixture *fixture = *state;
+	struct row_setting_key key = { .ifname = "eth0", .setting = XLB_SETTING_RP_FILTER };
+	const struct row *row;
+
+	run_ok(fixture, text);
+	/* eth2 is not there */
+	assert_int_equal(count_rows(fixture, TABLE_SETTING), 3);
+	row = rows_find(&fixture->compiled.rows, TABLE_SETTING, &key);
+	assert_non_null(row);
+	assert_int_equal(*(const uint32_t *)row->value, 2);
+	key.setting = XLB_SETTING_GRO;
+	row = rows_find(&fixture->compiled.rows, TABLE_SETTING, &key);
+	assert_non_null(row);
+	assert_int_equal(*(const uint32_t *)row->value, 0);
+	assert_true(tables[TABLE_SETTING].rank < tables[TABLE_ATTACHMENT].rank);
+}
+
 static void test_same_input_same_rows(void **state)
 {
 	struct fixture *fixture = *state;
@@ -608,6 +629,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_every_row_of_a_simple_configuration),
 		TEST(test_same_input_same_rows),
+		TEST(test_settings_of_an_interface),
 		TEST(test_down_server_leaves_and_keeps_its_row),
 		TEST(test_all_down_fails_open_or_closed),
 		TEST(test_unchecked_servers_wait_once_the_group_was_up),

@@ -509,6 +509,57 @@ static void removed_vip_is_announced_no_more(void **state)
 	assert_int_equal(lab_world.announced, before + 4); /* the second and third only of eth1 */
 }
 
+/* The lab's NICs have gro on: generic mode is refused, unless xlb is to turn it off. */
+static void generic_mode_wants_gro_off(void **state)
+{
+	struct lab *lab = *state;
+	struct request request = {};
+	struct row_setting_key key = { .ifname = "eth0", .setting = XLB_SETTING_GRO };
+	uint32_t value = 9;
+
+	assert_int_equal(lab_apply(lab, &request,
+				   "version: 1\ninterfaces: {eth0: {mode: generic}}\n"),
+			 -EOPNOTSUPP);
+	assert_string_equal(request.err.pointer, "/interfaces/eth0");
+	assert_string_equal(request.err.hint, "run: ethtool -K eth0 gro off, or attach with --fix");
+	lab_apply_ok(lab, "version: 1\ninterfaces: {eth0: {mode: generic, fix: [gro]}}\n");
+	assert_int_equal(lab_count(TABLE_SETTING), 1);
+	assert_true(lab_row(TABLE_SETTING, &key, &value));
+	assert_int_equal(value, 0);
+	lab_apply_ok(lab, "version: 1\ninterfaces: {}\n");
+	assert_int_equal(lab_count(TABLE_SETTING), 0);
+}
+
+static int edit_fixed(void *arg, const struct model *current, struct model **ret,
+		      struct xlb_err *err)
+{
+	struct model *next = model_copy(current);
+	struct interface *interface = (struct interface *)object_find(&next->interfaces, "eth0");
+
+	(void)err;
+	interface->mode = XLB_ATTACH_GENERIC;
+	interface->fix = engine_fixable(arg, interface, false);
+	interface->object.set |= 3;
+	*ret = next;
+	return 0;
+}
+
+/* attach --fix takes what helps, and again what others have changed: the host is listed anew. */
+static void fixing_takes_what_helps(void **state)
+{
+	struct lab *lab = *state;
+	struct apply_options options = { .origin = "test" };
+	struct request request = {};
+
+	lab_apply_ok(lab, LAB_BOTH);
+	lab_run(lab, 60);
+	engine_apply(lab->engine, &options, edit_fixed, lab->engine, request_done, &request);
+	lab_finish(lab, &request);
+	assert_int_equal(request.r, 0);
+	assert_int_equal(lab_world.released, 1);
+	assert_int_equal(lab_count(TABLE_SETTING), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
@@ -535,6 +586,8 @@ int main(void)
 		TEST(first_start_applies_the_file),
 		TEST(first_start_spares_the_hosts_ports),
 		TEST(removed_vip_is_announced_no_more),
+		TEST(generic_mode_wants_gro_off),
+		TEST(fixing_takes_what_helps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,10 @@ static const char *random_text(const struct field *field, char *text, size_t siz
 		return pick(2) ? "true" : "false";
 	case FIELD_WORD:
 		return field->words[pick((uint32_t)words)].word;
+	case FIELD_WORDS:
+		snprintf(text, size, "%s,%s", field->words[0].word,
+			 field->words[1 + pick((uint32_t)words - 1)].word);
+		return text;
 	case FIELD_UINT:
 		snprintf(text, size, "%lu", (unsigned long)(field->min + pick((uint32_t)span)));
 		return text;

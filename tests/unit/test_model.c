@@ -245,6 +245,10 @@ static void text_from_the_command_line(void **state)
 		{ "server_groups/web", "health_check.method", "head", "HEAD" },
 		{ "server_groups/web", "health_check.host", "a\"b", "\"a\\\"b\"" },
 		{ "server_groups/web", "health_check.interval", "120s", "2m" },
+		{ "interfaces/eth0", "fix", "rp_filter,lro", "[lro, rp_filter]" },
+		{ "interfaces/eth0", "fix", "gro", "[gro]" },
+		{ "interfaces/eth0", "fix", "gro,gro", NULL },
+		{ "interfaces/eth0", "fix", "gr0", NULL },
 	};
 
 	(void)state;

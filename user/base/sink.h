@@ -45,6 +45,13 @@ struct row_attachment_key {
 struct row_attachment {
 	uint32_t mode; /* enum xlb_attach_mode */
 };
+struct row_setting_key {
+	char ifname[IFNAMSIZ];
+	uint32_t setting; /* enum xlb_setting */
+};
+struct row_setting {
+	uint32_t value;
+};
 struct row_vip_addr_key {
 	struct xlb_addr addr;
 	char ifname[IFNAMSIZ];
@@ -55,6 +62,26 @@ struct row_bitmap {
 };
 
 enum xlb_attach_mode { XLB_ATTACH_NATIVE = 1, XLB_ATTACH_GENERIC = 2 };
+
+/*
+ * X(NAME, word, value wanted, help)
+ * Settings of a NIC that keep packets from being forwarded: `fix` of an interface names those that xlb changes.
+ * Numbers are in owner files: append only.
+ */
+#define XLB_SETTINGS(X) \
+	X(LRO, lro, 0, "large receive offload") \
+	X(GRO, gro, 0, "generic receive offload") \
+	X(GRO_HW, gro_hw, 0, "receive offload by the NIC") \
+	X(RX_VLAN, rx_vlan, 0, "VLAN tags taken off by the NIC") \
+	X(RP_FILTER, rp_filter, 2, "reverse path filter")
+
+enum xlb_setting {
+#define X(name, word, wanted, help) XLB_SETTING_##name,
+	XLB_SETTINGS(X)
+#undef X
+		XLB_SETTING_COUNT,
+};
+extern const char *const setting_words[XLB_SETTING_COUNT];
 
 /* content of a row of `maglev`: server id per slot */
 struct content_maglev {
@@ -70,11 +97,12 @@ struct content_port_set {
 /*
  * X(NAME, word, sink, key type, value type, rank)
  * Puts run by rising rank, deletes by falling rank: a row is put after what it refers to. `neighbour`
- * rows keep the kernel resolving, `vip_addr` rows come last: no traffic is attracted before it can be
- * served.
+ * rows keep the kernel resolving, `setting` rows make a NIC fit before it is attached, `vip_addr` rows come
+ * last: no traffic is attracted before it can be served.
  */
 #define XLB_TABLES(X) \
 	X(NEIGHBOUR, neighbour, HOST, struct row_neighbour_key, struct row_flags, 0) \
+	X(SETTING, setting, HOST, struct row_setting_key, struct row_setting, 0) \
 	X(INTERFACE, interface, DATAPATH, struct row_id, struct xlb_interface, 1) \
 	X(NEXTHOP, nexthop, DATAPATH, struct row_id, struct xlb_nexthop, 2) \
 	X(SNAT, snat, DATAPATH, struct row_id, struct xlb_snat, 2) \

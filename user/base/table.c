@@ -7,6 +7,12 @@
 XLB_TABLES(X)
 #undef X
 
+const char *const setting_words[XLB_SETTING_COUNT] = {
+#define X(name, word, wanted, help) #word,
+	XLB_SETTINGS(X)
+#undef X
+};
+
 const struct table tables[TABLE_COUNT] = {
 #define X(name, word, sink, key, value, rank) \
 	[TABLE_##name] = { TABLE_##name, SINK_##sink, #word, sizeof(key), sizeof(value), rank },

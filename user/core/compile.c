@@ -106,6 +106,25 @@ uint32_t interface_slot(const struct compiler *c, const char *ifname)
 	return 0;
 }
 
+/* What xlb changes on the NIC while it is attached. */
+static int compile_settings(struct compiler *c, const struct interface *interface)
+{
+	static const struct row_setting wanted[] = {
+#define X(name, word, value, help) [XLB_SETTING_##name] = { value },
+		XLB_SETTINGS(X)
+#undef X
+	};
+	struct row_setting_key key = {};
+	int r = 0;
+
+	memcpy(key.ifname, interface->object.name,
+	       strnlen(interface->object.name, sizeof(key.ifname) - 1));
+	for (; !r && key.setting < XLB_SETTING_COUNT; key.setting++)
+		if (interface->fix & 1U << key.setting)
+			r = emit(c, TABLE_SETTING, &key, &wanted[key.setting]);
+	return r;
+}
+
 static int compile_interface(struct compiler *c, const struct interface *interface)
 {
 	const char *name = interface->object.name;
@@ -128,6 +147,9 @@ static int compile_interface(struct compiler *c, const struct interface *interfa
 	value.mtu = link.mtu;
 	memcpy(value.mac, link.mac, sizeof(value.mac));
 	r = emit(c, TABLE_INTERFACE, &(struct row_id){ entry->id }, &value);
+	if (r)
+		return r;
+	r = compile_settings(c, interface);
 	if (r)
 		return r;
 	memcpy(key.ifname, name, strnlen(name, sizeof(key.ifname) - 1));

@@ -19,7 +19,7 @@ uint64_t field_bit(const struct object *object, const struct field *field)
 bool field_is_list(const struct field *field)
 {
 	return field->kind == FIELD_ADDRS || field->kind == FIELD_PORTS ||
-	       field->kind == FIELD_CODES;
+	       field->kind == FIELD_CODES || field->kind == FIELD_WORDS;
 }
 
 const char *field_word(const struct field *field, uint32_t value)
@@ -87,6 +87,7 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 		return 0;
 	case FIELD_UINT:
 	case FIELD_WORD:
+	case FIELD_WORDS:
 		*(uint32_t *)dst = *(const uint32_t *)src;
 		return 0;
 	case FIELD_TIME:
@@ -149,6 +150,7 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 		return *(const bool *)x == *(const bool *)y;
 	case FIELD_UINT:
 	case FIELD_WORD:
+	case FIELD_WORDS:
 		return *(const uint32_t *)x == *(const uint32_t *)y;
 	case FIELD_TIME:
 		return *(const uint64_t *)x == *(const uint64_t *)y;
@@ -186,6 +188,8 @@ bool value_is_absent(const struct object *object, const struct field *field)
 		return !field->preset && *(const uint64_t *)value > field->max;
 	case FIELD_WORD:
 		return !field_word(field, *(const uint32_t *)value);
+	case FIELD_WORDS:
+		return !*(const uint32_t *)value;
 	case FIELD_TEXT:
 		return !*(char *const *)value;
 	case FIELD_REF:
@@ -244,6 +248,20 @@ static void print_ranges(FILE *out, const struct port_range *ranges, uint32_t co
 	fputs(count == 1 ? "" : "]", out);
 }
 
+static void print_words(FILE *out, const struct field *field, uint32_t bits)
+{
+	const char *separator = "";
+
+	fputc('[', out);
+	for (const struct word *word = field->words; word->word; word++) {
+		if (!(bits & word->value))
+			continue;
+		fprintf(out, "%s%s", separator, word->word);
+		separator = ", ";
+	}
+	fputc(']', out);
+}
+
 void value_print(FILE *out, const struct object *object, const struct field *field)
 {
 	const void *value = field_value(object, field);
@@ -267,6 +285,9 @@ void value_print(FILE *out, const struct object *object, const struct field *fie
 		break;
 	case FIELD_WORD:
 		fputs(field_word(field, *(const uint32_t *)value), out);
+		break;
+	case FIELD_WORDS:
+		print_words(out, field, *(const uint32_t *)value);
 		break;
 	case FIELD_TEXT:
 		yaml_scalar(out, *(char *const *)value);

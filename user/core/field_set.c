@@ -32,10 +32,11 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 	size_t used = 0;
 
 	if (field->words && size) {
-		*ret = 0;
+		used = (size_t)snprintf(ret, size, "%s",
+					field->kind == FIELD_WORDS ? "a list of " : "");
 		for (const struct word *word = field->words; word->word && used < size; word++)
-			used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "",
-						 word->word);
+			used += (size_t)snprintf(ret + used, size - used, "%s%s",
+						 word == field->words ? "" : ", ", word->word);
 		return;
 	}
 	switch (field->kind) {
@@ -75,6 +76,7 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 			 field->min, field->max);
 		return;
 	case FIELD_WORD:
+	case FIELD_WORDS:
 		break;
 	}
 	snprintf(ret, size, "nothing");
@@ -314,6 +316,25 @@ static int parse_codes(const struct field *field, const char *const *items, size
 	return 0;
 }
 
+static int parse_words(const struct field *field, const char *const *items, size_t count,
+		       uint32_t *ret, size_t *ret_bad, struct xlb_err *err)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct word *word = find_word(field, items[i], err);
+
+		*ret_bad = i;
+		if (!word)
+			return -EINVAL;
+		if (bits & word->value)
+			return refuse(field, items[i], "the word is there twice", err);
+		bits |= word->value;
+	}
+	*ret = bits;
+	return 0;
+}
+
 static int parse_value(const struct field *field, const char *const *items, size_t count,
 		       union value *ret, size_t *ret_bad, struct xlb_err *err)
 {
@@ -331,6 +352,8 @@ static int parse_value(const struct field *field, const char *const *items, size
 		if (word)
 			ret->number = word->value;
 		return word ? 0 : -EINVAL;
+	case FIELD_WORDS:
+		return parse_words(field, items, count, &ret->number, ret_bad, err);
 	case FIELD_TEXT:
 		return parse_text(field, *items, &ret->text, err);
 	case FIELD_REF:
@@ -355,6 +378,7 @@ static size_t value_size(enum field_kind kind)
 		return sizeof(bool);
 	case FIELD_UINT:
 	case FIELD_WORD:
+	case FIELD_WORDS:
 		return sizeof(uint32_t);
 	case FIELD_TIME:
 		return sizeof(uint64_t);

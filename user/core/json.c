@@ -49,6 +49,16 @@ static void codes_json(struct json_out *out, const char *key, const struct range
 	out_close(out, ']');
 }
 
+static void words_json(struct json_out *out, const char *key, const struct field *field,
+		       uint32_t bits)
+{
+	out_open(out, key, '[');
+	for (const struct word *word = field->words; word->word; word++)
+		if (bits & word->value)
+			out_text(out, NULL, word->word);
+	out_close(out, ']');
+}
+
 static void time_json(struct json_out *out, const char *key, uint64_t ms)
 {
 	char text[32];
@@ -85,6 +95,9 @@ static void value_json(struct json_out *out, const char *key, const struct objec
 		return;
 	case FIELD_CODES:
 		codes_json(out, key, value);
+		return;
+	case FIELD_WORDS:
+		words_json(out, key, field, *(const uint32_t *)value);
 		return;
 	case FIELD_REF:
 		group_json(out, key, absent ? NULL : value);

@@ -50,6 +50,7 @@ struct range_list { /* HTTP status codes */
 struct interface {
 	struct object object; /* name = NIC */
 	uint32_t mode;	      /* enum xlb_attach_mode */
+	uint32_t fix;	      /* bit i: enum xlb_setting i */
 };
 
 struct load_balancer {

@@ -25,6 +25,7 @@ static void row_text(const struct row *row, char *ret, size_t size)
 		struct row_port_set_key port_set;
 		struct row_attachment_key attachment;
 		struct row_vip_addr_key vip_addr;
+		struct row_setting_key setting;
 	} key;
 
 	memcpy(&key, row->key, sizeof(key));
@@ -40,6 +41,13 @@ static void row_text(const struct row *row, char *ret, size_t size)
 	case TABLE_VIP_ADDR:
 		format_addr(&key.vip_addr.addr, addr);
 		snprintf(ret, size, "%s %s on %.*s", word, addr, IFNAMSIZ, key.vip_addr.ifname);
+		break;
+	case TABLE_SETTING:
+		snprintf(ret, size, "%s %s of %.*s", word,
+			 key.setting.setting < XLB_SETTING_COUNT ?
+				 setting_words[key.setting.setting] :
+				 "?",
+			 IFNAMSIZ, key.setting.ifname);
 		break;
 	case TABLE_ATTACHMENT:
 		snprintf(ret, size, "%s %.*s", word, IFNAMSIZ, key.attachment.ifname);

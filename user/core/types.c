@@ -18,6 +18,12 @@ static const struct word attach_modes[] = {
 	{ "generic", XLB_ATTACH_GENERIC },
 	{},
 };
+static const struct word settings[] = {
+#define X(name, word, wanted, help) { #word, 1U << XLB_SETTING_##name },
+	XLB_SETTINGS(X)
+#undef X
+		{},
+};
 static const struct word address_managements[] = {
 	{ "xlb", ADDRESS_MANAGEMENT_XLB },
 	{ "none", ADDRESS_MANAGEMENT_NONE },
@@ -64,6 +70,14 @@ static const struct field interface_fields[] = {
 		.preset = "native",
 		.words = attach_modes,
 		.help = "native runs in the driver; generic works with every driver but is slower",
+	},
+	{
+		.name = "fix",
+		.kind = FIELD_WORDS,
+		.offset = offsetof(struct interface, fix),
+		.words = settings,
+		.help = "settings of the NIC that xlb changes while attached and restores on detach; attach --fix "
+			"adds those that iface check complains of",
 	},
 };
 

@@ -18,6 +18,7 @@ enum field_kind {
 	FIELD_UINT,  /* uint32_t, min..max */
 	FIELD_TIME,  /* uint64_t ms, min..max */
 	FIELD_WORD,  /* uint32_t, value of one of `words` */
+	FIELD_WORDS, /* uint32_t, a bit for each of `words` */
 	FIELD_TEXT,  /* char *, owned */
 	FIELD_REF,   /* char[NAME_TEXT_MAX]: name of an object of type `ref` */
 	FIELD_ADDRS, /* struct addr_list */
@@ -46,7 +47,7 @@ struct field {
 	size_t offset;
 	uint64_t min, max;
 	const char *preset;	  /* the default as text, NULL: none */
-	const struct word *words; /* WORD: terminated by a NULL word */
+	const struct word *words; /* WORD, WORDS: terminated by a NULL word */
 	const struct type *ref;	  /* REF */
 	const char *json; /* the name in JSON answers if it differs: "ports", "server_groups" */
 	const char *help;

@@ -51,6 +51,11 @@ struct attachment_info {
 /* -ENOENT if xlb is not attached there. */
 int datapath_attachment(struct datapath *dp, const char *ifname, struct attachment_info *ret);
 
+/* Id of xlb's program on the NIC by the link pinned below `pin_dir`, 0: none. Needs no open datapath. */
+uint32_t datapath_pinned_program(const char *pin_dir, const char *ifname);
+/* Name of any program, "?" if it cannot be had. */
+void datapath_program_name(uint32_t id, char ret[16]);
+
 /* Sums over CPUs; ret has XLB_COUNT_MAX, XLB_IFCOUNT_MAX or XLB_DROP_COUNT entries. */
 int datapath_listener_counters(struct datapath *dp, uint32_t listener, uint64_t *ret);
 int datapath_server_counters(struct datapath *dp, uint32_t server, uint64_t *ret);

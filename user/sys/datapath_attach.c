@@ -26,13 +26,13 @@ static void name_swap(char *name, char from, char to)
 			*name = to;
 }
 
-static void link_path(const struct datapath *dp, const char *ifname, char ret[PATH_MAX])
+static void link_path(const char *pin_dir, const char *ifname, char ret[PATH_MAX])
 {
 	char name[IFNAMSIZ];
 
 	snprintf(name, sizeof(name), "%s", ifname);
 	name_swap(name, '.', ':');
-	snprintf(ret, PATH_MAX, "%s/links/%s", dp->pin_dir, name);
+	snprintf(ret, PATH_MAX, "%s/links/%s", pin_dir, name);
 }
 
 static struct attachment *attachment_find(const struct datapath *dp, const char *ifname)
@@ -70,7 +70,7 @@ static void attachment_destroy(struct datapath *dp, struct attachment *attachmen
 	char path[PATH_MAX];
 
 	if (dp->pin_dir) {
-		link_path(dp, attachment->ifname, path);
+		link_path(dp->pin_dir, attachment->ifname, path);
 		unlink(path);
 	}
 	/* at once, also if something else holds a handle */
@@ -203,6 +203,7 @@ static int attach_native_err(struct xlb_err *err, int r, const char *ifname)
 static int attach_busy_err(struct xlb_err *err, int r, const char *ifname, uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	char name[BPF_OBJ_NAME_LEN];
 	uint32_t id = 0;
 
 	if (bpf_xdp_query((int)ifindex, 0, &query) == 0)
@@ -212,8 +213,10 @@ static int attach_busy_err(struct xlb_err *err, int r, const char *ifname, uint3
 			err, XLB_ERR_FAILED, r,
 			"an interface above '%s' (bond, bridge) has an XDP program already",
 			ifname);
+	datapath_program_name(id, name);
 	xlb_err_set(err, XLB_ERR_FAILED, r,
-		    "another XDP program (id %u) is attached to interface '%s'", id, ifname);
+		    "another XDP program (id %u \"%s\") is attached to interface '%s'", id, name,
+		    ifname);
 	xlb_err_hint(
 		err,
 		"look at it with `bpftool prog show id %u`; remove it with the tool that attached it, "
@@ -257,7 +260,7 @@ static int attach(struct datapath *dp, const char *ifname, uint32_t mode, struct
 	if (fd < 0)
 		return attach_err(err, -errno, ifname, ifindex, mode);
 	if (dp->pin_dir) {
-		link_path(dp, ifname, path);
+		link_path(dp->pin_dir, ifname, path);
 		unlink(path); /* of a link that is dead */
 		if (bpf_obj_pin(fd, path))
 			return datapath_err(err, -errno,
@@ -325,6 +328,28 @@ static int attachment_del(struct datapath *dp, const struct row *row, struct xlb
 	return 0;
 }
 
+uint32_t datapath_pinned_program(const char *pin_dir, const char *ifname)
+{
+	struct bpf_link_info info;
+	AUTO_CLOSE int fd = -1;
+	char path[PATH_MAX];
+
+	link_path(pin_dir, ifname, path);
+	fd = bpf_obj_get(path);
+	return fd < 0 || link_read(fd, &info) < 0 || !info.xdp.ifindex ? 0 : info.prog_id;
+}
+
+void datapath_program_name(uint32_t id, char ret[BPF_OBJ_NAME_LEN])
+{
+	AUTO_CLOSE int fd = bpf_prog_get_fd_by_id(id);
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+		strcpy(info.name, "?");
+	memcpy(ret, info.name, BPF_OBJ_NAME_LEN);
+}
+
 const struct table_ops attachment_ops = { attachment_list, attachment_put, attachment_del };
 
 int datapath_attachment(struct datapath *dp, const char *ifname, struct attachment_info *ret)
@@ -360,7 +385,7 @@ static int link_adopt(struct datapath *dp, const char *name, struct xlb_err *err
 		return 0; /* not ours */
 	strcpy(ifname, name);
 	name_swap(ifname, ':', '.');
-	link_path(dp, ifname, path);
+	link_path(dp->pin_dir, ifname, path);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return datapath_err(err, -errno, "cannot open pinned link '%s'", path);

@@ -1,48 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * The kernel's tracepoints about XDP frames that were lost after the verdict. A tracepoint's number is read
- * from a tracefs that is mounted nowhere: whether the host has mounted one does not matter.
- */
+/* The kernel's tracepoints about XDP frames that were lost after the verdict. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/tracefs.h"
 #include "sys/datapath_private.h"
-
-/* The root of a tracefs of our own, -errno. */
-static int tracefs_open(void)
-{
-	AUTO_CLOSE int fs = fsopen("tracefs", FSOPEN_CLOEXEC);
-	int root;
-
-	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-		return -errno;
-	root = fsmount(fs, FSMOUNT_CLOEXEC, 0);
-	return root < 0 ? -errno : root;
-}
-
-/* Number of xdp/NAME, -errno. */
-static int tracepoint_id(int tracefs, const char *name)
-{
-	char path[64], text[16] = "";
-	AUTO_CLOSE int fd = -1;
-
-	snprintf(path, sizeof(path), "events/xdp/%s/id", name);
-	fd = openat(tracefs, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-		return -errno;
-	return atoi(text);
-}
 
 /* A link between program and tracepoint, -errno. */
 static int tracepoint_link(int program_fd, int id)
@@ -67,6 +37,7 @@ int tracepoints_attach(struct bpf_object *object, int *ret_links, char *ret_faul
 {
 	AUTO_CLOSE int tracefs = tracefs_open();
 	struct bpf_program *program;
+	char path[64];
 	int count = 0, r;
 
 	ret_fault[0] = '\0';
@@ -81,7 +52,8 @@ int tracepoints_attach(struct bpf_object *object, int *ret_links, char *ret_faul
 		if (bpf_program__type(program) != BPF_PROG_TYPE_TRACEPOINT ||
 		    count == TRACEPOINT_COUNT)
 			continue;
-		r = tracepoint_id(tracefs, name);
+		snprintf(path, sizeof(path), "xdp/%s", name);
+		r = tracefs_tracepoint(tracefs, path);
 		if (r >= 0)
 			r = tracepoint_link(bpf_program__fd(program), r);
 		ret_links[count++] = r < 0 ? -1 : r;

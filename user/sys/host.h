@@ -25,8 +25,8 @@ typedef void (*host_changed)(void *arg);
 
 /*
  * `owner_file`: where the owner marks of what xlb put are kept across restarts, a line for each VIP address
- * ("vip_addr ADDRESS INTERFACE") and each interface with neighbours ("neighbour INTERFACE"), written
- * atomically before an address or neighbour is put; NULL: in memory only.
+ * ("vip_addr ADDRESS INTERFACE"), each interface with neighbours ("neighbour INTERFACE") and each changed
+ * setting of a NIC, with what it was; written atomically before anything is put; NULL: in memory only.
  */
 int host_open(const char *owner_file, host_changed changed, void *arg, struct host **ret,
 	      struct xlb_err *err);
@@ -52,15 +52,13 @@ struct host_link {
 	char kind[16];		  /* "veth", "vlan", "bond", "" ... */
 	char parent[IFNAMSIZ];	  /* of a VLAN device, else "" */
 	uint32_t foreign_program; /* id of an XDP program attached to it, 0: none */
+	uint32_t master;	  /* ifindex of the bond, team or bridge it is a port of, 0: none */
+	uint32_t lower; /* ifindex of what a VLAN device lies on, or of a veth's other end; 0: none */
+	int32_t lower_netns; /* id of the network namespace of `lower`, -1: this one */
+	int32_t bond_mode;   /* BOND_MODE_*, -1: no bond */
 };
 /* -ENODEV with err naming the interfaces present. */
 int host_link(struct host *host, const char *name, struct host_link *ret, struct xlb_err *err);
-
-/*
- * True if the NIC or its driver joins packets (GRO, LRO). Joined packets reach generic XDP only, and cannot
- * be forwarded: they are larger than any MTU.
- */
-bool host_joins_packets(const char *ifname);
 
 struct host_route {
 	uint32_t ifindex;

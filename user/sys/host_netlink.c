@@ -89,7 +89,7 @@ static void requests_reopen(struct host *host)
 	host->requests = fresh;
 }
 
-static int answer_read(struct host *host, struct answer *answer)
+static int answer_read(struct nl_sock *sock, struct answer *answer)
 {
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	int r = 0;
@@ -102,37 +102,61 @@ static int answer_read(struct host *host, struct answer *answer)
 	nl_cb_set(cb, NL_CB_DUMP_INTR, NL_CB_CUSTOM, answer_interrupted, answer);
 	nl_cb_err(cb, NL_CB_CUSTOM, answer_error, answer);
 	while (r >= 0 && !answer->done)
-		r = nl_recvmsgs(host->requests, cb);
+		r = nl_recvmsgs(sock, cb);
 	nl_cb_put(cb);
 	return answer->done ? answer->error : -EIO;
+}
+
+static int ask(struct nl_sock *sock, struct nl_msg *message, struct answer *answer)
+{
+	int r;
+
+	if (!message)
+		return -ENOMEM;
+	r = nl_send_auto(sock, message);
+	nlmsg_free(message);
+	return r < 0 ? -EIO : answer_read(sock, answer);
 }
 
 int host_ask(struct host *host, struct nl_msg *message, host_message each, void *arg)
 {
 	struct answer answer = { .each = each, .arg = arg };
-	int r;
+	int r = ask(host->requests, message, &answer);
 
-	if (!message)
-		return -ENOMEM;
-	r = nl_send_auto(host->requests, message);
-	nlmsg_free(message);
-	r = r < 0 ? -EIO : answer_read(host, &answer);
-	if (!answer.done)
+	if (message && !answer.done)
 		requests_reopen(host);
 	return r;
 }
 
-static int socket_open(int buffer, struct nl_sock **ret)
+int netlink_ask(struct nl_sock *sock, struct nl_msg *message, host_message each, void *arg)
+{
+	struct answer answer = { .each = each, .arg = arg };
+
+	return ask(sock, message, &answer);
+}
+
+int netlink_open(int family, struct nl_sock **ret)
 {
 	struct nl_sock *sock = nl_socket_alloc();
-	int on = 1, fd;
 
 	if (!sock)
 		return -ENOMEM;
-	if (nl_connect(sock, NETLINK_ROUTE) < 0) {
+	if (nl_connect(sock, family) < 0) {
 		nl_socket_free(sock);
 		return -EPROTONOSUPPORT;
 	}
+	*ret = sock;
+	return 0;
+}
+
+static int socket_open(int buffer, struct nl_sock **ret)
+{
+	struct nl_sock *sock;
+	int on = 1, fd, r;
+
+	r = netlink_open(NETLINK_ROUTE, &sock);
+	if (r)
+		return r;
 	fd = nl_socket_get_fd(sock);
 	/* With CAP_NET_ADMIN beyond net.core.rmem_max, else as much as that allows. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)))

@@ -5,9 +5,10 @@
  *
  *	vip_addr 198.51.100.10 eth0
  *	neighbour eth0
+ *	setting eth0 lro 1 0 3 BOOT-ID
  *
  * Neighbours are marked by interface: an interface belongs to one instance, and a file written for each
- * of thousands of servers would be slow.
+ * of thousands of servers would be slow. Settings are host_setting.c's.
  */
 #include <errno.h>
 #include <string.h>
@@ -85,6 +86,7 @@ static void mark_remove(struct host *host, const struct row_vip_addr_key *key)
 
 static void marks_print(const struct host *host, FILE *file)
 {
+	const struct setting_mark *setting, *setting_next;
 	const struct mark *mark, *next;
 	char text[ADDR_TEXT_MAX];
 
@@ -96,6 +98,8 @@ static void marks_print(const struct host *host, FILE *file)
 		format_addr(&mark->key.addr, text);
 		fprintf(file, "vip_addr %s %s\n", text, mark->key.ifname);
 	}
+	HASH_ITER(hh, host->settings, setting, setting_next)
+		setting_print(setting, file);
 }
 
 static int marks_write(const struct host *host, const char *path)
@@ -110,7 +114,7 @@ static int marks_write(const struct host *host, const char *path)
 	return 0;
 }
 
-static int marks_save(const struct host *host, struct xlb_err *err)
+int owner_save(const struct host *host, struct xlb_err *err)
 {
 	AUTO_FREE char *temporary = NULL;
 	int r;
@@ -141,7 +145,7 @@ int owner_add(struct host *host, const struct row_vip_addr_key *key, struct xlb_
 		return 0;
 	if (!mark_add(host, key))
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	r = marks_save(host, err);
+	r = owner_save(host, err);
 	if (r)
 		mark_remove(host, key);
 	return r;
@@ -154,36 +158,48 @@ int owner_remove(struct host *host, const struct row_vip_addr_key *key, struct x
 	if (!owner_has(host, key))
 		return 0;
 	mark_remove(host, key);
-	r = marks_save(host, err);
+	r = owner_save(host, err);
 	if (r)
 		mark_add(host, key);
 	return r;
 }
 
-static bool line_parse(char *line, struct row_vip_addr_key *ret)
+/* 0, -EINVAL if the line is no mark, -ENOMEM. */
+static int line_take(struct host *host, char *line)
 {
-	char *saved, *table = strtok_r(line, " \n", &saved), *first = strtok_r(NULL, " \n", &saved);
-	char *second = strtok_r(NULL, " \n", &saved);
+	char *saved, *table = strtok_r(line, " \n", &saved), *first, *second = NULL;
+	struct setting_mark setting = {};
+	struct row_vip_addr_key key;
 	struct xlb_addr addr = {};
-	const char *ifname;
+	bool neighbour;
 
-	if (!table || !first)
-		return false;
-	ifname = !strcmp(table, "neighbour") ? first : second;
-	if (!ifname || strlen(ifname) >= IFNAMSIZ)
-		return false;
-	if (ifname == second && (strcmp(table, "vip_addr") || parse_addr(first, &addr)))
-		return false;
-	*ret = owner_key(&addr, ifname);
-	return true;
+	if (!table)
+		return -EINVAL;
+	if (!strcmp(table, "setting")) {
+		if (!setting_parse(&saved, &setting))
+			return -EINVAL;
+		return setting_mark_put(host, &setting) ? 0 : -ENOMEM;
+	}
+	neighbour = !strcmp(table, "neighbour");
+	first = strtok_r(NULL, " \n", &saved);
+	if (!neighbour && first)
+		second = strtok_r(NULL, " \n", &saved);
+	if (!neighbour && (strcmp(table, "vip_addr") || !second || parse_addr(first, &addr)))
+		return -EINVAL;
+	if (neighbour)
+		second = first;
+	if (!second || strlen(second) >= IFNAMSIZ)
+		return -EINVAL;
+	key = owner_key(&addr, second);
+	return mark_add(host, &key) ? 0 : -ENOMEM;
 }
 
 int owner_load(struct host *host, struct xlb_err *err)
 {
 	AUTO_FCLOSE FILE *file = NULL;
 	AUTO_FREE char *line = NULL;
-	struct row_vip_addr_key key;
 	size_t size = 0;
+	int r;
 
 	if (!host->owner_file)
 		return 0;
@@ -195,13 +211,14 @@ int owner_load(struct host *host, struct xlb_err *err)
 				   "cannot read the owner marks in '%s': %s", host->owner_file,
 				   strerror(errno));
 	for (unsigned int number = 1; getline(&line, &size, file) > 0; number++) {
-		if (!line_parse(line, &key)) {
+		r = line_take(host, line);
+		if (r == -EINVAL) {
 			xlb_err_set(err, XLB_ERR_FAILED, -EINVAL, "%s:%u: not an owner mark",
 				    host->owner_file, number);
 			xlb_err_hint(err, "remove the line; what it marked is then the host's own");
 			return -EINVAL;
 		}
-		if (!mark_add(host, &key))
+		if (r)
 			return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	}
 	return 0;
@@ -222,7 +239,7 @@ static bool mark_is_stale(struct host *host, const struct mark *mark)
 int owner_prune(struct host *host, struct xlb_err *err)
 {
 	struct mark *mark, *next;
-	bool pruned = false;
+	bool pruned = settings_prune(host);
 
 	HASH_ITER(hh, host->marks, mark, next) {
 		if (!mark_is_stale(host, mark))
@@ -231,7 +248,7 @@ int owner_prune(struct host *host, struct xlb_err *err)
 		free(mark);
 		pruned = true;
 	}
-	return pruned ? marks_save(host, err) : 0;
+	return pruned ? owner_save(host, err) : 0;
 }
 
 void owner_done(struct host *host)
@@ -242,4 +259,5 @@ void owner_done(struct host *host)
 		HASH_DEL(host->marks, mark);
 		free(mark);
 	}
+	settings_done(host);
 }

@@ -53,6 +53,15 @@ struct mark {
 	UT_hash_handle hh;
 };
 
+/* What a setting was before xlb changed it. Counts only as long as the NIC is the same one, in the same boot. */
+struct setting_mark {
+	struct row_setting_key key;
+	uint32_t was, given;
+	uint32_t ifindex;
+	char boot[40]; /* boot id of the kernel */
+	UT_hash_handle hh;
+};
+
 struct host {
 	struct sink sink; /* first: the sink's functions get back to the host by a cast */
 	struct nl_sock *requests;
@@ -65,6 +74,7 @@ struct host {
 	bool lost;  /* the tables miss something and must be read anew */
 	char *owner_file;
 	struct mark *marks;
+	struct setting_mark *settings;
 	struct address *addresses;
 	struct neighbour *neighbours;
 };
@@ -80,6 +90,9 @@ struct nl_msg *host_request(int type, int flags, const void *header, size_t size
  * NULL or half made: -ENOMEM. Else 0 or the kernel's -errno.
  */
 int host_ask(struct host *host, struct nl_msg *message, host_message each, void *arg);
+/* A socket of another netlink family, and a request on it as above. */
+int netlink_open(int family, struct nl_sock **ret);
+int netlink_ask(struct nl_sock *sock, struct nl_msg *message, host_message each, void *arg);
 /* A socket for host_ask. */
 int host_requests_open(struct nl_sock **ret);
 /* A non-blocking socket subscribed to all that the host watches; host_events_read hands messages to `take`. */
@@ -130,6 +143,30 @@ struct row_vip_addr_key owner_key(const struct xlb_addr *addr, const char *ifnam
 /* The mark of an interface on which neighbours were put. */
 struct row_vip_addr_key owner_neighbour_key(const char *ifname);
 void owner_done(struct host *host);
+
+/* Writes the owner file. */
+int owner_save(const struct host *host, struct xlb_err *err);
+
+/* host_setting.c */
+
+int setting_put(struct host *host, const struct row *row, struct xlb_err *err);
+int setting_del(struct host *host, const struct row *row, struct xlb_err *err);
+void setting_list(struct host *host, void (*add)(void *arg, const struct row *row), void *arg);
+/* A mark as a line of the owner file, and back: the words behind "setting"; false if it is none. */
+void setting_print(const struct setting_mark *mark, FILE *file);
+bool setting_parse(char **saved, struct setting_mark *ret);
+/* Adds a copy, in place of one with the same key; false if out of memory. */
+bool setting_mark_put(struct host *host, const struct setting_mark *mark);
+/* Drops marks that do not count any more; true if there were some. */
+bool settings_prune(struct host *host);
+void settings_done(struct host *host);
+
+/* host_link.c */
+
+/* Takes an RTM_NEWLINK into a zeroed link; false if it is none. */
+bool link_take(const struct nlmsghdr *message, struct host_link *ret);
+/* Asks for one link by a request that names it (taken over); -ENODEV. */
+int link_ask(struct host *host, struct nl_msg *message, struct host_link *ret);
 
 /* host_rows.c */
 

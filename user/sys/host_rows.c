@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The host's sink: VIP addresses and managed neighbours as rows. The kernel drops both by itself (IPv6
+ * The host's sink: VIP addresses, managed neighbours and settings of NICs as rows. The kernel drops both by itself (IPv6
  * addresses and neighbours when a link goes down), so `list` tells what is there now and the next
  * comparison puts the rest again.
  */
@@ -341,6 +341,9 @@ static int sink_list(struct sink *sink, const struct table *table, row_add add, 
 	case TABLE_VIP_ADDR:
 		list_vip_addrs(host, add, arg);
 		return 0;
+	case TABLE_SETTING:
+		setting_list(host, add, arg);
+		return 0;
 	default:
 		return wrong_table(table->id, err);
 	}
@@ -361,6 +364,8 @@ static int sink_put(struct sink *sink, const struct row *row, const void *conten
 		return put_neighbour(host, (const struct row_neighbour_key *)row->key, err);
 	case TABLE_VIP_ADDR:
 		return put_vip_addr(host, (const struct row_vip_addr_key *)row->key, err);
+	case TABLE_SETTING:
+		return setting_put(host, row, err);
 	default:
 		return wrong_table(row->table, err);
 	}
@@ -378,6 +383,8 @@ static int sink_del(struct sink *sink, const struct row *row, struct xlb_err *er
 		return del_neighbour(host, (const struct row_neighbour_key *)row->key, err);
 	case TABLE_VIP_ADDR:
 		return del_vip_addr(host, (const struct row_vip_addr_key *)row->key, err);
+	case TABLE_SETTING:
+		return setting_del(host, row, err);
 	default:
 		return wrong_table(row->table, err);
 	}

@@ -33,6 +33,8 @@ const struct option_row option_rows[] = {
 	  "native (the default) or generic" },
 	{ "no-confirm", 0, NULL, OPTION_FLAG, AT(no_confirm), OPTION_ATTACH,
 	  "do not guard an attach on the interface of the default route or of this SSH session" },
+	{ "fix", 0, NULL, OPTION_FLAG, AT(fix), OPTION_ATTACH,
+	  "change the settings that iface check complains of; detach restores them" },
 	{ "wait", 0, NULL, OPTION_FLAG, AT(wait), OPTION_DRAIN,
 	  "wait until the last flow has ended" },
 	{ "timeout", 0, "TIME", OPTION_TIME, AT(timeout_ms), OPTION_DRAIN,

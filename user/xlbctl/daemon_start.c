@@ -16,8 +16,7 @@
 #define READY_MS    60000
 #define OPTIONS_MAX 32
 
-/* xlbd beside this program, in PATH or where system programs live; false if nowhere. */
-static bool find_xlbd(char ret[PATH_MAX])
+bool xlbd_find(char *ret)
 {
 	static const char system_dirs[] = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin";
 	const char *path = getenv("PATH");
@@ -119,7 +118,7 @@ static int start_in_background(struct ctl *ctl)
 	int ends[2];
 	pid_t pid;
 
-	if (!find_xlbd(program)) {
+	if (!xlbd_find(program)) {
 		xlb_err_set(&ctl->err, XLB_ERR_UNREACHABLE, -ENOENT,
 			    "xlbd is not running and its program was not found");
 		xlb_err_hint(&ctl->err, "make install puts it into /usr/local/sbin");

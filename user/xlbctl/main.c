@@ -43,7 +43,7 @@ int main(int argc, char **argv)
 	curl_global_init(CURL_GLOBAL_NOTHING);
 	r = run(&ctl, argc, argv);
 	fflush(stdout);
-	if (r)
+	if (r && !ctl.quiet)
 		error_print(&ctl, stderr);
 	curl_global_cleanup();
 	return r ? xlb_err_exit(ctl.err.class) : 0;

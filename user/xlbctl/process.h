@@ -9,5 +9,7 @@
  * 128 + N: killed by signal N), or -errno. quiet: what it says goes nowhere.
  */
 int process_run(const char *const *argv, bool quiet);
+/* The same with what it prints; *ret is malloc'd. */
+int process_output(const char *const *argv, char **ret);
 
 #endif

@@ -8,6 +8,7 @@
 #include "xlbctl/client.h"
 #include "xlbctl/format.h"
 #include "xlbctl/guard.h"
+#include "xlbctl/iface_check.h"
 #include "xlbctl/print.h"
 
 #define CONFIRM_SECONDS 60
@@ -22,6 +23,54 @@ static void warn_guarded(const struct ctl *ctl, const char *reason)
 		ctl->instance);
 }
 
+static void put_setting(const json_t *setting, const char *key)
+{
+	uint64_t value = json_count_at(setting, key);
+
+	/* all others are switches */
+	if (strcmp(json_text_at(setting, "setting"), setting_words[XLB_SETTING_RP_FILTER]))
+		fputs(value ? "on" : "off", stdout);
+	else
+		printf("%" PRIu64, value);
+}
+
+/* "eth0: lro off (was on), rp_filter 2 (was 1)" */
+static void print_settings(const struct ctl *ctl, const json_t *settings)
+{
+	json_t *setting;
+	size_t i;
+
+	json_array_foreach(settings, i, setting) {
+		printf("%s%s%s ", i ? "" : ctl->words[0], i ? ", " : ": ",
+		       json_text_at(setting, "setting"));
+		put_setting(setting, "now");
+		fputs(" (was ", stdout);
+		put_setting(setting, "was");
+		fputc(')', stdout);
+	}
+	if (json_array_size(settings))
+		fputc('\n', stdout);
+}
+
+/* What the checks find now, also beside an attach that failed: it may say why. */
+static void print_checks(struct ctl *ctl)
+{
+	struct xlb_err before = ctl->err;
+	struct answer answer AUTO_ANSWER = { 0 };
+	size_t fixable;
+
+	if (!ctl->json && !iface_check_get(ctl, ctl->words[0], &answer)) {
+		fflush(stdout);
+		fixable = iface_check_print(stderr, answer.json, false);
+		if (fixable && !ctl->fix)
+			fprintf(stderr,
+				"hint: xlbctl%s%s attach %s --fix changes %s, and detach restores it\n",
+				*ctl->instance ? " --instance " : "", ctl->instance, ctl->words[0],
+				fixable == 1 ? "that" : "some of that");
+	}
+	ctl->err = before;
+}
+
 /* What the attach led to. */
 static void print_attached(struct ctl *ctl, const struct answer *change)
 {
@@ -32,6 +81,7 @@ static void print_attached(struct ctl *ctl, const struct answer *change)
 		print_change(ctl, change);
 		return;
 	}
+	print_settings(ctl, json_at(answer.json, "state.settings"));
 	if (json_is_true(json_at(answer.json, "state.attached")))
 		printf("%s: attached, %s mode, program %" PRIu64 " (%s)\n", ctl->words[0],
 		       json_text_at(answer.json, "state.mode"),
@@ -47,11 +97,11 @@ static void print_attached(struct ctl *ctl, const struct answer *change)
 static int send_attach(struct ctl *ctl, const char *body, const char *reason, struct answer *ret)
 {
 	AUTO_FREE char *path = path_fill(ctl->command->path, ctl->words);
-	char query[32];
+	char query[48] = "";
 	const struct request request = {
 		.method = ctl->command->method,
 		.path = path,
-		.query = reason ? query : NULL,
+		.query = reason || ctl->fix ? query : NULL,
 		.body = body,
 		.body_size = strlen(body),
 		.body_type = "application/json",
@@ -60,7 +110,11 @@ static int send_attach(struct ctl *ctl, const char *body, const char *reason, st
 
 	if (!path)
 		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	snprintf(query, sizeof(query), "confirm=%d", CONFIRM_SECONDS);
+	if (reason)
+		snprintf(query, sizeof(query), "confirm=%d%s", CONFIRM_SECONDS,
+			 ctl->fix ? "&fix=1" : "");
+	else if (ctl->fix)
+		strcpy(query, "fix=1");
 	r = client_change(ctl, &request, ret);
 	if (!r || !ctl->not_running)
 		return r;
@@ -81,9 +135,12 @@ int verb_attach(struct ctl *ctl)
 		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
 				   "--mode \"%s\": native or generic is accepted", ctl->mode);
 	r = send_attach(ctl, body, reason, &answer);
+	if (!r)
+		print_attached(ctl, &answer);
+	if (!r || !ctl->not_running)
+		print_checks(ctl);
 	if (r)
 		return r;
-	print_attached(ctl, &answer);
 	/* what was attached before is not guarded */
 	if (reason && !ctl->dry_run && json_count_at(answer.json, "added"))
 		warn_guarded(ctl, reason);

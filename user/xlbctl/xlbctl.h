@@ -45,6 +45,7 @@ struct ctl {
 	uint64_t watch_ms;    /* 0: once */
 	const char *mode;
 	bool no_confirm;
+	bool fix;
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
@@ -67,6 +68,7 @@ struct ctl {
 	char socket[96];
 	char origin[256];   /* what the daemon notes as the author of a change */
 	bool not_running;   /* the last call found no daemon */
+	bool quiet;	    /* an error that what is printed has told already */
 	const char *footer; /* printed after an error, NULL: nothing */
 	struct xlb_err err;
 };
@@ -161,6 +163,7 @@ int args_parse(struct ctl *ctl, int argc, char **argv);
 int verb_status(struct ctl *ctl);
 int verb_top(struct ctl *ctl);
 int verb_attach(struct ctl *ctl);
+int verb_iface_check(struct ctl *ctl);
 int verb_detach(struct ctl *ctl);
 int verb_confirm(struct ctl *ctl);
 int verb_check(struct ctl *ctl);
@@ -191,6 +194,8 @@ int verb_tables(struct ctl *ctl);
 int watch_run(struct ctl *ctl, int (*draw)(struct ctl *ctl, FILE *out));
 /* Starts xlbd and waits until it serves: by systemd where that runs the host, else in the background. */
 int daemon_start(struct ctl *ctl);
+/* xlbd beside this program, in PATH or where system programs live (PATH_MAX bytes); false if nowhere. */
+bool xlbd_find(char *ret);
 /* Usage of one command, as `help COMMAND` prints it. */
 void command_help(FILE *out, const struct command *command);
 

@@ -25,6 +25,8 @@
 
 enum route_flags { ROUTE_WRITE = 1, ROUTE_TEXT = 2 };
 
+static const char *const attach_options[] = { "fix", NULL };
+
 /* First match of method and pattern wins; `*` is one segment, `**` everything. */
 static const struct route {
 	enum evhttp_cmd_type method;
@@ -44,7 +46,8 @@ static const struct route {
 	{ EVHTTP_REQ_GET, "trace", api_trace, 0, trace_options },
 	{ EVHTTP_REQ_POST, "trace/live", api_trace_live, ROUTE_WRITE, trace_live_options },
 	{ EVHTTP_REQ_POST, "confirm", api_confirm, ROUTE_WRITE, NULL },
-	{ EVHTTP_REQ_POST, "interfaces/*/attach", api_attach, ROUTE_WRITE, NULL },
+	{ EVHTTP_REQ_GET, "interfaces/*/check", api_interface_check, 0, NULL },
+	{ EVHTTP_REQ_POST, "interfaces/*/attach", api_attach, ROUTE_WRITE, attach_options },
 	{ EVHTTP_REQ_POST, "interfaces/*/detach", api_detach, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "server_groups/*/servers/*/drain", api_drain, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "capture", api_capture, ROUTE_WRITE, capture_options },

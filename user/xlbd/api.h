@@ -6,6 +6,8 @@
 #include <event2/event.h>
 
 #include "base/err.h"
+#include <stdio.h>
+
 #include "xlbd/engine.h"
 
 struct api;
@@ -18,5 +20,11 @@ void api_warm_up(struct api *api);
 /* Serves GET /metrics, and nothing else, on "ADDRESS:PORT" too. 0 or -errno with err. */
 int api_listen_metrics(struct api *api, const char *address, struct xlb_err *err);
 struct api *api_close(struct api *api);
+
+/*
+ * Without a daemon: prints what GET /v1/interfaces/IFNAME/check would answer, with the configuration of the state
+ * file. Returns the class of the error of which it printed the problem document, XLB_ERR_NONE if it went well.
+ */
+enum xlb_err_class preflight_print(const struct paths *paths, const char *ifname, FILE *out);
 
 #endif

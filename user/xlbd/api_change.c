@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "core/field.h"
 #include "core/json.h"
 #include "xlbd/api_private.h"
 
@@ -82,6 +83,21 @@ static void forget_position(struct xlb_err *err)
 	err->line = err->column = err->length = 0;
 }
 
+/* Adds to `fix` what the checks of the interface find. */
+static void edit_fix(const struct edit *edit, struct object *object)
+{
+	struct interface *interface = (struct interface *)object;
+	const struct call *call = edit->call;
+	uint32_t settings;
+
+	if (!call->fix || !call->api)
+		return;
+	settings = engine_fixable(call->api->engine, interface, call->options.dry_run);
+	interface->fix |= settings;
+	if (settings)
+		object->set |= field_bit(object, field_find(object->type, "fix"));
+}
+
 /* model_edit: runs when the change's turn comes. */
 static int edit_run(void *arg, const struct model *current, struct model **ret, struct xlb_err *err)
 {
@@ -111,6 +127,7 @@ static int edit_run(void *arg, const struct model *current, struct model **ret, 
 			return r;
 		}
 	}
+	edit_fix(edit, object);
 	*ret = TAKE(model);
 	return 0;
 }

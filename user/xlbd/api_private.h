@@ -13,6 +13,7 @@
 #include "core/tree.h"
 #include "core/types.h"
 #include "xlbd/api.h"
+#include "xlbd/preflight.h"
 #include "xlbd/watcher.h"
 
 #define GROUP_FILE "/etc/group"
@@ -48,6 +49,7 @@ struct call {
 	size_t body_length;
 	bool streaming;			    /* between call_stream() and its end */
 	void (*drained)(struct call *call); /* the client has taken every piece; may be NULL */
+	bool fix;      /* an attach that takes what would help into its interface's `fix` */
 	bool applying; /* handed to the engine, which ends it even after the API has closed */
 	void *job;     /* work spread over several turns of the loop, freed with the call */
 	void (*job_free)(void *job);
@@ -95,6 +97,8 @@ void call_change(struct call *call, enum edit_kind kind, const char *path, struc
 void call_change_body(struct call *call, enum edit_kind kind, const char *path);
 /* Newline-separated text as an array. */
 json_t *lines_json(const char *lines);
+/* The answer of the checks of an interface; NULL on lack of memory. */
+json_t *preflight_json(const struct preflight_facts *facts);
 /* The path without its last segment; malloc'd, NULL on lack of memory. */
 char *path_parent(const char *path);
 
@@ -113,6 +117,7 @@ void api_check(struct call *call);
 void api_diff(struct call *call);
 void api_export(struct call *call);
 void api_confirm(struct call *call);
+void api_interface_check(struct call *call);
 void api_attach(struct call *call);
 void api_detach(struct call *call);
 void api_drain(struct call *call);

@@ -6,6 +6,7 @@
 
 #include "base/words.h"
 #include "core/json.h"
+#include "sys/host_nic.h"
 #include "xlbd/api_problems.h"
 
 static const struct {
@@ -68,6 +69,23 @@ void view_object(struct view *view, const struct object *object)
 	out_close(out, '}');
 }
 
+/* What xlb changed on the NIC. */
+static void put_settings(struct view *view, const char *ifname)
+{
+	struct host_setting_state changed[XLB_SETTING_COUNT];
+	uint32_t count = host_settings(engine_host(view->engine), ifname, changed);
+
+	out_open(&view->out, "settings", '[');
+	for (uint32_t i = 0; i < count; i++) {
+		out_open(&view->out, NULL, '{');
+		out_text(&view->out, "setting", setting_words[changed[i].setting]);
+		out_uint(&view->out, "was", changed[i].was);
+		out_uint(&view->out, "now", changed[i].now);
+		out_close(&view->out, '}');
+	}
+	out_close(&view->out, ']');
+}
+
 void view_interface(struct view *view, const struct object *object)
 {
 	const struct id_entry *slot =
@@ -104,6 +122,8 @@ void view_interface(struct view *view, const struct object *object)
 		out_null(out, "mtu");
 	interface_counters(view, counters);
 	view_drops(view, "drops", drops);
+	if (!view->brief)
+		put_settings(view, object->name);
 }
 
 static void add_vip(void *arg, const struct row *row)

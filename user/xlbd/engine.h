@@ -17,6 +17,7 @@
 #include "xlbd/paths.h"
 
 struct engine;
+struct preflight_source;
 
 /*
  * Loads state (or the first-start file), opens datapath and host, adopts what is pinned, brings the world
@@ -50,6 +51,13 @@ typedef void (*apply_done)(void *arg, int r, const struct apply_result *result,
 /* The only way in. Changes queue up; each sees the model its predecessor left. */
 void engine_apply(struct engine *engine, const struct apply_options *options, model_edit edit,
 		  void *edit_arg, apply_done done, void *done_arg);
+/* Where preflight finds what it looks at; valid until the loop turns. */
+struct preflight_source engine_preflight_source(const struct engine *engine);
+/*
+ * Settings that would help the interface, as bits of its `fix`; for a model_edit. Those that somebody else has
+ * changed since xlb did are xlb's again with the change that follows.
+ */
+uint32_t engine_fixable(struct engine *engine, const struct interface *interface, bool dry_run);
 /* Keeps a guarded attach. -ENOENT if none waits. */
 int engine_confirm(struct engine *engine, struct xlb_err *err);
 

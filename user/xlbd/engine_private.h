@@ -113,7 +113,7 @@ static inline bool engine_shares_table(enum table_id table)
 struct world engine_world(struct engine *engine, bool strict, bool cut_now);
 /* Refuses listeners on ports that the host itself uses; -EADDRINUSE names the socket. */
 int engine_check_host_ports(struct engine *engine, const struct model *model, struct xlb_err *err);
-/* Refuses new interfaces, and new modes, that cannot work. */
+/* engine_fix.c: refuses new interfaces, and new modes, that cannot work */
 int engine_check_interfaces(struct engine *engine, const struct model *next, struct xlb_err *err);
 
 /* engine_change.c: brings the world in line with model, health and network; soon, once */

@@ -24,7 +24,8 @@ struct options {
 	const char *metrics; /* address, NULL: the socket only */
 	uint32_t max_flows;
 	int ready_fd;
-	bool done; /* help or version was printed */
+	const char *check_interface; /* only look at it, NULL: run */
+	bool done;		     /* help or version was printed */
 };
 
 struct daemon {
@@ -47,6 +48,8 @@ static const char help[] =
 	"      --metrics ADDRESS:PORT\n"
 	"                       serve GET /metrics over TCP too: a loopback or management address\n"
 	"      --ready-fd N     write \"ready\", or why not, to file descriptor N once, and close it\n"
+	"      --check-interface NAME\n"
+	"                       print what keeps xlb from working there as JSON, and end; needs no running xlbd\n"
 	"      --version        print the version\n"
 	"      --help           print this\n";
 
@@ -62,12 +65,23 @@ static int number_option(const char *name, uint64_t min, uint64_t max, uint64_t 
 
 static int parse_options(int argc, char **argv, struct options *ret, struct xlb_err *err)
 {
-	enum { INSTANCE, FOREGROUND, MAX_FLOWS, METRICS, READY_FD, VERSION, HELP };
+	enum {
+		INSTANCE,
+		FOREGROUND,
+		MAX_FLOWS,
+		METRICS,
+		READY_FD,
+		CHECK_INTERFACE,
+		VERSION,
+		HELP,
+	};
 	static const struct option table[] = { { "instance", required_argument, NULL, INSTANCE },
 					       { "foreground", no_argument, NULL, FOREGROUND },
 					       { "max-flows", required_argument, NULL, MAX_FLOWS },
 					       { "metrics", required_argument, NULL, METRICS },
 					       { "ready-fd", required_argument, NULL, READY_FD },
+					       { "check-interface", required_argument, NULL,
+						 CHECK_INTERFACE },
 					       { "version", no_argument, NULL, VERSION },
 					       { "help", no_argument, NULL, HELP },
 					       {} };
@@ -95,6 +109,9 @@ static int parse_options(int argc, char **argv, struct options *ret, struct xlb_
 			r = number_option("ready-fd", 0, INT32_MAX, &number, err);
 			if (!r)
 				options.ready_fd = (int)number;
+			break;
+		case CHECK_INTERFACE:
+			options.check_interface = optarg;
 			break;
 		case VERSION:
 		case HELP:
@@ -283,6 +300,18 @@ static void report_start(const struct daemon *daemon, const char *error)
 		   engine_revision(daemon->engine), daemon->paths.socket);
 }
 
+/* Beside a daemon that runs, too: takes no lock and changes nothing. */
+static int check_interface(const struct options *options, struct xlb_err *err)
+{
+	struct paths paths;
+	int r = paths_init(&paths, options->instance, err);
+
+	if (!r)
+		return xlb_err_exit(preflight_print(&paths, options->check_interface, stdout));
+	log_error("xlbd: %s", err->text);
+	return xlb_err_exit(err->class);
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon daemon = { .lock = -1 };
@@ -293,6 +322,8 @@ int main(int argc, char **argv)
 	r = parse_options(argc, argv, &daemon.options, &err);
 	if (!r && daemon.options.done)
 		return 0;
+	if (!r && daemon.options.check_interface)
+		return check_interface(&daemon.options, &err);
 	if (!r)
 		r = daemon_open(&daemon, &err);
 	if (r) {

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the host is like: kernel, rights of this process, file systems, firewall, neighbour tables. */
+#include <linux/magic.h>
+#include <linux/neighbour.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/utsname.h>
+
+#include "base/tracefs.h"
+#include "sys/host_nic.h"
+#include "sys/host_private.h"
+
+static void read_kernel(struct host_system *system)
+{
+	struct utsname names;
+	unsigned int major = 0, minor = 0;
+
+	if (uname(&names))
+		return;
+	snprintf(system->release, sizeof(system->release), "%s", names.release);
+	if (sscanf(names.release, "%u.%u", &major, &minor) == 2)
+		system->version = major * 1000 + minor;
+}
+
+static void read_capabilities(struct host_system *system)
+{
+	AUTO_FCLOSE FILE *file = fopen("/proc/self/status", "re");
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, "CapEff:", 7))
+			system->capabilities = strtoull(line + 7, NULL, 16);
+}
+
+/* As the datapath looks for them. */
+static bool has_tracepoints(void)
+{
+	AUTO_CLOSE int tracefs = tracefs_open();
+
+	return tracefs >= 0 && tracefs_tracepoint(tracefs, "xdp/xdp_redirect_err") >= 0;
+}
+
+static void read_file_systems(struct host_system *system)
+{
+	struct statfs status;
+
+	system->bpffs = !statfs("/sys/fs/bpf", &status) && status.f_type == BPF_FS_MAGIC;
+	system->tracepoints = has_tracepoints();
+}
+
+/* --- firewall ------------------------------------------------------------------------------------- */
+
+/* Adds a table's name behind the name of its firewall; what does not fit is left out. */
+static void add_table(struct host_system *system, const char *firewall, const char *table)
+{
+	size_t used = strlen(system->firewall);
+	bool known = strstr(system->firewall, firewall);
+
+	snprintf(system->firewall + used, sizeof(system->firewall) - used, "%s%s%s",
+		 !used ? "" :
+		 known ? ", " :
+			 "; ",
+		 known ? "" : firewall, table);
+}
+
+static void take_table(void *arg, const struct nlmsghdr *message)
+{
+	struct nlattr *attributes[NFTA_TABLE_MAX + 1];
+
+	if (NFNL_MSG_TYPE(message->nlmsg_type) == NFT_MSG_NEWTABLE &&
+	    !nlmsg_parse((struct nlmsghdr *)message, sizeof(struct nfgenmsg), attributes,
+			 NFTA_TABLE_MAX, NULL) &&
+	    attributes[NFTA_TABLE_NAME])
+		add_table(arg, "nftables: ", nla_get_string(attributes[NFTA_TABLE_NAME]));
+}
+
+/* Asking would load the module: not where it is a module and absent, which also means that there are no tables. */
+static bool has_nftables(void)
+{
+	AUTO_FCLOSE FILE *modules = fopen("/proc/modules", "re");
+	bool found = !modules || !access("/sys/module/nf_tables", F_OK);
+	char line[256];
+
+	while (!found && fgets(line, sizeof(line), modules))
+		found = !strncmp(line, "nf_tables ", 10);
+	return found;
+}
+
+static void read_nftables(struct host_system *system)
+{
+	struct nfgenmsg header = { .nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0 };
+	int type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE;
+	struct nl_sock *sock;
+
+	if (!has_nftables() || netlink_open(NETLINK_NETFILTER, &sock))
+		return;
+	netlink_ask(sock, host_request(type, NLM_F_DUMP, &header, sizeof(header)), take_table,
+		    system);
+	nl_socket_free(sock);
+}
+
+/* Tables of the older iptables, as far as they are in use. */
+static void read_iptables(struct host_system *system, const char *path, const char *firewall)
+{
+	AUTO_FCLOSE FILE *file = fopen(path, "re");
+	char line[64];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		add_table(system, firewall, line);
+	}
+}
+
+/* --- neighbours ----------------------------------------------------------------------------------- */
+
+static uint32_t read_limit(const char *path)
+{
+	AUTO_FCLOSE FILE *file = fopen(path, "re");
+	char text[16] = "";
+	uint64_t value;
+
+	if (!file || !fgets(text, sizeof(text), file))
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	return parse_uint(text, 0, UINT32_MAX, &value) ? 0 : (uint32_t)value;
+}
+
+static void count_neighbours(struct host *host, struct host_system *system)
+{
+	const struct neighbour *neighbour, *next;
+
+	HASH_ITER(hh, host->neighbours, neighbour, next)
+		if (!neighbour->learned && !(neighbour->state & (NUD_PERMANENT | NUD_NOARP)))
+			system->neighbours[addr_family(&neighbour->key.addr) == XLB_IPV6]++;
+	system->neighbour_limit[0] = read_limit("/proc/sys/net/ipv4/neigh/default/gc_thresh3");
+	system->neighbour_limit[1] = read_limit("/proc/sys/net/ipv6/neigh/default/gc_thresh3");
+}
+
+void host_system(struct host *host, struct host_system *ret)
+{
+	*ret = (struct host_system){};
+	read_kernel(ret);
+	read_capabilities(ret);
+	read_file_systems(ret);
+	read_nftables(ret);
+	read_iptables(ret, "/proc/net/ip_tables_names", "iptables: ");
+	read_iptables(ret, "/proc/net/ip6_tables_names", "ip6tables: ");
+	host_sync(host);
+	count_neighbours(host, ret);
+}
