@@ -61,6 +61,12 @@ is_mended() {
 	! is_told "$1"
 }
 
+# The same words for scripts and for people; the text counts seconds, so the two may have to be read again.
+both_say() {
+	said=$(told "$1")
+	said_to_people=$(xlb "$(finder)" | grep -F "$said")
+}
+
 # finds KIND COMMAND WORD...: the problem is told, its text has all words, both in JSON and for people, and the
 # command to type next is there
 finds() {
@@ -71,8 +77,8 @@ finds() {
 		xlb "$(finder)"
 		return 1
 	}
-	text=$(told "$kind")
-	line=$(xlb "$(finder)" | grep -F "$text")
+	wait_for 5 both_say "$kind"
+	text=$said line=$said_to_people
 	echo "$line"
 	for word; do
 		[[ "$text" == *"$word"* ]] || {
