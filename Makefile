@@ -38,7 +38,7 @@ all: $(BUILD)/xlbd $(BUILD)/xlbctl
 # --- what must be there --------------------------------------------------------------------------
 
 PACKAGES_XLBD := libbpf libnl-3.0 libevent libevent_pthreads jansson libfyaml
-PACKAGES_XLBCTL := jansson libfyaml libcurl smartcols
+PACKAGES_XLBCTL := jansson libfyaml libcurl smartcols ncursesw
 PACKAGES_TEST := cmocka
 
 ifneq ($(filter-out clean uninstall format format-check,$(or $(MAKECMDGOALS),all)),)

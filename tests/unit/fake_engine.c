@@ -401,6 +401,15 @@ int host_link(struct host *host, const char *name, struct host_link *ret, struct
 	return 0;
 }
 
+int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
+	       struct xlb_err *err)
+{
+	(void)host;
+	(void)addr;
+	(void)ret;
+	return xlb_err_set(err, XLB_ERR_FAILED, -ENETUNREACH, "no route");
+}
+
 int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *addr,
 		   uint8_t ret_mac[6])
 {

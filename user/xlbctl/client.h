@@ -14,6 +14,7 @@ struct request {
 	const void *body;  /* NULL: none */
 	size_t body_size;
 	const char *body_type; /* content type */
+	long timeout;	       /* seconds to wait for the answer, 0: as usual */
 };
 
 struct answer {

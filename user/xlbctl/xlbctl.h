@@ -42,6 +42,10 @@ struct ctl {
 	uint64_t count;
 	const char *interface, *flags;
 	bool live;
+	bool all;	    /* status: also what does not fit on the screen */
+	bool once;	    /* top: one picture */
+	const char *sort;   /* top: a column */
+	const char *filter; /* top: part of a name */
 
 	char run_dir[64];
 	char socket[96];
@@ -60,6 +64,8 @@ enum option_scope {
 	OPTION_DRAIN = 16,
 	OPTION_TEST = 32,
 	OPTION_TRACE = 64,
+	OPTION_STATUS = 0x10000,
+	OPTION_TOP = 0x20000,
 };
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_UINT, OPTION_TIME, OPTION_INTERVAL };
@@ -80,6 +86,13 @@ extern const size_t option_row_count;
 #define COMMAND_TYPED  0x100U /* its first word is a type, unless the noun came first */
 #define COMMAND_FIELDS 0x200U /* takes `--field value` of that type */
 #define COMMAND_HIDDEN 0x400U
+/* where `xlbctl help` lists it; without one a command of OPTION_CHANGE is under SECTION_CHANGE, else SECTION_SEE */
+#define SECTION_SEE    0U
+#define SECTION_CHANGE 0x1000000U
+#define SECTION_FILE   0x2000000U
+#define SECTION_TEST   0x3000000U
+#define SECTION_SELF   0x4000000U
+#define SECTION_MASK   0xf000000U
 #define COMMAND_NOUN   0x800U /* its noun must come first: "flow list"; the noun need not be a type */
 
 struct command {
@@ -104,6 +117,8 @@ const struct command *command_find_for(const struct type *noun, const char *topi
 				       const char *word);
 /* A noun that some command needs and that is no type, as the table has it; NULL if `word` is none. */
 const char *topic_by_word(const char *word);
+/* SECTION_... of a command. */
+uint32_t command_section(const struct command *command);
 /* "flow list", or just "status". */
 const char *command_name(const struct command *command, char ret[64]);
 /* A type by any of its words, with '-' for '_', or by a prefix that only one type has. NULL: none or several. */
@@ -117,6 +132,7 @@ int args_parse(struct ctl *ctl, int argc, char **argv);
 
 /* The verbs: 0, or < 0 with ctl->err filled. */
 int verb_status(struct ctl *ctl);
+int verb_top(struct ctl *ctl);
 int verb_attach(struct ctl *ctl);
 int verb_detach(struct ctl *ctl);
 int verb_confirm(struct ctl *ctl);
@@ -138,7 +154,10 @@ int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);
 int verb_tables(struct ctl *ctl);
 
-/* Draws again and again while --watch is given; once otherwise. `draw` prints one picture. */
+/*
+ * Draws again and again while --watch is given; once otherwise. `draw` prints one picture. A daemon that goes
+ * away later than the first picture is waited for.
+ */
 int watch_run(struct ctl *ctl, int (*draw)(struct ctl *ctl, FILE *out));
 /* Starts xlbd and waits until it serves: by systemd where that runs the host, else in the background. */
 int daemon_start(struct ctl *ctl);

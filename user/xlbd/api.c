@@ -19,6 +19,7 @@
 #include "xlbd/api_query.h"
 #include "xlbd/api_trace.h"
 #include "xlbd/authority.h"
+#include "xlbd/traffic.h"
 
 #define GROUP_FILE	"/etc/group"
 #define HEADERS_MAX	(64 << 10)
@@ -36,7 +37,8 @@ static const struct route {
 	int flags;		    /* enum route_flags */
 	const char *const *options; /* names of its own query options, NULL: none; see query_text() */
 } routes[] = {
-	{ EVHTTP_REQ_GET, "status", api_status, 0, NULL },
+	{ EVHTTP_REQ_GET, "status", api_status, 0, (const char *const[]){ "summary", NULL } },
+	{ EVHTTP_REQ_GET, "counters/*", api_counters, 0, NULL },
 	{ EVHTTP_REQ_GET, "export", api_export, 0, NULL },
 	{ EVHTTP_REQ_POST, "apply", api_apply, ROUTE_WRITE | ROUTE_TEXT, NULL },
 	{ EVHTTP_REQ_POST, "check", api_check, ROUTE_TEXT, NULL },
@@ -434,6 +436,9 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 	}
 	if (!r && parser_open(base, &api->parser))
 		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "cannot start a thread");
+	api->traffic = r ? NULL : traffic_new(base, engine);
+	if (!r && !api->traffic)
+		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	if (r) {
 		api_close(api);
 		return r;
@@ -469,6 +474,7 @@ struct api *api_close(struct api *api)
 		unlink(api->paths.socket);
 		evhttp_free(api->http);
 	}
+	traffic_free(api->traffic);
 	free(api);
 	return NULL;
 }

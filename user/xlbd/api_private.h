@@ -25,6 +25,7 @@ struct api {
 	struct evhttp *http;
 	struct call_list calls; /* not answered yet */
 	struct parser *parser;
+	struct traffic *traffic;
 	time_t started; /* CLOCK_MONOTONIC */
 };
 
@@ -88,6 +89,7 @@ char *path_parent(const char *path);
 
 /* Handlers of the dispatch table. */
 void api_status(struct call *call);
+void api_counters(struct call *call);
 void api_get(struct call *call);
 void api_add(struct call *call);
 void api_set(struct call *call);

@@ -67,7 +67,7 @@ bool engine_group_fails_open(const struct engine *engine, const char *group);
 
 /* The live id of a name: ID_SERVER "web/web1@10.0.1.11", ID_LISTENER "edge/http", ID_VIP "198.51.100.10"; 0: none. */
 uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const char *name);
-/* Flows of an id as of the last full sweep; kinds ID_SERVER, ID_LISTENER, ID_VIP. */
+/* Flows of an id as of the last full sweep; kinds ID_SERVER, ID_LISTENER, ID_VIP, ID_BITMAP. */
 uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id);
 uint64_t engine_flows_total(const struct engine *engine);
 /* True while something known (a change, a health transition, news of the network) is not yet in the maps. */
