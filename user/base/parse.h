@@ -6,10 +6,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "xlb/abi.h"
 
 #define ADDR_TEXT_MAX 46
+#define TIME_TEXT_MAX 32
 
 /* An inclusive port range, host byte order. */
 struct port_range {
@@ -22,6 +24,8 @@ int parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms);
 /* Shortest exact text of a duration, e.g. 90000 -> "90s", 120000 -> "2m". */
 void format_duration(uint64_t ms, char *ret, size_t size);
+/* "2026-11-22T10:00:00Z" */
+void format_time(time_t time, char ret[TIME_TEXT_MAX]);
 /* An IPv4 or IPv6 address without prefix length or scope; IPv4 becomes ::ffff:a.b.c.d. */
 int parse_addr(const char *text, struct xlb_addr *ret);
 void format_addr(const struct xlb_addr *addr, char ret[ADDR_TEXT_MAX]);

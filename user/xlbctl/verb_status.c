@@ -47,8 +47,7 @@ static const struct column group_columns[] = {
 	{ 0 },
 };
 
-/* Words of `text` in lines of at most `width` columns (0: one line); returns the column reached. */
-static uint32_t put_wrapped(FILE *out, const char *text, uint32_t column, uint32_t width)
+uint32_t put_wrapped(FILE *out, const char *text, uint32_t column, uint32_t width)
 {
 	while (*text) {
 		uint32_t length = (uint32_t)strcspn(text, " ");

@@ -42,7 +42,8 @@ struct ctl {
 	uint64_t count;
 	const char *interface, *flags;
 	bool live;
-	bool all;	    /* status: also what does not fit on the screen */
+	bool all; /* status: also what does not fit on the screen; drops: also reasons never seen */
+	const char *reason; /* of a drop */
 	bool once;	    /* top: one picture */
 	const char *sort;   /* top: a column */
 	const char *filter; /* top: part of a name */
@@ -64,6 +65,7 @@ enum option_scope {
 	OPTION_DRAIN = 16,
 	OPTION_TEST = 32,
 	OPTION_TRACE = 64,
+	OPTION_DROPS = 0x40000,
 	OPTION_STATUS = 0x10000,
 	OPTION_TOP = 0x20000,
 };
@@ -148,6 +150,7 @@ int verb_rm(struct ctl *ctl);
 int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
+int verb_drops(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);

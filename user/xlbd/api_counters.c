@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "xlbd/api_list.h"
 #include "xlbd/api_view_server.h"
 #include "xlbd/version.h"
@@ -110,22 +111,17 @@ static int print_interface(struct view *view, const struct object *object, struc
 /* One row for each reason that has occurred. */
 static int print_drops(struct view *view, const struct object *object, struct evbuffer *out)
 {
-	static const char *const words[XLB_DROP_COUNT] = {
-#define REASON(name, word, meaning) [XLB_DROP_##name] = #word,
-		XLB_REASONS(REASON)
-#undef REASON
-	};
 	const struct id_entry *slot =
 		ids_find(engine_ids(view->engine), ID_INTERFACE, object->name);
 	uint64_t drops[XLB_DROP_COUNT] = {};
-	size_t i;
+	uint32_t i;
 	int r = 0;
 
 	if (slot)
 		datapath_drop_counters(engine_datapath(view->engine), slot->id, drops);
 	for (i = 0; !r && i < XLB_DROP_COUNT; i++)
-		if (drops[i] && words[i])
-			r = print_row(view, out, object->name, words[i], &drops[i], 1);
+		if (drops[i] && reason_word(i))
+			r = print_row(view, out, object->name, reason_word(i), &drops[i], 1);
 	return r;
 }
 

@@ -90,6 +90,7 @@ char *path_parent(const char *path);
 /* Handlers of the dispatch table. */
 void api_status(struct call *call);
 void api_counters(struct call *call);
+void api_drops(struct call *call);
 void api_get(struct call *call);
 void api_add(struct call *call);
 void api_set(struct call *call);

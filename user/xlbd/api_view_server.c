@@ -183,11 +183,10 @@ json_t *view_server(struct view *view, const struct object *object)
 	const struct group_view *group;
 	const struct check_status *check;
 	struct server_view seen;
-	char since[32] = "";
+	char since[TIME_TEXT_MAX] = "";
 	json_t *addresses = json_array();
 	const char *state;
 	double share = 0;
-	struct tm tm;
 	uint32_t i;
 
 	view_look_at_server(view, server, &seen);
@@ -196,8 +195,8 @@ json_t *view_server(struct view *view, const struct object *object)
 	state = view_server_state(&seen);
 	if (group->receiving_weight && view_receives(group, &seen))
 		share = 100.0 * server->weight / (double)group->receiving_weight;
-	if (check->since && gmtime_r(&(time_t){ (time_t)check->since }, &tm))
-		strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (check->since)
+		format_time((time_t)check->since, since);
 	for (i = 0; i < seen.count; i++)
 		json_array_append_new(addresses, address_json(view, &seen.addresses[i]));
 	if (view->problems)
