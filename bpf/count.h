@@ -42,7 +42,8 @@ __attribute__((noinline)) int sample_drop(struct xdp_md *ctx, __u32 reason, __u3
 	if (length > XLB_SAMPLE_BYTES)
 		length = XLB_SAMPLE_BYTES;
 	sample->captured = length;
-	if (length < 1 || bpf_xdp_load_bytes(ctx, 0, sample->data, length))
+	if (length < 1 ||
+	    bpf_xdp_load_bytes(ctx, 0, sample->data, size_within(length, XLB_SAMPLE_BYTES)))
 		sample->captured = 0;
 	*(volatile __u32 *)&sample->sequence += 1;
 	return 0;

@@ -12,12 +12,16 @@
 #include "pkt.h"
 #include "variant.h"
 
-/* A global function: the verifier looks at it once, and its stack is not that of the packet's way. */
+/*
+ * A global function: the verifier looks at it once, and its stack is not that of the packet's way. Before 6.8
+ * it looks at it even where nobody calls it, so each one ends at once in the program that does not observe.
+ */
 #define WATCH_STEP __attribute__((noinline))
 
 struct xlb_watch watches[XLB_WATCHES];
+/* events that the ring had no room for, by the interface that the frame came by or leaves by */
+__u64 watch_skipped[XLB_WATCHES][XLB_MAX_INTERFACES];
 __u8 watched[XLB_MAX_LISTENERS]; /* by listener, 0: not known: XLB_WATCHED_*, or bits of `watches` */
-__u64 watch_skipped[XLB_WATCHES]; /* events that the ring had no room for */
 
 static __always_inline struct event_scratch *watch_scratch(void)
 {
@@ -54,6 +58,12 @@ static __always_inline void watch_role(const struct packet *pkt, __u32 vip, __u3
 	pkt->event->snat = snat;
 }
 
+static __always_inline bool watch_other_server(const struct xlb_watch *watch,
+					       const struct xlb_event *event)
+{
+	return event->server && watch->other_server == event->server;
+}
+
 /* Entries of `watches`, as bits, that want the event as far as everything but its ends goes. */
 WATCH_STEP int watch_by_ids(const struct xlb_event *event)
 {
@@ -61,7 +71,7 @@ WATCH_STEP int watch_by_ids(const struct xlb_event *event)
 	__u32 wanted = 0, differs;
 	int i;
 
-	if (!event)
+	if (!observing || !event)
 		return 0;
 	for (i = 0; i < XLB_WATCHES; i++) {
 		watch = &watches[i];
@@ -69,7 +79,9 @@ WATCH_STEP int watch_by_ids(const struct xlb_event *event)
 			continue;
 		differs = 0;
 		differs |= watch->listener == event->listener ? 0 : XLB_WATCH_LISTENER;
-		differs |= watch->server == event->server ? 0 : XLB_WATCH_SERVER;
+		differs |= watch->server == event->server || watch_other_server(watch, event) ?
+				   0 :
+				   XLB_WATCH_SERVER;
 		differs |= watch->slot == event->slot || watch->slot == event->egress ?
 				   0 :
 				   XLB_WATCH_SLOT;
@@ -108,28 +120,49 @@ WATCH_STEP int watch_by_ends(const struct xlb_event *event, __u32 wanted)
 {
 	__u32 i;
 
-	if (!event)
+	if (!observing || !event)
 		return 0;
 	for (i = 0; i < XLB_WATCHES; i++)
 		if (wanted & 1U << i && watches[i].set & XLB_WATCH_ENDS &&
 		    !(end_is_met(&watches[i].ends[0], event) &&
-		      end_is_met(&watches[i].ends[1], event)))
+		      end_is_met(&watches[i].ends[1], event) &&
+		      end_is_met(&watches[i].ends[2], event)))
 			wanted &= ~(1U << i);
 	return wanted;
 }
 
-/* Puts the event of the scratch and the frame into the ring. */
+/* Puts an event into the ring, or counts it for those who wanted it. */
+static __always_inline void watch_put(const struct xlb_event *event, __u32 size)
+{
+	__u32 slot = event->stage == XLB_EVENT_AFTER && event->egress ? event->egress : event->slot;
+	__u32 i;
+
+	if (!bpf_ringbuf_output(&events, (void *)event, size, 0))
+		return;
+	if (slot >= XLB_MAX_INTERFACES)
+		return;
+	for (i = 0; i < XLB_WATCHES; i++)
+		if (event->watches & 1U << i)
+			__sync_fetch_and_add(&watch_skipped[i][slot], 1);
+}
+
+/* Tells those of `wanted` who want this stage; the event of the scratch and the frame. */
 WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 {
+	struct event_scratch *scratch = observing ? watch_scratch() : NULL;
 	__u32 length = (__u32)bpf_xdp_get_buff_len(ctx), snap = 0;
-	struct event_scratch *scratch = watch_scratch();
 	__u32 i;
 
 	if (!scratch)
 		return 0;
-	for (i = 0; i < XLB_WATCHES; i++)
+	for (i = 0; i < XLB_WATCHES; i++) {
+		if (watches[i].without & 1U << stage)
+			wanted &= ~(1U << i);
 		if (wanted & 1U << i && watches[i].snap > snap)
 			snap = watches[i].snap;
+	}
+	if (!wanted)
+		return 0;
 	if (snap > length)
 		snap = length;
 	if (snap > XLB_EVENT_BYTES_MAX)
@@ -139,15 +172,12 @@ WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 	scratch->event.time = bpf_ktime_get_ns();
 	scratch->event.length = length;
 	scratch->event.captured = 0;
-	if (snap > 0 && !bpf_xdp_load_bytes(ctx, 0, scratch->data, snap))
+	if (snap > 0 &&
+	    !bpf_xdp_load_bytes(ctx, 0, scratch->data, size_within(snap, XLB_EVENT_BYTES_MAX)))
 		scratch->event.captured = snap;
 	else
 		snap = 0;
-	if (!bpf_ringbuf_output(&events, &scratch->event, sizeof(scratch->event) + snap, 0))
-		return 0;
-	for (i = 0; i < XLB_WATCHES; i++)
-		if (wanted & 1U << i)
-			__sync_fetch_and_add(&watch_skipped[i], 1);
+	watch_put(&scratch->event, sizeof(scratch->event) + snap);
 	return 0;
 }
 
@@ -176,6 +206,7 @@ static __always_inline void watch_before(struct xdp_md *ctx, const struct packet
 	event->listener = pkt->listener;
 	event->server = pkt->server;
 	event->protocol = pkt->protocol;
+	event->tcp_flags = pkt->tcp_flags;
 	event->verdict = (__u8)verdict;
 	event->reason = (__u8)reason;
 	event->watches = 0;
@@ -197,6 +228,7 @@ static __always_inline void watch_before(struct xdp_md *ctx, const struct packet
 		return;
 	watch_number(event);
 	watch_emit(ctx, wanted, XLB_EVENT_BEFORE);
+	event->watches = (__u8)wanted; /* some want to hear of the other stage only */
 }
 
 /* The frame as it leaves. */
@@ -228,7 +260,7 @@ static __always_inline void watch_lost(__u32 slot, __u32 egress, __u32 reason, _
 	event->watches = (__u8)watch_by_ids(event);
 	event->watches = (__u8)watch_by_ends(event, event->watches);
 	if (event->watches)
-		bpf_ringbuf_output(&events, event, sizeof(*event), 0);
+		watch_put(event, sizeof(*event));
 }
 
 /* Counts a packet for its flow while that is wanted. */

@@ -151,10 +151,14 @@ static __always_inline void note_flow(const struct packet *pkt, union flow_word 
 static __always_inline int rewrite(struct xdp_md *ctx, const struct packet *pkt,
 				   const struct ends *ends, const struct egress *egress)
 {
+	bool back = egress->slot == pkt->slot;
+
+	/* the flag is what comes back if the device is not there; nothing happens before the verdict */
+	if (!back && bpf_redirect_map(&devices, egress->slot, XDP_DROP) != XDP_REDIRECT)
+		return -XLB_DROP_NO_INTERFACE;
 	if (pkt->event) {
 		pkt->event->egress = egress->slot;
-		watch_before(ctx, pkt, ends,
-			     egress->slot == pkt->slot ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
+		watch_before(ctx, pkt, ends, back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
 	}
 	return edit_ends(ctx, pkt, ends);
 }
@@ -362,10 +366,6 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *pkt,
 		count_interface(pkt, XLB_IFCOUNT_TX);
 		return XDP_TX;
 	}
-	/* the flag is what comes back if the device is not there */
-	r = (int)bpf_redirect_map(&devices, egress->slot, XDP_DROP);
-	if (r != XDP_REDIRECT)
-		return refuse(ctx, pkt, XLB_DROP_NO_INTERFACE);
 	count_forwarded(pkt);
 	count_interface(pkt, XLB_IFCOUNT_REDIRECT);
 	return XDP_REDIRECT;

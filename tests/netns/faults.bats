@@ -31,6 +31,10 @@ mend() {
 		lab_well "$server"
 	done
 	in_ns lb ip link set "$LAB_BACK" mtu 1500
+	if [ -n "$(xlb_json '.interfaces[] | select(.name == "spare0").name' status)" ]; then
+		xlb detach spare0 --yes
+		in_ns lb ip link del spare0 || true
+	fi
 	[ -n "$(xlb_json '.interfaces[] | select(.name == "back").name' status)" ] || xlb attach "$LAB_BACK"
 }
 
@@ -109,6 +113,24 @@ finds() {
 	in_ns lb ip link set "$LAB_BACK" mtu 1500
 }
 
+@test "an interface's MTU is too large for XDP" {
+	spare 1500
+	xlb attach spare0
+	in_ns lb ip link del spare0
+	# it comes back otherwise than it was
+	spare 9000
+	finds mtu_too_large "ip link set spare0 mtu 1500" spare0 "MTU 9000 is too large" 3506
+	xlb detach spare0 --yes
+	in_ns lb ip link del spare0
+}
+
+# spare MTU: one more interface of lb, a cable to itself
+spare() {
+	in_ns lb ip link add name spare0 mtu "$1" address 02:00:00:00:00:77 type veth peer name spare1 mtu "$1"
+	in_ns lb ip link set spare0 up
+	in_ns lb ip link set spare1 up
+}
+
 @test "nobody has the server's address: the neighbour is missing" {
 	xlb server set web web3 --address 10.0.1.99
 	finds neighbour_missing "ip neigh show 10.0.1.99 dev back" "server web3" 10.0.1.99 back "no MAC address"
@@ -154,9 +176,7 @@ apply_text() {
 }
 
 @test "an interface is down, missing" {
-	in_ns lb ip link add name spare0 address 02:00:00:00:00:77 type veth peer name spare1
-	in_ns lb ip link set spare0 up
-	in_ns lb ip link set spare1 up
+	spare 1500
 	xlb attach spare0
 	in_ns lb ip link set spare1 down
 	finds interface_down "ip link set spare0 up" spare0

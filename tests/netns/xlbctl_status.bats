@@ -143,6 +143,20 @@ no load_balancers" ]
 	done
 }
 
+@test "status --help is about status; without a command the help is general" {
+	run -0 "$XLBCTL" status --help
+	[ "${lines[0]}" = "usage: xlbctl status" ]
+	[[ "$output" == *"--all"* ]]
+	run -0 "$XLBCTL" --help
+	[[ "$output" == *"see what is going on"* ]]
+}
+
+@test "completion knows the views of top" {
+	run -0 "$XLBCTL" --complete top
+	[ "${lines[*]:0:4}" = "listeners servers drops interfaces" ]
+	[[ "$output" == *"--once"* ]]
+}
+
 @test "help groups commands by what they are for" {
 	run -0 "$XLBCTL" --help
 	see=$(awk '/^see /,/^$/' <<<"$output")

@@ -392,6 +392,13 @@ static void dry_compare(const struct dry_result *dry, const struct outcome *got,
 		fail_msg("the dry run said reason %u, the program counted another", dry->reason);
 }
 
+static int other_program = -1;
+
+void world_program(int fd)
+{
+	other_program = fd;
+}
+
 void world_send(const uint8_t *data, size_t length, struct outcome *ret)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = (uint32_t)length,
@@ -400,7 +407,8 @@ void world_send(const uint8_t *data, size_t length, struct outcome *ret)
 	bool compare = dry_run_frame(data, length, &dry);
 	uint64_t drops = compare ? world_drops(dry.reason) : 0;
 
-	if (bpf_prog_test_run_opts(datapath_program_fd(datapath), &opts))
+	if (bpf_prog_test_run_opts(
+		    other_program >= 0 ? other_program : datapath_program_fd(datapath), &opts))
 		fail_msg("BPF_PROG_TEST_RUN: %s", strerror(errno));
 	ret->verdict = opts.retval;
 	ret->length = opts.data_size_out;

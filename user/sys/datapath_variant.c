@@ -24,7 +24,7 @@ struct variant {
 	variant_event take;
 	void *arg;
 	uint32_t budget;
-	uint64_t skipped_before[XLB_WATCHES];
+	uint64_t skipped_before[XLB_WATCHES][XLB_MAX_INTERFACES];
 };
 
 /* X(name): maps that every object has for itself */
@@ -226,19 +226,27 @@ void variant_watch(struct variant *variant, uint32_t index, const struct xlb_wat
 	struct xlb_watch *entry = &variant->skel->bss->watches[index];
 	struct xlb_watch idle = *watch;
 
-	variant->skipped_before[index] = variant->skel->bss->watch_skipped[index];
+	memcpy(variant->skipped_before[index], variant->skel->bss->watch_skipped[index],
+	       sizeof(variant->skipped_before[index]));
 	/* packets read it meanwhile: nobody's until it is whole */
 	idle.set = 0;
 	__atomic_store_n(&entry->set, 0, __ATOMIC_SEQ_CST);
 	*entry = idle;
 	__atomic_store_n(&entry->set, watch->set, __ATOMIC_SEQ_CST);
-	interest_set(variant, (uint8_t)(1U << index), watch->set,
+	interest_set(variant, (uint8_t)(1U << index), true,
 		     watch->set & XLB_WATCH_LISTENER ? watch->listener : 0);
 }
 
-uint64_t variant_skipped(const struct variant *variant, uint32_t index)
+void variant_unwatch(struct variant *variant, uint32_t index)
 {
-	return variant->skel->bss->watch_skipped[index] - variant->skipped_before[index];
+	__atomic_store_n(&variant->skel->bss->watches[index].set, 0, __ATOMIC_SEQ_CST);
+	interest_set(variant, (uint8_t)(1U << index), false, 0);
+}
+
+uint64_t variant_skipped(const struct variant *variant, uint32_t index, uint32_t slot)
+{
+	return variant->skel->bss->watch_skipped[index][slot] -
+	       variant->skipped_before[index][slot];
 }
 
 /* --- traffic of flows ------------------------------------------------------------------------------- */

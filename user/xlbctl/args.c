@@ -52,13 +52,36 @@ const struct option_row option_rows[] = {
 	  "only rows whose name has this in it" },
 	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,
 	  "connections or datagrams to send (default 20)" },
-	{ "interface", 0, "IFACE", OPTION_TEXT, AT(interface), OPTION_TRACE,
-	  "the NIC that the packet comes in by (default: that of the route to CLIENT)" },
 	{ "flags", 0, "FLAGS", OPTION_TEXT, AT(flags), OPTION_TRACE,
 	  "of a TCP segment: SYN (the default), ACK, FIN, RST, PSH, or a list of them" },
 	{ "live", 0, NULL, OPTION_FLAG, AT(live), OPTION_TRACE,
 	  "make up no packet, follow those that come; ports may be left out" },
-	{ "count", 'c', "N", OPTION_UINT, AT(count), OPTION_TRACE, "end after N packets" },
+	{ "address", 0, "ADDRESS", OPTION_TEXTS, AT(addresses), OPTION_CAPTURE,
+	  "an address or prefix of either end, before or after rewriting; twice: one for each end" },
+	{ "port", 0, "PORT", OPTION_TEXT, AT(port), OPTION_CAPTURE, "the same for a port" },
+	{ "protocol", 0, "PROTOCOL", OPTION_TEXT, AT(protocol), OPTION_CAPTURE, "tcp or udp" },
+	{ "interface", 0, "IFACE", OPTION_TEXT, AT(interface), OPTION_CAPTURE | OPTION_TRACE,
+	  "what comes in or leaves by this NIC; trace: it comes in by it (default: the route to CLIENT)" },
+	{ "listener", 0, "LB/LISTENER", OPTION_TEXT, AT(listener), OPTION_CAPTURE,
+	  "packets of this listener" },
+	{ "server", 0, "GROUP/SERVER", OPTION_TEXT, AT(server), OPTION_CAPTURE,
+	  "packets to and from this server" },
+	{ "verdict", 0, "VERDICT", OPTION_TEXT, AT(verdict), OPTION_CAPTURE,
+	  "pass, drop, reset, tx or redirect" },
+	{ "reason", 0, "REASON", OPTION_TEXT, AT(reason), OPTION_CAPTURE,
+	  "packets dropped or reset for this reason, such as no_listener" },
+	{ "before", 0, NULL, OPTION_FLAG, AT(before), OPTION_CAPTURE,
+	  "packets as they came (default: these and those that leave)" },
+	{ "after", 0, NULL, OPTION_FLAG, AT(after), OPTION_CAPTURE, "packets as they leave" },
+	{ "count", 'c', "N", OPTION_UINT, AT(count), OPTION_CAPTURE | OPTION_TRACE,
+	  "end after N packets" },
+	{ "for", 0, "TIME", OPTION_TIME, AT(for_ms), OPTION_CAPTURE, "end after this time (30s)" },
+	{ "snap", 0, "BYTES", OPTION_UINT, AT(snap), OPTION_CAPTURE,
+	  "keep so many bytes of each packet, at most (and by default) 4096" },
+	{ "output", 'o', "FILE", OPTION_TEXT, AT(output), OPTION_CAPTURE,
+	  "write pcapng to FILE; - is standard output, the default if that is no terminal" },
+	{ "text", 0, NULL, OPTION_FLAG, AT(text), OPTION_CAPTURE,
+	  "print a line for each packet, the default on a terminal" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
 
@@ -102,6 +125,7 @@ static int option_store(struct reader *reader, const struct option_row *row, con
 {
 	struct ctl *ctl = reader->ctl;
 	void *member = (char *)ctl + row->offset;
+	struct text_list *list;
 	uint64_t number;
 
 	reader->given |= row->scope;
@@ -113,6 +137,14 @@ static int option_store(struct reader *reader, const struct option_row *row, con
 		return 0;
 	case OPTION_TEXT:
 		*(const char **)member = value;
+		return 0;
+	case OPTION_TEXTS:
+		list = member;
+		if (list->count == LIST_MAX)
+			return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+					   "--%s \"%s\": at most %d times", row->name, value,
+					   LIST_MAX);
+		list->values[list->count++] = value;
 		return 0;
 	case OPTION_UINT:
 		if (!parse_uint(value, 1, row->letter == 'n' ? COUNT_MAX : UINT64_MAX, member))
@@ -291,6 +323,7 @@ static int check_line(struct reader *reader)
 	const struct command *command;
 	char name[64];
 
+	ctl->implied = !ctl->command && !ctl->noun && !ctl->topic;
 	if (!ctl->command)
 		ctl->command = ctl->topic ? command_find_for(NULL, ctl->topic, "list") :
 					    command_find(ctl->noun ? "list" : "status");

@@ -12,6 +12,7 @@
 
 #define WORDS_MAX      32
 #define FIELD_ARGS_MAX 64
+#define LIST_MAX       8
 #define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
 
 /* `--health-check.interval 2s`: a field of the type spoken of */
@@ -20,8 +21,15 @@ struct field_arg {
 	const char *value;
 };
 
+/* values of an option that may be given several times */
+struct text_list {
+	const char *values[LIST_MAX];
+	size_t count;
+};
+
 struct ctl {
 	const struct command *command;
+	bool implied;		      /* the line named no command */
 	const struct type *noun;      /* of "server add web ...", NULL for "add server web ..." */
 	const char *topic;	      /* a noun that is no type: "flow" of "flow list"; else NULL */
 	const char *words[WORDS_MAX]; /* what follows command and noun */
@@ -40,11 +48,14 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
-	const char *interface, *flags;
-	bool live;
-	bool all; /* status: also what does not fit on the screen; drops: also reasons never seen */
-	const char *reason; /* of a drop */
-	bool once;	    /* top: one picture */
+	/* of capture, trace, drops */
+	struct text_list addresses;
+	const char *port, *protocol, *interface, *listener, *server, *verdict, *reason, *output;
+	const char *flags;
+	bool before, after, text, live;
+	uint64_t for_ms, snap; /* 0: no limit; all that xlbd gives */
+	bool all;  /* status: also what does not fit on the screen; drops: reasons never seen */
+	bool once; /* top: one picture */
 	const char *sort;   /* top: a column */
 	const char *filter; /* top: part of a name */
 
@@ -65,12 +76,20 @@ enum option_scope {
 	OPTION_DRAIN = 16,
 	OPTION_TEST = 32,
 	OPTION_TRACE = 64,
-	OPTION_DROPS = 0x40000,
-	OPTION_STATUS = 0x10000,
-	OPTION_TOP = 0x20000,
+	OPTION_CAPTURE = 128,
+	OPTION_STATUS = 256,
+	OPTION_TOP = 512,
+	OPTION_DROPS = 1024,
 };
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_UINT, OPTION_TIME, OPTION_INTERVAL };
+enum option_kind {
+	OPTION_FLAG,
+	OPTION_TEXT,
+	OPTION_TEXTS,
+	OPTION_UINT,
+	OPTION_TIME,
+	OPTION_INTERVAL
+};
 
 struct option_row {
 	const char *name;
@@ -85,9 +104,11 @@ extern const struct option_row option_rows[];
 extern const size_t option_row_count;
 
 /* flags of a command beside its option scopes */
-#define COMMAND_TYPED  0x100U /* its first word is a type, unless the noun came first */
-#define COMMAND_FIELDS 0x200U /* takes `--field value` of that type */
-#define COMMAND_HIDDEN 0x400U
+#define COMMAND_TYPED  0x10000U /* its first word is a type, unless the noun came first */
+#define COMMAND_FIELDS 0x20000U /* takes `--field value` of that type */
+#define COMMAND_HIDDEN 0x40000U
+#define COMMAND_NOUN \
+	0x80000U /* its noun must come first: "flow list"; the noun need not be a type */
 /* where `xlbctl help` lists it; without one a command of OPTION_CHANGE is under SECTION_CHANGE, else SECTION_SEE */
 #define SECTION_SEE    0U
 #define SECTION_CHANGE 0x1000000U
@@ -95,7 +116,6 @@ extern const size_t option_row_count;
 #define SECTION_TEST   0x3000000U
 #define SECTION_SELF   0x4000000U
 #define SECTION_MASK   0xf000000U
-#define COMMAND_NOUN   0x800U /* its noun must come first: "flow list"; the noun need not be a type */
 
 struct command {
 	const char *
@@ -152,6 +172,7 @@ int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
 int verb_drops(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);
+int verb_capture(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);

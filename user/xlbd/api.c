@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "core/json.h"
+#include "xlbd/api_capture.h"
 #include "xlbd/api_parse.h"
 #include "xlbd/api_query.h"
 #include "xlbd/api_trace.h"
@@ -51,6 +52,8 @@ static const struct route {
 	{ EVHTTP_REQ_POST, "interfaces/*/attach", api_attach, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "interfaces/*/detach", api_detach, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "server_groups/*/servers/*/drain", api_drain, ROUTE_WRITE, NULL },
+	{ EVHTTP_REQ_POST, "capture", api_capture, ROUTE_WRITE, capture_options },
+	{ EVHTTP_REQ_POST, "capture/*/stop", api_capture_stop, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_GET, "**", api_get, 0, NULL },
 	{ EVHTTP_REQ_POST, "**", api_add, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_PATCH, "**", api_set, ROUTE_WRITE, NULL },

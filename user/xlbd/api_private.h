@@ -105,5 +105,7 @@ void api_detach(struct call *call);
 void api_drain(struct call *call);
 void api_trace(struct call *call);
 void api_trace_live(struct call *call);
+void api_capture(struct call *call);
+void api_capture_stop(struct call *call);
 
 #endif

@@ -6,6 +6,8 @@
 
 #define PROBLEMS_MAX	   100
 #define FLOWS_HIGH_PERCENT 80
+/* What fits into a page beside what the kernel keeps there: the limit of drivers for programs without frags. */
+#define NATIVE_MTU_MAX	   3506
 
 static const char *const reasons[XLB_DROP_COUNT] = {
 #define X(name, word, meaning) [XLB_DROP_##name] = #word ": " meaning,
@@ -24,6 +26,7 @@ static const struct {
 	{ XLB_DROP_NO_INTERFACE, PROBLEM_DROPS, PROBLEM_SERVER_UNATTACHED },
 	{ XLB_DROP_SNAT_EXHAUSTED, PROBLEM_DROPS, PROBLEM_SNAT_EXHAUSTED },
 	{ XLB_DROP_FLOW_TABLE_FULL, PROBLEM_FLOWS_FULL, PROBLEM_KIND_COUNT },
+	{ XLB_DROP_MTU_EXCEEDED, PROBLEM_DROPS, PROBLEM_MTU },
 	{ XLB_DROP_FRAGMENT, PROBLEM_DROPS, PROBLEM_KIND_COUNT },
 	{ XLB_DROP_HAIRPIN, PROBLEM_DROPS, PROBLEM_KIND_COUNT },
 	{ XLB_DROP_INTERNAL, PROBLEM_DROPS, PROBLEM_KIND_COUNT },
@@ -31,15 +34,23 @@ static const struct {
 	{ XLB_DROP_TX_FAILED, PROBLEM_DROPS, PROBLEM_KIND_COUNT },
 };
 
-void problems_interface(struct view *view, const char *name, const struct host_link *link,
-			uint32_t mode)
+void problems_interface(struct view *view, const struct interface *interface,
+			const struct host_link *link, uint32_t mode)
 {
+	const char *name = interface->object.name;
+
 	if (!link)
 		problems_add(
 			view->problems,
 			&(struct finding){ .kind = PROBLEM_INTERFACE_MISSING, .scope = name },
 			"interface %s is configured but does not exist: it is attached once it appears",
 			name);
+	else if (!mode && interface->mode == XLB_ATTACH_NATIVE && link->mtu > NATIVE_MTU_MAX)
+		problems_add(
+			view->problems,
+			&(struct finding){ .kind = PROBLEM_MTU_LARGE, .scope = name },
+			"interface %s is not attached: its MTU %u is too large for native XDP, most drivers take %d",
+			name, link->mtu, NATIVE_MTU_MAX);
 	else if (!mode)
 		problems_add(view->problems,
 			     &(struct finding){ .kind = PROBLEM_INTERFACE_DETACHED, .scope = name },
@@ -119,7 +130,7 @@ static void mtu_problems(struct view *view, const struct port *ports, uint32_t c
 		if (ports[i].mtu < least->mtu)
 			least = &ports[i];
 	for (i = 0; i < count; i++)
-		if (ports[i].mtu > least->mtu || ports[i].rates.recent[XLB_DROP_MTU_EXCEEDED])
+		if (ports[i].mtu > least->mtu)
 			mtu_problem(view, &ports[i], least);
 }
 

@@ -6,8 +6,8 @@
 #include "xlbd/api_view_server.h"
 
 /* `link` is NULL while there is no such NIC, `mode` 0 while xlb is not attached to it. */
-void problems_interface(struct view *view, const char *name, const struct host_link *link,
-			uint32_t mode);
+void problems_interface(struct view *view, const struct interface *interface,
+			const struct host_link *link, uint32_t mode);
 void problems_group(struct view *view, const char *name, const struct group_view *group);
 /* `of`: servers in its group. */
 void problems_server(struct view *view, const struct server_view *server, uint32_t of);

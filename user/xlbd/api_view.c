@@ -126,7 +126,8 @@ json_t *view_interface(struct view *view, const struct object *object)
 		datapath_drop_counters(datapath, slot->id, drops);
 	}
 	if (view->problems)
-		problems_interface(view, object->name, present ? &link : NULL, info.mode);
+		problems_interface(view, (const struct interface *)object, present ? &link : NULL,
+				   info.mode);
 	return json_pack("{s:b, s:b, s:s?, s:o, s:s?, s:b, s:o, s:o, s:o}", "attached", attached,
 			 "present", present, "mode", attach_mode_word(info.mode), "program_id",
 			 attached ? json_integer(info.program_id) : json_null(), "program_tag",
