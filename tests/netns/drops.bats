@@ -11,6 +11,7 @@
 
 bats_require_minimum_version 1.5.0
 load helper
+load drops
 
 setup_file() {
 	lab_for_file two-arm 2
@@ -145,19 +146,6 @@ reason_is_seen_everywhere() {
 
 # --- the table --------------------------------------------------------------------------------------
 
-packets() {
-	in_ns client python3 "$BATS_TEST_DIRNAME/packets.py" "$@"
-}
-
-request() {
-	in_ns client curl -sS -g -o /dev/null --max-time 0.5 "http://$1/"
-}
-
-# The configuration that most rows start from: one server
-one_server() {
-	apply_config weights=100 "$@"
-}
-
 make_bad_packet() {
 	one_server
 }
@@ -193,7 +181,7 @@ make_no_flow() {
 	one_server
 }
 send_no_flow() {
-	packets segment "$LAB_VIP4" 80
+	packets segment "$LAB_VIP4" 80 from=61000
 }
 
 # nobody has the server's address
@@ -206,16 +194,22 @@ send_no_neighbour() {
 	request "$LAB_VIP4"
 }
 
+# the interface that a flow's client came by is detached; the server goes on: it ends, and repeats its FIN
 make_no_interface() {
-	one_server
-	xlb detach "$LAB_BACK" --yes
+	one_server listener='{protocol: tcp, port: 7000, server_group: web}' port=7000
+	conversation tcp "$LAB_VIP4" 7000
+	equal "who answers" "$(talk)" web1
+	xlb detach "$LAB_FRONT" --yes
 	wait_for 5 in_line
+	lab_kill web1-echo
 }
 send_no_interface() {
-	request "$LAB_VIP4"
+	true
 }
 undo_no_interface() {
-	xlb attach "$LAB_BACK"
+	end_conversation
+	lab_echo web1 tcp 7000
+	xlb attach "$LAB_FRONT"
 	wait_for 5 in_line
 }
 
@@ -287,24 +281,29 @@ make_rate_limited() {
 	one_server
 }
 send_rate_limited() {
-	packets segment "$LAB_VIP4" 80 count=6000
+	packets segment "$LAB_VIP4" 80 from=50000 count=6000
 }
 
 # What cannot happen unless xlb itself is wrong: a server whose forwarding mode the datapath does not know.
 # Written into the map behind the daemon's back.
 make_internal() {
+	local id value
 	one_server
-	kept=$(map_values servers)
-	write_map servers 's/^(.{38})01/\100/'
+	for id in 1 2 3 4; do
+		value=$(map_value servers "$id 0 0 0")
+		echo "$id $value" >>"$LAB_DIR/servers"
+		map_set servers "$id 0 0 0" "${value:0:38}00${value:40}"
+	done
 }
 send_internal() {
 	request "$LAB_VIP4"
 }
 undo_internal() {
-	lab_kill xlbd
-	rm -r "/sys/fs/bpf/xlb-$XLB_INSTANCE"
-	lab_xlbd
-	wait_for 5 all_up
+	local id value
+	while read -r id value; do
+		map_set servers "$id 0 0 0" "$value"
+	done <"$LAB_DIR/servers"
+	rm "$LAB_DIR/servers"
 }
 
 # A record that another CPU has claimed in order to delete it: for nanoseconds, so it is written by hand.
@@ -312,9 +311,38 @@ make_flow_busy() {
 	one_server
 }
 send_flow_busy() {
+	local key value
 	packets segment "$LAB_VIP4" 80 flags=syn from=31000
-	write_map flows 's/^(.{8})../\100/'
+	# the port stands behind 20 bytes of address and VIP, the state behind 4 bytes of stamp
+	key=$(bpftool -j map dump pinned "$(map_path flows)" | jq -r '.[].key | map(.[2:]) | join(" ")' |
+		grep -E "^(.. ){20}79 18")
+	value=$(map_value flows "hex $key")
+	map_set flows "hex $key" "${value:0:8}00${value:10}"
 	packets segment "$LAB_VIP4" 80 from=31000
+}
+
+# the far end of `back` takes no frames that were redirected
+make_redirect_failed() {
+	one_server
+	far_end fabric to-lb deaf
+}
+send_redirect_failed() {
+	packets segment "$LAB_VIP4" 80 flags=syn count=3
+}
+undo_redirect_failed() {
+	far_end fabric to-lb awake
+}
+
+# the same in front: what xlb answers by RST goes back out of the same interface
+make_tx_failed() {
+	one_server
+	far_end client eth0 deaf
+}
+send_tx_failed() {
+	packets segment "$LAB_VIP4" 80 from=62000 count=3
+}
+undo_tx_failed() {
+	far_end client eth0 awake
 }
 
 # --- maps by hand -----------------------------------------------------------------------------------
@@ -323,4 +351,101 @@ map_path() {
 	echo "/sys/fs/bpf/xlb-$XLB_INSTANCE/abi"*"/$1"
 }
 
-# --- proofs of what is counted after the verdict ------------------------------------------------------
+# map_value MAP KEY: in hex without blanks
+map_value() {
+	# shellcheck disable=SC2086 # words
+	bpftool -j map lookup pinned "$(map_path "$1")" key $2 | jq -r '.value | map(.[2:]) | join("")'
+}
+
+map_set() {
+	# shellcheck disable=SC2046,SC2086 # words
+	bpftool map update pinned "$(map_path "$1")" key $2 value hex $(sed 's/../& /g' <<<"$3")
+}
+
+# --- the tests --------------------------------------------------------------------------------------
+
+@test "drops: every reason of the program is in the table" {
+	local reason missing=0 count=0
+	for reason in $(xlb_json '.drops[].reason' drops --all); do
+		count=$((count + 1))
+		if ! declare -F "send_$reason" >/dev/null ||
+			! grep -qx "@test \"drops: $reason\" {" "$BATS_TEST_FILENAME"; then
+			echo "not in the table: $reason"
+			missing=1
+		fi
+	done
+	[ "$count" -gt 10 ]
+	[ $missing = 0 ]
+}
+
+@test "drops: bad_packet" {
+	reason_is_seen_everywhere bad_packet
+}
+
+@test "drops: fragment" {
+	reason_is_seen_everywhere fragment
+}
+
+@test "drops: no_listener" {
+	reason_is_seen_everywhere no_listener
+}
+
+@test "drops: no_server" {
+	reason_is_seen_everywhere no_server
+}
+
+@test "drops: no_flow" {
+	reason_is_seen_everywhere no_flow
+}
+
+@test "drops: no_neighbour" {
+	reason_is_seen_everywhere no_neighbour
+}
+
+@test "drops: no_interface" {
+	reason_is_seen_everywhere no_interface
+}
+
+@test "drops: snat_exhausted" {
+	reason_is_seen_everywhere snat_exhausted
+}
+
+@test "drops: hairpin" {
+	reason_is_seen_everywhere hairpin
+}
+
+@test "drops: ttl_expired" {
+	reason_is_seen_everywhere ttl_expired
+}
+
+@test "drops: mtu_exceeded" {
+	reason_is_seen_everywhere mtu_exceeded
+}
+
+@test "drops: flow_reset" {
+	reason_is_seen_everywhere flow_reset
+}
+
+@test "drops: rate_limited" {
+	reason_is_seen_everywhere rate_limited
+}
+
+@test "drops: internal" {
+	reason_is_seen_everywhere internal
+}
+
+@test "drops: flow_busy" {
+	reason_is_seen_everywhere flow_busy
+}
+
+@test "drops: redirect_failed" {
+	reason_is_seen_everywhere redirect_failed
+}
+
+@test "drops: tx_failed" {
+	reason_is_seen_everywhere tx_failed
+}
+
+@test "drops: flow_table_full" {
+	reason_is_seen_everywhere flow_table_full
+}

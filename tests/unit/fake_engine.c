@@ -474,3 +474,8 @@ struct sink *host_sink(struct host *host)
 	vip_sink.list = list_vips;
 	return &vip_sink;
 }
+
+uint32_t datapath_stamp(void)
+{
+	return 1000;
+}

@@ -27,8 +27,9 @@ static const char *const advice[XLB_DROP_COUNT] = {
 	[XLB_DROP_NO_FLOW] =
 		"normal after idle timeouts and restarts of clients; if it goes on, raise `idle_timeout`",
 	[XLB_DROP_NO_NEIGHBOUR] =
-		"see `xlbctl status` for the server or gateway that does not answer ARP or ND",
-	[XLB_DROP_NO_INTERFACE] = "attach the interface that the route to the server leaves by",
+		"see `xlbctl status`: a server or gateway does not answer, or its interface is not attached",
+	[XLB_DROP_NO_INTERFACE] =
+		"attach the interface that these clients came by again, or let their flows end",
 	[XLB_DROP_SNAT_EXHAUSTED] =
 		"add addresses to the group's `snat.addresses`, widen `snat.ports`, or add servers",
 	[XLB_DROP_FLOW_TABLE_FULL] =
