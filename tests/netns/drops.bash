@@ -24,7 +24,7 @@ far_end() {
 	awake) program="object $LAB_TOOLS/pass.bpf.o section xdp" ;;
 	esac
 	# shellcheck disable=SC2086 # words
-	in_ns "$1" ip link set "$2" xdp $program
+	in_ns "$1" ip -force link set "$2" xdp $program
 	# the near end learns of it only from a switch
 	in_ns "$1" ethtool -K "$2" gro off
 	[ $gro = off ] || in_ns "$1" ethtool -K "$2" gro on
