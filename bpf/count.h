@@ -63,6 +63,15 @@ static __always_inline void sample_lost(__u32 reason, __u32 slot)
 	*(volatile __u32 *)&sample->sequence += 1;
 }
 
+static __always_inline void count_eviction(void)
+{
+	__u32 key = 0;
+	__u64 *count = bpf_map_lookup_elem(&evictions, &key);
+
+	if (count)
+		*count += 1;
+}
+
 /* A packet seen on its interface, and what became of it. */
 static __always_inline void count_interface(const struct packet *pkt,
 					    enum xlb_interface_counter outcome)

@@ -1,5 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck disable=SC2154
+#
 # Captures of real traffic, read by tshark.
 
 bats_require_minimum_version 1.5.0
@@ -106,12 +108,12 @@ is_quiet() {
 	for family in "ip 198.51.100.2 $LAB_VIP4 10.0.1.1" "ipv6 2001:db8::2 $LAB_VIP6 2001:db8:1::1"; do
 		read -r family client vip snat <<<"$family"
 		equal "$family requests as they came" \
-			"$(packets all "frame.comment contains \"before\" and tcp.dstport == 80 and $family" $family.src $family.dst | sort -u)" \
+			"$(packets all "frame.comment contains \"before\" and tcp.dstport == 80 and $family" "$family.src" "$family.dst" | sort -u)" \
 			"$client"$'\t'"$vip"
 		equal "$family requests as they leave: source" \
-			"$(packets all "frame.comment contains \"after\" and tcp.dstport == 8080 and $family" $family.src | sort -u)" "$snat"
+			"$(packets all "frame.comment contains \"after\" and tcp.dstport == 8080 and $family" "$family.src" | sort -u)" "$snat"
 		equal "$family replies as they leave" \
-			"$(packets all "frame.comment contains \"after\" and tcp.srcport == 80 and $family" $family.src $family.dst | sort -u)" \
+			"$(packets all "frame.comment contains \"after\" and tcp.srcport == 80 and $family" "$family.src" "$family.dst" | sort -u)" \
 			"$vip"$'\t'"$client"
 	done
 	equal "wrong checksums" "$(number all 'ip.checksum.status == "Bad" or tcp.checksum.status == "Bad"')" 0
@@ -349,13 +351,13 @@ capture_stalled() {
 	wait_for 5 is_quiet
 	capture_end text
 	line=$(head -n 1 "$LAB_DIR/capture-text.log")
-	[[ $line =~ ^[0-9:]{8}\.[0-9]{6}\ front\ 198\.51\.100\.2:[0-9]+\ \>\ 198\.51\.100\.10:80\ tcp\ syn\ 74\ -\>\ redirect\ web/web[1-3]@10\.0\.1\.1[1-3]\ \(as\ 10\.0\.1\.1:[0-9]+\ \>\ 10\.0\.1\.1[1-3]:8080\ by\ back\)$ ]]
+	[[ $line =~ ^[0-9:]{8}\.[0-9]{6}\ front\ 198\.51\.100\.2:[0-9]+\ \>\ 198\.51\.100\.10:80\ tcp\ SYN\ 74\ -\>\ redirect\ web/web[1-3]@10\.0\.1\.1[1-3]\ \(as\ 10\.0\.1\.1:[0-9]+\ \>\ 10\.0\.1\.1[1-3]:8080\ by\ back\)$ ]]
 	lab_run capture-json lb xlbctl --json capture --listener edge/http -c 1
 	wait_for 10 observes
 	http "$LAB_VIP4"
 	wait_for 5 lab_gone "$(cat "$LAB_DIR/pids/capture-json")"
 	equal "JSON" "$(head -n 1 "$LAB_DIR/capture-json.log" | jq -c '[.stage, .interface, .destination_port, .new_destination_port, .tcp_flags, .verdict, .listener]')" \
-		'["before","front",80,8080,"syn","redirect","edge/http"]'
+		'["before","front",80,8080,"SYN","redirect","edge/http"]'
 }
 
 @test "capture: what does not exist is an error like elsewhere" {

@@ -27,6 +27,7 @@ struct engine {
 	bool held, has_sample, uncounted;
 	struct xlb_drop_sample sample;
 	struct apply_options last;
+	struct events *events;
 	TAILQ_HEAD(, queued) queue;
 };
 
@@ -265,6 +266,16 @@ struct datapath *engine_datapath(const struct engine *engine)
 struct host *engine_host(const struct engine *engine)
 {
 	return (struct host *)engine;
+}
+
+void fake_engine_events(struct engine *engine, struct events *events)
+{
+	engine->events = events;
+}
+
+struct events *engine_events(const struct engine *engine)
+{
+	return engine->events;
 }
 
 struct checker *engine_checker(const struct engine *engine)

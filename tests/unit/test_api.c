@@ -442,14 +442,12 @@ static void origins(void **state)
 
 /* --- errors --- */
 
-static void error_statuses(void **state)
+static void errors_of_captures(void **state)
 {
 	static const struct {
 		int status;
 		const char *type, *method, *path, *body;
 	} rows[] = {
-		{ 404, "not-found", "GET", "/", NULL },
-		{ 404, "not-found", "GET", "/v2/status", NULL },
 		{ 400, "usage", "POST", "/v1/capture?port=0", "" },
 		{ 400, "usage", "POST", "/v1/capture?port=65536", "" },
 		{ 400, "usage", "POST", "/v1/capture?address=192.0.2.1/33", "" },
@@ -469,6 +467,26 @@ static void error_statuses(void **state)
 		{ 404, "not-found", "POST", "/v1/capture?server=web/web9", "" },
 		{ 404, "not-found", "POST", "/v1/capture/nobody/stop", "" },
 		{ 405, "usage", "GET", "/v1/capture", NULL },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct answer a =
+			expect(f, rows[i].status, rows[i].method, rows[i].path, rows[i].body);
+
+		check_problem(&a, rows[i].type);
+		answer_done(&a);
+	}
+}
+
+static void error_statuses(void **state)
+{
+	static const struct {
+		int status;
+		const char *type, *method, *path, *body;
+	} rows[] = {
+		{ 404, "not-found", "GET", "/", NULL },
+		{ 404, "not-found", "GET", "/v2/status", NULL },
 		{ 404, "not-found", "GET", "/v1/", NULL },
 		{ 404, "not-found", "GET", "/v1/statu", NULL },
 		{ 404, "not-found", "GET", "/v1/%00status", NULL },
@@ -551,6 +569,7 @@ int main(void)
 		WITH(whole_configurations, setup),
 		WITH(actions, setup),
 		WITH(origins, setup),
+		WITH(errors_of_captures, setup),
 		WITH(error_statuses, setup),
 	};
 

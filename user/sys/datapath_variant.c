@@ -36,7 +36,8 @@ struct variant {
 	X(interface_counters) \
 	X(drops) \
 	X(rst_budget) \
-	X(drop_samples)
+	X(drop_samples) \
+	X(evictions)
 
 static bool is_private(const char *name)
 {

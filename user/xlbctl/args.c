@@ -82,6 +82,12 @@ const struct option_row option_rows[] = {
 	  "write pcapng to FILE; - is standard output, the default if that is no terminal" },
 	{ "text", 0, NULL, OPTION_FLAG, AT(text), OPTION_CAPTURE,
 	  "print a line for each packet, the default on a terminal" },
+	{ "follow", 'f', NULL, OPTION_FLAG, AT(follow), OPTION_EVENTS,
+	  "go on with what happens, also when xlbd restarts" },
+	{ "last", 'n', "N", OPTION_UINT, AT(last), OPTION_EVENTS,
+	  "begin with the last N events (default: all that are kept, with -f 10)" },
+	{ "kind", 0, "KIND,...", OPTION_TEXT, AT(kinds), OPTION_EVENTS,
+	  "only these: start, health, config, interface, neighbour, eviction, drop, problem" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
 

@@ -159,6 +159,8 @@ static int set_request(struct ctl *ctl, CURL *curl, const struct request *reques
 	r = add_header(headers, "X-XLB-Origin", ctl->origin);
 	if (!r) /* without a value libcurl leaves the header out */
 		r = add_header(headers, "Content-Type", request->body ? request->body_type : "");
+	if (!r && request->last_event_id)
+		r = add_header(headers, "Last-Event-ID", request->last_event_id);
 	if (r)
 		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, r, "out of memory");
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *headers);

@@ -54,14 +54,16 @@ const struct command commands[] = {
 	{ "listener", "test", "GET", NULL, "LB/LISTENER", OPTION_TEST | SECTION_TEST, 1, 3,
 	  verb_test,
 	  "connect from a namespace of its own and show which server answered (needs root)" },
+	{ NULL, "events", "GET", "/v1/events", "", OPTION_EVENTS, 0, 0, verb_events,
+	  "show what has happened, or with -f what happens" },
 	{ NULL, "version", "GET", "/v1/status?summary=1", "", SECTION_SELF, 0, 0, verb_version,
 	  "print the versions of xlbctl and xlbd" },
 	{ NULL, "help", NULL, NULL, "[COMMAND|TYPE]", SECTION_SELF, 0, 2, verb_help,
 	  "describe a command, or the fields of a type" },
 	{ NULL, "--complete", NULL, NULL, "[WORD...]", COMMAND_HIDDEN, 0, WORDS_MAX, verb_complete,
 	  "print what may follow the words" },
-	{ NULL, "--tables", NULL, NULL, "commands|options|fields|markdown", COMMAND_HIDDEN, 1, 1,
-	  verb_tables, "print a table of the documentation" },
+	{ NULL, "--tables", NULL, NULL, "commands|options|fields|markdown|reasons", COMMAND_HIDDEN,
+	  1, 1, verb_tables, "print a table of the documentation" },
 };
 const size_t command_count = ARRAY_SIZE(commands);
 

@@ -12,18 +12,15 @@
 #include "xlbctl/capture.h"
 #include "xlbctl/client.h"
 #include "xlbctl/format.h"
-
-/* What has arrived and was not used yet: a part of a block or of a line. */
-struct pending {
-	char *data;
-	size_t size;
-};
+#include "xlbctl/lines.h"
 
 struct session {
 	struct ctl *ctl;
-	bool text, lines; /* as text; as lines of JSON, of which text is made */
+	bool text, lines_wanted; /* as text; as lines of JSON, of which text is made */
 	FILE *out;
-	struct pending pending;
+	struct lines lines;
+	uint8_t *blocks; /* a part of a block, owned */
+	size_t size;
 	uint64_t packets, before, after, skipped;
 	int r; /* why it was ended from here */
 };
@@ -57,7 +54,7 @@ static char *capture_query(const struct ctl *ctl, const char *name, const struct
 
 	if (!query)
 		return NULL;
-	fprintf(query, "name=%s&format=%s", name, session->lines ? "json" : "pcapng");
+	fprintf(query, "name=%s&format=%s", name, session->lines_wanted ? "json" : "pcapng");
 	for (size_t i = 0; i < ctl->addresses.count; i++)
 		put_option(query, "address", ctl->addresses.values[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
@@ -131,14 +128,20 @@ static int write_error(struct session *session)
 			   strerror(-r));
 }
 
-/* Whole blocks only, so that the file can be read whatever happens. Returns the bytes used or < 0. */
-static ssize_t take_blocks(struct session *session, const char *data, size_t size)
+/* Whole blocks only, so that the file can be read whatever happens. */
+static int take_blocks(struct session *session, const char *data, size_t size)
 {
+	uint8_t *grown = realloc(session->blocks, session->size + size);
 	struct pcapng_block block;
 	size_t used = 0;
 	int r;
 
-	while (!(r = pcapng_read((const uint8_t *)data + used, size - used, &block))) {
+	if (!grown)
+		return xlb_err_set(&session->ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	session->blocks = grown;
+	memcpy(grown + session->size, data, size);
+	session->size += size;
+	while (!(r = pcapng_read(grown + used, session->size - used, &block))) {
 		if (fwrite(block.data, block.length, 1, session->out) != 1)
 			return write_error(session);
 		count_block(session, &block);
@@ -147,71 +150,50 @@ static ssize_t take_blocks(struct session *session, const char *data, size_t siz
 	if (r == -EINVAL)
 		return xlb_err_set(&session->ctl->err, XLB_ERR_FAILED, -EPROTO,
 				   "xlbd's answer is no capture");
-	return (ssize_t)used;
+	session->size -= used;
+	memmove(grown, grown + used, session->size);
+	return 0;
 }
 
-static void count_line(struct session *session, const json_t *line)
+static bool take_line(void *arg, const char *line, size_t length)
 {
-	const char *stage = json_text_at(line, "stage");
+	struct session *session = arg;
+	json_t *json = json_loadb(line, length, 0, NULL);
+	const char *stage = json ? json_text_at(json, "stage") : "";
+	bool end = !strcmp(stage, "end");
 
-	if (!strcmp(stage, "end")) {
-		session->skipped = json_count_at(line, "skipped");
-		return;
-	}
-	session->packets++;
+	if (end)
+		session->skipped = json_count_at(json, "skipped");
+	session->packets += !end;
 	session->before += !strcmp(stage, "before");
 	session->after += !strcmp(stage, "after");
-	if (session->text)
-		capture_put_line(session->out, line);
-}
-
-static ssize_t take_lines(struct session *session, const char *data, size_t size)
-{
-	const char *end;
-	size_t used = 0;
-
-	while ((end = memchr(data + used, '\n', size - used))) {
-		size_t length = (size_t)(end + 1 - (data + used));
-		json_t *line = json_loadb(data + used, length, 0, NULL);
-
-		if (line)
-			count_line(session, line);
-		json_decref(line);
-		if (!session->text)
-			fwrite(data + used, length, 1, session->out);
-		used += length;
-	}
-	return ferror(session->out) ? write_error(session) : (ssize_t)used;
+	if (!session->text)
+		fprintf(session->out, "%.*s\n", (int)length, line);
+	else if (!end)
+		capture_put_line(session->out, json);
+	json_decref(json);
+	if (ferror(session->out))
+		session->r = write_error(session);
+	return !session->r;
 }
 
 static bool take(void *arg, const char *data, size_t size)
 {
 	struct session *session = arg;
-	struct pending *pending = &session->pending;
-	char *grown = realloc(pending->data, pending->size + size);
-	ssize_t used;
 
 	session->r = open_output(session);
-	if (!grown && !session->r)
-		session->r =
-			xlb_err_set(&session->ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	if (grown)
-		pending->data = grown;
 	if (session->r)
 		return false;
-	memcpy(pending->data + pending->size, data, size);
-	pending->size += size;
-	used = session->lines ? take_lines(session, pending->data, pending->size) :
-				take_blocks(session, pending->data, pending->size);
-	if (used >= 0 && fflush(session->out))
-		used = write_error(session);
-	if (used < 0) {
-		session->r = (int)used;
-		return false;
+	if (session->lines_wanted) {
+		if (!lines_take(&session->lines, data, size) && !session->r)
+			session->r = xlb_err_set(&session->ctl->err, XLB_ERR_FAILED, -EPROTO,
+						 "xlbd's answer has no lines");
+	} else {
+		session->r = take_blocks(session, data, size);
 	}
-	pending->size -= (size_t)used;
-	memmove(pending->data, pending->data + used, pending->size);
-	return true;
+	if (!session->r && fflush(session->out))
+		session->r = write_error(session);
+	return !session->r;
 }
 
 /* --- the end ---------------------------------------------------------------------------------------- */
@@ -269,7 +251,7 @@ int verb_capture(struct ctl *ctl)
 {
 	static struct stopper stopper; /* outlives this function with its thread */
 	bool text = !ctl->json && (ctl->text || (!ctl->output && isatty(STDOUT_FILENO)));
-	struct session session = { .ctl = ctl, .text = text, .lines = text || ctl->json };
+	struct session session = { .ctl = ctl, .text = text, .lines_wanted = text || ctl->json };
 	struct request request = { .method = "POST", .path = ctl->command->path };
 	AUTO_FREE char *query = NULL;
 	char name[32];
@@ -285,13 +267,15 @@ int verb_capture(struct ctl *ctl)
 	stopper.ctl = *ctl;
 	snprintf(stopper.path, sizeof(stopper.path), "/v1/capture/%s/stop", name);
 	watch_signals(&stopper);
+	session.lines = (struct lines){ .take = take_line, .arg = &session };
 	r = client_stream(ctl, &request, take, &session);
 	/* a reader that has seen enough is no error */
 	if (session.r)
 		r = session.r == -EPIPE ? 0 : session.r;
 	if (session.out && session.out != stdout && fclose(session.out) && !r)
 		r = write_error(&session);
-	free(session.pending.data);
+	free(session.blocks);
+	lines_done(&session.lines);
 	if (!r || session.packets)
 		fprintf(stderr,
 			"%" PRIu64 " packets (%" PRIu64 " before, %" PRIu64 " after), %" PRIu64

@@ -273,7 +273,7 @@ void print_status(FILE *out, const json_t *json, uint32_t width, uint32_t height
 		{ .draw = draw_interfaces, .more = "xlbctl iface list", .least = 4 },
 		{ .draw = draw_load_balancers, .more = "xlbctl lb list", .least = 4 },
 		{ .draw = draw_groups, .more = "xlbctl group list", .least = 4 },
-		{ .draw = draw_drops, .more = "xlbctl top drops", .least = 1 },
+		{ .draw = draw_drops, .more = "xlbctl drops", .least = 1 },
 		{ .draw = draw_retired, .more = "xlbctl status --all", .least = 1 },
 	};
 

@@ -58,6 +58,9 @@ struct ctl {
 	bool once; /* top: one picture */
 	const char *sort;   /* top: a column */
 	const char *filter; /* top: part of a name */
+	bool follow;
+	const char *kinds; /* of events: "health,config", NULL: all */
+	uint64_t last;	   /* 0: not given */
 
 	char run_dir[64];
 	char socket[96];
@@ -80,6 +83,7 @@ enum option_scope {
 	OPTION_STATUS = 256,
 	OPTION_TOP = 512,
 	OPTION_DROPS = 1024,
+	OPTION_EVENTS = 2048,
 };
 
 enum option_kind {
@@ -173,6 +177,7 @@ int verb_test(struct ctl *ctl);
 int verb_drops(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);
 int verb_capture(struct ctl *ctl);
+int verb_events(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);

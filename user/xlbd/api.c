@@ -42,6 +42,8 @@ static const struct route {
 	{ EVHTTP_REQ_GET, "counters/*", api_counters, 0, NULL },
 	{ EVHTTP_REQ_GET, "drops", api_drops, 0,
 	  (const char *const[]){ "interface", "reason", "all", NULL } },
+	{ EVHTTP_REQ_GET, "events", api_events, 0,
+	  (const char *const[]){ "since", "last", "kind", "follow", NULL } },
 	{ EVHTTP_REQ_GET, "export", api_export, 0, NULL },
 	{ EVHTTP_REQ_POST, "apply", api_apply, ROUTE_WRITE | ROUTE_TEXT, NULL },
 	{ EVHTTP_REQ_POST, "check", api_check, ROUTE_TEXT, NULL },
@@ -423,6 +425,7 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 	api->base = base;
 	api->paths = *paths;
 	api->engine = engine;
+	api->stream_patience = TIMEOUT_SECONDS;
 	TAILQ_INIT(&api->calls);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	api->started = now.tv_sec;

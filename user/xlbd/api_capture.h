@@ -57,11 +57,6 @@ extern const char *const capture_options[];
 /* Fills what the call's query options say; errors name what is accepted. */
 int capture_filter(struct call *call, struct capture *ret, struct xlb_err *err);
 
-/* "front", what a listener or server is called ("edge/http", "web/web1@10.0.1.11"); "" for id 0. */
-const char *capture_name_of(const struct capture *capture, enum id_kind kind, uint32_t id,
-			    char ret[ID_KEY_MAX]);
-/* Of an event; NULL for 0. */
-const char *stage_word(uint32_t stage);
 /* The slot that a frame is seen on: the one it leaves by after rewriting. */
 uint32_t capture_slot(const struct xlb_event *event);
 /* Events that matched but are not in the answer: of an interface slot, of all. */

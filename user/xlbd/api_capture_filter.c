@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "xlbd/api_capture.h"
 #include "xlbd/api_query.h"
 
@@ -15,58 +16,41 @@ const char *const capture_options[] = { "address", "port",    "protocol", "inter
 					"server",  "verdict", "reason",	  "side",      "snap",
 					"count",   "seconds", "name",	  "format",    NULL };
 
-/* A word of a list and the number it stands for. */
-struct choice {
-	const char *word;
-	uint32_t value;
-};
-
-static const struct choice protocols[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, {} };
-/* values: bits of `without` */
-static const struct choice sides[] = {
-	{ "both", 0 },
-	{ "before", 1U << XLB_EVENT_AFTER },
-	{ "after", 1U << XLB_EVENT_BEFORE },
-	{},
-};
-static const struct choice verdicts[] = {
-#define X(name, word, meaning) { #word, XLB_VERDICT_##name },
-	XLB_VERDICTS(X)
-#undef X
-		{},
-};
-static const struct choice reasons[] = {
-#define X(name, word, meaning) { #word, XLB_DROP_##name },
-	XLB_REASONS(X)
-#undef X
-		{},
-};
-
-/* Option `name` as one of the choices; *ret stays as it is if it was not given. */
-static int take_choice(const struct call *call, const char *name, const struct choice *choices,
-		       uint8_t *ret, struct xlb_err *err)
+/* Which of `words` option `name` is, from 1; *ret stays as it is if it was not given. */
+static int take_word(const struct call *call, const char *name, const char *const *words,
+		     size_t count, uint8_t *ret, struct xlb_err *err)
 {
-	const char *text = query_text(call, name), *words[XLB_DROP_COUNT], *nearest;
+	const char *text = query_text(call, name), *nearest;
 	char list[400] = "", quoted[QUOTE_MAX];
-	size_t i;
 
 	if (!text)
 		return 0;
-	for (i = 0; choices[i].word; i++) {
-		if (!strcmp(choices[i].word, text)) {
-			*ret = (uint8_t)choices[i].value;
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(words[i], text)) {
+			*ret = (uint8_t)(i + 1);
 			return 0;
 		}
-		words[i] = choices[i].word;
 		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
-			 choices[i].word);
+			 words[i]);
 	}
 	xlb_err_set(err, XLB_ERR_USAGE, -EINVAL, "query option %s is '%s', which is not one of %s",
 		    name, quote_text(text, quoted), list);
-	nearest = nearest_word(text, words, i);
+	nearest = nearest_word(text, words, count);
 	if (nearest)
 		xlb_err_hint(err, "did you mean %s?", nearest);
 	return -EINVAL;
+}
+
+/* The same for what lists.h numbers. */
+static int take_listed(const struct call *call, const char *name,
+		       const char *(*word)(uint32_t number), uint8_t *ret, struct xlb_err *err)
+{
+	const char *words[XLB_DROP_COUNT];
+	uint32_t count = 0;
+
+	while ((words[count] = word(count + 1)))
+		count++;
+	return take_word(call, name, words, count, ret, err);
 }
 
 /* Both addresses, then the port: each is an end to be found among those of the packet. */
@@ -213,15 +197,24 @@ static int take_server(const struct call *call, struct xlb_watch *watch, struct 
 
 static int take_words(const struct call *call, struct xlb_watch *watch, struct xlb_err *err)
 {
-	int r = take_choice(call, "protocol", protocols, &watch->protocol, err);
+	static const char *const protocols[] = { "tcp", "udp" }, *const sides[] = { "both",
+										    "before",
+										    "after" };
+	static const uint8_t numbers[] = { 0, IPPROTO_TCP, IPPROTO_UDP };
+	static const uint8_t without[] = { 0, 0, 1U << XLB_EVENT_AFTER, 1U << XLB_EVENT_BEFORE };
+	uint8_t protocol = 0, side = 0;
+	int r;
 
+	r = take_word(call, "protocol", protocols, 2, &protocol, err);
 	if (!r)
-		r = take_choice(call, "verdict", verdicts, &watch->verdict, err);
+		r = take_word(call, "side", sides, 3, &side, err);
 	if (!r)
-		r = take_choice(call, "reason", reasons, &watch->reason, err);
+		r = take_listed(call, "verdict", verdict_word, &watch->verdict, err);
 	if (!r)
-		r = take_choice(call, "side", sides, &watch->without, err);
-	watch->set |= (watch->protocol ? XLB_WATCH_PROTOCOL : 0) |
+		r = take_listed(call, "reason", reason_word, &watch->reason, err);
+	watch->protocol = numbers[protocol];
+	watch->without = without[side];
+	watch->set |= (protocol ? XLB_WATCH_PROTOCOL : 0) |
 		      (watch->verdict ? XLB_WATCH_VERDICT : 0) |
 		      (watch->reason ? XLB_WATCH_REASON : 0);
 	return r;
@@ -230,15 +223,13 @@ static int take_words(const struct call *call, struct xlb_watch *watch, struct x
 /* How much of it, and in which form. */
 static int take_shape(const struct call *call, struct capture *ret, struct xlb_err *err)
 {
-	static const struct capture_form *const forms[] = { &capture_form_pcapng,
-							    &capture_form_json };
-	static const struct choice words[] = { { "pcapng", 0 }, { "json", 1 }, {} };
+	static const char *const words[] = { "pcapng", "json" };
 	const char *name = query_text(call, "name");
 	uint64_t snap = 0;
 	uint8_t form = 0;
 	int r;
 
-	r = take_choice(call, "format", words, &form, err);
+	r = take_word(call, "format", words, 2, &form, err);
 	if (!r)
 		r = query_uint(call, "snap", 1, XLB_EVENT_BYTES_MAX, XLB_EVENT_BYTES_MAX, &snap,
 			       err);
@@ -253,7 +244,7 @@ static int take_shape(const struct call *call, struct capture *ret, struct xlb_e
 				   "query option name has more than %zu characters",
 				   sizeof(ret->name) - 1);
 	snprintf(ret->name, sizeof(ret->name), "%s", name ? name : "");
-	ret->form = forms[form];
+	ret->form = form == 2 ? &capture_form_json : &capture_form_pcapng;
 	ret->watch.snap = ret->form->bytes ? (uint32_t)snap : 0;
 	return 0;
 }

@@ -16,13 +16,13 @@ static const char *const stages[] = {
 	[XLB_EVENT_LOST] = "lost",
 };
 
-const char *stage_word(uint32_t stage)
+static const char *stage_word(uint32_t stage)
 {
 	return stage < sizeof(stages) / sizeof(stages[0]) ? stages[stage] : NULL;
 }
 
-const char *capture_name_of(const struct capture *capture, enum id_kind kind, uint32_t id,
-			    char ret[ID_KEY_MAX])
+static const char *capture_name_of(const struct capture *capture, enum id_kind kind, uint32_t id,
+				   char ret[ID_KEY_MAX])
 {
 	return ids_name(engine_ids(capture->call->api->engine), kind, id, ret);
 }
@@ -241,10 +241,10 @@ static void put_ends(struct capture *capture, const struct xlb_event *event)
 		event->new_destination_port);
 }
 
-/* "syn,ack" */
+/* "SYN,ACK" */
 static const char *flags_text(uint8_t flags, char ret[40])
 {
-	static const char *const names[] = { "fin", "syn", "rst", "psh", "ack", "urg" };
+	static const char *const names[] = { "FIN", "SYN", "RST", "PSH", "ACK", "URG" };
 
 	ret[0] = '\0';
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -12,6 +12,7 @@
 #include "core/model.h"
 #include "sys/datapath.h"
 #include "sys/host.h"
+#include "xlbd/events.h"
 #include "xlbd/health.h"
 #include "xlbd/paths.h"
 
@@ -63,6 +64,7 @@ struct ids *engine_ids(const struct engine *engine);
 struct datapath *engine_datapath(const struct engine *engine);
 struct host *engine_host(const struct engine *engine);
 struct checker *engine_checker(const struct engine *engine);
+struct events *engine_events(const struct engine *engine);
 bool engine_group_fails_open(const struct engine *engine, const char *group);
 
 /* The live id of a name: ID_SERVER "web/web1@10.0.1.11", ID_LISTENER "edge/http", ID_VIP "198.51.100.10"; 0: none. */
