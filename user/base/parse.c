@@ -92,7 +92,7 @@ void format_duration(uint64_t ms, char *ret, size_t size)
 	snprintf(ret, size, "%" PRIu64 "%s", ms / units[i].ms, units[i].suffix);
 }
 
-void format_time(time_t time, char ret[TIME_TEXT_MAX])
+void format_utc(time_t time, char ret[TIME_TEXT_MAX])
 {
 	struct tm tm;
 

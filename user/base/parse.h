@@ -25,7 +25,7 @@ int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t 
 /* Shortest exact text of a duration, e.g. 90000 -> "90s", 120000 -> "2m". */
 void format_duration(uint64_t ms, char *ret, size_t size);
 /* "2026-11-22T10:00:00Z" */
-void format_time(time_t time, char ret[TIME_TEXT_MAX]);
+void format_utc(time_t time, char ret[TIME_TEXT_MAX]);
 /* An IPv4 or IPv6 address without prefix length or scope; IPv4 becomes ::ffff:a.b.c.d. */
 int parse_addr(const char *text, struct xlb_addr *ret);
 /* An address, or one and a prefix length ("10.0.0.0/8", "2001:db8::/32"), as an address and a mask. */

@@ -86,7 +86,7 @@ static json_t *sample_json(const struct drop_sums *sums, const struct xlb_drop_s
 
 	if (age < 0)
 		age = 0;
-	format_time(sums->wall.tv_sec - (time_t)age, when);
+	format_utc(sums->wall.tv_sec - (time_t)age, when);
 	return json_pack("{s:s, s:f, s:s, s:o, s:I, s:o, s:o, s:o}", "time", when, "age", age,
 			 "interface", interface, "packet", packet_json(sample), "length",
 			 (json_int_t)sample->length, "listener",
@@ -131,7 +131,7 @@ static json_t *drops_answer(struct drop_sums *sums)
 		if ((!sums->reason || sums->reason == reason) &&
 		    (sums->all || sums->reason || sums->totals[reason]))
 			json_array_append_new(list, drop_json(sums, reason));
-	format_time(sums->wall.tv_sec, when);
+	format_utc(sums->wall.tv_sec, when);
 	return json_pack("{s:s, s:s?, s:o}", "time", when, "uncounted",
 			 uncounted[0] ? uncounted : NULL, "drops", list);
 }

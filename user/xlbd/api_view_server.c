@@ -196,7 +196,7 @@ json_t *view_server(struct view *view, const struct object *object)
 	if (group->receiving_weight && view_receives(group, &seen))
 		share = 100.0 * server->weight / (double)group->receiving_weight;
 	if (check->since)
-		format_time((time_t)check->since, since);
+		format_utc((time_t)check->since, since);
 	for (i = 0; i < seen.count; i++)
 		json_array_append_new(addresses, address_json(view, &seen.addresses[i]));
 	if (view->problems)

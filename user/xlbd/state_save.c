@@ -90,7 +90,7 @@ static int write_state(FILE *f, uint64_t revision, const char *origin, const str
 
 	if (!text)
 		return -ENOMEM;
-	format_time(time(NULL), stamp);
+	format_utc(time(NULL), stamp);
 	fprintf(f,
 		"# written by xlbd; change it with xlbctl\nstate: %d\nrevision: %" PRIu64
 		"\norigin: ",
