@@ -213,11 +213,12 @@ void tracepoints_follow(struct datapath *dp)
 		return;
 	}
 	dp->tracepoints_wanted = false;
+	/* the last to let go waits a third of a second for RCU; behind a pin that is a kernel thread, not the caller */
+	tracepoints_close(dp);
 	for (size_t i = 0; dp->pin_dir && i < TRACEPOINT_COUNT; i++) {
 		pin_path(dp, i, path);
 		unlink(path);
 	}
-	tracepoints_close(dp);
 	dp->tracepoint_fault[0] = '\0';
 }
 
