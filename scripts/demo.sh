@@ -94,6 +94,19 @@ requests() {
 	done | in_ns client curl -sS -g --max-time 20 -H 'Connection: close' -K - | cut -d' ' -f1
 }
 
+# trace_reason_is REASON VIP
+trace_reason_is() {
+	in_ns lb xlbctl trace 198.51.100.2:51000 "$2" tcp --json | grep -q "\"reason\":\"$1\""
+}
+
+# The program on `front`; while somebody captures it is another one, that observes
+program() {
+	in_ns lb ip link show front | grep -o 'prog/xdp id [0-9]*'
+}
+program_is_not() {
+	[ "$(program)" != "$1" ]
+}
+
 # Who answers to both addresses? count4[name] and count6[name] keep the numbers.
 declare -A count4 count6
 who_answers() {
@@ -257,6 +270,26 @@ printf '   %-14s %14s\n' 'answered by' 'datagrams'
 while read -r name number; do
 	printf '   %-14s %14d\n' "$name" "$number"
 done <<<"$answers"
+
+step "What XDP does, seen: a packet's way, drops with their reason, packets before and after, what has happened"
+say "what would become of a packet, without sending one; and of one to a port that nobody serves:"
+xlb trace 198.51.100.2:51000 "$LAB_VIP4:80" tcp
+expect "the trace of a wrong port does not say so" trace_reason_is no_listener "$LAB_VIP4:81"
+xlb trace 198.51.100.2:51000 "$LAB_VIP4:81" tcp
+in_ns client curl -s --max-time 0.2 "http://$LAB_VIP4:81/" || true
+xlb drops
+say "packets of one connection, as they come and as they leave:"
+forwarding=$(program)
+lab_run capture lb xlbctl capture --text --listener edge/http -c 6
+expect "the capture does not begin" wait_for 10 program_is_not "$forwarding"
+http "$LAB_VIP4" >/dev/null
+expect "the capture does not end" wait_for 10 lab_gone "$(cat "$LAB_DIR/pids/capture")"
+expect "the capture has no packets" grep -q 'redirect' "$LAB_DIR/capture.log"
+indent <"$LAB_DIR/capture.log"
+xlb flow list --listener edge/http --top 3
+xlb events -n 4
+say "the interface, looked at for what commonly goes wrong:"
+xlb iface check front
 
 step "Where it runs: the XDP mode and program, as the kernel says too"
 xlb list interface

@@ -161,9 +161,9 @@ only() {
 	equal "packets of capture $1 that are not $2" "$(number "$1" "not ($2)")" 0
 }
 
-# one request over each family, from one server or another
+# requests over both families, so many that every server gets some
 requests() {
-	ask -n 10 http "$LAB_VIP4,$LAB_VIP6" 80
+	ask -n 100 http "$LAB_VIP4,$LAB_VIP6" 80
 	run ask -t 100 udp "$LAB_VIP4" 81
 	wait_for 5 is_quiet
 }

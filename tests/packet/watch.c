@@ -46,6 +46,7 @@ enum filter {
 	OF_OTHER_LISTENER,
 	OF_SERVER, /* by the id of its IPv4 address, or by the other one */
 	OF_OTHER_SERVER,
+	OF_ONE_ID, /* a server with one address */
 	OF_SLOT_IN,
 	OF_SLOT_OUT,
 	OF_OTHER_SLOT,
@@ -83,6 +84,10 @@ static void filter_ids(struct xlb_watch *watch, enum filter filter, uint8_t prot
 		watch->set |= XLB_WATCH_SERVER;
 		watch->server = id_server(filter == OF_SERVER ? WEB : SPARE, XLB_IPV4);
 		watch->other_server = id_server(filter == OF_SERVER ? WEB : SPARE, XLB_IPV6);
+		break;
+	case OF_ONE_ID:
+		watch->set |= XLB_WATCH_SERVER;
+		watch->server = id_server(WEB, XLB_IPV4);
 		break;
 	case OF_SLOT_IN:
 	case OF_SLOT_OUT:
@@ -239,6 +244,8 @@ static const struct watch_row {
 	{ "server", OF_SERVER, 0, VIP_OWN, WEB, FORWARD(CLIENT, SYN), FORWARD_TOLD },
 	{ "another server", OF_OTHER_SERVER, 0, VIP_OWN, WEB, FORWARD(CLIENT, SYN), NOT_TOLD },
 	{ "server, of a packet without one", OF_SERVER, 0, VIP_OWN, NO_SERVER,
+	  DROP(CLIENT, SYN, NO_SERVER), NOT_TOLD },
+	{ "server with one id, of a packet without one", OF_ONE_ID, 0, VIP_OWN, NO_SERVER,
 	  DROP(CLIENT, SYN, NO_SERVER), NOT_TOLD },
 	{ "interface it comes in by", OF_SLOT_IN, 0, VIP_OWN, WEB, FORWARD(CLIENT, SYN),
 	  FORWARD_TOLD },

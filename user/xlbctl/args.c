@@ -90,15 +90,15 @@ const struct option_row option_rows[] = {
 	  "only these: start, health, config, interface, neighbour, eviction, drop, problem" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
+_Static_assert(ARRAY_SIZE(option_rows) <= 64, "a bit each in struct reader");
 
 /* The command line while it is read. */
 struct reader {
 	struct ctl *ctl;
 	int argc, next;
 	char **argv;
-	bool only_words;		     /* after "--" */
-	uint32_t given;			     /* scopes of the options seen */
-	const struct option_row *given_last; /* of a scope that the command must allow */
+	bool only_words; /* after "--" */
+	uint64_t given;	 /* bit per option row seen */
 };
 
 static uint32_t scopes_open(const struct ctl *ctl)
@@ -134,9 +134,7 @@ static int option_store(struct reader *reader, const struct option_row *row, con
 	struct text_list *list;
 	uint64_t number;
 
-	reader->given |= row->scope;
-	if (row->scope != OPTION_GLOBAL)
-		reader->given_last = row;
+	reader->given |= 1ULL << (row - option_rows);
 	switch (row->kind) {
 	case OPTION_FLAG:
 		*(bool *)member = true;
@@ -322,10 +320,20 @@ static int read_word(struct reader *reader, const char *word)
 	return 0;
 }
 
+/* An option that was given and that the command does not take, NULL if there is none. */
+static const struct option_row *option_misplaced(const struct reader *reader)
+{
+	for (size_t i = 0; i < option_row_count; i++)
+		if (reader->given >> i & 1 && !(option_rows[i].scope & scopes_open(reader->ctl)))
+			return &option_rows[i];
+	return NULL;
+}
+
 /* What can be said only once the whole line is known. */
 static int check_line(struct reader *reader)
 {
 	struct ctl *ctl = reader->ctl;
+	const struct option_row *misplaced;
 	const struct command *command;
 	char name[64];
 
@@ -339,9 +347,10 @@ static int check_line(struct reader *reader)
 	if (ctl->help)
 		return 0;
 	command_name(command, name);
-	if (reader->given & ~(command->flags | OPTION_GLOBAL)) {
+	misplaced = option_misplaced(reader);
+	if (misplaced) {
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s does not take --%s", name,
-			    reader->given_last->name);
+			    misplaced->name);
 	} else if (ctl->word_count < command->min_words || ctl->word_count > command->max_words) {
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "too %s words: xlbctl %s %s",
 			    ctl->word_count < command->min_words ? "few" : "many", name,
