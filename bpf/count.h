@@ -49,6 +49,20 @@ __attribute__((noinline)) int sample_drop(struct xdp_md *ctx, __u32 reason, __u3
 	return 0;
 }
 
+/* The same of a frame that was lost after the verdict: when and where, the frame itself is gone. */
+static __always_inline void sample_lost(__u32 reason, __u32 slot)
+{
+	struct xlb_drop_sample *sample = bpf_map_lookup_elem(&drop_samples, &reason);
+
+	if (!sample)
+		return;
+	*(volatile __u32 *)&sample->sequence += 1;
+	sample->slot = slot;
+	/* the coarse clock is not for programs of this type */
+	sample->time = bpf_ktime_get_ns();
+	*(volatile __u32 *)&sample->sequence += 1;
+}
+
 static __always_inline void count_eviction(void)
 {
 	__u32 key = 0;

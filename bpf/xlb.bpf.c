@@ -448,6 +448,7 @@ static __always_inline int lost(__u32 from_ifindex, __u32 to_ifindex, __u32 reas
 	}
 	pkt.slot = *from;
 	count_drops(&pkt, reason, frames);
+	sample_lost(reason, *from);
 	return 0;
 }
 

@@ -99,10 +99,12 @@ lab_namespace() {
 }
 
 # lab_veth NS DEVICE NS DEVICE MAC: a cable. The MAC is the first end's; the other's has 1 as its fourth byte.
+# The kernel's tracepoints know interfaces by number only, for all namespaces: each lab has numbers of its own.
 lab_veth() {
 	local peer_mac=${5%:*:*:*}:01:${5#*:*:*:*:}
-	ip link add "$2" address "$5" netns "$LAB-$1" type veth \
-		peer name "$4" address "$peer_mac" netns "$LAB-$3"
+	lab_index=$((${lab_index:-1000 + $$ % 100000 * 64} + 2))
+	ip link add "$2" index $lab_index address "$5" netns "$LAB-$1" type veth \
+		peer name "$4" index $((lab_index + 1)) address "$peer_mac" netns "$LAB-$3"
 	lab_tune "$1" "$2"
 	lab_tune "$3" "$4"
 }

@@ -25,7 +25,8 @@ struct engine {
 	uint64_t revision, flows;
 	enum health health;
 	uint32_t confirm;
-	bool held;
+	bool held, has_sample, uncounted;
+	struct xlb_drop_sample sample;
 	struct apply_options last;
 	struct events *events;
 	TAILQ_HEAD(, queued) queue;
@@ -417,6 +418,33 @@ int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret)
 	(void)slot;
 	ret[XLB_DROP_NO_LISTENER] = 3;
 	return 0;
+}
+
+int datapath_drop_sample(struct datapath *dp, uint32_t reason, struct xlb_drop_sample *ret)
+{
+	const struct engine *engine = (const struct engine *)dp;
+
+	if (reason != XLB_DROP_NO_LISTENER || !engine->has_sample)
+		return -ENOENT;
+	*ret = engine->sample;
+	return 0;
+}
+
+const char *datapath_lost_uncounted(const struct datapath *dp)
+{
+	return ((const struct engine *)dp)->uncounted ? "no tracefs" : "";
+}
+
+void fake_engine_sample(struct engine *engine, const struct xlb_drop_sample *sample)
+{
+	engine->has_sample = sample;
+	if (sample)
+		engine->sample = *sample;
+}
+
+void fake_engine_uncounted(struct engine *engine, bool uncounted)
+{
+	engine->uncounted = uncounted;
 }
 
 int datapath_bitmap_usage(struct datapath *dp, uint32_t bitmap, uint32_t *ret_used,

@@ -16,6 +16,9 @@ void fake_engine_events(struct engine *engine, struct events *events);
 size_t fake_engine_queued(const struct engine *engine);
 /* Health of all servers, flows of every id, seconds that a guarded attach waits. */
 void fake_engine_set(struct engine *engine, enum health health, uint64_t flows, uint32_t confirm);
+/* The last packet dropped as no_listener, NULL: none; whether losses after the verdict go uncounted. */
+void fake_engine_sample(struct engine *engine, const struct xlb_drop_sample *sample);
+void fake_engine_uncounted(struct engine *engine, bool uncounted);
 const struct apply_options *fake_engine_last_options(const struct engine *engine);
 
 #endif

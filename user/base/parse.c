@@ -92,6 +92,15 @@ void format_duration(uint64_t ms, char *ret, size_t size)
 	snprintf(ret, size, "%" PRIu64 "%s", ms / units[i].ms, units[i].suffix);
 }
 
+void format_utc(time_t time, char ret[TIME_TEXT_MAX])
+{
+	struct tm tm;
+
+	ret[0] = '\0';
+	if (gmtime_r(&time, &tm))
+		strftime(ret, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
 int parse_addr(const char *text, struct xlb_addr *ret)
 {
 	struct xlb_addr addr;

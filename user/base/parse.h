@@ -6,11 +6,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "xlb/abi.h"
 
 #define ADDR_TEXT_MAX 46
 #define UINT_TEXT_MAX 21
+#define TIME_TEXT_MAX 32
 
 /* An inclusive port range, host byte order. */
 struct port_range {
@@ -25,6 +27,8 @@ int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t 
 void format_duration(uint64_t ms, char *ret, size_t size);
 /* Decimal digits, where lists print hundreds of thousands of numbers; returns the text inside `ret`. */
 const char *format_uint(uint64_t number, char ret[UINT_TEXT_MAX]);
+/* "2026-11-22T10:00:00Z" */
+void format_utc(time_t time, char ret[TIME_TEXT_MAX]);
 /* An IPv4 or IPv6 address without prefix length or scope; IPv4 becomes ::ffff:a.b.c.d. */
 int parse_addr(const char *text, struct xlb_addr *ret);
 /* An address, or one and a prefix length ("10.0.0.0/8", "2001:db8::/32"), as an address and a mask. */

@@ -16,6 +16,43 @@ static const struct {
 #undef X
 };
 
+static const char *const advice[XLB_DROP_COUNT] = {
+	[XLB_DROP_BAD_PACKET] =
+		"look at one by `xlbctl capture`: a scan, or a device on the way that cuts packets",
+	[XLB_DROP_FRAGMENT] =
+		"keep datagrams below the MTU of the path; look for a tunnel that lowers it",
+	[XLB_DROP_NO_LISTENER] =
+		"add a listener if the port should be served; otherwise it is a scan: nothing to do",
+	[XLB_DROP_NO_SERVER] =
+		"add a server with an address of that family and a weight; bring a server back up",
+	[XLB_DROP_NO_FLOW] =
+		"normal after idle timeouts and restarts of clients; if it goes on, raise `idle_timeout`",
+	[XLB_DROP_NO_NEIGHBOUR] =
+		"see `xlbctl status`: a server or gateway does not answer, or its interface is not attached",
+	[XLB_DROP_NO_INTERFACE] =
+		"attach the interface that these clients came by again, or let their flows end",
+	[XLB_DROP_SNAT_EXHAUSTED] =
+		"add addresses to the group's `snat.addresses`, widen `snat.ports`, or add servers",
+	[XLB_DROP_FLOW_TABLE_FULL] =
+		"start xlbd with a larger `--max-flows` (needs the pins removed), or lower `idle_timeout`",
+	[XLB_DROP_HAIRPIN] = "let the server talk to itself by its own address instead of the VIP",
+	[XLB_DROP_TTL_EXPIRED] = "a traceroute; else look for a routing loop in front of xlb",
+	[XLB_DROP_MTU_EXCEEDED] =
+		"give the interface towards the servers the MTU of the one that clients come by",
+	[XLB_DROP_FLOW_RESET] =
+		"nothing, if a server was drained or a flow killed; else raise `idle_timeout`",
+	[XLB_DROP_INTERNAL] =
+		"restart xlbd, which repairs the maps; report it with the output of `xlbctl status --json`",
+	[XLB_DROP_RATE_LIMITED] =
+		"look at the sources by `xlbctl capture`: somebody makes up segments of flows that are none",
+	[XLB_DROP_FLOW_BUSY] = "nothing: the sender repeats the packet; if it goes on, report it",
+	[XLB_DROP_REDIRECT_FAILED] =
+		"look at the other interface: is it up, does its driver know XDP redirect (on veth: a program "
+		"or GRO at the far end), is its queue too short",
+	[XLB_DROP_TX_FAILED] =
+		"lengthen the interface's queue (`ethtool -G`); on veth, attach a program at the far end",
+};
+
 static const char *const verdicts[XLB_VERDICT_COUNT] = {
 #define X(name, word, meaning) [XLB_VERDICT_##name] = #word,
 	XLB_VERDICTS(X)
@@ -50,6 +87,11 @@ const char *reason_word(uint32_t reason)
 const char *reason_meaning(uint32_t reason)
 {
 	return reason < XLB_DROP_COUNT ? reasons[reason].meaning : NULL;
+}
+
+const char *reason_advice(uint32_t reason)
+{
+	return reason < XLB_DROP_COUNT ? advice[reason] : NULL;
 }
 
 const char *flow_state_word(uint32_t state)

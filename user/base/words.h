@@ -9,6 +9,8 @@
 const char *verdict_word(uint32_t verdict);
 const char *reason_word(uint32_t reason);
 const char *reason_meaning(uint32_t reason);
+/* What helps against it. */
+const char *reason_advice(uint32_t reason);
 /* Of struct xlb_flow: "new", "established", "closing", "closed", "tombstone"; "dead" for 0. */
 const char *flow_state_word(uint32_t state);
 /* Of forwarding: "fullnat". */

@@ -235,7 +235,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 		r = attachments_adopt(dp, err);
 	if (r < 0)
 		return r;
-	tracepoints_open(dp, dp->skel->obj);
+	tracepoints_follow(dp);
 	*ret = TAKE(dp);
 	return 0;
 }

@@ -311,6 +311,7 @@ static int attachment_put(struct datapath *dp, const struct row *row, const void
 			xlb_err_prefix(err, "interface '%s' is now detached (%s)", key.ifname,
 				       again.text);
 	}
+	tracepoints_follow(dp);
 	return r;
 }
 
@@ -325,6 +326,7 @@ static int attachment_del(struct datapath *dp, const struct row *row, struct xlb
 	attachment = attachment_find(dp, key.ifname);
 	if (attachment)
 		attachment_destroy(dp, attachment);
+	tracepoints_follow(dp);
 	return 0;
 }
 

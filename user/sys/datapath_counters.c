@@ -109,35 +109,39 @@ int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret)
 	return entries_sum(dp, MAP_DROPS, slot * XLB_DROP_STRIDE, XLB_DROP_COUNT, 1, ret);
 }
 
-/*
- * The program may write while this reads: what is torn is read again, and at last left as it is if the CPU
- * does nothing but drop.
- */
+/* Whether some CPU wrote while `samples` and then `again` were read. */
+static bool is_torn(const struct xlb_drop_sample *samples, const struct xlb_drop_sample *again,
+		    int cpus)
+{
+	for (int i = 0; i < cpus; i++)
+		if (samples[i].sequence & 1 || samples[i].sequence != again[i].sequence)
+			return true;
+	return false;
+}
+
+/* What is torn is read again, and at last left as it is: a CPU may do nothing but drop. */
 int datapath_drop_sample(struct datapath *dp, uint32_t reason, struct xlb_drop_sample *ret)
 {
 	AUTO_FREE struct xlb_drop_sample *samples = NULL;
-	const struct xlb_drop_sample *last = NULL;
-	int cpus = libbpf_num_possible_cpus();
+	const struct xlb_drop_sample *last = NULL, *again;
+	int cpus = libbpf_num_possible_cpus(), fd = dp->maps[MAP_DROP_SAMPLES].fd;
 
 	if (cpus < 0)
 		return cpus;
-	samples = calloc((size_t)cpus, sizeof(*samples));
+	samples = calloc(2 * (size_t)cpus, sizeof(*samples));
 	if (!samples)
 		return -ENOMEM;
+	again = samples + cpus;
 	for (int tries = 0; tries < 8; tries++) {
-		bool torn = false;
-
-		if (bpf_map_lookup_elem(dp->maps[MAP_DROP_SAMPLES].fd, &reason, samples))
+		if (bpf_map_lookup_elem(fd, &reason, samples) ||
+		    bpf_map_lookup_elem(fd, &reason, samples + cpus))
 			return -errno;
-		last = NULL;
-		for (int i = 0; i < cpus; i++) {
-			torn |= samples[i].sequence & 1;
-			if (samples[i].time && (!last || samples[i].time > last->time))
-				last = &samples[i];
-		}
-		if (!torn)
+		if (!is_torn(samples, again, cpus))
 			break;
 	}
+	for (int i = 0; i < cpus; i++)
+		if (samples[i].time && (!last || samples[i].time > last->time))
+			last = &samples[i];
 	if (!last)
 		return -ENOENT;
 	*ret = *last;

@@ -68,6 +68,7 @@ struct datapath {
 	int program_fd; /* what is attached: own_program_fd, or that of an observing variant */
 	int own_program_fd, flow_end_fd;
 	int tracepoints[TRACEPOINT_COUNT]; /* links, -1: not attached */
+	bool tracepoints_wanted;
 	char tracepoint_fault[128];
 	struct map maps[MAP_COUNT];
 	/* rows of plain arrays that were put, by id: a row may be all zero */
@@ -96,7 +97,10 @@ int datapath_load_err(struct xlb_err *err, int r, const char *log);
 void variant_leave_out(struct bpf_object *object);
 
 /* datapath_tracepoints.c: counting what is lost after the verdict; without it xlb forwards all the same */
-void tracepoints_open(struct datapath *dp, struct bpf_object *object);
+
+/* Attaches and pins the tracepoint programs while anything is attached to a NIC, removes them when nothing is. */
+void tracepoints_follow(struct datapath *dp);
+/* Closes handles. */
 void tracepoints_close(struct datapath *dp);
 /* Attaches the tracepoint programs of an object, into links of TRACEPOINT_COUNT; -errno with why. */
 int tracepoints_attach(struct bpf_object *object, int *ret_links, char *ret_fault, size_t size);

@@ -12,6 +12,8 @@ const struct command commands[] = {
 	{ NULL, "top", "GET", "/v1/counters/{}", "[listeners|servers|drops|interfaces]",
 	  OPTION_WATCH | OPTION_TOP, 0, 1, verb_top,
 	  "watch rates of listeners, servers, drops or interfaces" },
+	{ NULL, "drops", "GET", "/v1/drops", "", OPTION_WATCH | OPTION_DROPS, 0, 0, verb_drops,
+	  "show why packets were dropped, how often, and the last one of each reason" },
 	{ "interface", "attach", "POST", "/v1/interfaces/{}/attach", "IFACE",
 	  CHANGE | OPTION_ATTACH, 1, 1, verb_attach,
 	  "attach a NIC: the host becomes a load balancer; starts xlbd if needed" },
@@ -65,8 +67,8 @@ const struct command commands[] = {
 	  "describe a command, or the fields of a type" },
 	{ NULL, "--complete", NULL, NULL, "[WORD...]", COMMAND_HIDDEN, 0, WORDS_MAX, verb_complete,
 	  "print what may follow the words" },
-	{ NULL, "--tables", NULL, NULL, "commands|options|fields|markdown|metrics", COMMAND_HIDDEN,
-	  1, 1, verb_tables, "print a table of the documentation" },
+	{ NULL, "--tables", NULL, NULL, "commands|options|fields|markdown|metrics|reasons",
+	  COMMAND_HIDDEN, 1, 1, verb_tables, "print a table of the documentation" },
 };
 const size_t command_count = ARRAY_SIZE(commands);
 

@@ -4,10 +4,17 @@
 #define XLB_XLBCTL_SCREEN_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 /* Columns and lines of the terminal on stdout; 0 and 0 if it is none. */
 void screen_size(uint32_t *ret_width, uint32_t *ret_height);
 /* Lines in a text that ends with a newline. */
 uint32_t line_count(const char *text);
+
+/*
+ * Words of `text`, from `column` on, in lines of at most `width` columns (0: one line), the next ones indented;
+ * returns the column reached.
+ */
+uint32_t put_wrapped(FILE *out, const char *text, uint32_t column, uint32_t width);
 
 #endif

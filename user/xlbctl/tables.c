@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Tables of the documentation: in roff for docs/man/update, in Markdown for docs/config.md. */
+/* Tables of the documentation: in roff for docs/man/update, in Markdown for docs/config.md and docs/drops.md. */
 #include <errno.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "core/field.h"
 #include "core/metrics.h"
 #include "xlbctl/xlbctl.h"
@@ -99,16 +100,23 @@ static void roff_fields(FILE *out)
 	}
 }
 
+/* The reasons of drops, in Markdown. */
+static void markdown_reasons(FILE *out)
+{
+	fputs("| reason | means | what helps |\n|---|---|---|\n", out);
+	for (uint32_t reason = 1; reason_word(reason); reason++)
+		fprintf(out, "| `%s` | %s | %s |\n", reason_word(reason), reason_meaning(reason),
+			reason_advice(reason));
+}
+
 int verb_tables(struct ctl *ctl)
 {
 	static const struct {
 		const char *word;
 		void (*print)(FILE *out);
-	} rows[] = { { "commands", roff_commands },
-		     { "options", roff_options },
-		     { "fields", roff_fields },
-		     { "markdown", types_markdown },
-		     { "metrics", metrics_markdown } };
+	} rows[] = { { "commands", roff_commands },   { "options", roff_options },
+		     { "fields", roff_fields },	      { "markdown", types_markdown },
+		     { "metrics", metrics_markdown }, { "reasons", markdown_reasons } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (strcmp(rows[i].word, ctl->words[0]))
@@ -117,6 +125,6 @@ int verb_tables(struct ctl *ctl)
 		return 0;
 	}
 	return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
-			   "no table \"%s\": commands, options, fields, markdown, metrics",
+			   "no table \"%s\": commands, options, fields, markdown, metrics, reasons",
 			   ctl->words[0]);
 }

@@ -47,8 +47,7 @@ static const struct column group_columns[] = {
 	{ 0 },
 };
 
-/* Words of `text` in lines of at most `width` columns (0: one line); returns the column reached. */
-static uint32_t put_wrapped(FILE *out, const char *text, uint32_t column, uint32_t width)
+uint32_t put_wrapped(FILE *out, const char *text, uint32_t column, uint32_t width)
 {
 	while (*text) {
 		uint32_t length = (uint32_t)strcspn(text, " ");
@@ -274,7 +273,7 @@ void print_status(FILE *out, const json_t *json, uint32_t width, uint32_t height
 		{ .draw = draw_interfaces, .more = "xlbctl iface list", .least = 4 },
 		{ .draw = draw_load_balancers, .more = "xlbctl lb list", .least = 4 },
 		{ .draw = draw_groups, .more = "xlbctl group list", .least = 4 },
-		{ .draw = draw_drops, .more = "xlbctl top drops", .least = 1 },
+		{ .draw = draw_drops, .more = "xlbctl drops", .least = 1 },
 		{ .draw = draw_retired, .more = "xlbctl status --all", .least = 1 },
 	};
 

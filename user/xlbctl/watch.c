@@ -51,18 +51,20 @@ static void put_picture(const char *note, const char *picture, bool first)
 		fputs(CLEAR_SCREEN, stdout);
 	fputs(GO_HOME WRAP_OFF, stdout);
 	if (*note) {
-		printf("%s" CLEAR_LINE "\n", note);
+		printf(CLEAR_LINE "%s\n", note);
 		shown++;
 	}
 	for (; *picture && shown + 1 < height; shown++) {
 		size_t length = strcspn(picture, "\n");
 
+		/* first: behind a line as wide as the screen it would take the last column */
+		fputs(CLEAR_LINE, stdout);
 		/* the last line of the screen has no newline behind it: that would scroll */
 		if (shown + 2 == height && total > height - 1)
 			printf("... %u more lines", total - shown);
 		else
 			fwrite(picture, 1, length, stdout);
-		fputs(CLEAR_LINE "\n", stdout);
+		fputc('\n', stdout);
 		picture += length + (picture[length] == '\n');
 	}
 	fputs(CLEAR_REST WRAP_ON, stdout);

@@ -49,16 +49,16 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
-	/* of capture and trace */
+	/* of capture, trace, drops */
 	struct text_list addresses;
 	const char *port, *protocol, *interface, *listener, *server, *verdict, *reason, *output;
 	const char *flags;
 	bool before, after, text, live;
 	uint64_t for_ms, snap; /* 0: no limit; all that xlbd gives */
-	bool all;	       /* status: also what does not fit on the screen */
-	bool once;	       /* top: one picture */
-	const char *sort;      /* top: a column */
-	const char *filter;    /* top: part of a name */
+	bool all;  /* status: also what does not fit on the screen; drops: reasons never seen */
+	bool once; /* top: one picture */
+	const char *sort;   /* top: a column */
+	const char *filter; /* top: part of a name */
 	bool follow;
 	const char *kinds; /* of events: "health,config", NULL: all */
 	uint64_t last;	   /* 0: not given */
@@ -85,6 +85,7 @@ enum option_scope {
 	OPTION_CAPTURE = 128,
 	OPTION_STATUS = 256,
 	OPTION_TOP = 512,
+	OPTION_DROPS = 1024,
 	OPTION_EVENTS = 2048,
 	OPTION_SCOPE = 4096,
 };
@@ -178,6 +179,7 @@ int verb_rm(struct ctl *ctl);
 int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
+int verb_drops(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);
 int verb_capture(struct ctl *ctl);
 int verb_events(struct ctl *ctl);

@@ -37,6 +37,8 @@ static const struct route {
 } routes[] = {
 	{ EVHTTP_REQ_GET, "status", api_status, 0, (const char *const[]){ "summary", NULL } },
 	{ EVHTTP_REQ_GET, "counters/*", api_counters, 0, NULL },
+	{ EVHTTP_REQ_GET, "drops", api_drops, 0,
+	  (const char *const[]){ "interface", "reason", "all", NULL } },
 	{ EVHTTP_REQ_GET, "events", api_events, 0,
 	  (const char *const[]){ "since", "last", "kind", "follow", NULL } },
 	{ EVHTTP_REQ_GET, "export", api_export, 0, NULL },

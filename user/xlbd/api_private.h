@@ -105,6 +105,7 @@ char *path_parent(const char *path);
 /* Handlers of the dispatch table. */
 void api_status(struct call *call);
 void api_counters(struct call *call);
+void api_drops(struct call *call);
 void api_events(struct call *call);
 void api_metrics(struct call *call);
 void api_version(struct call *call);

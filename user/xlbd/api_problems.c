@@ -183,12 +183,18 @@ static void daemon_problems(struct view *view)
 {
 	const struct model *model = engine_model(view->engine);
 	const char *file = view->api->paths.config_file;
+	const char *uncounted = datapath_lost_uncounted(engine_datapath(view->engine));
 	const char *trouble = engine_trouble(view->engine);
 	uint32_t left = engine_confirm_left(view->engine);
 
 	if (trouble[0])
 		problems_add(view->problems, &(struct finding){ .kind = PROBLEM_TROUBLE }, "%s",
 			     trouble);
+	if (uncounted[0])
+		problems_add(
+			view->problems, &(struct finding){ .kind = PROBLEM_UNCOUNTED },
+			"packets lost after the verdict (redirect_failed, tx_failed) are not counted: %s",
+			uncounted);
 	if (TAILQ_EMPTY(&model->interfaces) && !TAILQ_EMPTY(&model->load_balancers))
 		problems_add(view->problems, &(struct finding){ .kind = PROBLEM_NOTHING_ATTACHED },
 			     "no interface is attached: no packet meets a load balancer");

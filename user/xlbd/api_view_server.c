@@ -69,15 +69,14 @@ void view_server(struct view *view, const struct object *object)
 	struct json_out *out = &view->out;
 	const struct check_status *check;
 	struct server_look seen;
-	char since[32] = "";
-	struct tm tm;
+	char since[TIME_TEXT_MAX] = "";
 	uint32_t i;
 
 	look_server(&view->look, server, &seen);
 	group = look_group(&view->look, object->parent->name);
 	check = &seen.addresses[seen.worst].check;
-	if (check->since && gmtime_r(&(time_t){ (time_t)check->since }, &tm))
-		strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (check->since)
+		format_utc((time_t)check->since, since);
 	if (view->problems)
 		problems_server(view, &seen, group->servers);
 	if (!view->brief)

@@ -85,15 +85,12 @@ static int write_state(FILE *f, uint64_t revision, const char *origin, const str
 		       const struct ids *ids)
 {
 	AUTO_FREE char *text = model_export(model);
-	time_t now = time(NULL);
-	char stamp[32] = "";
+	char stamp[TIME_TEXT_MAX];
 	enum id_kind kind;
-	struct tm tm;
 
 	if (!text)
 		return -ENOMEM;
-	if (gmtime_r(&now, &tm))
-		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	format_utc(time(NULL), stamp);
 	fprintf(f,
 		"# written by xlbd; change it with xlbctl\nstate: %d\nrevision: %" PRIu64
 		"\norigin: ",

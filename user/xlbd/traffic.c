@@ -123,7 +123,8 @@ bool traffic_rates(const struct traffic *traffic, uint32_t slot, struct traffic_
 	for (i = 0; i < XLB_IFCOUNT_MAX; i++)
 		ret->counters[i] = (double)(now->counters[i] - before->counters[i]) / seconds;
 	for (i = 0; i < XLB_DROP_COUNT; i++) {
-		ret->drops += (double)(now->drops[i] - before->drops[i]) / seconds;
+		ret->reasons[i] = (double)(now->drops[i] - before->drops[i]) / seconds;
+		ret->drops += ret->reasons[i];
 		ret->recent[i] = now->drops[i] - oldest->drops[i];
 	}
 	return true;

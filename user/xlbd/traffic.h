@@ -15,6 +15,7 @@ struct traffic;
 struct traffic_rates {
 	double counters[XLB_IFCOUNT_MAX]; /* a second, over the last one */
 	double drops;			  /* a second, of all reasons */
+	double reasons[XLB_DROP_COUNT];	  /* the same of each */
 	uint64_t recent[XLB_DROP_COUNT];  /* packets within the window */
 };
 

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Packets that no well-behaved sender makes: packets.py KIND ADDRESS PORT [key=value...]
+
+  segment    a TCP segment of no connection; flags=syn|ack (ack), ttl=N
+  cut        the first 8 bytes of a TCP header
+  datagram   UDP; bytes=N (16): above the MTU it leaves in fragments, unless df=1
+
+count=N of them (1), each from a port of its own, the first being from=N (20000).
+"""
+import socket
+import struct
+import sys
+
+# of linux/in.h; not in the socket module
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
+FLAGS = {"syn": 0x02, "ack": 0x10}
+
+
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+def segment(source, destination, source_port, port, flags):
+    head = struct.pack("!HHIIBBHHH", source_port, port, 1, 1, 5 << 4, flags, 1024, 0, 0)
+    ends = socket.inet_aton(source) + socket.inet_aton(destination)
+    value = checksum(ends + struct.pack("!HH", socket.IPPROTO_TCP, len(head)) + head)
+    return head[:16] + struct.pack("!H", value) + head[18:]
+
+
+def raw(options):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    if "ttl" in options:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, int(options["ttl"]))
+    return sock
+
+
+def main():
+    kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    options = dict(word.split("=") for word in sys.argv[4:])
+    first = int(options.get("from", 20000))
+    sock = raw(options) if kind != "datagram" else socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    if options.get("df"):
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+    sock.connect((address, port))
+    source = sock.getsockname()[0]
+    for number in range(int(options.get("count", 1))):
+        if kind == "datagram":
+            data = bytes(int(options.get("bytes", 16)))
+        else:
+            flags = FLAGS[options.get("flags", "ack")]
+            data = segment(source, address, first + number % 40000, port, flags)
+            data = data[:8] if kind == "cut" else data
+        sock.send(data)
+
+
+if __name__ == "__main__":
+    main()
