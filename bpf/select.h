@@ -5,6 +5,7 @@
 
 #include "maps.h"
 #include "pkt.h"
+#include "variant.h"
 #include "xlb/hash.h"
 
 static __always_inline struct xlb_server *server_find(__u32 id)
@@ -45,7 +46,7 @@ static __always_inline int server_select(const struct packet *pkt, __u32 group_i
 		return -XLB_DROP_INTERNAL;
 	slot = xlb_maglev_slot(xlb_hash_tuple(&pkt->source, pkt->source_port, &pkt->destination,
 					      pkt->destination_port, pkt->protocol));
-	if (pkt->event) {
+	if (observing && pkt->event) {
 		pkt->event->maglev_slot = slot;
 		pkt->event->found |= XLB_FOUND_SLOT;
 	}

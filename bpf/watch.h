@@ -49,13 +49,46 @@ static __always_inline void watch_begin(struct packet *pkt, __u32 listener)
 	pkt->event = &scratch->event;
 }
 
-/* What the destination of the packet is. */
-static __always_inline void watch_role(const struct packet *pkt, __u32 vip, __u32 snat)
+/* The listener that was found, or that there is none; what the destination of the packet is. */
+static __always_inline void watch_role(struct packet *pkt, __u32 listener, __u32 vip, __u32 snat)
 {
-	if (!pkt->event)
+	watch_begin(pkt, listener);
+	if (!observing || !pkt->event)
 		return;
 	pkt->event->vip = vip;
 	pkt->event->snat = snat;
+}
+
+/* The same from the record of a flow, whose first word is `seen`. */
+static __always_inline void watch_flow(struct packet *pkt, const struct xlb_flow *flow, __u32 vip,
+				       __u32 snat, __u64 seen)
+{
+	if (!observing)
+		return;
+	watch_role(pkt, flow->listener, vip, snat);
+	if (!pkt->event)
+		return;
+	pkt->event->flow = seen;
+	pkt->event->found |= XLB_FOUND_FLOW;
+}
+
+static __always_inline void watch_group(const struct packet *pkt, __u32 group)
+{
+	if (observing && pkt->event)
+		pkt->event->group = group;
+}
+
+/* A server was chosen, for a flow that goes on or for a new one. */
+static __always_inline void watch_choice(const struct packet *pkt, bool goes_on)
+{
+	if (observing && pkt->event && !goes_on)
+		pkt->event->found |= XLB_FOUND_NEW;
+}
+
+static __always_inline void watch_hop(const struct packet *pkt, __u32 nexthop)
+{
+	if (observing && pkt->event)
+		pkt->event->nexthop = nexthop;
 }
 
 static __always_inline bool watch_other_server(const struct xlb_watch *watch,

@@ -22,9 +22,10 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-/* What a packet is to the flow whose record it found. Fills whom to count it for. */
+/* What a packet is to the flow whose record it found. Fills whom to count it for, and the flow's server. */
 static __always_inline int judge(struct packet *pkt, const struct xlb_flow *flow,
-				 union flow_word seen, struct flow_event *event)
+				 union flow_word seen, struct flow_event *event,
+				 struct xlb_server **ret_server)
 {
 	struct xlb_listener *listener;
 	struct xlb_server *server;
@@ -37,11 +38,12 @@ static __always_inline int judge(struct packet *pkt, const struct xlb_flow *flow
 		return -XLB_DROP_INTERNAL;
 	event->idle_timeout = listener->idle_timeout;
 	event->server_flags = server->flags;
+	*ret_server = server;
 	return flow_judge(seen, event);
 }
 
 /* Listener and server for a packet that starts a flow, into pkt. */
-static __always_inline int choose(struct packet *pkt, __u32 vip_id)
+static __always_inline int choose(struct packet *pkt, __u32 vip_id, struct xlb_server **ret_server)
 {
 	struct xlb_vip *vip = vip_find(vip_id);
 	struct xlb_listener *listener;
@@ -53,8 +55,7 @@ static __always_inline int choose(struct packet *pkt, __u32 vip_id)
 	if (!vip)
 		return -XLB_DROP_INTERNAL;
 	pkt->listener = listener_match(vip, pkt->protocol, pkt->destination_port);
-	watch_begin(pkt, pkt->listener);
-	watch_role(pkt, vip_id, 0);
+	watch_role(pkt, pkt->listener, vip_id, 0);
 	if (!pkt->listener)
 		return vip->flags & XLB_VIP_HOST ? XLB_PASS : -XLB_DROP_NO_LISTENER;
 	listener = listener_find(pkt->listener);
@@ -64,8 +65,7 @@ static __always_inline int choose(struct packet *pkt, __u32 vip_id)
 		return -XLB_DROP_NO_FLOW;
 	if (listener->flags & XLB_LISTENER_DISABLED)
 		return -XLB_DROP_NO_LISTENER;
-	if (pkt->event)
-		pkt->event->group = listener->group;
+	watch_group(pkt, listener->group);
 	r = server_select(pkt, listener->group, &pkt->server);
 	if (r)
 		return r;
@@ -77,6 +77,7 @@ static __always_inline int choose(struct packet *pkt, __u32 vip_id)
 	/* a reply to the server itself, or to an address of xlb, would never leave xlb again */
 	if (xlb_addr_equal(&pkt->source, &server->addr) || address_find(&pkt->source))
 		return -XLB_DROP_HAIRPIN;
+	*ret_server = server;
 	return 0;
 }
 
@@ -139,25 +140,19 @@ static __always_inline int follow(struct xlb_flow *flow, union flow_word seen,
 	return 0;
 }
 
-static __always_inline void note_flow(const struct packet *pkt, union flow_word seen)
-{
-	if (!pkt->event)
-		return;
-	pkt->event->flow = seen.word;
-	pkt->event->found |= XLB_FOUND_FLOW;
-}
-
 /* All is decided: the packet gets its new ends. */
 static __always_inline int rewrite(struct xdp_md *ctx, const struct packet *pkt,
-				   const struct ends *ends, const struct egress *egress)
+				   const struct ends *ends, const struct egress *egress,
+				   const struct xlb_flow_key *key)
 {
 	bool back = egress->slot == pkt->slot;
 
 	/* the flag is what comes back if the device is not there; nothing happens before the verdict */
 	if (!back && bpf_redirect_map(&devices, egress->slot, XDP_DROP) != XDP_REDIRECT)
 		return -XLB_DROP_NO_INTERFACE;
-	if (pkt->event) {
+	if (observing && pkt->event) {
 		pkt->event->egress = egress->slot;
+		watch_measure(pkt, key);
 		watch_before(ctx, pkt, ends, back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
 	}
 	return edit_ends(ctx, pkt, ends);
@@ -183,35 +178,30 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 	struct xlb_flow *flow = flow_find(&key);
 	struct fullnat_mapping mapping = {};
 	union flow_word seen = {};
-	struct ends ends;
-	struct xlb_server *server;
+	struct xlb_server *server = NULL;
 	struct xlb_nexthop hop;
+	struct ends ends;
 	int act = FLOW_START;
 	int r;
 
 	if (flow) {
 		seen = flow_word_read(flow);
-		watch_begin(pkt, flow->listener);
-		watch_role(pkt, vip, 0);
-		note_flow(pkt, seen);
-		act = judge(pkt, flow, seen, &event);
+		watch_flow(pkt, flow, vip, 0, seen.word);
+		act = judge(pkt, flow, seen, &event, &server);
 		if (act < 0)
 			return act;
 	}
 	if (act != FLOW_FOLLOW) {
-		r = choose(pkt, vip);
+		r = choose(pkt, vip, &server);
 		if (r)
 			return r;
 		if (act == FLOW_REPICK && flow && flow->server == pkt->server)
 			act = FLOW_FOLLOW;
+		watch_choice(pkt, act == FLOW_FOLLOW);
 	}
-	server = server_find(pkt->server);
 	if (!server)
 		return -XLB_DROP_INTERNAL;
-	if (pkt->event) {
-		pkt->event->nexthop = server->nexthop;
-		watch_measure(pkt, &key);
-	}
+	watch_hop(pkt, server->nexthop);
 	r = egress_by_id(pkt, server->nexthop, ret_egress);
 	if (r)
 		return r;
@@ -224,12 +214,10 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 		r = flow ? fullnat_retire(&key, flow, seen.word, event.now, event.idle_timeout) : 0;
 		if (!r)
 			r = start(pkt, &key, server, hop, &event, &mapping);
-		if (pkt->event)
-			pkt->event->found |= XLB_FOUND_NEW;
 	}
 	if (!r)
 		r = fullnat_request(server, &mapping, &ends);
-	return r ? r : rewrite(ctx, pkt, &ends, ret_egress);
+	return r ? r : rewrite(ctx, pkt, &ends, ret_egress, &key);
 }
 
 /* A packet to a SNAT address: a server's, or the host's own if no flow has its port. */
@@ -250,9 +238,10 @@ static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 s
 		.reply = true,
 	};
 	struct xlb_flow_key *found = reply_find(&key), flow_key;
+	struct xlb_server *server;
 	union flow_word seen;
-	struct ends ends;
 	struct xlb_flow *flow;
+	struct ends ends;
 	int r;
 
 	if (!found)
@@ -263,14 +252,10 @@ static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 s
 	if (!flow || flow->snat != snat || flow->snat_port != pkt->destination_port)
 		return -XLB_DROP_NO_FLOW;
 	seen = flow_word_read(flow);
-	watch_begin(pkt, flow->listener);
-	watch_role(pkt, 0, snat);
-	note_flow(pkt, seen);
-	r = judge(pkt, flow, seen, &event);
+	watch_flow(pkt, flow, 0, snat, seen.word);
+	r = judge(pkt, flow, seen, &event, &server);
 	if (r)
 		return r;
-	if (pkt->event)
-		watch_measure(pkt, &flow_key);
 	r = egress_by(pkt, &flow->reply, ret_egress);
 	if (r)
 		return r;
@@ -278,7 +263,7 @@ static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 s
 	if (r)
 		return r;
 	fullnat_reply(&flow_key, flow, &ends);
-	return rewrite(ctx, pkt, &ends, ret_egress);
+	return rewrite(ctx, pkt, &ends, ret_egress, &flow_key);
 }
 
 /* Whether a packet that cannot be taken as it is matters, now that the role of its destination is known. */
@@ -334,7 +319,7 @@ static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 
 	count_drop(pkt, reason);
 	sample_drop(ctx, reason, pkt->slot, pkt->listener, pkt->server);
 	watch_begin(pkt, pkt->listener);
-	if (pkt->event)
+	if (observing && pkt->event)
 		watch_before(ctx, pkt, NULL, answer ? XLB_VERDICT_RESET : XLB_VERDICT_DROP, reason);
 	interface = interface_find(pkt->slot);
 	if (answer && interface) {
@@ -342,7 +327,7 @@ static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 
 		if (!rst_make(ctx, pkt, mac)) {
 			count_flow(pkt, XLB_COUNT_RESETS);
 			count_interface(pkt, XLB_IFCOUNT_TX);
-			if (pkt->event)
+			if (observing && pkt->event)
 				watch_after(ctx, pkt);
 			return XDP_TX;
 		}
@@ -359,7 +344,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *pkt,
 
 	if (r)
 		return refuse(ctx, pkt, (__u32)-r);
-	if (pkt->event)
+	if (observing && pkt->event)
 		watch_after(ctx, pkt);
 	if (egress->slot == pkt->slot) {
 		count_forwarded(pkt);
@@ -390,7 +375,7 @@ int xlb(struct xdp_md *ctx)
 	if (r == XLB_PASS) {
 		count_interface(&pkt, XLB_IFCOUNT_PASS);
 		watch_begin(&pkt, pkt.listener);
-		if (pkt.event)
+		if (observing && pkt.event)
 			watch_before(ctx, &pkt, NULL, XLB_VERDICT_PASS, 0);
 		return XDP_PASS;
 	}
