@@ -31,6 +31,15 @@ change() {
 	answer "$1" "$2" 200 "$CHANGE"
 }
 
+# as_table PLURAL FILTER COLUMN...: the objects that a jq filter finds in STATUS, as a brief answer has them
+as_table() {
+	local plural=$1 filter=$2
+	shift 2
+	jq -c --arg plural "$plural" '{($plural): {columns: $ARGS.positional, rows:
+		[('"$filter"') as $object | [$ARGS.positional[] as $key | $object | getpath($key / ".")]]}}' \
+		--args "$@" <<<"$STATUS"
+}
+
 # --- command line to request
 
 @test "server add with address:port and options" {
@@ -541,9 +550,19 @@ time.sleep(5)' 3>&- & timeout --preserve-status -s INT 1.5 '$XLBCTL' test edge/x
 # --- reading
 
 @test "list: the columns of each type" {
-	for type in interfaces load_balancers server_groups; do
-		answer GET "/v1/$type" 200 "$STATUS"
-	done
+	answer GET /v1/interfaces 200 "$(as_table interfaces '.interfaces[]' name state.attached state.mode \
+		state.program_tag state.mtu state.counters.packets state.drops)"
+	answer GET /v1/load_balancers 200 "$(as_table load_balancers '.load_balancers[] | .listeners |= length' \
+		name addresses state.flows listeners)"
+	answer GET /v1/load_balancers 200 "$(as_table listeners \
+		'.load_balancers[] | .name as $parent | .listeners[] | .parent = $parent' parent name protocol ports \
+		server_groups state.flows state.counters.flows_created state.counters.bytes_in \
+		state.counters.bytes_out)"
+	answer GET /v1/server_groups 200 "$(as_table server_groups '.server_groups[]' name forward scheduler \
+		state.flows state.up state.servers)"
+	answer GET /v1/server_groups 200 "$(as_table servers \
+		'.server_groups[] | .name as $parent | .servers[] | .parent = $parent' parent name address port weight \
+		state.state state.flows state.reason state.since state.weight_percent)"
 	run -0 "$XLBCTL" list interface
 	[ "$output" = "NAME MODE   STATE    PROG      MTU PACKETS DROPS
 eth0 native attached 9f3c0a71 1500   1.82M     4" ]
@@ -562,23 +581,23 @@ web  fullnat maglev    1/2    10" ]
 }
 
 @test "list below a parent, and an empty list" {
-	answer GET /v1/server_groups/web/servers 200 '{"servers":[]}'
+	answer GET /v1/server_groups/web/servers 200 '{"servers":{"rows":[],"columns":[]}}'
 	run -0 "$XLBCTL" server list web
 	[ "$output" = "no servers in web" ]
 	# a table asks for what it shows, --json for everything
 	sent 'GET /v1/server_groups/web/servers?brief=1'
 	run -0 "$XLBCTL" --json server list web
-	[ "$output" = '{"servers":[]}' ]
-	answer GET /v1/server_groups 200 '{"server_groups":[]}'
+	[ "$output" = '{"servers":{"rows":[],"columns":[]}}' ]
+	answer GET /v1/server_groups 200 '{"servers":{"rows":[],"columns":[]}}'
 	run -0 "$XLBCTL" server list
+	[ "$output" = "no servers" ]
 	[ "$(sed -n 's/^GET //p' "$FAKE/log" | tail -n 2)" = "/v1/server_groups/web/servers
 /v1/server_groups?brief=1&children=1" ]
 }
 
-@test "list: a brief answer counts what is below, many lines keep their columns" {
-	answer GET /v1/load_balancers 200 '{"load_balancers":[
-		{"name":"edge","addresses":["192.0.2.1"],"listeners":100,"state":{"flows":12345}},
-		{"name":"a-longer-name","addresses":[],"listeners":0,"state":{"flows":0}}]}'
+@test "list: columns come by their keys, many lines keep theirs, what is missing is a dash" {
+	answer GET /v1/load_balancers 200 '{"load_balancers":{"columns":["new","state.flows","name","listeners","addresses"],
+		"rows":[[1,12345,"edge",100,["192.0.2.1"]],[1,0,"a-longer-name",0,[]]]}}'
 	run -0 "$XLBCTL" lb list
 	[ "$output" = "NAME          ADDRESSES LISTENERS FLOWS
 edge          192.0.2.1       100 12.3k

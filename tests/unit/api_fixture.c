@@ -75,7 +75,7 @@ static int setup_text(void **state, const char *source)
 	assert_non_null(mkdtemp(f->dir));
 	assert_int_equal(chmod(f->dir, 0755), 0);
 	snprintf(f->paths.socket, sizeof(f->paths.socket), "%s/sock", f->dir);
-	snprintf(f->paths.config_file, sizeof(f->paths.config_file), "/etc/xlb/xlb.yaml");
+	snprintf(f->paths.config_file, sizeof(f->paths.config_file), "%s/xlb.yaml", f->dir);
 	f->base = event_base_new();
 	f->engine = fake_engine_new(source);
 	f->events = events_new(f->base, 1000000, 1000000);

@@ -244,11 +244,6 @@ const char *engine_origin(const struct engine *engine)
 	return engine->last.origin;
 }
 
-bool engine_file_differs(const struct engine *engine)
-{
-	return engine->revision > 1;
-}
-
 uint32_t engine_confirm_left(const struct engine *engine)
 {
 	return engine->confirm;

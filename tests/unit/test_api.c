@@ -167,7 +167,6 @@ static void status_page(void **state)
 	assert_true(has_problem(&a, "error", "eth7 is configured but does not exist"));
 	assert_true(has_problem(&a, "warning", "eth1 runs in generic mode"));
 	assert_true(has_problem(&a, "warning", "42 s"));
-	assert_true(has_problem(&a, "info", "/etc/xlb/xlb.yaml differs"));
 	answer_done(&a);
 
 	fake_engine_set(f->engine, HEALTH_UP, 0, 0);
@@ -261,6 +260,63 @@ static void counters(void **state)
 	}
 	expect_done(f, 404, "GET", "/v1/counters/widgets", NULL);
 	expect_done(f, 405, "POST", "/v1/counters/servers", "");
+}
+
+static void write_config(const struct fixture *f, const char *source)
+{
+	FILE *out = fopen(f->paths.config_file, "we");
+
+	assert_non_null(out);
+	fputs(source, out);
+	assert_int_equal(fclose(out), 0);
+}
+
+static void check_differs(struct fixture *f, bool differs)
+{
+	static const char *const paths[] = { "/v1/status?summary=1", "/v1/status" };
+	size_t i;
+
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct answer a = expect(f, 200, "GET", paths[i], NULL);
+
+		assert_int_equal(json_is_true(at(a.json, "file_differs")), differs);
+		assert_int_equal(has_problem(&a, "info", "xlb.yaml differs from"), differs);
+		answer_done(&a);
+	}
+}
+
+/* Each look after a change of the file or of the configuration tells how it is now. */
+static void config_file(void **state)
+{
+	struct fixture *f = *state;
+	char bare[sizeof(text) + 16];
+
+	check_differs(f, false); /* there is none */
+	write_config(f, text);
+	check_differs(f, false);
+	expect_done(f, 200, "PATCH", "/v1/server_groups/web/servers/web1", "{weight: 7}");
+	check_differs(f, true);
+	expect_done(f, 200, "PATCH", "/v1/server_groups/web/servers/web1", "{weight: 100}");
+	check_differs(f, false);
+	write_config(f, "version: 1\nload_balancers: {}\n");
+	check_differs(f, true);
+	write_config(f, "version: 1\nload_balancers: {edge: \n");
+	check_differs(f, true);
+
+	/* without interfaces it leaves alone those that run, whichever they are */
+	snprintf(bare, sizeof(bare), "version: 1\n%s", strstr(text, "load_balancers:"));
+	write_config(f, bare);
+	check_differs(f, false);
+	expect_done(f, 200, "POST", "/v1/interfaces/eth1/attach", "{mode: native}");
+	check_differs(f, false);
+	expect_done(f, 200, "POST", "/v1/interfaces/eth1/detach?yes=1", "");
+	check_differs(f, false);
+	expect_done(f, 200, "POST", "/v1/interfaces/eth1/attach", "{mode: native}");
+	write_config(f, text);
+	check_differs(f, true);
+
+	assert_int_equal(unlink(f->paths.config_file), 0);
+	check_differs(f, false);
 }
 
 /* --- changing --- */
@@ -613,6 +669,7 @@ int main(void)
 		WITH(status_in_short, setup),
 		WITH(problems_agree, setup),
 		WITH(counters, setup),
+		WITH(config_file, setup),
 		WITH(adds_sets_removes, setup),
 		WITH(whole_configurations, setup),
 		WITH(actions, setup),

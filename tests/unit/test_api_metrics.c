@@ -283,24 +283,35 @@ static void bad_addresses(void **state)
 
 /* --- brief lists --- */
 
-/* Every member of a brief object is that of the whole one; children may be a count. */
-static void assert_within(const char *path, const json_t *brief, const json_t *whole)
+/* A value by the key of its column. */
+static json_t *cell(const json_t *table, size_t row, const char *key)
 {
-	const char *key;
-	json_t *value;
+	json_t *name;
 	size_t i;
 
-	if (json_is_object(brief)) {
-		json_object_foreach((json_t *)brief, key, value)
-			assert_within(key, value, json_object_get(whole, key));
-	} else if (json_is_array(brief)) {
-		assert_int_equal(json_array_size(brief), json_array_size(whole));
-		json_array_foreach(brief, i, value)
-			assert_within(path, value, json_array_get(whole, i));
-	} else if (json_is_integer(brief) && json_is_object(whole)) {
-		assert_int_equal(json_integer_value(brief), json_object_size(whole));
-	} else if (!json_equal(brief, whole)) {
-		fail_msg("%s differs", path);
+	json_array_foreach(json_object_get(table, "columns"), i, name)
+		if (!strcmp(json_string_value(name), key))
+			return json_array_get(json_array_get(json_object_get(table, "rows"), row),
+					      i);
+	return NULL;
+}
+
+/* Every value of a row is that of the whole object; children are counted. */
+static void assert_within(const json_t *table, size_t row, json_t *whole)
+{
+	json_t *name, *values = json_array_get(json_object_get(table, "rows"), row);
+	json_t *names = json_object_get(table, "columns");
+	size_t i;
+
+	assert_int_equal(json_array_size(values), json_array_size(names));
+	json_array_foreach(names, i, name) {
+		json_t *value = json_array_get(values, i),
+		       *other = at(whole, json_string_value(name));
+
+		if (json_is_integer(value) && json_is_object(other))
+			assert_int_equal(json_integer_value(value), json_object_size(other));
+		else if (!json_equal(value, other))
+			fail_msg("%s differs", json_string_value(name));
 	}
 }
 
@@ -329,26 +340,24 @@ static void brief_lists(void **state)
 
 	fake_engine_set(f->engine, HEALTH_UP, 5, 0);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct answer whole, brief, nested;
+		struct answer whole, brief;
 		const char *plural = strrchr(rows[i].path, '/');
+		json_t *object;
 
+		plural = plural ? plural + 1 : rows[i].path;
 		snprintf(path, sizeof(path), "/v1/%s", rows[i].path);
 		whole = expect(f, 200, "GET", path, NULL);
 		snprintf(path, sizeof(path), "/v1/%s?brief=1", rows[i].path);
 		brief = expect(f, 200, "GET", path, NULL);
-		snprintf(path, sizeof(path), "/v1/%s?brief=1&children=true", rows[i].path);
-		nested = expect(f, 200, "GET", path, NULL);
-		assert_within(path, brief.json, whole.json);
-		assert_within(path, nested.json, whole.json);
-		for (j = 0; rows[i].members[j]; j++) {
-			snprintf(path, sizeof(path), "%s.0.%s", plural ? plural + 1 : rows[i].path,
-				 rows[i].members[j]);
-			if (!at(brief.json, path))
-				fail_msg("no %s in %s", path, brief.body);
-		}
+		assert_int_equal(json_array_size(at(at(brief.json, plural), "rows")),
+				 json_array_size(at(whole.json, plural)));
+		json_array_foreach(at(whole.json, plural), j, object)
+			assert_within(at(brief.json, plural), j, object);
+		for (j = 0; rows[i].members[j]; j++)
+			if (!cell(at(brief.json, plural), 0, rows[i].members[j]))
+				fail_msg("no %s in %s", rows[i].members[j], brief.body);
 		answer_done(&whole);
 		answer_done(&brief);
-		answer_done(&nested);
 	}
 	expect_done(f, 400, "GET", "/v1/server_groups?brief=yes", NULL);
 	expect_done(f, 400, "GET", "/v1/status?brief=1", NULL);
@@ -359,15 +368,33 @@ static void children_of_brief(void **state)
 	struct fixture *f = *state;
 	struct answer a = expect(f, 200, "GET", "/v1/server_groups?brief=1", NULL);
 
-	assert_int_equal(number_at(&a, "server_groups.0.servers"), 2);
+	assert_int_equal(json_integer_value(cell(at(a.json, "server_groups"), 0, "servers")), 2);
 	answer_done(&a);
-	a = expect(f, 200, "GET", "/v1/server_groups?brief=1&children=1", NULL);
-	assert_string_equal(text_at(&a, "server_groups.0.servers.web2.state.state"), "up");
-	assert_null(at(a.json, "server_groups.0.servers.web2.state.addresses"));
+	expect_done(f, 200, "POST", "/v1/server_groups/blue", "");
+	expect_done(f, 200, "POST", "/v1/server_groups/blue/servers/b1",
+		    "{address: 10.0.1.20, port: 80}");
+	a = expect(f, 200, "GET", "/v1/server_groups?brief=1&children=true", NULL);
+	assert_int_equal(json_array_size(at(a.json, "servers.rows")), 3);
+	assert_string_equal(text_at(&a, "servers.columns.0"), "parent");
+	assert_string_equal(text_at(&a, "servers.rows.0.0"), "web");
+	assert_string_equal(text_at(&a, "servers.rows.2.0"), "blue");
+	assert_string_equal(json_string_value(cell(at(a.json, "servers"), 2, "name")), "b1");
+	assert_null(cell(at(a.json, "servers"), 2, "state.addresses"));
 	answer_done(&a);
 	fake_engine_set(f->engine, HEALTH_DOWN, 0, 0);
 	a = expect(f, 200, "GET", "/v1/server_groups/web/servers?brief=1", NULL);
-	assert_string_equal(text_at(&a, "servers.0.state.reason"), "connection refused");
+	assert_string_equal(json_string_value(cell(at(a.json, "servers"), 0, "state.reason")),
+			    "connection refused");
+	answer_done(&a);
+	expect_done(f, 400, "GET", "/v1/server_groups/web/servers?brief=1&children=1", NULL);
+	expect_done(f, 200, "DELETE", "/v1/server_groups/blue/servers/b1", NULL);
+	a = expect(f, 200, "GET", "/v1/server_groups/blue/servers?brief=1", NULL);
+	assert_int_equal(json_array_size(at(a.json, "servers.rows")), 0);
+	assert_int_equal(json_array_size(at(a.json, "servers.columns")), 0);
+	answer_done(&a);
+	a = expect(f, 200, "GET", "/v1/server_groups/web?brief=1", NULL);
+	assert_int_equal(number_at(&a, "servers"), 2);
+	assert_int_equal(number_at(&a, "state.servers"), 2);
 	answer_done(&a);
 }
 

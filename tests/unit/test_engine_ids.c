@@ -172,7 +172,7 @@ static void removed_server_is_reset_in_time(void **state)
 	assert_int_equal(server_flags(2), 0);
 	lab_stop(lab);
 	lab_start(lab); /* the deadline survives */
-	lab_run(lab, 60);
+	lab_settle(lab);
 	assert_int_equal(server_flags(2), 0);
 	lab_world.now += 5;
 	lab_sweep(lab, 2);
@@ -297,7 +297,7 @@ static void now_cuts_a_server_that_is_disabled(void **state)
 	lab_apply_ok(lab, LAB_BOTH);
 	assert_int_equal(lab_apply(lab, &request, text), 0);
 	assert_int_equal(server_flags(2), XLB_SERVER_RESET);
-	lab_run(lab, 30);
+	lab_settle(lab);
 	assert_int_equal(server_flags(2), XLB_SERVER_RESET);
 }
 
@@ -310,7 +310,7 @@ static void attach_guarded(struct lab *lab)
 	struct request request = { .options = { .confirm = 1 } };
 
 	assert_int_equal(lab_apply(lab, &request, LAB_INTERFACES), 0);
-	lab_run(lab, 30);
+	lab_settle(lab);
 	assert_int_equal(lab_count(TABLE_ATTACHMENT), 2);
 	assert_int_equal(engine_confirm_left(lab->engine), 1);
 }
@@ -346,7 +346,7 @@ static void unconfirmed_attach_dies_with_a_crash(void **state)
 	attach_guarded(lab);
 	lab_stop(lab);
 	lab_start(lab);
-	lab_run(lab, 60);
+	lab_settle(lab);
 	assert_int_equal(lab_count(TABLE_ATTACHMENT), 0);
 }
 
@@ -373,7 +373,7 @@ static void confirmation_is_saved_beside_a_change(void **state)
 	struct xlb_err err;
 
 	assert_int_equal(lab_apply(lab, &request, LAB_BOTH), 0);
-	lab_run(lab, 30);
+	lab_settle(lab);
 	parse_addr("198.51.100.10", &key.addr);
 	memcpy(row.key, &key, sizeof(key));
 	/* the VIP vanished: a change that needs the worker */
@@ -382,7 +382,7 @@ static void confirmation_is_saved_beside_a_change(void **state)
 	usleep(15000);
 	event_base_loop(lab->base, EVLOOP_ONCE);
 	assert_int_equal(engine_confirm(lab->engine, &err), 0);
-	lab_run(lab, 100);
+	lab_settle(lab);
 	assert_int_equal(lab_count(TABLE_VIP_ADDR), 1);
 	assert_true(state_knows(lab, "eth0"));
 }

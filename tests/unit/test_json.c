@@ -95,6 +95,57 @@ static void texts_and_numbers(void **state)
 				     "18446744073709551615,33.3333,100.0,{},false]");
 }
 
+static void put_sample(struct json_out *out)
+{
+	out_open(out, NULL, '{');
+	out_text(out, "name", "web1");
+	out_open(out, "ports", '[');
+	out_open(out, NULL, '{');
+	out_uint(out, "from", 80);
+	out_close(out, '}');
+	out_close(out, ']');
+	out_open(out, "state", '{');
+	out_uint(out, "flows", 5);
+	out_open(out, "counters", '{');
+	out_real(out, "drops", 0.5);
+	out_close(out, '}');
+	out_open(out, "none", '[');
+	out_close(out, ']');
+	out_open_map(out, "drops");
+	out_uint(out, "no_flow", 1);
+	out_close(out, '}');
+	out_text(out, "since", NULL);
+	out_close(out, '}');
+	out_bool(out, "enabled", true);
+	out_close(out, '}');
+}
+
+/* The same object as members, and as a row: as many columns as values, in the same order. */
+static void rows(void **state)
+{
+	static const char *const forms[] = {
+		[OUT_MEMBERS] =
+			"{\"name\":\"web1\",\"ports\":[{\"from\":80}],\"state\":{\"flows\":5,"
+			"\"counters\":{\"drops\":0.5},\"none\":[],\"drops\":{\"no_flow\":1},\"since\":null},\"enabled\":true}",
+		[OUT_COLUMNS] =
+			"\"name\",\"ports\",\"state.flows\",\"state.counters.drops\",\"state.none\","
+			"\"state.drops\",\"state.since\",\"enabled\"",
+		[OUT_VALUES] = "\"web1\",[{\"from\":80}],5,0.5,[],{\"no_flow\":1},null,true",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		AUTO_FREE char *written = NULL;
+		size_t size;
+		struct json_out out = { .file = open_memstream(&written, &size),
+					.form = (enum out_form)i };
+
+		put_sample(&out);
+		assert_int_equal(fclose(out.file), 0);
+		assert_string_equal(written, forms[i]);
+	}
+}
+
 /* every field, with the same type whatever its value */
 static void objects(void **state)
 {
@@ -170,9 +221,8 @@ static void problems(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(texts_and_numbers),
-		cmocka_unit_test(objects),
-		cmocka_unit_test(whole_model),
+		cmocka_unit_test(texts_and_numbers), cmocka_unit_test(rows),
+		cmocka_unit_test(objects),	     cmocka_unit_test(whole_model),
 		cmocka_unit_test(problems),
 	};
 

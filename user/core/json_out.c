@@ -43,35 +43,85 @@ static void put_quoted(struct json_out *out, const char *text)
 	putc_unlocked('"', out->file);
 }
 
-/* What stands before every value. Keys are ours: nothing in them needs an escape. */
-static void put_key(struct json_out *out, const char *key)
+/* What stands before every value; false if that is all. Keys are ours: nothing in them needs an escape. */
+static bool put_key(struct json_out *out, const char *key)
 {
+	if (out->form == OUT_COLUMNS && out->depth)
+		return false;
 	if (out->more)
 		putc_unlocked(',', out->file);
 	out->more = true;
-	if (!key)
-		return;
+	if (out->form == OUT_COLUMNS) {
+		fprintf(out->file, "\"%s%s\"", out->path, key);
+		return false;
+	}
+	if (!key || (out->form == OUT_VALUES && !out->depth))
+		return true;
 	putc_unlocked('"', out->file);
 	put(out, key);
 	put(out, "\":");
+	return true;
+}
+
+static void enter(struct json_out *out, const char *key)
+{
+	size_t length = strlen(out->path);
+
+	if (key)
+		snprintf(out->path + length, sizeof(out->path) - length, "%s.", key);
+}
+
+static void leave(struct json_out *out)
+{
+	size_t length = strlen(out->path);
+
+	while (length && (--length && out->path[length - 1] != '.'))
+		;
+	out->path[length] = '\0';
+}
+
+static void open_value(struct json_out *out, const char *key, char bracket)
+{
+	if (put_key(out, key)) {
+		putc_unlocked(bracket, out->file);
+		out->more = false;
+	}
+	if (out->form != OUT_MEMBERS)
+		out->depth++;
 }
 
 void out_open(struct json_out *out, const char *key, char bracket)
 {
-	put_key(out, key);
-	putc_unlocked(bracket, out->file);
-	out->more = false;
+	if (out->form != OUT_MEMBERS && !out->depth && bracket == '{')
+		enter(out, key);
+	else
+		open_value(out, key, bracket);
+}
+
+void out_open_map(struct json_out *out, const char *key)
+{
+	open_value(out, key, '{');
 }
 
 void out_close(struct json_out *out, char bracket)
 {
+	if (out->form != OUT_MEMBERS) {
+		if (!out->depth) {
+			leave(out);
+			return;
+		}
+		out->depth--;
+		if (out->form == OUT_COLUMNS)
+			return;
+	}
 	putc_unlocked(bracket, out->file);
 	out->more = true;
 }
 
 void out_text(struct json_out *out, const char *key, const char *text)
 {
-	put_key(out, key);
+	if (!put_key(out, key))
+		return;
 	if (text)
 		put_quoted(out, text);
 	else
@@ -82,15 +132,16 @@ void out_uint(struct json_out *out, const char *key, uint64_t number)
 {
 	char text[UINT_TEXT_MAX];
 
-	put_key(out, key);
-	put(out, format_uint(number, text));
+	if (put_key(out, key))
+		put(out, format_uint(number, text));
 }
 
 void out_real(struct json_out *out, const char *key, double number)
 {
 	char text[32];
 
-	put_key(out, key);
+	if (!put_key(out, key))
+		return;
 	snprintf(text, sizeof(text), "%.6g", number);
 	put(out, text);
 	if (!strpbrk(text, ".e"))
@@ -99,8 +150,8 @@ void out_real(struct json_out *out, const char *key, double number)
 
 void out_bool(struct json_out *out, const char *key, bool value)
 {
-	put_key(out, key);
-	put(out, value ? "true" : "false");
+	if (put_key(out, key))
+		put(out, value ? "true" : "false");
 }
 
 void out_null(struct json_out *out, const char *key)

@@ -10,14 +10,26 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* An object as a row of a table: its keys once, its values for each. Objects inside of it are flattened. */
+enum out_form {
+	OUT_MEMBERS, /* no row */
+	OUT_COLUMNS, /* the keys: "name","state.flows" */
+	OUT_VALUES,  /* "web1",5 */
+};
+
 struct json_out {
 	FILE *file;
 	bool more; /* a comma goes before what comes next */
+	enum out_form form;
+	uint32_t depth; /* brackets that are open inside of a column: there nothing is flattened */
+	char path[64];	/* of the objects that are open, "state." */
 };
 
 /* bracket: '{' or '['; closed by its partner. */
 void out_open(struct json_out *out, const char *key, char bracket);
 void out_close(struct json_out *out, char bracket);
+/* Opens an object whose members are not always the same: in a row it is one value. */
+void out_open_map(struct json_out *out, const char *key);
 
 /* NULL is null; what is not UTF-8 becomes '?'. */
 void out_text(struct json_out *out, const char *key, const char *text);

@@ -20,21 +20,6 @@ struct model *model_new(void)
 	return model;
 }
 
-int model_keep_interfaces(struct model *next, const struct model *current)
-{
-	struct model *copy;
-
-	if (next->has_interfaces)
-		return 0;
-	copy = model_copy(current);
-	if (!copy)
-		return -ENOMEM;
-	TAILQ_CONCAT(&next->interfaces, &copy->interfaces, link);
-	next->has_interfaces = true;
-	model_free(copy);
-	return 0;
-}
-
 void model_locate(const struct tree *tree, struct xlb_err *err)
 {
 	if (tree->root && err->pointer[0])
@@ -59,6 +44,21 @@ struct object_list *model_list(const struct model *model, const struct type *typ
 				      type->list_offset);
 }
 
+/* Appends copies of all objects. */
+static int copy_objects(const struct object_list *from, struct object_list *to)
+{
+	const struct object *object;
+
+	TAILQ_FOREACH(object, from, link) {
+		struct object *twin = object_copy(object);
+
+		if (!twin)
+			return -ENOMEM;
+		object_link(to, NULL, twin);
+	}
+	return 0;
+}
+
 struct model *model_copy(const struct model *model)
 {
 	AUTO(model_free) struct model *copy = model_new();
@@ -66,20 +66,21 @@ struct model *model_copy(const struct model *model)
 	if (!copy)
 		return NULL;
 	copy->has_interfaces = model->has_interfaces;
-	for (const struct type *const *type = types; *type; type++) {
-		const struct object *object;
-
-		if ((*type)->parent)
-			continue;
-		TAILQ_FOREACH(object, model_list(model, *type, NULL), link) {
-			struct object *twin = object_copy(object);
-
-			if (!twin)
-				return NULL;
-			object_link(model_list(copy, *type, NULL), NULL, twin);
-		}
-	}
+	for (const struct type *const *type = types; *type; type++)
+		if (!(*type)->parent &&
+		    copy_objects(model_list(model, *type, NULL), model_list(copy, *type, NULL)))
+			return NULL;
 	return TAKE(copy);
+}
+
+int model_keep_interfaces(struct model *next, const struct model *current)
+{
+	if (next->has_interfaces)
+		return 0;
+	if (copy_objects(&current->interfaces, &next->interfaces))
+		return -ENOMEM;
+	next->has_interfaces = true;
+	return 0;
 }
 
 struct server_group *model_group(const struct model *model, const char *name)

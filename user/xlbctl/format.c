@@ -108,18 +108,28 @@ const json_t *json_at(const json_t *json, const char *path)
 	return json;
 }
 
+uint64_t value_count(const json_t *value)
+{
+	json_int_t number = json_integer_value(value);
+
+	return number > 0 ? (uint64_t)number : 0;
+}
+
+const char *value_string(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text ? text : "";
+}
+
 uint64_t json_count_at(const json_t *json, const char *path)
 {
-	json_int_t value = json_integer_value(json_at(json, path));
-
-	return value > 0 ? (uint64_t)value : 0;
+	return value_count(json_at(json, path));
 }
 
 const char *json_text_at(const json_t *json, const char *path)
 {
-	const char *text = json_string_value(json_at(json, path));
-
-	return text ? text : "";
+	return value_string(json_at(json, path));
 }
 
 /* {"from": 80, "to": 80} and {"group": "web", "weight": 100} */

@@ -32,6 +32,9 @@ void format_since(const char *time, char ret[NUMBER_TEXT_MAX]);
 
 /* Member by dotted path, "state.counters.packets"; NULL if absent. */
 const json_t *json_at(const json_t *json, const char *path);
+/* 0 and "" if it is no such value */
+uint64_t value_count(const json_t *value);
+const char *value_string(const json_t *value);
 uint64_t json_count_at(const json_t *json, const char *path);
 const char *json_text_at(const json_t *json, const char *path); /* "" if absent or no text */
 /*

@@ -90,6 +90,20 @@ struct rows {
 	size_t count;
 };
 
+/* Rows of `keys`; the first value of a row is its parent's name if `parent` is NULL. */
+static void rows_add_arrays(struct rows *rows, const json_t *list, const char *parent)
+{
+	const json_t *row;
+	size_t i;
+
+	rows->rows = calloc(json_array_size(list) + 1, sizeof(*rows->rows));
+	json_array_foreach(list, i, row)
+		if (rows->rows)
+			rows->rows[rows->count++] = (struct table_row){
+				row, parent ? parent : value_string(json_array_get(row, 0))
+			};
+}
+
 /* `list` is an array, or children by their names. */
 static void rows_add(struct rows *rows, const json_t *list, const char *parent)
 {
@@ -112,23 +126,19 @@ void print_list(FILE *out, const struct type *type, const json_t *json, const ch
 {
 	const struct column *columns = columns_of(type);
 	bool nested = type->parent && !*parent;
-	const json_t *list = json_object_get(json, nested ? type->parent->plural : type->plural);
+	const json_t *list = json_object_get(json, type->plural);
+	const json_t *keys = json_object_get(list, "columns");
 	struct rows rows = { 0 };
-	json_t *object;
-	size_t i;
 
-	if (nested) {
-		json_array_foreach(list, i, object)
-			rows_add(&rows, json_object_get(object, type->plural),
-				 json_text_at(object, "name"));
-	} else {
+	if (json_is_array(keys))
+		rows_add_arrays(&rows, json_object_get(list, "rows"), nested ? NULL : parent);
+	else
 		rows_add(&rows, list, parent);
-	}
 	/* server tables name the group always: drain and friends want group/server */
 	if (columns[0].kind == CELL_PARENT && !nested && type != &type_server)
 		columns++;
 	if (rows.count)
-		print_table(out, columns, rows.rows, rows.count);
+		print_table(out, columns, rows.rows, rows.count, json_is_array(keys) ? keys : NULL);
 	else if (*parent)
 		fprintf(out, "no %s in %s\n", type->plural, parent);
 	else

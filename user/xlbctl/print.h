@@ -52,8 +52,11 @@ struct table_row {
 	const json_t *object;
 	const char *parent;
 };
-/* Ends with columns[n].head == NULL. */
+/*
+ * Ends with columns[n].head == NULL. `keys` NULL: rows are objects; else they are arrays of the values of these
+ * keys, such as "state.flows".
+ */
 void print_table(FILE *out, const struct column *columns, const struct table_row *rows,
-		 size_t count);
+		 size_t count, const json_t *keys);
 
 #endif

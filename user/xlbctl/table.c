@@ -40,6 +40,23 @@ static const char *state_colour(const char *state)
 	return NULL;
 }
 
+/* Where a row has the value of a key; of an object any place will do. */
+static size_t place_of(const json_t *keys, const char *path)
+{
+	const json_t *key;
+	size_t i;
+
+	json_array_foreach(keys, i, key)
+		if (!strcmp(json_string_value(key) ? json_string_value(key) : "", path))
+			break;
+	return i;
+}
+
+static const json_t *value_at(const json_t *row, const char *path, size_t place)
+{
+	return json_is_array(row) ? json_array_get(row, place) : json_at(row, path);
+}
+
 static uint64_t sum_members(const json_t *json)
 {
 	uint64_t sum = 0;
@@ -63,27 +80,29 @@ static void size_text(const json_t *value, char *ret, size_t size)
 }
 
 /* "2/3", red for no server up, yellow for some */
-static const char *up_text(const json_t *object, char *ret, size_t size)
+static const char *up_text(const json_t *row, const json_t *keys, char *ret, size_t size)
 {
-	uint64_t up = json_count_at(object, "state.up"),
-		 servers = json_count_at(object, "state.servers");
+	uint64_t up = value_count(value_at(row, "state.up", place_of(keys, "state.up"))),
+		 servers = value_count(
+			 value_at(row, "state.servers", place_of(keys, "state.servers")));
 
 	snprintf(ret, size, "%" PRIu64 "/%" PRIu64, up, servers);
 	return !up && servers ? COLOUR_RED : up < servers ? COLOUR_YELLOW : NULL;
 }
 
-static struct cell make_cell(const struct column *column, const struct table_row *row)
+static struct cell make_cell(const struct column *column, const struct table_row *row,
+			     const json_t *keys, size_t place)
 {
-	const json_t *value = json_at(row->object, column->path ? column->path : "");
+	const json_t *value = value_at(row->object, column->path ? column->path : "", place);
 	char text[NUMBER_TEXT_MAX] = "-";
 	const char *colour = NULL;
 
 	switch (column->kind) {
 	case CELL_COUNT:
-		format_count(json_count_at(row->object, column->path), text);
+		format_count(value_count(value), text);
 		break;
 	case CELL_BYTES:
-		format_bytes(json_count_at(row->object, column->path), text);
+		format_bytes(value_count(value), text);
 		break;
 	case CELL_SUM:
 		format_count(sum_members(value), text);
@@ -104,10 +123,10 @@ static struct cell make_cell(const struct column *column, const struct table_row
 			snprintf(text, sizeof(text), "%.1f%%", json_number_value(value));
 		break;
 	case CELL_SINCE:
-		format_since(json_text_at(row->object, column->path), text);
+		format_since(value_string(value), text);
 		break;
 	case CELL_UP:
-		colour = up_text(row->object, text, sizeof(text));
+		colour = up_text(row->object, keys, text, sizeof(text));
 		break;
 	case CELL_ATTACHED:
 		snprintf(text, sizeof(text), json_is_true(value) ? "attached" : "detached");
@@ -116,7 +135,7 @@ static struct cell make_cell(const struct column *column, const struct table_row
 	case CELL_PARENT:
 		return (struct cell){ strdup(row->parent), NULL };
 	case CELL_STATE:
-		colour = state_colour(json_text_at(row->object, column->path));
+		colour = state_colour(value_string(value));
 		return (struct cell){ value_text(value, " "), colour };
 	case CELL_VALUE:
 	case CELL_NUMBER:
@@ -233,20 +252,24 @@ static void print_wrapped(FILE *out, const struct column *columns, size_t column
 }
 
 void print_table(FILE *out, const struct column *columns, const struct table_row *rows,
-		 size_t count)
+		 size_t count, const json_t *keys)
 {
 	AUTO_FREE struct cell *cells = NULL;
-	AUTO_FREE size_t *widths = NULL;
+	AUTO_FREE size_t *widths = NULL, *places = NULL;
 	size_t column_count = 0;
 
 	while (columns[column_count].head)
 		column_count++;
 	cells = calloc(count * column_count + 1, sizeof(*cells));
 	widths = calloc(column_count, sizeof(*widths));
-	if (!cells || !widths)
+	places = calloc(column_count, sizeof(*places));
+	if (!cells || !widths || !places)
 		return;
+	for (size_t n = 0; n < column_count; n++)
+		places[n] = place_of(keys, columns[n].path ? columns[n].path : "");
 	for (size_t i = 0; i < count * column_count; i++)
-		cells[i] = make_cell(&columns[i % column_count], &rows[i / column_count]);
+		cells[i] = make_cell(&columns[i % column_count], &rows[i / column_count], keys,
+				     places[i % column_count]);
 	if (fits(columns, column_count, cells, count, widths))
 		print_plain(out, columns, column_count, cells, count, widths);
 	else

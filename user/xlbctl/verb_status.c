@@ -133,7 +133,7 @@ static void draw_objects(FILE *out, const json_t *list, const struct column *col
 		json_array_foreach(list, i, object)
 			if (is_faulty(object) == faulty)
 				rows[count++] = (struct table_row){ .object = object };
-	print_table(out, columns, rows, count);
+	print_table(out, columns, rows, count, NULL);
 }
 
 static void draw_interfaces(FILE *out, const json_t *json, uint32_t width)

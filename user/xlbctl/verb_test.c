@@ -270,7 +270,7 @@ static void print_servers(json_t *before, json_t *after)
 	for (; rows && n < count; n++)
 		rows[n].object = json_array_get(list, n);
 	if (n)
-		print_table(stdout, columns, rows, n);
+		print_table(stdout, columns, rows, n, NULL);
 	json_decref(list);
 }
 

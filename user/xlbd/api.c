@@ -12,9 +12,10 @@
 #include "base/log.h"
 #include "core/json.h"
 #include "xlbd/api_capture.h"
-#include "xlbd/api_parse.h"
+#include "xlbd/api_config.h"
 #include "xlbd/api_query.h"
 #include "xlbd/api_trace.h"
+#include "xlbd/api_worker.h"
 #include "xlbd/authority.h"
 #include "xlbd/traffic.h"
 
@@ -439,13 +440,14 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 	api->started_at = time(NULL);
 	api->watcher = watcher_new(base, engine_datapath(engine));
 	api->traffic = traffic_new(base, engine);
-	if (!api->watcher || !api->traffic)
+	api->config = config_watch_new();
+	if (!api->watcher || !api->traffic || !api->config)
 		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	if (!r)
 		r = api_socket_unix(paths->socket, &fd, err);
 	if (!r && start_http(api, fd, all_methods(), api_request, &api->http))
 		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "cannot start the HTTP server");
-	if (!r && parser_open(base, &api->parser))
+	if (!r && worker_open(base, &api->worker))
 		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "cannot start a thread");
 	if (r) {
 		api_close(api);
@@ -466,7 +468,7 @@ struct api *api_close(struct api *api)
 
 	if (!api)
 		return NULL;
-	api->parser = parser_close(api->parser);
+	api->worker = worker_close(api->worker);
 	for (call = TAILQ_FIRST(&api->calls); call; call = next) {
 		next = TAILQ_NEXT(call, link);
 		if (!call->applying) {
@@ -485,6 +487,7 @@ struct api *api_close(struct api *api)
 	if (api->metrics_http)
 		evhttp_free(api->metrics_http);
 	traffic_free(api->traffic);
+	config_watch_free(api->config);
 	free(api);
 	return NULL;
 }

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "xlbd/api_parse.h"
+#include "xlbd/api_worker.h"
 
 static void apply_model(struct call *call, struct model *model, struct tree *tree)
 {
@@ -12,7 +12,7 @@ static void apply_model(struct call *call, struct model *model, struct tree *tre
 
 void api_apply(struct call *call)
 {
-	parser_run(call, apply_model);
+	call_parse(call, apply_model);
 }
 
 static void answer_ok(struct call *call, struct model *model, struct tree *tree)
@@ -24,7 +24,7 @@ static void answer_ok(struct call *call, struct model *model, struct tree *tree)
 
 void api_check(struct call *call)
 {
-	parser_run(call, answer_ok);
+	call_parse(call, answer_ok);
 }
 
 static void answer_diff(struct call *call, struct model *parsed, struct tree *tree)
@@ -48,20 +48,57 @@ static void answer_diff(struct call *call, struct model *parsed, struct tree *tr
 
 void api_diff(struct call *call)
 {
-	parser_run(call, answer_diff);
+	call_parse(call, answer_diff);
 }
 
-void api_export(struct call *call)
+struct exporting {
+	struct model *model; /* a copy: the one that runs may change meanwhile */
+	char *text;
+};
+
+static void print_model(const struct call *call, void *arg)
 {
-	AUTO_FREE char *text = model_export(engine_model(call->api->engine));
+	struct exporting *exporting = arg;
+
+	(void)call;
+	exporting->text = model_export(exporting->model);
+}
+
+static void answer_export(struct call *call, void *arg)
+{
+	struct exporting *exporting = arg;
 	struct evbuffer *buffer = evbuffer_new();
 
-	if (text && buffer && !evbuffer_add(buffer, text, strlen(text)))
+	if (exporting->text && buffer &&
+	    !evbuffer_add(buffer, exporting->text, strlen(exporting->text)))
 		call_reply_buffer(call, "text/yaml", buffer);
 	else
 		call_reply_no_memory(call);
 	if (buffer)
 		evbuffer_free(buffer);
+}
+
+static void exporting_free(void *arg)
+{
+	struct exporting *exporting = arg;
+
+	model_free(exporting->model);
+	free(exporting->text);
+	free(exporting);
+}
+
+void api_export(struct call *call)
+{
+	static const struct work work = { print_model, answer_export, exporting_free };
+	struct exporting *exporting = calloc(1, sizeof(*exporting));
+
+	if (exporting)
+		exporting->model = model_copy(engine_model(call->api->engine));
+	if (exporting && !exporting->model) {
+		exporting_free(exporting);
+		exporting = NULL;
+	}
+	worker_run(call, &work, exporting);
 }
 
 void api_confirm(struct call *call)

@@ -6,23 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/object.h"
 #include "xlbd/api_query.h"
 
 #define SLICE_NS 2000000
 
 enum step_kind {
 	STEP_TEXT,
-	STEP_NAME, /* `"name":` */
-	STEP_NUMBER,
-	STEP_BEGIN, /* the sums over a group */
-	STEP_COUNT, /* one of its servers */
-	STEP_OPEN,  /* `{...` of an object */
+	STEP_NAME,    /* `"name":` */
+	STEP_BEGIN,   /* the sums over a group */
+	STEP_COUNT,   /* one of its servers */
+	STEP_OPEN,    /* `{...` of an object */
+	STEP_COLUMNS, /* of the rows of such objects */
+	STEP_ROW,
 	STEP_VISIT,
 };
 
 struct step {
 	enum step_kind kind;
-	uint32_t number;
 	const char *text;
 	const struct object *object;
 	listing_visit visit;
@@ -32,7 +33,8 @@ struct listing {
 	struct call *call;
 	struct listing_kind kind;
 	struct view view;
-	bool children;	    /* of brief objects: shown, not only counted */
+	bool children; /* of the objects of a brief list: they are its rows */
+	const struct object *last_row;
 	struct model *copy; /* what the steps point into from the second slice on, owned */
 	struct step *steps;
 	size_t count, capacity, next;
@@ -165,25 +167,8 @@ static int add_children(struct listing *listing, const struct model *model, cons
 	return r ? r : listing_text(listing, "}");
 }
 
-/* `,"servers":100` */
-static int add_count(struct listing *listing, const struct model *model, const struct type *type,
-		     const struct object *parent)
-{
-	const struct object *object;
-	struct step step = { .kind = STEP_NUMBER };
-	int r;
-
-	TAILQ_FOREACH(object, model_list(model, type, parent), link)
-		step.number++;
-	r = listing_text(listing, ",");
-	if (!r)
-		r = add_name(listing, type->plural);
-	return r ? r : add_step(listing, step);
-}
-
 int listing_object(struct listing *listing, const struct model *model, const struct object *object)
 {
-	bool counts = listing->view.brief && !listing->children;
 	const struct type *const *type;
 	int r = 0;
 
@@ -191,10 +176,9 @@ int listing_object(struct listing *listing, const struct model *model, const str
 		r = listing_count(listing, object);
 	if (!r)
 		r = add_step(listing, (struct step){ .kind = STEP_OPEN, .object = object });
-	for (type = types; !r && *type; type++)
+	for (type = types; !r && !listing->view.brief && *type; type++)
 		if ((*type)->parent == object->type)
-			r = counts ? add_count(listing, model, *type, object) :
-				     add_children(listing, model, *type, object);
+			r = add_children(listing, model, *type, object);
 	return r ? r : listing_text(listing, "}");
 }
 
@@ -218,6 +202,35 @@ int listing_array(struct listing *listing, const struct model *model, const stru
 		first = false;
 	}
 	return r ? r : listing_text(listing, "]");
+}
+
+/* How many there are in place of those below. */
+static void put_counts(struct view *view, const struct object *object)
+{
+	const struct type *child = type_child(object->type);
+	const struct object *below;
+	uint64_t count = 0;
+
+	if (!child)
+		return;
+	TAILQ_FOREACH(below, object_children(object), link)
+		count++;
+	out_uint(&view->out, child->plural, count);
+}
+
+static void print_row(struct listing *listing, const struct object *object, enum out_form form)
+{
+	struct json_out *out = &listing->view.out;
+
+	out_open(out, NULL, '[');
+	out->form = form;
+	out->more = false;
+	if (listing->children)
+		out_text(out, "parent", object->parent->name);
+	view_object(&listing->view, object);
+	put_counts(&listing->view, object);
+	out->form = OUT_MEMBERS;
+	out_close(out, ']');
 }
 
 /* Text of the plan's own: what comes after it begins anew, without a comma. */
@@ -251,8 +264,6 @@ static int run_step(struct listing *listing, const struct step *step)
 		/* plurals and names of objects: nothing in them needs an escape */
 		view->out.more = false;
 		return evbuffer_add_printf(listing->out, "\"%s\":", step->text) < 0 ? -ENOMEM : 0;
-	case STEP_NUMBER:
-		return evbuffer_add_printf(listing->out, "%u", step->number) < 0 ? -ENOMEM : 0;
 	case STEP_BEGIN:
 		return look_begin(&view->look, (const struct server_group *)step->object);
 	case STEP_COUNT:
@@ -261,6 +272,14 @@ static int run_step(struct listing *listing, const struct step *step)
 		return 0;
 	case STEP_OPEN:
 		view_object(view, step->object);
+		if (view->brief)
+			put_counts(view, step->object);
+		break;
+	case STEP_COLUMNS:
+		print_row(listing, step->object, OUT_COLUMNS);
+		break;
+	case STEP_ROW:
+		print_row(listing, step->object, OUT_VALUES);
 		break;
 	case STEP_VISIT:
 		r = step->visit(listing->kind.arg, view, step->object);
@@ -281,6 +300,7 @@ static int pause_listing(struct listing *listing)
 		if (!listing->copy)
 			return -ENOMEM;
 		listing->count = 0;
+		listing->last_row = NULL;
 		if (listing->kind.plan(listing, listing->copy, &ignored))
 			return -ENOMEM;
 	}
@@ -372,6 +392,80 @@ void listing_run(struct call *call, const struct listing_kind *kind)
 		run_slice(-1, 0, listing);
 }
 
+static int add_rows(struct listing *listing, const struct model *model, const struct type *type,
+		    const struct object *parent)
+{
+	const struct object *object;
+	int r = 0;
+
+	TAILQ_FOREACH(object, model_list(model, type, parent), link) {
+		if (type == &type_server_group)
+			r = listing_count(listing, object);
+		if (!r)
+			r = add_step(listing, (struct step){ .kind = STEP_ROW, .object = object });
+		if (r)
+			break;
+		listing->last_row = object;
+	}
+	return r;
+}
+
+/* The rows of all objects of a type; the sums over their groups are counted before. */
+static int add_all_rows(struct listing *listing, const struct model *model, const struct type *type)
+{
+	const struct object *parent;
+	int r = 0;
+
+	TAILQ_FOREACH(parent, model_list(model, type->parent, NULL), link) {
+		if (type == &type_server)
+			r = listing_count(listing, parent);
+		if (!r)
+			r = add_rows(listing, model, type, parent);
+		if (r)
+			break;
+	}
+	return r;
+}
+
+/* `{"servers":{"rows":[[...],...],"columns":[...]}}`, of the objects below `parent` or, as children, of all. */
+static int plan_rows(struct listing *listing, const struct model *model, const struct type *type,
+		     const struct object *parent)
+{
+	int r;
+
+	r = listing_text(listing, "{");
+	if (!r)
+		r = add_name(listing, type->plural);
+	if (!r)
+		r = listing_text(listing, "{\"rows\":[");
+	if (!r && listing->children)
+		r = add_all_rows(listing, model, type);
+	else if (!r)
+		r = add_rows(listing, model, type, parent);
+	if (!r)
+		r = listing_text(listing, "],\"columns\":");
+	/* all have the same: the last one's groups have been counted */
+	if (!r && listing->last_row)
+		r = add_step(listing,
+			     (struct step){ .kind = STEP_COLUMNS, .object = listing->last_row });
+	else if (!r)
+		r = listing_text(listing, "[]");
+	return r ? r : listing_text(listing, "}}");
+}
+
+static int plan_brief(struct listing *listing, const struct model *model, const struct type *type,
+		      const struct object *parent, struct xlb_err *err)
+{
+	const struct type *child = type_child(type);
+
+	if (!listing->children)
+		return plan_rows(listing, model, type, parent);
+	if (child)
+		return plan_rows(listing, model, child, NULL);
+	return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
+			   "there is nothing below %s: leave out children=1", type->plural);
+}
+
 /* One object, or `{"plural": [...]}`. */
 static int plan_get(struct listing *listing, const struct model *model, struct xlb_err *err)
 {
@@ -386,6 +480,8 @@ static int plan_get(struct listing *listing, const struct model *model, struct x
 		return r;
 	if (object) {
 		r = listing_object(listing, model, object);
+	} else if (listing->view.brief) {
+		r = plan_brief(listing, model, type, parent, err);
 	} else {
 		r = listing_text(listing, "{");
 		if (!r)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "xlbd/api_config.h"
 #include "xlbd/api_list.h"
 #include "xlbd/api_query.h"
 
@@ -188,7 +189,7 @@ static void scrape_free(void *arg)
 	free(scrape);
 }
 
-void api_metrics(struct call *call)
+static void run_scrape(struct call *call)
 {
 	const char *accept =
 		evhttp_find_header(evhttp_request_get_input_headers(call->request), "Accept");
@@ -210,4 +211,9 @@ void api_metrics(struct call *call)
 		return;
 	}
 	listing_run(call, &kind);
+}
+
+void api_metrics(struct call *call)
+{
+	call_know_config(call, run_scrape);
 }

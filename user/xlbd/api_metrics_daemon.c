@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "xlbd/api_config.h"
 #include "xlbd/api_metrics.h"
 #include "xlbd/version.h"
 
@@ -54,7 +55,7 @@ static void put_config(struct scrape *scrape, const struct engine *engine)
 	const struct engine_stats *stats = engine_stats(engine);
 
 	put(scrape, METRIC_REVISION, engine_revision(engine));
-	put(scrape, METRIC_FILE_DIFFERS, engine_file_differs(engine));
+	put(scrape, METRIC_FILE_DIFFERS, config_differs(scrape->api));
 	put(scrape, METRIC_PENDING, engine_is_pending(engine));
 	if (stats->last_change) {
 		put(scrape, METRIC_APPLY_SUCCESS, stats->last_change_ok);

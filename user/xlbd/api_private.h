@@ -27,7 +27,8 @@ struct api {
 	struct watcher *watcher;
 	struct evhttp *http, *metrics_http; /* the second NULL unless there is an address for it */
 	struct call_list calls;		    /* not answered yet */
-	struct parser *parser;
+	struct worker *worker;
+	struct config_watch *config;
 	struct traffic *traffic;
 	time_t stream_patience; /* seconds that the client of a stream may take nothing of what waits for it */
 	time_t started;	   /* CLOCK_MONOTONIC */

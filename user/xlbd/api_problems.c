@@ -6,6 +6,7 @@
 
 #include "base/words.h"
 #include "sys/datapath.h"
+#include "xlbd/api_config.h"
 #include "xlbd/traffic.h"
 
 #define PROBLEMS_MAX	   100
@@ -202,7 +203,7 @@ static void daemon_problems(struct view *view)
 		problems_add(view->problems, &(struct finding){ .kind = PROBLEM_CONFIRM },
 			     "the last attach is undone in %u s unless confirmed", left);
 	warning_problems(view);
-	if (engine_file_differs(view->engine))
+	if (config_differs(view->api))
 		problems_add(view->problems,
 			     &(struct finding){ .kind = PROBLEM_DRIFT, .scope = file },
 			     "%s differs from the running configuration", file);

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "xlbd/api_config.h"
 #include "xlbd/api_problems.h"
 #include "xlbd/api_query.h"
 #include "xlbd/api_summary.h"
@@ -96,7 +97,7 @@ int status_head(void *arg, struct view *view, const struct object *object)
 	out_uint(out, "revision", engine_revision(engine));
 	out_text(out, "origin", engine_origin(engine));
 	out_bool(out, "pending", engine_is_pending(engine));
-	out_bool(out, "file_differs", engine_file_differs(view->engine));
+	out_bool(out, "file_differs", config_differs(view->api));
 	out_uint(out, "flows", engine_flows_total(engine));
 	out_uint(out, "max_flows", datapath_max_flows(sum.datapath));
 	out_uint(out, "confirm_in", engine_confirm_left(engine));
@@ -126,6 +127,11 @@ static int plan_status(struct listing *listing, const struct model *model, struc
 	return r ? r : listing_text(listing, "}\n");
 }
 
+static void run_status(struct call *call)
+{
+	listing_run(call, &(struct listing_kind){ .plan = plan_status, .with_problems = true });
+}
+
 void api_status(struct call *call)
 {
 	struct xlb_err err = {};
@@ -133,9 +139,6 @@ void api_status(struct call *call)
 
 	if (query_flag(call, "summary", &summary, &err))
 		call_reply_err(call, &err);
-	else if (summary)
-		api_summary(call);
 	else
-		listing_run(call,
-			    &(struct listing_kind){ .plan = plan_status, .with_problems = true });
+		call_know_config(call, summary ? run_summary : run_status);
 }

@@ -194,7 +194,7 @@ static int plan_summary(struct listing *listing, const struct model *model, stru
 	return r ? r : listing_text(listing, "}\n");
 }
 
-void api_summary(struct call *call)
+void run_summary(struct call *call)
 {
 	uint32_t *load_balancers = calloc(1, sizeof(*load_balancers)); /* looked at so far */
 

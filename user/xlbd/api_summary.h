@@ -5,7 +5,8 @@
 
 #include "xlbd/api_list.h"
 
-void api_summary(struct call *call);
+/* Answers the call. */
+void run_summary(struct call *call);
 
 /* api_status.c's: a visit that opens the object with what is no list of objects. */
 int status_head(void *arg, struct view *view, const struct object *object);

@@ -38,7 +38,7 @@ void view_drops(struct view *view, const char *key, const uint64_t drops[XLB_DRO
 {
 	uint32_t i;
 
-	out_open(&view->out, key, '{');
+	out_open_map(&view->out, key);
 	for (i = 0; i < XLB_DROP_COUNT; i++)
 		if (drops[i] && reason_word(i))
 			out_uint(&view->out, reason_word(i), drops[i]);

@@ -83,11 +83,8 @@ void view_server(struct view *view, const struct object *object)
 		out_text(out, "health", health_word(seen.addresses[seen.best].check.health));
 	out_text(out, "state", server_state_word(look_state(&seen)));
 	out_uint(out, "flows", seen.flows);
-	/* most have neither */
-	if (!view->brief || check->reason[0])
-		out_text(out, "reason", check->reason);
-	if (!view->brief || since[0])
-		out_text(out, "since", since[0] ? since : NULL);
+	out_text(out, "reason", check->reason);
+	out_text(out, "since", since[0] ? since : NULL);
 	out_real(out, "weight_percent", 100 * look_share(group, &seen));
 	if (view->brief)
 		return;

@@ -14,10 +14,9 @@
 #include "core/content.h"
 #include "core/tree.h"
 #include "core/types.h"
+#include "xlbd/config_file.h"
 #include "xlbd/engine_private.h"
 #include "xlbd/state.h"
-
-#define CONFIG_MAX_BYTES (64U << 20)
 
 uint64_t engine_now(void)
 {
@@ -49,44 +48,6 @@ static void host_readable(evutil_socket_t fd, short events, void *arg)
 	host_dispatch(engine->host);
 }
 
-/* Reads a file the operator owns: regular, of limited size, never a link somebody else may have made. */
-static int read_config(const char *path, char **ret, size_t *ret_size, struct xlb_err *err)
-{
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	AUTO_FREE char *text = NULL;
-	struct stat status;
-	ssize_t n;
-
-	if (fd < 0)
-		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot read %s: %m", path);
-	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_size > CONFIG_MAX_BYTES)
-		return xlb_err_set(err, XLB_ERR_FAILED, -EINVAL,
-				   "%s is not a regular file of at most 64 MiB", path);
-	text = malloc((size_t)status.st_size + 1);
-	if (!text)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	n = read(fd, text, (size_t)status.st_size);
-	if (n < 0)
-		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot read %s: %m", path);
-	text[n] = '\0';
-	*ret_size = (size_t)n;
-	*ret = TAKE(text);
-	return 0;
-}
-
-static int parse_config(const char *path, struct model **ret, struct xlb_err *err)
-{
-	AUTO(tree_free) struct tree *tree = NULL;
-	AUTO_FREE char *text = NULL;
-	size_t size = 0;
-	int r;
-
-	r = read_config(path, &text, &size, err);
-	if (!r)
-		r = tree_parse(path, text, size, &tree, err);
-	return r ? r : model_from_tree(tree, ret, err);
-}
-
 /* The state, or on a first start the configuration file, or nothing. */
 static int load_truth(struct engine *engine, struct xlb_err *err)
 {
@@ -107,7 +68,7 @@ static int load_truth(struct engine *engine, struct xlb_err *err)
 		return r;
 	engine->ids = ids_new();
 	if (!access(engine->paths.config_file, F_OK)) {
-		r = parse_config(engine->paths.config_file, &engine->model, err);
+		r = config_file_parse(engine->paths.config_file, &engine->model, err);
 		if (r)
 			return r;
 		engine->revision = 1;
@@ -326,31 +287,6 @@ struct engine *engine_close(struct engine *engine)
 	free(engine->warnings);
 	free(engine);
 	return NULL;
-}
-
-bool engine_file_differs(const struct engine *engine)
-{
-	struct engine *cache = (struct engine *)engine;
-	AUTO(model_free) struct model *model = NULL;
-	struct model_changes diff = {};
-	struct stat status;
-	struct xlb_err err;
-	int64_t mtime;
-
-	if (stat(engine->paths.config_file, &status))
-		return false;
-	mtime = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
-	if (mtime == engine->file_mtime_ns && engine->revision == engine->file_checked_revision)
-		return engine->file_differs;
-	cache->file_mtime_ns = mtime;
-	cache->file_checked_revision = engine->revision;
-	cache->file_differs = true;
-	if (!parse_config(engine->paths.config_file, &model, &err) &&
-	    !model_keep_interfaces(model, engine->model) &&
-	    !model_diff(engine->model, model, &diff))
-		cache->file_differs = diff.added || diff.changed || diff.removed;
-	free(diff.lines);
-	return engine->file_differs;
 }
 
 const struct model *engine_model(const struct engine *engine)

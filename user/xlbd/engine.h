@@ -65,8 +65,6 @@ int engine_confirm(struct engine *engine, struct xlb_err *err);
 const struct model *engine_model(const struct engine *engine);
 uint64_t engine_revision(const struct engine *engine);
 const char *engine_origin(const struct engine *engine);
-bool engine_file_differs(
-	const struct engine *engine); /* /etc/xlb/xlb.yaml exists and is another configuration */
 uint32_t engine_confirm_left(const struct engine *engine);
 struct ids *engine_ids(const struct engine *engine);
 struct datapath *engine_datapath(const struct engine *engine);

@@ -96,9 +96,6 @@ struct engine {
 	struct host_socket *sockets; /* of the host, read at most once per compile */
 	uint32_t socket_count;
 	bool sockets_read;
-	bool file_differs;
-	uint64_t file_checked_revision;
-	int64_t file_mtime_ns;
 };
 
 uint64_t engine_now(void); /* wall clock seconds */
