@@ -64,21 +64,7 @@ in_metrics() {
 		/^xlb_drops_total/ && index($0, reason) { sum += $NF } END { print sum + 0 }'
 }
 
-# Whether the daemon has metrics at all
-has_metrics() {
-	local status
-	status=$(api -o /dev/null -w '%{http_code}' http://xlb/metrics)
-	[ "$status" != 404 ] && [ "$status" != 405 ]
-}
-
-has_capture() {
-	xlb help capture >/dev/null 2>&1
-}
-
-columns() {
-	echo cli drops status interfaces
-	! has_metrics || echo metrics
-}
+columns='cli drops status interfaces metrics'
 
 # --- one reason -------------------------------------------------------------------------------------
 
@@ -121,26 +107,21 @@ reason_is_seen_everywhere() {
 	local -A before
 	! declare -F "undo_$reason" >/dev/null || undo=undo_$reason
 	! declare -F "make_$reason" >/dev/null || "make_$reason"
-	for column in $(columns); do
+	for column in $columns; do
 		before[$column]=$("in_$column" "$reason")
 	done
-	! has_capture || capture_start "$reason"
+	capture_start "$reason"
 	wait_for 20 sent "$reason" "${before[cli]}" || {
 		xlb drops --all
 		return 1
 	}
-	for column in $(columns); do
+	for column in $columns; do
 		wait_for 5 has_risen "$column" "$reason" "${before[$column]}" || {
 			echo "$reason does not rise from ${before[$column]} in: $column"
 			return 1
 		}
 	done
-	if has_capture; then
-		wait_for 20 sent_and_captured "$reason"
-	else
-		echo "# $reason: no command capture yet, not looked for there" >&3
-	fi
-	has_metrics || echo "# $reason: no metrics yet, not looked for there" >&3
+	wait_for 20 sent_and_captured "$reason"
 	reads_well "$reason"
 }
 
