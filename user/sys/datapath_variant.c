@@ -122,6 +122,7 @@ int variant_load(const struct datapath *dp, enum variant_kind kind, struct varia
 {
 	AUTO(variant_free) struct variant *variant = calloc(1, sizeof(*variant));
 	AUTO_FREE char *log = calloc(1, VERIFIER_LOG_SIZE);
+	char ignored[128];
 	int r;
 
 	if (!variant || !log)
@@ -146,6 +147,10 @@ int variant_load(const struct datapath *dp, enum variant_kind kind, struct varia
 					 variant, NULL);
 	if (!variant->ring)
 		return datapath_err(err, -errno, "cannot map the ring of events");
+	/* losses that cannot be told are not told, as they cannot be counted either */
+	if (kind == VARIANT_OBSERVE)
+		tracepoints_attach(variant->skel->obj, variant->tracepoints, ignored,
+				   sizeof(ignored));
 	*ret = TAKE(variant);
 	return 0;
 }
@@ -155,6 +160,8 @@ struct variant *variant_free(struct variant *variant)
 	if (!variant)
 		return NULL;
 	ring_buffer__free(variant->ring);
+	for (size_t i = 0; i < TRACEPOINT_COUNT; i++)
+		cleanup_close(&variant->tracepoints[i]);
 	xlb__destroy(variant->skel);
 	free(variant);
 	return NULL;
@@ -162,18 +169,13 @@ struct variant *variant_free(struct variant *variant)
 
 int variant_attach(struct datapath *dp, struct variant *variant, struct xlb_err *err)
 {
-	char ignored[128];
 	int r;
 
 	if (variant->kind != VARIANT_OBSERVE)
 		return datapath_err(err, -EINVAL, "a dry run cannot be attached");
 	r = attachments_switch(dp, bpf_program__fd(variant->skel->progs.xlb), err);
-	if (r < 0)
-		return r;
-	/* losses that cannot be told are not told, as they cannot be counted either */
-	tracepoints_attach(variant->skel->obj, variant->tracepoints, ignored, sizeof(ignored));
-	variant->attached = true;
-	return 0;
+	variant->attached = !r;
+	return r;
 }
 
 int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err *err)
@@ -183,12 +185,9 @@ int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err 
 	if (!variant->attached)
 		return 0;
 	r = attachments_switch(dp, dp->own_program_fd, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < TRACEPOINT_COUNT; i++)
-		cleanup_close(&variant->tracepoints[i]);
-	variant->attached = false;
-	return 0;
+	if (!r)
+		variant->attached = false;
+	return r;
 }
 
 int variant_program_fd(const struct variant *variant)

@@ -19,7 +19,7 @@ enum variant_kind { VARIANT_OBSERVE, VARIANT_DRY_RUN };
  */
 int variant_load(const struct datapath *dp, enum variant_kind kind, struct variant **ret,
 		 struct xlb_err *err);
-/* The variant must not be attached. */
+/* The variant must not be attached. Waits for the kernel, some 0.3 s: in a thread, please. */
 struct variant *variant_free(struct variant *variant);
 DEFINE_CLEANUP(struct variant, variant_free)
 

@@ -203,6 +203,25 @@ static void ring_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void *free_variant(void *arg)
+{
+	variant_free(arg);
+	return NULL;
+}
+
+/* The kernel takes its time to let go of tracepoints: not the loop's. */
+static void let_go(struct variant *variant)
+{
+	pthread_t thread;
+
+	if (!variant)
+		return;
+	if (pthread_create(&thread, NULL, free_variant, variant))
+		variant_free(variant);
+	else
+		pthread_detach(thread);
+}
+
 static void observe_stop(struct watcher *watcher)
 {
 	struct xlb_err err;
@@ -216,7 +235,8 @@ static void observe_stop(struct watcher *watcher)
 	if (watcher->readable)
 		event_free(watcher->readable);
 	watcher->readable = NULL;
-	watcher->observe.variant = variant_free(watcher->observe.variant);
+	let_go(watcher->observe.variant);
+	watcher->observe.variant = NULL;
 }
 
 static void observe_loaded(struct watcher *watcher)
