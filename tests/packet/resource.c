@@ -241,9 +241,12 @@ static struct counts counts_read(uint8_t protocol)
 	struct datapath *dp = world_datapath();
 	struct counts counts;
 
-	assert_int_equal(
-		datapath_listener_counters(dp, id_listener(WEB, protocol), counts.listener), 0);
-	assert_int_equal(datapath_server_counters(dp, id_server(WEB, XLB_IPV4), counts.server), 0);
+	assert_int_equal(datapath_flow_counters(dp, TABLE_LISTENER, id_listener(WEB, protocol), 1,
+						&counts.listener),
+			 0);
+	assert_int_equal(datapath_flow_counters(dp, TABLE_SERVER, id_server(WEB, XLB_IPV4), 1,
+						&counts.server),
+			 0);
 	assert_int_equal(datapath_interface_counters(dp, SLOT_CLIENTS, counts.interface), 0);
 	return counts;
 }

@@ -451,17 +451,6 @@ static void lab_settle(struct lab *lab)
 	assert_false(engine_is_pending(lab->engine));
 }
 
-/* The same until it has been done well: after a failure it is tried again a few seconds later. */
-__attribute__((unused)) static void lab_recover(struct lab *lab)
-{
-	int i;
-
-	for (i = 0; i < 4000 && (engine_is_pending(lab->engine) || engine_trouble(lab->engine)[0]);
-	     i++)
-		lab_run(lab, 5);
-	assert_string_equal(engine_trouble(lab->engine), "");
-}
-
 static int lab_setup(void **state)
 {
 	char dir[] = "/tmp/xlb-engine-XXXXXX";

@@ -57,8 +57,6 @@ uint32_t datapath_pinned_program(const char *pin_dir, const char *ifname);
 void datapath_program_name(uint32_t id, char ret[16]);
 
 /* Sums over CPUs; ret has XLB_COUNT_MAX, XLB_IFCOUNT_MAX or XLB_DROP_COUNT entries. */
-int datapath_listener_counters(struct datapath *dp, uint32_t listener, uint64_t *ret);
-int datapath_server_counters(struct datapath *dp, uint32_t server, uint64_t *ret);
 /* Of `count` ids of TABLE_LISTENER or TABLE_SERVER at once; -ENOENT if the map ends before the last. */
 int datapath_flow_counters(struct datapath *dp, enum table_id table, uint32_t first, uint32_t count,
 			   uint64_t (*ret)[XLB_COUNT_MAX]);

@@ -76,16 +76,6 @@ static int entries_clear(struct datapath *dp, enum map_id map, uint32_t first, u
 	return 0;
 }
 
-int datapath_listener_counters(struct datapath *dp, uint32_t listener, uint64_t *ret)
-{
-	return entry_sum(dp, MAP_LISTENER_COUNTERS, listener, XLB_COUNT_MAX, ret);
-}
-
-int datapath_server_counters(struct datapath *dp, uint32_t server, uint64_t *ret)
-{
-	return entry_sum(dp, MAP_SERVER_COUNTERS, server, XLB_COUNT_MAX, ret);
-}
-
 int datapath_flow_counters(struct datapath *dp, enum table_id table, uint32_t first, uint32_t count,
 			   uint64_t (*ret)[XLB_COUNT_MAX])
 {
