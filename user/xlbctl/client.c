@@ -268,20 +268,27 @@ int client_stream(struct ctl *ctl, const struct request *request, client_take ta
 	return -EREMOTEIO;
 }
 
-int client_get(struct ctl *ctl, const char *path, struct answer *ret)
+int client_json(struct ctl *ctl, const struct request *request, struct answer *ret)
 {
-	const struct request request = { .method = "GET", .path = path };
 	struct answer answer AUTO_ANSWER = { 0 };
-	int r = client_call(ctl, &request, &answer);
+	int r = client_call(ctl, request, &answer);
 
 	if (r)
 		return r;
 	if (!answer.json)
 		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -EPROTO,
-				   "xlbd's answer to GET %s is not JSON", path);
+				   "xlbd's answer to %s %s is not JSON", request->method,
+				   request->path);
 	*ret = answer;
 	answer = (struct answer){ 0 };
 	return 0;
+}
+
+int client_get(struct ctl *ctl, const char *path, struct answer *ret)
+{
+	const struct request request = { .method = "GET", .path = path };
+
+	return client_json(ctl, &request, ret);
 }
 
 /* The options of changes as a query, behind what the request already has; malloc'd. */

@@ -39,7 +39,9 @@ int client_call(struct ctl *ctl, const struct request *request, struct answer *r
  * when the daemon wants agreement.
  */
 int client_change(struct ctl *ctl, const struct request *request, struct answer *ret);
-/* GET path, an answer that must be JSON. */
+/* client_call for an answer that must be JSON. */
+int client_json(struct ctl *ctl, const struct request *request, struct answer *ret);
+/* The same for GET path. */
 int client_get(struct ctl *ctl, const char *path, struct answer *ret);
 
 /*

@@ -227,17 +227,8 @@ static int fetch(struct ctl *ctl, const char *path, const char *query, struct an
 	const struct request request = {
 		.method = "GET", .path = path, .query = query, .timeout = TOP_TIMEOUT_SECS
 	};
-	struct answer answer AUTO_ANSWER = { 0 };
-	int r = client_call(ctl, &request, &answer);
 
-	if (r)
-		return r;
-	if (!answer.json)
-		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -EPROTO,
-				   "xlbd's answer to GET %s is not JSON", path);
-	*ret = answer;
-	answer = (struct answer){ 0 };
-	return 0;
+	return client_json(ctl, &request, ret);
 }
 
 int top_fetch(struct ctl *ctl, struct top *top)
