@@ -171,7 +171,7 @@ int pins_complete(const char *pin_dir, struct bpf_object *object, uint64_t adopt
 		char path[PATH_MAX];
 
 		adopted >>= 1;
-		if (there || bpf_map__is_internal(map))
+		if (there || bpf_map__is_internal(map) || !bpf_map__autocreate(map))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", pin_dir, bpf_map__name(map));
 		if (bpf_obj_pin(bpf_map__fd(map), path))
