@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 #include "fake_engine.c"
+#include "fake_watcher.c"
 #include "xlbd/api.h"
 
 #define WAIT_SECONDS 30

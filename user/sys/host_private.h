@@ -131,6 +131,13 @@ struct row_vip_addr_key owner_key(const struct xlb_addr *addr, const char *ifnam
 struct row_vip_addr_key owner_neighbour_key(const char *ifname);
 void owner_done(struct host *host);
 
+/* host_probe.c */
+
+/* Adds big-endian 16-bit words to an Internet checksum (RFC 1071); a last odd byte is left out. */
+uint32_t host_sum(uint32_t sum, const void *data, size_t size);
+/* The checksum as it stands in a header. */
+uint16_t host_sum_finish(uint32_t sum);
+
 /* host_rows.c */
 
 void host_sink_init(struct sink *sink);

@@ -20,9 +20,9 @@ const struct option_row option_rows[] = {
 	{ "help", 'h', NULL, OPTION_FLAG, AT(help), OPTION_GLOBAL, "describe the command" },
 	{ "watch", 'w', "SECONDS", OPTION_INTERVAL, AT(watch_ms), OPTION_WATCH,
 	  "draw again every 2 s (-w5, --watch=5: every 5 s)" },
-	{ "dry-run", 'n', NULL, OPTION_FLAG, AT(dry_run), OPTION_CHANGE,
+	{ "dry-run", 'n', NULL, OPTION_FLAG, AT(dry_run), OPTION_CHANGE | OPTION_FLOW_KILL,
 	  "check and show the change, do not make it" },
-	{ "yes", 'y', NULL, OPTION_FLAG, AT(yes), OPTION_CHANGE,
+	{ "yes", 'y', NULL, OPTION_FLAG, AT(yes), OPTION_CHANGE | OPTION_FLOW_KILL,
 	  "agree to cutting flows without being asked" },
 	{ "force", 0, NULL, OPTION_FLAG, AT(force), OPTION_CHANGE,
 	  "take ports the host itself uses and VIPs another host answers for" },
@@ -39,17 +39,39 @@ const struct option_row option_rows[] = {
 	  "wait no longer than this (5m)" },
 	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,
 	  "connections or datagrams to send (default 20)" },
+	{ "listener", 0, "LB/LISTENER", OPTION_TEXT, AT(flow_listener), OPTION_FLOW,
+	  "flows of this listener" },
+	{ "lb", 0, "LB", OPTION_TEXT, AT(flow_lb), OPTION_FLOW, "flows of this load balancer" },
+	{ "server", 0, "GROUP/SERVER", OPTION_TEXT, AT(flow_server), OPTION_FLOW,
+	  "flows on this server" },
+	{ "group", 0, "GROUP", OPTION_TEXT, AT(flow_group), OPTION_FLOW,
+	  "flows on servers of this group" },
+	{ "client", 0, "ADDRESS[:PORT]", OPTION_TEXT, AT(flow_client), OPTION_FLOW,
+	  "flows from this address, or from a prefix (203.0.113.0/24)" },
+	{ "vip", 0, "ADDRESS[:PORT]", OPTION_TEXT, AT(flow_vip), OPTION_FLOW, "flows to this VIP" },
+	{ "protocol", 0, "PROTOCOL", OPTION_TEXT, AT(flow_protocol), OPTION_FLOW, "tcp or udp" },
+	{ "state", 0, "STATE", OPTION_TEXT, AT(flow_state), OPTION_FLOW,
+	  "new, established, closing, closed or tombstone" },
+	{ "top", 0, "N", OPTION_UINT, AT(flow_top), OPTION_FLOW_LIST,
+	  "show so many flows (default 100)" },
+	{ "by", 0, "WHAT", OPTION_TEXT, AT(flow_by), OPTION_FLOW_LIST,
+	  "age (the default), idle, packets or bytes; the last two are measured while you wait" },
+	{ "order", 0, "ORDER", OPTION_TEXT, AT(flow_order), OPTION_FLOW_LIST,
+	  "desc (the default) or asc: the lowest first" },
+	{ "for", 0, "SECONDS", OPTION_TEXT, AT(flow_for), OPTION_FLOW_LIST,
+	  "measure packets and bytes for so long (default 1)" },
+	{ "all", 0, NULL, OPTION_FLAG, AT(flow_all), OPTION_FLOW_KILL, "kill every flow" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
+_Static_assert(ARRAY_SIZE(option_rows) <= 64, "a bit each in struct reader");
 
 /* The command line while it is read. */
 struct reader {
 	struct ctl *ctl;
 	int argc, next;
 	char **argv;
-	bool only_words;		     /* after "--" */
-	uint32_t given;			     /* scopes of the options seen */
-	const struct option_row *given_last; /* of a scope that the command must allow */
+	bool only_words; /* after "--" */
+	uint64_t given;	 /* bit per option row seen */
 };
 
 static uint32_t scopes_open(const struct ctl *ctl)
@@ -84,9 +106,7 @@ static int option_store(struct reader *reader, const struct option_row *row, con
 	void *member = (char *)ctl + row->offset;
 	uint64_t number;
 
-	reader->given |= row->scope;
-	if (row->scope != OPTION_GLOBAL)
-		reader->given_last = row;
+	reader->given |= 1ULL << (row - option_rows);
 	switch (row->kind) {
 	case OPTION_FLAG:
 		*(bool *)member = true;
@@ -264,10 +284,20 @@ static int read_word(struct reader *reader, const char *word)
 	return 0;
 }
 
+/* An option that was given and that the command does not take, NULL if there is none. */
+static const struct option_row *option_misplaced(const struct reader *reader)
+{
+	for (size_t i = 0; i < option_row_count; i++)
+		if (reader->given >> i & 1 && !(option_rows[i].scope & scopes_open(reader->ctl)))
+			return &option_rows[i];
+	return NULL;
+}
+
 /* What can be said only once the whole line is known. */
 static int check_line(struct reader *reader)
 {
 	struct ctl *ctl = reader->ctl;
+	const struct option_row *misplaced;
 	const struct command *command;
 	char name[64];
 
@@ -280,9 +310,10 @@ static int check_line(struct reader *reader)
 	if (ctl->help)
 		return 0;
 	command_name(command, name);
-	if (reader->given & ~(command->flags | OPTION_GLOBAL)) {
+	misplaced = option_misplaced(reader);
+	if (misplaced) {
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "%s does not take --%s", name,
-			    reader->given_last->name);
+			    misplaced->name);
 	} else if (ctl->word_count < command->min_words || ctl->word_count > command->max_words) {
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL, "too %s words: xlbctl %s %s",
 			    ctl->word_count < command->min_words ? "few" : "many", name,

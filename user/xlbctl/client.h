@@ -14,6 +14,7 @@ struct request {
 	const void *body;  /* NULL: none */
 	size_t body_size;
 	const char *body_type; /* content type */
+	long seconds;	       /* that the answer may take, 0: two minutes */
 };
 
 struct answer {

@@ -16,9 +16,10 @@ static const char *state_colour(const char *state)
 	static const struct {
 		const char *word, *colour;
 	} colours[] = {
-		{ "up", "green" },	  { "native", "green" },    { "attached", "green" },
-		{ "down", "red" },	  { "detached", "red" },    { "initial", "yellow" },
-		{ "draining", "yellow" }, { "disabled", "yellow" }, { "generic", "yellow" },
+		{ "up", "green" },	    { "native", "green" },    { "attached", "green" },
+		{ "down", "red" },	    { "detached", "red" },    { "initial", "yellow" },
+		{ "draining", "yellow" },   { "disabled", "yellow" }, { "generic", "yellow" },
+		{ "established", "green" }, { "tombstone", "red" },   { "closing", "yellow" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(colours); i++)
@@ -76,6 +77,9 @@ static void fill_cell(struct libscols_line *line, size_t n, const struct column 
 	case CELL_SINCE:
 		format_since(json_text_at(row->object, column->path), text);
 		break;
+	case CELL_AGE:
+		format_age((uint64_t)json_number_value(value), text);
+		break;
 	case CELL_UP:
 		colour = up_text(row->object, text, sizeof(text));
 		break;
@@ -103,7 +107,7 @@ static int column_flags(const struct column *column)
 {
 	const uint32_t right = 1U << CELL_NUMBER | 1U << CELL_COUNT | 1U << CELL_BYTES |
 			       1U << CELL_PERCENT | 1U << CELL_SUM | 1U << CELL_SIZE |
-			       1U << CELL_UP;
+			       1U << CELL_UP | 1U << CELL_AGE;
 
 	return (right >> column->kind & 1 ? SCOLS_FL_RIGHT : 0) |
 	       (column->shrinks ? SCOLS_FL_WRAP : 0);

@@ -40,6 +40,12 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
+	const char *flow_listener, *flow_lb, *flow_server,
+		*flow_group; /* of flow list, flow kill */
+	const char *flow_client, *flow_vip, *flow_protocol, *flow_state;
+	const char *flow_by, *flow_order, *flow_for;
+	uint64_t flow_top;
+	bool flow_all;
 
 	char run_dir[64];
 	char socket[96];
@@ -57,6 +63,9 @@ enum option_scope {
 	OPTION_ATTACH = 8,
 	OPTION_DRAIN = 16,
 	OPTION_TEST = 32,
+	OPTION_FLOW = 0x1000, /* which flows */
+	OPTION_FLOW_LIST = 0x2000,
+	OPTION_FLOW_KILL = 0x4000,
 };
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_UINT, OPTION_TIME, OPTION_INTERVAL };
@@ -67,7 +76,7 @@ struct option_row {
 	const char *value;     /* word for the value in help, NULL: takes none */
 	enum option_kind kind; /* INTERVAL: seconds, only as --name=value or -Lvalue */
 	size_t offset;	       /* in struct ctl */
-	uint32_t scope;	       /* enum option_scope */
+	uint32_t scope;	       /* enum option_scope, any of them */
 	const char *help;
 };
 extern const struct option_row option_rows[];
@@ -129,6 +138,8 @@ int verb_rm(struct ctl *ctl);
 int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
+int verb_flow_list(struct ctl *ctl);
+int verb_flow_kill(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);

@@ -24,6 +24,7 @@ struct api {
 	struct watcher *watcher;
 	struct evhttp *http;
 	struct call_list calls; /* not answered yet */
+	uint32_t flow_works;	/* of api_flows.h */
 	struct parser *parser;
 	time_t started; /* CLOCK_MONOTONIC */
 };
@@ -65,6 +66,8 @@ void call_free(struct call *call);
 void call_stream(struct call *call, const char *content_type);
 bool call_stream_add(struct call *call, struct evbuffer *piece);
 void call_stream_end(struct call *call);
+/* True once the client has closed a connection that it waits on for an answer. */
+bool call_is_abandoned(const struct call *call);
 /* The HTTP server is about to close: nobody is told. */
 void call_stream_forget(struct call *call);
 
@@ -100,5 +103,7 @@ void api_confirm(struct call *call);
 void api_attach(struct call *call);
 void api_detach(struct call *call);
 void api_drain(struct call *call);
+void api_flows(struct call *call);
+void api_flows_kill(struct call *call);
 
 #endif

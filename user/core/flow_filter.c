@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "core/flow_filter.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "xlb/lifetime.h"
+
+#define MAPPED_BITS 96 /* before the IPv4 address in ::ffff:a.b.c.d */
+
+static const char *const state_words[] = {
+	[XLB_FLOW_NEW] = "new",
+	[XLB_FLOW_ESTABLISHED] = "established",
+	[XLB_FLOW_CLOSING] = "closing",
+	[XLB_FLOW_CLOSED] = "closed",
+	[XLB_FLOW_TOMBSTONE] = "tombstone",
+};
+#define STATE_COUNT (sizeof(state_words) / sizeof(state_words[0]))
+
+bool flow_is_alive(uint8_t state)
+{
+	return state == XLB_FLOW_NEW || state == XLB_FLOW_ESTABLISHED || state == XLB_FLOW_CLOSING;
+}
+
+const char *flow_state_word(uint8_t state)
+{
+	return state < STATE_COUNT ? state_words[state] : NULL;
+}
+
+uint8_t flow_state_by_word(const char *word)
+{
+	for (uint8_t state = 0; state < STATE_COUNT; state++)
+		if (state_words[state] && !strcmp(state_words[state], word))
+			return state;
+	return 0;
+}
+
+void flow_state_list(char *ret, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t state = 0; state < STATE_COUNT && used < size; state++)
+		if (state_words[state])
+			used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "",
+						 state_words[state]);
+}
+
+/* True if the first `bits` are the same. */
+static bool prefix_equal(const struct xlb_addr *a, const struct xlb_addr *b, uint8_t bits)
+{
+	uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
+
+	return !memcmp(a, b, bits / 8) &&
+	       (!(bits % 8) || !((a->bytes[bits / 8] ^ b->bytes[bits / 8]) & mask));
+}
+
+static int parse_prefix(const char *text, const char *slash, struct flow_end *ret)
+{
+	struct xlb_addr zeroed = {};
+	char address[ADDR_TEXT_MAX];
+	uint64_t bits;
+	bool is_ipv4;
+
+	if (slash - text >= (ptrdiff_t)sizeof(address))
+		return -EINVAL;
+	snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
+	if (parse_addr(address, &ret->addr))
+		return -EINVAL;
+	is_ipv4 = addr_family(&ret->addr) == XLB_IPV4;
+	if (parse_uint(slash + 1, 0, is_ipv4 ? 32 : 128, &bits))
+		return -EINVAL;
+	ret->prefix = (uint8_t)(bits + (is_ipv4 ? MAPPED_BITS : 0));
+	for (unsigned int bit = 0; bit < ret->prefix; bit++)
+		zeroed.bytes[bit / 8] |= ret->addr.bytes[bit / 8] & (0x80 >> bit % 8);
+	return addr_equal(&zeroed, &ret->addr) ? 0 : -ERANGE;
+}
+
+int flow_end_parse(const char *text, struct flow_end *ret)
+{
+	const char *slash = strchr(text, '/');
+	struct flow_end end = {};
+	uint16_t port_h = 0;
+	bool has_port;
+	int r;
+
+	if (slash) {
+		r = parse_prefix(text, slash, &end);
+	} else {
+		r = parse_addr_port(text, &end.addr, &port_h, &has_port) ? -EINVAL : 0;
+		end.prefix = 128;
+		end.port = htons(port_h);
+	}
+	if (!r)
+		*ret = end;
+	return r;
+}
+
+static bool end_matches(const struct flow_end *end, const struct xlb_addr *addr, __be16 port)
+{
+	return (!end->port || end->port == port) && prefix_equal(&end->addr, addr, end->prefix);
+}
+
+void flow_filter_done(struct flow_filter *filter)
+{
+	free(filter->listeners);
+	free(filter->servers);
+	filter->listeners = filter->servers = NULL;
+}
+
+/* Looks through the ids of a kind. */
+struct resolve {
+	const char *parent, *child; /* names, NULL: any */
+	char end;		    /* what follows the child's name in a key */
+	bool *wanted;
+	bool parent_found, child_found;
+};
+
+static bool key_begins(const char *key, const char *name, char end)
+{
+	size_t length = strlen(name);
+
+	return !strncmp(key, name, length) && key[length] == end;
+}
+
+static void resolve_entry(void *arg, struct id_entry *entry)
+{
+	struct resolve *resolve = arg;
+	bool parent = !resolve->parent || key_begins(entry->key, resolve->parent, '/');
+	bool child = !resolve->child || key_begins(entry->key, resolve->child, resolve->end);
+
+	resolve->wanted[entry->id] = parent && child;
+	resolve->parent_found |= parent;
+	resolve->child_found |= child;
+}
+
+static int resolve_kind(struct ids *ids, enum id_kind kind, size_t limit, struct resolve *resolve,
+			bool **wanted, bool *ret_found)
+{
+	if (!resolve->parent && !resolve->child)
+		return 0;
+	free(*wanted);
+	*wanted = resolve->wanted = calloc(limit, sizeof(bool));
+	if (!*wanted)
+		return -ENOMEM;
+	ids_each(ids, kind, resolve_entry, resolve);
+	*ret_found &= resolve->parent_found && resolve->child_found;
+	return 0;
+}
+
+int flow_filter_resolve(struct flow_filter *filter, struct ids *ids, bool *ret_found)
+{
+	struct resolve listeners = { .parent = filter->load_balancer, .child = filter->listener };
+	struct resolve servers = { .parent = filter->group, .child = filter->server, .end = '@' };
+	bool found = true;
+	int r;
+
+	r = resolve_kind(ids, ID_LISTENER, XLB_MAX_LISTENERS, &listeners, &filter->listeners,
+			 &found);
+	if (!r)
+		r = resolve_kind(ids, ID_SERVER, XLB_MAX_SERVERS, &servers, &filter->servers,
+				 &found);
+	if (!r)
+		*ret_found = found;
+	return r;
+}
+
+bool flow_filter_matches(const struct flow_filter *filter, const struct xlb_flow_key *key,
+			 const struct xlb_flow *flow, uint8_t state)
+{
+	return state && (!filter->alive || flow_is_alive(state)) &&
+	       (!filter->state || filter->state == state) &&
+	       (!filter->protocol || filter->protocol == key->protocol) &&
+	       (!filter->listeners ||
+		(flow->listener < XLB_MAX_LISTENERS && filter->listeners[flow->listener])) &&
+	       (!filter->servers ||
+		(flow->server < XLB_MAX_SERVERS && filter->servers[flow->server])) &&
+	       end_matches(&filter->client, &key->client, key->client_port) &&
+	       end_matches(&filter->vip, &flow->vip, key->port);
+}
+
+uint8_t flow_state(const struct xlb_flow_key *key, const struct xlb_flow *flow, uint32_t now,
+		   uint32_t idle_timeout)
+{
+	uint32_t age = xlb_flow_age(now, flow->stamp);
+
+	if (key->rest || flow->state == XLB_FLOW_DEAD ||
+	    age > xlb_flow_lifetime(key->protocol, flow->state, flow->flags, idle_timeout))
+		return 0;
+	/* past its timeout, but not past its lifetime */
+	if (age > xlb_lifetime_units(
+			  xlb_flow_timeout(key->protocol, flow->state, flow->flags, idle_timeout)))
+		return XLB_FLOW_TOMBSTONE;
+	return flow->state;
+}
