@@ -30,7 +30,7 @@ struct engine {
 	bool held;
 	struct apply_options last;
 	struct fake_flow *flow_table; /* fake_engine_add_flow */
-	size_t flow_count;
+	size_t flow_count, flow_capacity;
 	TAILQ_HEAD(, queued) queue;
 };
 
@@ -396,14 +396,17 @@ int datapath_bitmap_usage(struct datapath *dp, uint32_t bitmap, uint32_t *ret_us
 
 struct fake_flow *fake_engine_add_flow(struct engine *engine, uint32_t n)
 {
-	struct fake_flow *grown =
-		reallocarray(engine->flow_table, engine->flow_count + 1, sizeof(*grown));
+	size_t capacity = engine->flow_capacity ? engine->flow_capacity * 2 : 64;
 	struct fake_flow *made;
 
-	if (!grown)
-		abort();
-	engine->flow_table = grown;
-	made = &grown[engine->flow_count++];
+	if (engine->flow_count == engine->flow_capacity) {
+		made = reallocarray(engine->flow_table, capacity, sizeof(*made));
+		if (!made)
+			abort();
+		engine->flow_table = made;
+		engine->flow_capacity = capacity;
+	}
+	made = &engine->flow_table[engine->flow_count++];
 	*made = (struct fake_flow){
 		.key = { .client_port = htons((uint16_t)(1024 + n % 60000)),
 			 .vip = 1,
