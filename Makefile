@@ -38,7 +38,7 @@ all: $(BUILD)/xlbd $(BUILD)/xlbctl
 # --- what must be there --------------------------------------------------------------------------
 
 PACKAGES_XLBD := libbpf libnl-3.0 libevent libevent_pthreads jansson libfyaml
-PACKAGES_XLBCTL := jansson libfyaml libcurl smartcols
+PACKAGES_XLBCTL := jansson libfyaml libcurl smartcols ncursesw
 PACKAGES_TEST := cmocka
 
 ifneq ($(filter-out clean uninstall format format-check,$(or $(MAKECMDGOALS),all)),)
@@ -116,9 +116,10 @@ programs = $(patsubst tests/%.c,$(TESTS)/%,$(wildcard tests/$(1)))
 UNIT := $(call programs,unit/test_*.c)
 TOOLS := $(filter-out %.bpf,$(call programs,tools/*.c))
 BENCH := $(call programs,bench/*.c)
+$(TESTS)/bench/hotpath: $(call objects,$(patsubst %,tests/packet/%.c,world frame talk dry))
 $(UNIT) $(BENCH): $(TESTS)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libxlb.a
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LD_FLAGS) $< -o $@ $(LIBS_TEST)
+	$(call say,LD,$@)$(CC) $(LD_FLAGS) $(filter %.o,$^) -o $@ $(LIBS_TEST)
 $(TOOLS): $(TESTS)/%: $(BUILD)/obj/tests/%.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LD_FLAGS) $< -o $@

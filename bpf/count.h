@@ -20,27 +20,42 @@ static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
 	count_drops(pkt, reason, 1);
 }
 
-/* Keeps the packet as the last one dropped for the reason, unless the one kept is young. */
-static __always_inline void sample_drop(struct xdp_md *ctx, const struct packet *pkt, __u32 reason)
+/*
+ * Keeps the packet as the last one dropped for the reason, unless the one kept is young. A function of its
+ * own: it has no place among the code that every packet runs through.
+ */
+__attribute__((noinline)) int sample_drop(struct xdp_md *ctx, __u32 reason, __u32 slot,
+					  __u32 listener, __u32 server)
 {
 	struct xlb_drop_sample *sample = bpf_map_lookup_elem(&drop_samples, &reason);
+	__u32 length = (__u32)bpf_xdp_get_buff_len(ctx);
 	__u64 now = bpf_ktime_get_coarse_ns();
-	__u32 length = pkt->frame_length;
 
 	if (!sample || (sample->time && now - sample->time < XLB_SAMPLE_PERIOD))
-		return;
+		return 0;
 	*(volatile __u32 *)&sample->sequence += 1;
-	sample->slot = pkt->slot;
+	sample->slot = slot;
 	sample->time = now;
-	sample->listener = pkt->listener;
-	sample->server = pkt->server;
+	sample->listener = listener;
+	sample->server = server;
 	sample->length = length;
 	if (length > XLB_SAMPLE_BYTES)
 		length = XLB_SAMPLE_BYTES;
 	sample->captured = length;
-	if (length < 1 || bpf_xdp_load_bytes(ctx, 0, sample->data, length))
+	if (length < 1 ||
+	    bpf_xdp_load_bytes(ctx, 0, sample->data, size_within(length, XLB_SAMPLE_BYTES)))
 		sample->captured = 0;
 	*(volatile __u32 *)&sample->sequence += 1;
+	return 0;
+}
+
+static __always_inline void count_eviction(void)
+{
+	__u32 key = 0;
+	__u64 *count = bpf_map_lookup_elem(&evictions, &key);
+
+	if (count)
+		*count += 1;
 }
 
 /* A packet seen on its interface, and what became of it. */

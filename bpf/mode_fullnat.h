@@ -196,6 +196,7 @@ FULLNAT_STEP bool fullnat_port_steal(const struct xlb_flow_key *key,
 		return false;
 	flow_forget_port(flow);
 	flow_remove(&owner);
+	count_eviction();
 	return true;
 }
 

@@ -47,6 +47,15 @@ struct packet {
 	struct xlb_event *event; /* what is told to who watches; NULL unless the program observes */
 };
 
+/*
+ * A size that is 1 to max (a power of two) already, so that the verifier of 6.1 knows it too: it draws no
+ * conclusion from a comparison with 0.
+ */
+static __always_inline __u32 size_within(__u32 size, __u32 max)
+{
+	return ((size - 1) & (max - 1)) + 1;
+}
+
 /* A position in a frame. */
 struct cursor {
 	void *data, *end;

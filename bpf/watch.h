@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Telling who watches what became of a packet. In the program that forwards, pkt->event is NULL and none of
- * this is left. In an observing one a packet that nobody wants must stay cheap: what is compared comes in
- * two steps, ids first.
+ * this is left. In an observing one a packet that nobody wants must stay cheap: once its listener is known
+ * one byte says whether there is anything to do at all; then ids are compared, and at last ends.
  */
 #ifndef XLB_BPF_WATCH_H
 #define XLB_BPF_WATCH_H
@@ -12,12 +12,16 @@
 #include "pkt.h"
 #include "variant.h"
 
-/* A global function: the verifier looks at it once, and its stack is not that of the packet's way. */
+/*
+ * A global function: the verifier looks at it once, and its stack is not that of the packet's way. Before 6.8
+ * it looks at it even where nobody calls it, so each one ends at once in the program that does not observe.
+ */
 #define WATCH_STEP __attribute__((noinline))
 
 struct xlb_watch watches[XLB_WATCHES];
-__u64 watch_skipped[XLB_WATCHES]; /* events that the ring had no room for */
-__u32 measuring;		  /* flow_traffic is wanted */
+/* events that the ring had no room for, by the interface that the frame came by or leaves by */
+__u64 watch_skipped[XLB_WATCHES][XLB_MAX_INTERFACES];
+__u8 watched[XLB_MAX_LISTENERS]; /* by listener, 0: not known: XLB_WATCHED_*, or bits of `watches` */
 
 static __always_inline struct event_scratch *watch_scratch(void)
 {
@@ -26,15 +30,38 @@ static __always_inline struct event_scratch *watch_scratch(void)
 	return bpf_map_lookup_elem(&event_scratch, &key);
 }
 
-/* The event to fill on a packet's way, what was there before taken out. */
-static __always_inline struct xlb_event *watch_begin(void)
+static __always_inline __u32 watch_interest(__u32 listener)
 {
-	struct event_scratch *scratch = observing ? watch_scratch() : NULL;
+	return watched[listener % XLB_MAX_LISTENERS];
+}
 
+/* Now that the listener is known, or known not to be known: begins an event if somebody wants to hear of it. */
+static __always_inline void watch_begin(struct packet *pkt, __u32 listener)
+{
+	struct event_scratch *scratch;
+
+	if (!observing || pkt->event || !watch_interest(listener))
+		return;
+	scratch = watch_scratch();
 	if (!scratch)
-		return NULL;
+		return;
 	__builtin_memset(&scratch->event, 0, offsetof(struct xlb_event, source));
-	return &scratch->event;
+	pkt->event = &scratch->event;
+}
+
+/* What the destination of the packet is. */
+static __always_inline void watch_role(const struct packet *pkt, __u32 vip, __u32 snat)
+{
+	if (!pkt->event)
+		return;
+	pkt->event->vip = vip;
+	pkt->event->snat = snat;
+}
+
+static __always_inline bool watch_other_server(const struct xlb_watch *watch,
+					       const struct xlb_event *event)
+{
+	return event->server && watch->other_server == event->server;
 }
 
 /* Entries of `watches`, as bits, that want the event as far as everything but its ends goes. */
@@ -44,7 +71,7 @@ WATCH_STEP int watch_by_ids(const struct xlb_event *event)
 	__u32 wanted = 0, differs;
 	int i;
 
-	if (!event)
+	if (!observing || !event)
 		return 0;
 	for (i = 0; i < XLB_WATCHES; i++) {
 		watch = &watches[i];
@@ -52,7 +79,9 @@ WATCH_STEP int watch_by_ids(const struct xlb_event *event)
 			continue;
 		differs = 0;
 		differs |= watch->listener == event->listener ? 0 : XLB_WATCH_LISTENER;
-		differs |= watch->server == event->server ? 0 : XLB_WATCH_SERVER;
+		differs |= watch->server == event->server || watch_other_server(watch, event) ?
+				   0 :
+				   XLB_WATCH_SERVER;
 		differs |= watch->slot == event->slot || watch->slot == event->egress ?
 				   0 :
 				   XLB_WATCH_SLOT;
@@ -91,28 +120,49 @@ WATCH_STEP int watch_by_ends(const struct xlb_event *event, __u32 wanted)
 {
 	__u32 i;
 
-	if (!event)
+	if (!observing || !event)
 		return 0;
 	for (i = 0; i < XLB_WATCHES; i++)
 		if (wanted & 1U << i && watches[i].set & XLB_WATCH_ENDS &&
 		    !(end_is_met(&watches[i].ends[0], event) &&
-		      end_is_met(&watches[i].ends[1], event)))
+		      end_is_met(&watches[i].ends[1], event) &&
+		      end_is_met(&watches[i].ends[2], event)))
 			wanted &= ~(1U << i);
 	return wanted;
 }
 
-/* Puts the event of the scratch and the frame into the ring. */
+/* Puts an event into the ring, or counts it for those who wanted it. */
+static __always_inline void watch_put(const struct xlb_event *event, __u32 size)
+{
+	__u32 slot = event->stage == XLB_EVENT_AFTER && event->egress ? event->egress : event->slot;
+	__u32 i;
+
+	if (!bpf_ringbuf_output(&events, (void *)event, size, 0))
+		return;
+	if (slot >= XLB_MAX_INTERFACES)
+		return;
+	for (i = 0; i < XLB_WATCHES; i++)
+		if (event->watches & 1U << i)
+			__sync_fetch_and_add(&watch_skipped[i][slot], 1);
+}
+
+/* Tells those of `wanted` who want this stage; the event of the scratch and the frame. */
 WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 {
+	struct event_scratch *scratch = observing ? watch_scratch() : NULL;
 	__u32 length = (__u32)bpf_xdp_get_buff_len(ctx), snap = 0;
-	struct event_scratch *scratch = watch_scratch();
 	__u32 i;
 
 	if (!scratch)
 		return 0;
-	for (i = 0; i < XLB_WATCHES; i++)
+	for (i = 0; i < XLB_WATCHES; i++) {
+		if (watches[i].without & 1U << stage)
+			wanted &= ~(1U << i);
 		if (wanted & 1U << i && watches[i].snap > snap)
 			snap = watches[i].snap;
+	}
+	if (!wanted)
+		return 0;
 	if (snap > length)
 		snap = length;
 	if (snap > XLB_EVENT_BYTES_MAX)
@@ -122,15 +172,12 @@ WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 	scratch->event.time = bpf_ktime_get_ns();
 	scratch->event.length = length;
 	scratch->event.captured = 0;
-	if (snap > 0 && !bpf_xdp_load_bytes(ctx, 0, scratch->data, snap))
+	if (snap > 0 &&
+	    !bpf_xdp_load_bytes(ctx, 0, scratch->data, size_within(snap, XLB_EVENT_BYTES_MAX)))
 		scratch->event.captured = snap;
 	else
 		snap = 0;
-	if (!bpf_ringbuf_output(&events, &scratch->event, sizeof(scratch->event) + snap, 0))
-		return 0;
-	for (i = 0; i < XLB_WATCHES; i++)
-		if (wanted & 1U << i)
-			__sync_fetch_and_add(&watch_skipped[i], 1);
+	watch_put(&scratch->event, sizeof(scratch->event) + snap);
 	return 0;
 }
 
@@ -145,12 +192,12 @@ static __always_inline void watch_number(struct xlb_event *event)
 }
 
 /*
- * All is decided and nothing rewritten yet. Returns who wants the packet, for watch_after(). `ends`: what
- * it will have, NULL if it is not forwarded.
+ * All is decided and nothing rewritten yet. `ends`: what the packet will have, NULL if it is not forwarded.
+ * Who wants it is kept in event->watches for watch_after().
  */
-static __always_inline __u32 watch_before(struct xdp_md *ctx, const struct packet *pkt,
-					  const struct ends *ends, enum xlb_verdict verdict,
-					  __u32 reason)
+static __always_inline void watch_before(struct xdp_md *ctx, const struct packet *pkt,
+					 const struct ends *ends, enum xlb_verdict verdict,
+					 __u32 reason)
 {
 	struct xlb_event *event = pkt->event;
 	__u32 wanted;
@@ -159,13 +206,15 @@ static __always_inline __u32 watch_before(struct xdp_md *ctx, const struct packe
 	event->listener = pkt->listener;
 	event->server = pkt->server;
 	event->protocol = pkt->protocol;
+	event->tcp_flags = pkt->tcp_flags;
 	event->verdict = (__u8)verdict;
 	event->reason = (__u8)reason;
+	event->watches = 0;
 	if (pkt->reply)
 		event->found |= XLB_FOUND_REPLY;
-	wanted = watch_by_ids(event);
+	wanted = (__u32)watch_by_ids(event);
 	if (!wanted)
-		return 0;
+		return;
 	event->source = pkt->source;
 	event->destination = pkt->destination;
 	event->source_port = pkt->source_port;
@@ -174,19 +223,19 @@ static __always_inline __u32 watch_before(struct xdp_md *ctx, const struct packe
 	event->new_destination = ends ? ends->destination : pkt->destination;
 	event->new_source_port = ends ? ends->source_port : pkt->source_port;
 	event->new_destination_port = ends ? ends->destination_port : pkt->destination_port;
-	wanted = watch_by_ends(event, wanted);
+	wanted = (__u32)watch_by_ends(event, wanted);
 	if (!wanted)
-		return 0;
+		return;
 	watch_number(event);
 	watch_emit(ctx, wanted, XLB_EVENT_BEFORE);
-	return wanted;
+	event->watches = (__u8)wanted; /* some want to hear of the other stage only */
 }
 
 /* The frame as it leaves. */
-static __always_inline void watch_after(struct xdp_md *ctx, __u32 wanted)
+static __always_inline void watch_after(struct xdp_md *ctx, const struct packet *pkt)
 {
-	if (wanted)
-		watch_emit(ctx, wanted, XLB_EVENT_AFTER);
+	if (pkt->event->watches)
+		watch_emit(ctx, pkt->event->watches, XLB_EVENT_AFTER);
 }
 
 /* Frames that the way out did not take; by then nobody knows whose they were. */
@@ -211,7 +260,7 @@ static __always_inline void watch_lost(__u32 slot, __u32 egress, __u32 reason, _
 	event->watches = (__u8)watch_by_ids(event);
 	event->watches = (__u8)watch_by_ends(event, event->watches);
 	if (event->watches)
-		bpf_ringbuf_output(&events, event, sizeof(*event), 0);
+		watch_put(event, sizeof(*event));
 }
 
 /* Counts a packet for its flow while that is wanted. */
@@ -219,7 +268,7 @@ static __always_inline void watch_measure(const struct packet *pkt, const struct
 {
 	struct xlb_flow_traffic *traffic, first = { .packets = 1, .bytes = pkt->frame_length };
 
-	if (!measuring)
+	if (!(watch_interest(pkt->listener) & XLB_WATCHED_MEASURE))
 		return;
 	traffic = bpf_map_lookup_elem(&flow_traffic, key);
 	if (!traffic) {

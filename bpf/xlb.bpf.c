@@ -20,12 +20,6 @@
 #include "snat.h"
 #include "watch.h"
 
-/* How a packet leaves: by which hop, between which ends. */
-struct way {
-	struct egress egress;
-	struct ends ends;
-};
-
 char _license[] SEC("license") = "Dual BSD/GPL";
 
 /* What a packet is to the flow whose record it found. Fills whom to count it for. */
@@ -59,6 +53,8 @@ static __always_inline int choose(struct packet *pkt, __u32 vip_id)
 	if (!vip)
 		return -XLB_DROP_INTERNAL;
 	pkt->listener = listener_match(vip, pkt->protocol, pkt->destination_port);
+	watch_begin(pkt, pkt->listener);
+	watch_role(pkt, vip_id, 0);
 	if (!pkt->listener)
 		return vip->flags & XLB_VIP_HOST ? XLB_PASS : -XLB_DROP_NO_LISTENER;
 	listener = listener_find(pkt->listener);
@@ -151,9 +147,25 @@ static __always_inline void note_flow(const struct packet *pkt, union flow_word 
 	pkt->event->found |= XLB_FOUND_FLOW;
 }
 
+/* All is decided: the packet gets its new ends. */
+static __always_inline int rewrite(struct xdp_md *ctx, const struct packet *pkt,
+				   const struct ends *ends, const struct egress *egress)
+{
+	bool back = egress->slot == pkt->slot;
+
+	/* the flag is what comes back if the device is not there; nothing happens before the verdict */
+	if (!back && bpf_redirect_map(&devices, egress->slot, XDP_DROP) != XDP_REDIRECT)
+		return -XLB_DROP_NO_INTERFACE;
+	if (pkt->event) {
+		pkt->event->egress = egress->slot;
+		watch_before(ctx, pkt, ends, back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
+	}
+	return edit_ends(ctx, pkt, ends);
+}
+
 /* A packet to a VIP. */
 static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32 vip,
-				   struct way *ret)
+				   struct egress *ret_egress)
 {
 	struct xlb_flow_key key = {
 		.client = pkt->source,
@@ -169,8 +181,9 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 		.tcp_flags = pkt->tcp_flags,
 	};
 	struct xlb_flow *flow = flow_find(&key);
-	struct fullnat_mapping mapping;
+	struct fullnat_mapping mapping = {};
 	union flow_word seen = {};
+	struct ends ends;
 	struct xlb_server *server;
 	struct xlb_nexthop hop;
 	int act = FLOW_START;
@@ -178,6 +191,8 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 
 	if (flow) {
 		seen = flow_word_read(flow);
+		watch_begin(pkt, flow->listener);
+		watch_role(pkt, vip, 0);
 		note_flow(pkt, seen);
 		act = judge(pkt, flow, seen, &event);
 		if (act < 0)
@@ -197,7 +212,7 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 		pkt->event->nexthop = server->nexthop;
 		watch_measure(pkt, &key);
 	}
-	r = egress_by_id(pkt, server->nexthop, &ret->egress);
+	r = egress_by_id(pkt, server->nexthop, ret_egress);
 	if (r)
 		return r;
 	r = reply_hop(ctx, pkt, &hop);
@@ -212,11 +227,14 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 		if (pkt->event)
 			pkt->event->found |= XLB_FOUND_NEW;
 	}
-	return r ? r : fullnat_request(server, &mapping, &ret->ends);
+	if (!r)
+		r = fullnat_request(server, &mapping, &ends);
+	return r ? r : rewrite(ctx, pkt, &ends, ret_egress);
 }
 
 /* A packet to a SNAT address: a server's, or the host's own if no flow has its port. */
-static __always_inline int reply(struct packet *pkt, __u32 snat, struct way *ret)
+static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 snat,
+				 struct egress *ret_egress)
 {
 	struct xlb_reply_key key = {
 		.server = pkt->source,
@@ -233,6 +251,7 @@ static __always_inline int reply(struct packet *pkt, __u32 snat, struct way *ret
 	};
 	struct xlb_flow_key *found = reply_find(&key), flow_key;
 	union flow_word seen;
+	struct ends ends;
 	struct xlb_flow *flow;
 	int r;
 
@@ -244,20 +263,22 @@ static __always_inline int reply(struct packet *pkt, __u32 snat, struct way *ret
 	if (!flow || flow->snat != snat || flow->snat_port != pkt->destination_port)
 		return -XLB_DROP_NO_FLOW;
 	seen = flow_word_read(flow);
+	watch_begin(pkt, flow->listener);
+	watch_role(pkt, 0, snat);
 	note_flow(pkt, seen);
 	r = judge(pkt, flow, seen, &event);
 	if (r)
 		return r;
 	if (pkt->event)
 		watch_measure(pkt, &flow_key);
-	r = egress_by(pkt, &flow->reply, &ret->egress);
+	r = egress_by(pkt, &flow->reply, ret_egress);
 	if (r)
 		return r;
 	r = flow_touch(flow, seen, &event);
 	if (r)
 		return r;
-	fullnat_reply(&flow_key, flow, &ret->ends);
-	return 0;
+	fullnat_reply(&flow_key, flow, &ends);
+	return rewrite(ctx, pkt, &ends, ret_egress);
 }
 
 /* Whether a packet that cannot be taken as it is matters, now that the role of its destination is known. */
@@ -272,7 +293,8 @@ static __always_inline int fault_of(const struct packet *pkt, const struct xlb_a
 	return vip && !(vip->flags & XLB_VIP_HOST) ? pkt->fault : XLB_PASS;
 }
 
-static __always_inline int process(struct xdp_md *ctx, struct packet *pkt, struct way *ret)
+static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
+				   struct egress *ret_egress)
 {
 	struct xlb_address *role;
 	__u32 vip, snat;
@@ -288,25 +310,20 @@ static __always_inline int process(struct xdp_md *ctx, struct packet *pkt, struc
 		return fault_of(pkt, role);
 	vip = role->vip;
 	snat = role->snat;
-	if (pkt->event) {
-		pkt->event->vip = vip;
-		pkt->event->snat = snat;
-	}
 	r = XLB_PASS;
 	if (snat)
-		r = reply(pkt, snat, ret);
+		r = reply(ctx, pkt, snat, ret_egress);
 	if (r == XLB_PASS && vip)
-		r = request(ctx, pkt, vip, ret);
+		r = request(ctx, pkt, vip, ret_egress);
 	return r;
 }
 
 /* Drops for a reason, or answers with RST where that is the way to drop a TCP segment. */
-static __always_inline int refuse(struct xdp_md *ctx, const struct packet *pkt, __u32 reason)
+static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 reason)
 {
 	bool answer = (reason == XLB_DROP_NO_FLOW || reason == XLB_DROP_FLOW_RESET) &&
 		      pkt->protocol == IPPROTO_TCP && !(pkt->tcp_flags & TCP_RST);
 	struct xlb_interface *interface;
-	__u32 wanted = 0;
 	__u8 mac[ETH_ALEN];
 
 	/* only who knows a flow gets the others: anybody can make up segments of none */
@@ -315,10 +332,10 @@ static __always_inline int refuse(struct xdp_md *ctx, const struct packet *pkt, 
 		reason = XLB_DROP_RATE_LIMITED;
 	}
 	count_drop(pkt, reason);
-	sample_drop(ctx, pkt, reason);
+	sample_drop(ctx, reason, pkt->slot, pkt->listener, pkt->server);
+	watch_begin(pkt, pkt->listener);
 	if (pkt->event)
-		wanted = watch_before(ctx, pkt, NULL, answer ? XLB_VERDICT_RESET : XLB_VERDICT_DROP,
-				      reason);
+		watch_before(ctx, pkt, NULL, answer ? XLB_VERDICT_RESET : XLB_VERDICT_DROP, reason);
 	interface = interface_find(pkt->slot);
 	if (answer && interface) {
 		interface_mac(interface, mac);
@@ -326,7 +343,7 @@ static __always_inline int refuse(struct xdp_md *ctx, const struct packet *pkt, 
 			count_flow(pkt, XLB_COUNT_RESETS);
 			count_interface(pkt, XLB_IFCOUNT_TX);
 			if (pkt->event)
-				watch_after(ctx, wanted);
+				watch_after(ctx, pkt);
 			return XDP_TX;
 		}
 	}
@@ -335,34 +352,20 @@ static __always_inline int refuse(struct xdp_md *ctx, const struct packet *pkt, 
 	return XDP_DROP;
 }
 
-static __always_inline int forward(struct xdp_md *ctx, const struct packet *pkt,
-				   const struct way *way)
+static __always_inline int forward(struct xdp_md *ctx, struct packet *pkt,
+				   const struct egress *egress)
 {
-	__u32 slot = way->egress.slot, wanted = 0;
-	bool back = slot == pkt->slot;
-	int r;
+	int r = edit_link(ctx, egress->destination, egress->source);
 
-	if (pkt->event) {
-		pkt->event->egress = slot;
-		wanted = watch_before(ctx, pkt, &way->ends,
-				      back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
-	}
-	r = edit_ends(ctx, pkt, &way->ends);
-	if (!r)
-		r = edit_link(ctx, way->egress.destination, way->egress.source);
 	if (r)
 		return refuse(ctx, pkt, (__u32)-r);
 	if (pkt->event)
-		watch_after(ctx, wanted);
-	if (back) {
+		watch_after(ctx, pkt);
+	if (egress->slot == pkt->slot) {
 		count_forwarded(pkt);
 		count_interface(pkt, XLB_IFCOUNT_TX);
 		return XDP_TX;
 	}
-	/* the flag is what comes back if the device is not there */
-	r = (int)bpf_redirect_map(&devices, slot, XDP_DROP);
-	if (r != XDP_REDIRECT)
-		return refuse(ctx, pkt, XLB_DROP_NO_INTERFACE);
 	count_forwarded(pkt);
 	count_interface(pkt, XLB_IFCOUNT_REDIRECT);
 	return XDP_REDIRECT;
@@ -373,25 +376,25 @@ int xlb(struct xdp_md *ctx)
 {
 	__u32 ifindex = ctx->ingress_ifindex;
 	__u32 *slot = bpf_map_lookup_elem(&interface_slots, &ifindex);
+	struct egress egress = {};
 	struct packet pkt = {};
-	struct way way = {};
 	int r;
 
 	/* attached, but not told yet: nothing is xlb's */
 	if (!slot)
 		return XDP_PASS;
 	pkt.slot = *slot;
-	pkt.event = watch_begin();
-	r = process(ctx, &pkt, &way);
+	r = process(ctx, &pkt, &egress);
 	if (r < 0)
 		return refuse(ctx, &pkt, (__u32)-r);
 	if (r == XLB_PASS) {
 		count_interface(&pkt, XLB_IFCOUNT_PASS);
+		watch_begin(&pkt, pkt.listener);
 		if (pkt.event)
 			watch_before(ctx, &pkt, NULL, XLB_VERDICT_PASS, 0);
 		return XDP_PASS;
 	}
-	return forward(ctx, &pkt, &way);
+	return forward(ctx, &pkt, &egress);
 }
 
 /* For the far end of a veth: XDP_TX and redirect into one need a program there. */

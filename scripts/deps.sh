@@ -7,9 +7,9 @@ set -eu
 
 build_packages='make gcc libc6-dev clang-14 bpftool pkg-config libbpf-dev linux-libc-dev libnl-3-dev
 	libevent-dev libjansson-dev libfyaml-dev libcurl4-openssl-dev libsmartcols-dev
-	uthash-dev'
+	uthash-dev libncurses-dev'
 demo_packages='iproute2 ethtool util-linux procps nginx curl ca-certificates socat'
-test_packages='libcmocka-dev clang-format-14 libclang-rt-14-dev shellcheck bats jq wrk python3
+test_packages='libcmocka-dev clang-format-14 libclang-rt-14-dev shellcheck bats jq wrk python3 tshark tmux
 	qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-utils'
 
 fail() {

@@ -320,7 +320,7 @@ struct xlb_event {
 	__u8 watches;	   /* bit per entry of `watches` that it is for */
 	__u8 error;	   /* errno, of LOST */
 	__u8 protocol;
-	__u8 pad;
+	__u8 tcp_flags;
 	/* ends of the packet as it came and, if it is forwarded, as it leaves */
 	struct xlb_addr source, destination, new_source, new_destination;
 	__be16 source_port, destination_port, new_source_port, new_destination_port;
@@ -354,9 +354,12 @@ XLB_ASSERT_SIZE(xlb_watch_end, 40);
 #define XLB_WATCH_PROTOCOL 16U
 #define XLB_WATCH_VERDICT  32U
 #define XLB_WATCH_REASON   64U
-#define XLB_WATCH_ENDS	   128U /* both must be found among the packet's ends, before or after */
+#define XLB_WATCH_ENDS	   128U /* each must be found among the packet's ends, before or after */
 
-#define XLB_WATCHES 4
+#define XLB_WATCHES	    4
+#define XLB_WATCH_ENDS_MAX  3
+/* bit of variable `watched` beside those of the watches: packets are counted per flow */
+#define XLB_WATCHED_MEASURE 128U
 
 /* Who wants which packets; variable `watches` of an observing variant. */
 struct xlb_watch {
@@ -365,15 +368,16 @@ struct xlb_watch {
 	__u32 slot;
 	__u32 listener;
 	__u32 server;
+	__u32 other_server; /* as good as `server`: a server has an id per address; 0: none */
 	__u8 protocol;
 	__u8 verdict;
 	__u8 reason;
-	__u8 pad;
-	struct xlb_watch_end ends[2];
+	__u8 without; /* bit 1 << XLB_EVENT_*: events not wanted */
+	struct xlb_watch_end ends[XLB_WATCH_ENDS_MAX];
 };
-XLB_ASSERT_SIZE(xlb_watch, 104);
+XLB_ASSERT_SIZE(xlb_watch, 148);
 
-/* map `flow_traffic` of an observing variant: what flows did while variable `measuring` was set */
+/* map `flow_traffic` of an observing variant: what flows did while that was wanted */
 struct xlb_flow_traffic {
 	__u64 packets;
 	__u64 bytes; /* layer 2 included, both directions */

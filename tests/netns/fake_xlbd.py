@@ -14,7 +14,7 @@ import socketserver
 import sys
 
 SOCKET, DIR = sys.argv[1:3]
-HEADERS = ("Content-Type", "X-XLB-Origin")
+HEADERS = ("Content-Type", "X-XLB-Origin", "Last-Event-ID")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -144,7 +144,7 @@ closed_are() {
 	reader "$LAB_VIP4" 7002
 	lab_run busy client "$LAB_TOOLS/ask" -k -n 10000000 tcp "$LAB_VIP4" 7000
 	wait_for 5 count_is 2
-	answer=$(xlb --json flow list --by packets --for 1)
+	answer=$(xlb --json flow list --by packets --for 1s)
 	equal "flows with packets" "$(jq '.flows | length' <<<"$answer")" 1
 	equal "busy one" "$(jq -r '.flows[0].vip' <<<"$answer")" "$LAB_VIP4:7000"
 	within packets "$(jq '.flows[0].packets' <<<"$answer")" 100 100000000

@@ -6,51 +6,7 @@
 
 bats_require_minimum_version 1.5.0
 
-root() {
-	cd "$BATS_TEST_DIRNAME/../.." && pwd
-}
-
-setup_file() {
-	export XLBCTL="${BUILD:-$(root)/build}/xlbctl"
-	case $XLBCTL in /*) ;; *) XLBCTL=$(root)/$XLBCTL ;; esac
-	export XLB_INSTANCE="ctl$$"
-	export RUN_DIR="/run/xlb-$XLB_INSTANCE"
-	export FAKE="$BATS_FILE_TMPDIR/answers"
-	[ "$(id -u)" = 0 ] || return 0
-	mkdir -p "$RUN_DIR" "$FAKE"
-	"$(root)/tests/netns/fake_xlbd.py" "$RUN_DIR/xlbd.sock" "$FAKE" 3>&- &
-	echo $! >"$BATS_FILE_TMPDIR/pid"
-	for _ in $(seq 100); do
-		[ -S "$RUN_DIR/xlbd.sock" ] && return
-		sleep 0.05
-	done
-	return 1
-}
-
-teardown_file() {
-	[ ! -e "$BATS_FILE_TMPDIR/pid" ] || kill "$(cat "$BATS_FILE_TMPDIR/pid")"
-	rm -rf "$RUN_DIR"
-}
-
-setup() {
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	[ -x "$XLBCTL" ] || skip "build/xlbctl is not built"
-	rm -f "$FAKE"/*
-	unset SSH_CONNECTION
-}
-
-# answer METHOD PATH STATUS BODY: the next answer to that request
-answer() {
-	local name
-	name="$FAKE/$1${2//\//,}"
-	n=$((${n:-0} + 1))
-	printf '%s\n%s' "$3" "$4" >"$name.$n"
-}
-
-# sent TEXT: the whole log of requests
-sent() {
-	diff <(printf '%s\n' "$1") <(grep -v '^X-XLB-Origin: xlbctl' "$FAKE/log")
-}
+load fake
 
 CHANGE='{"revision":43,"added":1,"changed":0,"removed":0,"flows_affected":0,"warnings":[],"changes":["+ x"],"dry_run":false}'
 
@@ -583,20 +539,6 @@ time.sleep(5)' 3>&- & timeout --preserve-status -s INT 1.5 '$XLBCTL' test edge/x
 
 # --- reading
 
-@test "status: head, problems with their command, tables, drops" {
-	answer GET /v1/status 200 "$STATUS"
-	run -0 "$XLBCTL"
-	[ "${lines[0]}" = "xlbd 0.1.0  up 6d6h  config r42 (xlb.yaml)  kernel 6.1.0  flows 10 of 262144" ]
-	[ "${lines[1]}" = "error: group web: server web2 is down" ]
-	[ "${lines[2]}" = "  xlbctl show server web web2" ]
-	[[ "$output" == *"drops: no_listener 3
-"* ]]
-	[[ "$output" == *"removed server web/web9@10.0.1.19: 3 flows finish, cut in 240 s" ]]
-	[[ "$output" != *$'\033'* ]]
-	run -0 "$XLBCTL" --json status
-	[ "$output" = "$STATUS" ]
-}
-
 @test "list: the columns of each type" {
 	for type in interfaces load_balancers server_groups; do
 		answer GET "/v1/$type" 200 "$STATUS"
@@ -655,7 +597,7 @@ http tcp   80 8000-8010 web      10 12.3k 1.00kB 999B" ]
 @test "flow list: what was measured is shown per second" {
 	answer GET /v1/flows 200 '{"matched":1,"scanned":1,"seconds":2,"flows":[{"client":"203.0.113.9:51000","vip":"198.51.100.10:80",
 "server_group":null,"server":null,"state":"established","age":3,"idle":0,"packets":3000,"bytes":3000000}]}'
-	run -0 "$XLBCTL" flow list --by bytes --for 2
+	run -0 "$XLBCTL" flow list --by bytes --for 2s
 	[ "$output" = "CLIENT            VIP              SERVER SNAT STATE       AGE IDLE PACKETS/S BITS/S
 203.0.113.9:51000 198.51.100.10:80 -      -    established  3s   0s      1500  12.0M" ]
 	sent 'GET /v1/flows?by=bytes&for=2'
@@ -678,14 +620,6 @@ http tcp   80 8000-8010 web      10 12.3k 1.00kB 999B" ]
 	[[ "$output" == *'unknown option "--force"'* ]]
 	run -2 "$XLBCTL" --client 10.0.0.1 list lb
 	[[ "$output" == *"list does not take --client"* ]]
-}
-
-@test "watch repeats blocks when the output is no terminal" {
-	answer GET /v1/load_balancers 200 '{"load_balancers":[]}'
-	run -124 timeout 1.5 "$XLBCTL" list lb -w1
-	[ "$output" = "no load_balancers
-
-no load_balancers" ]
 }
 
 @test "export and version" {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dry.h"
 #include "talk.h"
 
 #define TESTS_MAX 256
@@ -44,6 +45,29 @@ static void add_rows(const struct talk_row *rows)
 					 .initial_state = (void *)(uintptr_t)rows });
 }
 
+/* The rows again, each frame through a dry run before it is sent. */
+static void test_dry_runs(void **state)
+{
+	static const struct talk_row *const lists[] = { talk_rows_forward, talk_rows_tcp,
+							talk_rows_udp };
+
+	(void)state;
+	dry_start();
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		for (const struct talk_row *row = lists[i]; row->name; row++) {
+			void *talk = (void *)(uintptr_t)row;
+
+			talk_test(&talk);
+		}
+	dry_stop();
+}
+
+static const struct CMUnitTest dry_tests[] = {
+	{ .name = "dry runs change nothing and come to the same verdict, in every row above",
+	  .test_func = test_dry_runs },
+	{},
+};
+
 static void add_tests(const struct CMUnitTest *list)
 {
 	for (; list->name; list++) {
@@ -61,9 +85,11 @@ int main(void)
 	add_rows(talk_rows_forward);
 	add_rows(talk_rows_tcp);
 	add_rows(talk_rows_udp);
+	add_tests(dry_tests);
 	add_tests(malformed_tests);
 	add_tests(choice_tests);
 	add_tests(resource_tests);
+	add_tests(watch_tests);
 	failed = _cmocka_run_group_tests("packet", tests, count, NULL, NULL);
 	if (!skip_reason)
 		world_close();

@@ -52,12 +52,21 @@ static bool try_open(struct talk *talk, enum xlb_reason reason)
 	return false;
 }
 
+static uint64_t evictions(void)
+{
+	uint64_t count = 0;
+
+	assert_int_equal(datapath_evictions(world_datapath(), &count), 0);
+	return count;
+}
+
 /* Pools are used one after the other; closed flows lose their port when there is no other, live ones never. */
 static void test_snat_exhausted(void **state)
 {
 	(void)state;
 	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
 		struct talk talks[TINY_PORTS], more;
+		uint64_t evicted = evictions();
 		bool opened = false;
 		int own = 0;
 
@@ -73,12 +82,14 @@ static void test_snat_exhausted(void **state)
 		for (int i = 0; i < 50; i++)
 			assert_false(try_open(&more, XLB_DROP_SNAT_EXHAUSTED));
 		check_flows(TINY_PORTS);
+		assert_int_equal(evictions(), evicted);
 		/* one that only waits for its port to be safe */
 		steps_run(&talks[1], steps_close);
 		for (int i = 0; i < 50 && !opened; i++)
 			opened = try_open(&more, XLB_DROP_SNAT_EXHAUSTED);
 		assert_true(opened);
 		check_flows(TINY_PORTS);
+		assert_int_equal(evictions(), evicted + 1);
 		more.now = talks[1].now;
 		steps_run(&more, (const struct step[]){ FORWARD(CLIENT, SYN),
 							FORWARD(SERVER, SYN | ACK),
@@ -100,6 +111,7 @@ static void test_snat_exhausted(void **state)
 			opened = try_open(&more, XLB_DROP_SNAT_EXHAUSTED);
 		assert_true(opened);
 		check_flows(TINY_PORTS);
+		assert_int_equal(evictions(), evicted + 2);
 		world_end_flows(FLOW_DELETE);
 		check_flows(0);
 	}

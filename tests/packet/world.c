@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/ports.h"
+#include "dry.h"
 
 #define SLOT_UNATTACHED 3U
 #define SLOT_GONE	4U
@@ -374,21 +375,45 @@ void world_reset(void)
 	free(budgets);
 }
 
-void world_send(const uint8_t *data, size_t length, struct outcome *ret)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = (uint32_t)length,
-		    .data_out = ret->data, .data_size_out = sizeof(ret->data), .repeat = 1);
-
-	if (bpf_prog_test_run_opts(datapath_program_fd(datapath), &opts))
-		fail_msg("BPF_PROG_TEST_RUN: %s", strerror(errno));
-	ret->verdict = opts.retval;
-	ret->length = opts.data_size_out;
-}
-
 static void drops_read(uint64_t ret[XLB_DROP_COUNT])
 {
 	if (datapath_drop_counters(datapath, SLOT_CLIENTS, ret) < 0)
 		fail_msg("datapath_drop_counters");
+}
+
+/* The real program must have decided as the dry run did. */
+static void dry_compare(const struct dry_result *dry, const struct outcome *got, uint64_t drops)
+{
+	if (dry->action != got->verdict)
+		fail_msg("the dry run said %u, the program %u", dry->action, got->verdict);
+	if (!dry->verdict)
+		fail_msg("the dry run told no verdict");
+	if (dry->reason && world_drops(dry->reason) != drops + 1)
+		fail_msg("the dry run said reason %u, the program counted another", dry->reason);
+}
+
+static int other_program = -1;
+
+void world_program(int fd)
+{
+	other_program = fd;
+}
+
+void world_send(const uint8_t *data, size_t length, struct outcome *ret)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = (uint32_t)length,
+		    .data_out = ret->data, .data_size_out = sizeof(ret->data), .repeat = 1);
+	struct dry_result dry;
+	bool compare = dry_run_frame(data, length, &dry);
+	uint64_t drops = compare ? world_drops(dry.reason) : 0;
+
+	if (bpf_prog_test_run_opts(
+		    other_program >= 0 ? other_program : datapath_program_fd(datapath), &opts))
+		fail_msg("BPF_PROG_TEST_RUN: %s", strerror(errno));
+	ret->verdict = opts.retval;
+	ret->length = opts.data_size_out;
+	if (compare)
+		dry_compare(&dry, ret, drops);
 }
 
 uint64_t world_drops(enum xlb_reason reason)

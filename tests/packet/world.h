@@ -91,6 +91,8 @@ struct outcome {
 	size_t length;
 	uint8_t data[FRAME_MAX + 256];
 };
+/* Frames go through this program (-1: the datapath's own again). */
+void world_program(int fd);
 void world_send(const uint8_t *data, size_t length, struct outcome *ret);
 
 uint64_t world_drops(enum xlb_reason reason);

@@ -41,6 +41,7 @@ struct fixture {
 	struct paths paths;
 	struct event_base *base;
 	struct engine *engine;
+	struct events *events; /* without a limit */
 	struct api *api;
 	double longest_turn; /* ms */
 };
@@ -77,6 +78,8 @@ static int setup_text(void **state, const char *source)
 	snprintf(f->paths.config_file, sizeof(f->paths.config_file), "/etc/xlb/xlb.yaml");
 	f->base = event_base_new();
 	f->engine = fake_engine_new(source);
+	f->events = events_new(f->base, 1000000, 1000000);
+	fake_engine_events(f->engine, f->events);
 	if (api_open(f->base, &f->paths, f->engine, &f->api, &err))
 		fail_msg("%s", err.text);
 	*state = f;
@@ -95,6 +98,7 @@ static int teardown(void **state)
 	api_close(f->api);
 	if (f->engine)
 		fake_engine_free(f->engine);
+	events_free(f->events);
 	event_base_free(f->base);
 	assert_int_equal(rmdir(f->dir), 0); /* the socket is gone too */
 	free(f);

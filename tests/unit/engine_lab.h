@@ -40,10 +40,13 @@ static struct {
 	void (*between)(void); /* called before each slice but the first of a pass */
 	uint32_t passes;
 	uint32_t cleared[32], cleared_count;
+	uint64_t evictions, exhausted;
 	/* host */
 	host_changed changed;
 	void *changed_arg;
 	const char *missing;   /* interface */
+	const char *unplugged; /* interface that is there but down */
+	uint8_t mac_byte;      /* of all neighbours; 1: they are not resolved */
 	const char *busy_port; /* address on which sshd has port 80 */
 	atomic_int probe_ms;
 	atomic_bool probe_busy, probing;
@@ -51,6 +54,8 @@ static struct {
 	/* checker */
 	checker_changed health_changed;
 	void *health_arg;
+	checker_transition transition;
+	void *transition_arg;
 	const char *down;
 	bool ever_up;
 	time_t now;
@@ -114,6 +119,21 @@ int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t i
 	(void)dp;
 	if (table == TABLE_SERVER && lab_world.cleared_count < 32)
 		lab_world.cleared[lab_world.cleared_count++] = id;
+	return 0;
+}
+
+int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret)
+{
+	(void)dp;
+	(void)slot;
+	ret[XLB_DROP_SNAT_EXHAUSTED] = lab_world.exhausted;
+	return 0;
+}
+
+int datapath_evictions(struct datapath *dp, uint64_t *ret)
+{
+	(void)dp;
+	*ret = lab_world.evictions;
 	return 0;
 }
 
@@ -213,6 +233,7 @@ int host_link(struct host *host, const char *name, struct host_link *ret, struct
 				   name);
 	*ret = (struct host_link){ .ifindex = (uint32_t)(name[3] - '0') + 2,
 				   .mtu = 1500,
+				   .up = !lab_world.unplugged || strcmp(name, lab_world.unplugged),
 				   .mac = { 2 } };
 	return 0;
 }
@@ -243,8 +264,8 @@ int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *a
 {
 	(void)host;
 	(void)ifindex;
-	memcpy(ret_mac, (uint8_t[]){ 2, 0, 0, 0, 0, addr->bytes[15] }, 6);
-	return 0;
+	memcpy(ret_mac, (uint8_t[]){ 2, 0, 0, 0, lab_world.mac_byte, addr->bytes[15] }, 6);
+	return lab_world.mac_byte == 1 ? -ENOENT : 0;
 }
 
 bool host_owns_address(struct host *host, const struct xlb_addr *addr)
@@ -333,6 +354,13 @@ int checker_status(const struct checker *checker, const char *group, const char 
 	(void)addr;
 	*ret = (struct check_status){ .health = down ? HEALTH_DOWN : HEALTH_UP, .ever_up = true };
 	return 0;
+}
+
+void checker_on_transition(struct checker *checker, checker_transition transition, void *arg)
+{
+	(void)checker;
+	lab_world.transition = transition;
+	lab_world.transition_arg = arg;
 }
 
 bool checker_is_pending(const struct checker *checker)
@@ -563,7 +591,7 @@ static void finding_add(void *arg, const struct row *row)
 		finding->found = *row;
 }
 
-static uint32_t lab_count(enum table_id table)
+__attribute__((unused)) static uint32_t lab_count(enum table_id table)
 {
 	struct sink *sink = tables[table].sink == SINK_HOST ? sink_fake_sink(lab_world.host) :
 							      sink_fake_sink(lab_world.datapath);
@@ -575,7 +603,7 @@ static uint32_t lab_count(enum table_id table)
 }
 
 /* The row's value in the sink; false if there is none. */
-static bool lab_row(enum table_id table, const void *key, void *ret)
+__attribute__((unused)) static bool lab_row(enum table_id table, const void *key, void *ret)
 {
 	struct sink *sink = tables[table].sink == SINK_HOST ? sink_fake_sink(lab_world.host) :
 							      sink_fake_sink(lab_world.datapath);
@@ -591,13 +619,13 @@ static bool lab_row(enum table_id table, const void *key, void *ret)
 	return true;
 }
 
-static uint32_t lab_id(struct lab *lab, enum id_kind kind, const char *name)
+__attribute__((unused)) static uint32_t lab_id(struct lab *lab, enum id_kind kind, const char *name)
 {
 	return engine_live_id(lab->engine, kind, name);
 }
 
 /* A TCP flow through VIP 1 and listener 1. */
-static struct xlb_flow *lab_flow(uint32_t server)
+__attribute__((unused)) static struct xlb_flow *lab_flow(uint32_t server)
 {
 	uint32_t at = lab_world.flow_count++;
 

@@ -31,6 +31,7 @@ struct engine {
 	struct apply_options last;
 	struct fake_flow *flow_table; /* fake_engine_add_flow */
 	size_t flow_count, flow_capacity;
+	struct events *events;
 	TAILQ_HEAD(, queued) queue;
 };
 
@@ -271,6 +272,16 @@ struct datapath *engine_datapath(const struct engine *engine)
 struct host *engine_host(const struct engine *engine)
 {
 	return (struct host *)engine;
+}
+
+void fake_engine_events(struct engine *engine, struct events *events)
+{
+	engine->events = events;
+}
+
+struct events *engine_events(const struct engine *engine)
+{
+	return engine->events;
 }
 
 struct checker *engine_checker(const struct engine *engine)
@@ -560,6 +571,15 @@ int host_link(struct host *host, const char *name, struct host_link *ret, struct
 	return 0;
 }
 
+int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
+	       struct xlb_err *err)
+{
+	(void)host;
+	(void)addr;
+	(void)ret;
+	return xlb_err_set(err, XLB_ERR_FAILED, -ENETUNREACH, "no route");
+}
+
 int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *addr,
 		   uint8_t ret_mac[6])
 {
@@ -595,4 +615,9 @@ struct sink *host_sink(struct host *host)
 	(void)host;
 	vip_sink.list = list_vips;
 	return &vip_sink;
+}
+
+uint32_t datapath_stamp(void)
+{
+	return 1000;
 }

@@ -11,6 +11,8 @@ struct engine *fake_engine_new(const char *text);
 void fake_engine_free(struct engine *engine);
 /* While held, changes queue up. */
 void fake_engine_hold(struct engine *engine, bool hold);
+/* What engine_events answers; stays the caller's. */
+void fake_engine_events(struct engine *engine, struct events *events);
 size_t fake_engine_queued(const struct engine *engine);
 /* Health of all servers, flows of every id, seconds that a guarded attach waits. */
 void fake_engine_set(struct engine *engine, enum health health, uint64_t flows, uint32_t confirm);

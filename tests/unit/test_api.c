@@ -140,9 +140,18 @@ static void status_page(void **state)
 	assert_string_equal(text_at(&a, "load_balancers.0.listeners.http.name"), "http");
 	assert_string_equal(text_at(&a, "server_groups.0.servers.web2.name"), "web2");
 	assert_int_equal(json_array_size(at(a.json, "retired")), 0);
-	/* the fake's SNAT pool is nearly full, for both servers */
-	assert_int_equal(json_array_size(at(a.json, "problems")), 2);
-	assert_true(has_problem(&a, "warning", "90 of 100 ports"));
+	assert_int_equal(json_array_size(at(a.json, "problems")), 0);
+	answer_done(&a);
+
+	/* the fake's SNAT pool of 100 ports is nearly full, for both servers: one problem */
+	fake_engine_set(f->engine, HEALTH_UP, 90, 0);
+	a = expect(f, 200, "GET", "/v1/status", NULL);
+	assert_int_equal(json_array_size(at(a.json, "problems")), 1);
+	assert_true(has_problem(&a, "warning", "group web: 2 of 2 servers"));
+	assert_int_equal(number_at(&a, "problems.0.count"), 2);
+	assert_string_equal(text_at(&a, "problems.0.kind"), "snat_full");
+	assert_string_equal(text_at(&a, "problems.0.command"),
+			    "xlbctl set group web --snat.addresses 10.0.1.2,ANOTHER");
 	answer_done(&a);
 
 	expect_done(f, 200, "POST", "/v1/interfaces/eth1/attach", "{mode: generic}");
@@ -150,8 +159,9 @@ static void status_page(void **state)
 	fake_engine_set(f->engine, HEALTH_DOWN, 13, 42);
 	a = expect(f, 200, "GET", "/v1/status", NULL);
 	assert_int_equal(number_at(&a, "confirm_in"), 42);
-	assert_true(has_problem(&a, "error", "server web1 is down for"));
-	assert_true(has_problem(&a, "error", "connection refused"));
+	assert_true(
+		has_problem(&a, "error", "group web: 2 of 2 servers are down: connection refused"));
+	assert_true(has_problem(&a, "error", "the first is web1"));
 	assert_true(has_problem(&a, "error", "FAIL-OPEN"));
 	assert_true(has_problem(&a, "error", "the map is full"));
 	assert_true(has_problem(&a, "error", "eth7 is configured but does not exist"));
@@ -166,6 +176,91 @@ static void status_page(void **state)
 	a = expect(f, 200, "GET", "/v1/status", NULL);
 	assert_true(has_problem(&a, "error", "new flows are dropped (no_server)"));
 	answer_done(&a);
+}
+
+static void status_in_short(void **state)
+{
+	struct fixture *f = *state;
+	struct answer a;
+
+	expect_done(f, 400, "GET", "/v1/status?summary=maybe", NULL);
+	fake_engine_set(f->engine, HEALTH_DOWN, 13, 0);
+	a = expect(f, 200, "GET", "/v1/status?summary=1", NULL);
+	assert_int_equal(number_at(&a, "revision"), 1);
+	assert_string_equal(text_at(&a, "interfaces.0.state.mode"), "native");
+	assert_string_equal(text_at(&a, "load_balancers.0.addresses.0"), "198.51.100.10");
+	assert_int_equal(number_at(&a, "load_balancers.0.listeners"), 1);
+	assert_int_equal(number_at(&a, "load_balancers.0.state.servers"), 2);
+	assert_int_equal(number_at(&a, "load_balancers.0.state.up"), 0);
+	assert_string_equal(text_at(&a, "server_groups.0.forward"), "fullnat");
+	assert_int_equal(number_at(&a, "server_groups.0.state.servers"), 2);
+	assert_int_equal(number_at(&a, "server_groups.0.state.flows"), 26);
+	assert_null(at(a.json, "server_groups.0.servers"));
+	assert_true(has_problem(&a, "error", "FAIL-OPEN"));
+	assert_true(has_problem(&a, "error", "2 of 2 servers are down"));
+	/* the most serious first */
+	assert_string_equal(text_at(&a, "problems.0.kind"), "fail_open");
+	assert_int_equal(number_at(&a, "problem_counts.error"), 3);
+	assert_int_equal(number_at(&a, "problem_counts.warning"), 0);
+	answer_done(&a);
+}
+
+/* The full answer and the short one tell the same. */
+static void problems_agree(void **state)
+{
+	struct fixture *f = *state;
+	struct answer whole, brief;
+
+	expect_done(f, 200, "POST", "/v1/interfaces/eth1/attach", "{mode: generic}");
+	expect_done(f, 200, "POST", "/v1/server_groups/blue", "");
+	expect_done(f, 200, "POST", "/v1/server_groups/blue/servers/b1",
+		    "{address: 10.0.1.20, port: 80}");
+	fake_engine_set(f->engine, HEALTH_DOWN, 13, 42);
+	whole = expect(f, 200, "GET", "/v1/status", NULL);
+	brief = expect(f, 200, "GET", "/v1/status?summary=1", NULL);
+	assert_true(json_array_size(at(whole.json, "problems")) >= 6);
+	assert_true(json_equal(at(whole.json, "problems"), at(brief.json, "problems")));
+	answer_done(&whole);
+	answer_done(&brief);
+}
+
+static void counters(void **state)
+{
+	static const struct {
+		const char *view, *columns, *row;
+	} rows[] = {
+		{ "listeners",
+		  "[\"name\",\"state\",\"flows\",\"flows_created\",\"packets_in\",\"bytes_in\",\"packets_out\",\"bytes_out\",\"drops\",\"resets\"]",
+		  "[\"edge/http\",\"enabled\",5,7,0,0,0,0,0,0]" },
+		{ "servers",
+		  "[\"name\",\"state\",\"flows\",\"flows_created\",\"packets_in\",\"bytes_in\",\"packets_out\",\"bytes_out\",\"drops\",\"resets\"]",
+		  "[\"web/web1\",\"up\",5,7,0,0,0,0,0,0]" },
+		{ "drops", "[\"interface\",\"reason\",\"drops\"]", "[\"eth0\",\"no_listener\",3]" },
+		{ "interfaces",
+		  "[\"name\",\"state\",\"mtu\",\"packets\",\"bytes\",\"pass\",\"drop\",\"tx\",\"redirect\"]",
+		  "[\"eth0\",\"native\",1500,99,0,0,0,0,0]" },
+	};
+	struct fixture *f = *state;
+	size_t i;
+
+	fake_engine_set(f->engine, HEALTH_UP, 5, 0);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct answer a;
+		char path[64], *shown;
+
+		snprintf(path, sizeof(path), "/v1/counters/%s", rows[i].view);
+		a = expect(f, 200, "GET", path, NULL);
+		assert_true(number_at(&a, "time_ns") > 0);
+		shown = json_dumps(at(a.json, "columns"), JSON_COMPACT);
+		assert_string_equal(shown, rows[i].columns);
+		free(shown);
+		shown = json_dumps(at(a.json, "rows.0"), JSON_COMPACT);
+		assert_string_equal(shown, rows[i].row);
+		free(shown);
+		answer_done(&a);
+	}
+	expect_done(f, 404, "GET", "/v1/counters/widgets", NULL);
+	expect_done(f, 405, "POST", "/v1/counters/servers", "");
 }
 
 /* --- changing --- */
@@ -347,6 +442,43 @@ static void origins(void **state)
 
 /* --- errors --- */
 
+static void errors_of_captures(void **state)
+{
+	static const struct {
+		int status;
+		const char *type, *method, *path, *body;
+	} rows[] = {
+		{ 400, "usage", "POST", "/v1/capture?port=0", "" },
+		{ 400, "usage", "POST", "/v1/capture?port=65536", "" },
+		{ 400, "usage", "POST", "/v1/capture?address=192.0.2.1/33", "" },
+		{ 400, "usage", "POST", "/v1/capture?address=::1&address=::2&address=::3", "" },
+		{ 400, "usage", "POST", "/v1/capture?protocol=icmp", "" },
+		{ 400, "usage", "POST", "/v1/capture?verdict=none", "" },
+		{ 400, "usage", "POST", "/v1/capture?reason=no_lisener", "" },
+		{ 400, "usage", "POST", "/v1/capture?side=left", "" },
+		{ 400, "usage", "POST", "/v1/capture?format=pcap", "" },
+		{ 400, "usage", "POST", "/v1/capture?snap=4097", "" },
+		{ 400, "usage", "POST", "/v1/capture?seconds=1h", "" },
+		{ 400, "usage", "POST", "/v1/capture?listener=edge", "" },
+		{ 400, "usage", "POST", "/v1/capture?server=web/web1/x", "" },
+		{ 400, "usage", "POST", "/v1/capture?servers=web/web1", "" },
+		{ 404, "not-found", "POST", "/v1/capture?interface=eth7", "" },
+		{ 404, "not-found", "POST", "/v1/capture?listener=edge/htp", "" },
+		{ 404, "not-found", "POST", "/v1/capture?server=web/web9", "" },
+		{ 404, "not-found", "POST", "/v1/capture/nobody/stop", "" },
+		{ 405, "usage", "GET", "/v1/capture", NULL },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct answer a =
+			expect(f, rows[i].status, rows[i].method, rows[i].path, rows[i].body);
+
+		check_problem(&a, rows[i].type);
+		answer_done(&a);
+	}
+}
+
 static void error_statuses(void **state)
 {
 	static const struct {
@@ -430,10 +562,14 @@ int main(void)
 		WITH(shows_state, setup),
 		WITH(server_state_words, setup),
 		WITH(status_page, setup),
+		WITH(status_in_short, setup),
+		WITH(problems_agree, setup),
+		WITH(counters, setup),
 		WITH(adds_sets_removes, setup),
 		WITH(whole_configurations, setup),
 		WITH(actions, setup),
 		WITH(origins, setup),
+		WITH(errors_of_captures, setup),
 		WITH(error_statuses, setup),
 	};
 

@@ -18,13 +18,22 @@
 #define NOW  100000
 #define IDLE 900
 
+static unsigned int bits_of(const struct xlb_addr *mask)
+{
+	unsigned int bits = 0;
+
+	for (size_t i = 0; i < sizeof(mask->bytes); i++)
+		bits += (unsigned int)__builtin_popcount(mask->bytes[i]);
+	return bits;
+}
+
 static void ends_are_parsed(void **state)
 {
 	static const struct {
 		const char *text;
 		int r;
 		const char *addr;
-		uint8_t prefix;
+		unsigned int prefix;
 		uint16_t port;
 	} rows[] = {
 		{ "203.0.113.9", 0, "203.0.113.9", 128, 0 },
@@ -51,19 +60,19 @@ static void ends_are_parsed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct flow_end end = { .prefix = 77 };
+		struct flow_end end = { .port = 77 };
 		char addr[ADDR_TEXT_MAX];
 		int r = flow_end_parse(rows[i].text, &end);
 
 		if (r != rows[i].r)
 			fail_msg("'%s': %d instead of %d", rows[i].text, r, rows[i].r);
 		if (r) {
-			assert_int_equal(end.prefix, 77); /* untouched */
+			assert_int_equal(end.port, 77); /* untouched */
 			continue;
 		}
 		format_addr(&end.addr, addr);
 		assert_string_equal(addr, rows[i].addr);
-		assert_int_equal(end.prefix, rows[i].prefix);
+		assert_int_equal(bits_of(&end.mask), rows[i].prefix);
 		assert_int_equal(ntohs(end.port), rows[i].port);
 	}
 }

@@ -106,13 +106,26 @@ static void tcp_timeout_of_a_full_backlog(void **state)
 	close(fd);
 }
 
+static void note_transition(void *arg, const struct check_transition *transition)
+{
+	char *told = arg, address[ADDR_TEXT_MAX];
+
+	format_addr(&transition->addr, address);
+	assert_false(transition->several);
+	snprintf(told + strlen(told), 512 - strlen(told), "%s/%s %s %s>%s %u %s;",
+		 transition->group, transition->server, address, health_word(transition->from),
+		 health_word(transition->to), transition->results, transition->reason);
+}
+
 static void leaves_and_comes_back(void **state)
 {
 	struct lab *lab = *state;
+	char told[512] = "";
 	struct listening *server = add_listening(lab, 0, (struct server_options){});
 	struct check_status status;
 
 	add_server(add_group(lab, "web", CHECK_TCP), "a", "127.0.0.1", server->port);
+	checker_on_transition(lab->checker, note_transition, told);
 	configure(lab);
 	wait_for(lab, HEALTH_UP, 1);
 	close(server->fd);
@@ -125,6 +138,9 @@ static void leaves_and_comes_back(void **state)
 	wait_for(lab, HEALTH_UP,
 		 status.passed + status.failed + 2); /* changes are told a little later */
 	assert_int_equal(lab->changes, 3);
+	assert_string_equal(told, "web/a 127.0.0.1 initial>up 1 ;"
+				  "web/a 127.0.0.1 up>down 2 connection refused;"
+				  "web/a 127.0.0.1 down>up 2 ;");
 }
 
 static void ipv6_and_other_ports(void **state)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -190,6 +191,39 @@ static void addresses_with_ports(void **state)
 	}
 }
 
+static void prefixes(void **state)
+{
+	static const struct {
+		const char *text, *mask;
+		int r;
+	} rows[] = {
+		{ "192.0.2.1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 0 },
+		{ "192.0.2.0/24", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ff00", 0 },
+		{ "192.0.2.0/30", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffc", 0 },
+		{ "0.0.0.0/0", "ffff:ffff:ffff:ffff:ffff:ffff::", 0 },
+		{ "2001:db8::/33", "ffff:ffff:8000::", 0 },
+		{ "2001:db8::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 0 },
+		{ "::/0", "::", 0 },
+		{ "192.0.2.0/33", NULL, -ERANGE },
+		{ "2001:db8::/129", NULL, -ERANGE },
+		{ "192.0.2.0/", NULL, -EINVAL },
+		{ "192.0.2.0/24/1", NULL, -EINVAL },
+		{ "/24", NULL, -EINVAL },
+		{ "", NULL, -EINVAL },
+		{ "2001:db8:0000:0000:0000:0000:0000:0000:0000:0000:0000/32", NULL, -EINVAL },
+	};
+	struct xlb_addr addr, mask, expected;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(parse_prefix(rows[i].text, &addr, &mask), rows[i].r);
+		if (rows[i].r)
+			continue;
+		assert_int_equal(inet_pton(AF_INET6, rows[i].mask, expected.bytes), 1);
+		assert_memory_equal(mask.bytes, expected.bytes, sizeof(mask.bytes));
+	}
+}
+
 static void port_ranges(void **state)
 {
 	static const struct {
@@ -295,10 +329,11 @@ static void table_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),     cmocka_unit_test(durations),
-		cmocka_unit_test(addresses),   cmocka_unit_test(addresses_with_ports),
-		cmocka_unit_test(port_ranges), cmocka_unit_test(nearest_words),
-		cmocka_unit_test(errors),      cmocka_unit_test(table_rows),
+		cmocka_unit_test(numbers),	 cmocka_unit_test(durations),
+		cmocka_unit_test(addresses),	 cmocka_unit_test(addresses_with_ports),
+		cmocka_unit_test(prefixes),	 cmocka_unit_test(port_ranges),
+		cmocka_unit_test(nearest_words), cmocka_unit_test(errors),
+		cmocka_unit_test(table_rows),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -107,6 +107,35 @@ int parse_addr(const char *text, struct xlb_addr *ret)
 	return 0;
 }
 
+int parse_prefix(const char *text, struct xlb_addr *ret, struct xlb_addr *ret_mask)
+{
+	size_t length = strcspn(text, "/");
+	char address[ADDR_TEXT_MAX];
+	uint64_t bits, most;
+
+	if (length >= sizeof(address))
+		return -EINVAL;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	if (parse_addr(address, ret))
+		return -EINVAL;
+	most = addr_family(ret) == XLB_IPV4 ? 32 : 128;
+	bits = most;
+	if (text[length]) {
+		int r = parse_uint(text + length + 1, 0, most, &bits);
+
+		if (r)
+			return r;
+	}
+	bits += 128 - most;
+	for (uint64_t i = 0; i < sizeof(ret_mask->bytes); i++) {
+		uint64_t left = bits > i * 8 ? bits - i * 8 : 0;
+
+		ret_mask->bytes[i] = left >= 8 ? 0xff : (uint8_t)(0xff00 >> left);
+	}
+	return 0;
+}
+
 void format_addr(const struct xlb_addr *addr, char ret[ADDR_TEXT_MAX])
 {
 	if (addr_family(addr) == XLB_IPV4)

@@ -24,6 +24,8 @@ int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t 
 void format_duration(uint64_t ms, char *ret, size_t size);
 /* An IPv4 or IPv6 address without prefix length or scope; IPv4 becomes ::ffff:a.b.c.d. */
 int parse_addr(const char *text, struct xlb_addr *ret);
+/* An address, or one and a prefix length ("10.0.0.0/8", "2001:db8::/32"), as an address and a mask. */
+int parse_prefix(const char *text, struct xlb_addr *ret, struct xlb_addr *ret_mask);
 void format_addr(const struct xlb_addr *addr, char ret[ADDR_TEXT_MAX]);
 /* "10.0.1.13:8080", "[2001:db8::1]:8080" or an address alone (port 0, *ret_has_port false). */
 int parse_addr_port(const char *text, struct xlb_addr *ret, uint16_t *ret_port_h,

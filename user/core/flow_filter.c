@@ -7,33 +7,18 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/words.h"
 #include "xlb/lifetime.h"
-
-#define MAPPED_BITS 96 /* before the IPv4 address in ::ffff:a.b.c.d */
-
-static const char *const state_words[] = {
-	[XLB_FLOW_NEW] = "new",
-	[XLB_FLOW_ESTABLISHED] = "established",
-	[XLB_FLOW_CLOSING] = "closing",
-	[XLB_FLOW_CLOSED] = "closed",
-	[XLB_FLOW_TOMBSTONE] = "tombstone",
-};
-#define STATE_COUNT (sizeof(state_words) / sizeof(state_words[0]))
 
 bool flow_is_alive(uint8_t state)
 {
 	return state == XLB_FLOW_NEW || state == XLB_FLOW_ESTABLISHED || state == XLB_FLOW_CLOSING;
 }
 
-const char *flow_state_word(uint8_t state)
-{
-	return state < STATE_COUNT ? state_words[state] : NULL;
-}
-
 uint8_t flow_state_by_word(const char *word)
 {
-	for (uint8_t state = 0; state < STATE_COUNT; state++)
-		if (state_words[state] && !strcmp(state_words[state], word))
+	for (uint8_t state = XLB_FLOW_NEW; state <= XLB_FLOW_TOMBSTONE; state++)
+		if (!strcmp(flow_state_word(state), word))
 			return state;
 	return 0;
 }
@@ -42,55 +27,44 @@ void flow_state_list(char *ret, size_t size)
 {
 	size_t used = 0;
 
-	for (size_t state = 0; state < STATE_COUNT && used < size; state++)
-		if (state_words[state])
-			used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "",
-						 state_words[state]);
+	for (uint8_t state = XLB_FLOW_NEW; state <= XLB_FLOW_TOMBSTONE && used < size; state++)
+		used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "",
+					 flow_state_word(state));
 }
 
-/* True if the first `bits` are the same. */
-static bool prefix_equal(const struct xlb_addr *a, const struct xlb_addr *b, uint8_t bits)
+static bool masked_equal(const struct xlb_addr *a, const struct xlb_addr *b,
+			 const struct xlb_addr *mask)
 {
-	uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
-
-	return !memcmp(a, b, bits / 8) &&
-	       (!(bits % 8) || !((a->bytes[bits / 8] ^ b->bytes[bits / 8]) & mask));
+	return !(((a->words[0] ^ b->words[0]) & mask->words[0]) |
+		 ((a->words[1] ^ b->words[1]) & mask->words[1]) |
+		 ((a->words[2] ^ b->words[2]) & mask->words[2]) |
+		 ((a->words[3] ^ b->words[3]) & mask->words[3]));
 }
 
-static int parse_prefix(const char *text, const char *slash, struct flow_end *ret)
+static int parse_end_prefix(const char *text, struct flow_end *ret)
 {
-	struct xlb_addr zeroed = {};
-	char address[ADDR_TEXT_MAX];
-	uint64_t bits;
-	bool is_ipv4;
+	static const struct xlb_addr zero;
+	struct xlb_addr behind;
 
-	if (slash - text >= (ptrdiff_t)sizeof(address))
+	if (parse_prefix(text, &ret->addr, &ret->mask))
 		return -EINVAL;
-	snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
-	if (parse_addr(address, &ret->addr))
-		return -EINVAL;
-	is_ipv4 = addr_family(&ret->addr) == XLB_IPV4;
-	if (parse_uint(slash + 1, 0, is_ipv4 ? 32 : 128, &bits))
-		return -EINVAL;
-	ret->prefix = (uint8_t)(bits + (is_ipv4 ? MAPPED_BITS : 0));
-	for (unsigned int bit = 0; bit < ret->prefix; bit++)
-		zeroed.bytes[bit / 8] |= ret->addr.bytes[bit / 8] & (0x80 >> bit % 8);
-	return addr_equal(&zeroed, &ret->addr) ? 0 : -ERANGE;
+	for (size_t i = 0; i < sizeof(behind.words) / sizeof(behind.words[0]); i++)
+		behind.words[i] = ~ret->mask.words[i];
+	return masked_equal(&ret->addr, &zero, &behind) ? 0 : -ERANGE;
 }
 
 int flow_end_parse(const char *text, struct flow_end *ret)
 {
-	const char *slash = strchr(text, '/');
 	struct flow_end end = {};
 	uint16_t port_h = 0;
 	bool has_port;
 	int r;
 
-	if (slash) {
-		r = parse_prefix(text, slash, &end);
+	if (strchr(text, '/')) {
+		r = parse_end_prefix(text, &end);
 	} else {
 		r = parse_addr_port(text, &end.addr, &port_h, &has_port) ? -EINVAL : 0;
-		end.prefix = 128;
+		memset(&end.mask, 0xff, sizeof(end.mask));
 		end.port = htons(port_h);
 	}
 	if (!r)
@@ -100,7 +74,21 @@ int flow_end_parse(const char *text, struct flow_end *ret)
 
 static bool end_matches(const struct flow_end *end, const struct xlb_addr *addr, __be16 port)
 {
-	return (!end->port || end->port == port) && prefix_equal(&end->addr, addr, end->prefix);
+	return (!end->port || end->port == port) && masked_equal(&end->addr, addr, &end->mask);
+}
+
+/* True if some flow could fail to match. */
+static bool end_is_set(const struct flow_end *end)
+{
+	static const struct xlb_addr zero;
+
+	return end->port || !addr_equal(&end->mask, &zero);
+}
+
+bool flow_filter_is_set(const struct flow_filter *filter)
+{
+	return filter->listeners || filter->servers || filter->protocol || filter->state ||
+	       end_is_set(&filter->client) || end_is_set(&filter->vip);
 }
 
 void flow_filter_done(struct flow_filter *filter)

@@ -11,9 +11,8 @@
 
 /* One end of a flow: an address or a prefix of addresses, a port, or both. */
 struct flow_end {
-	struct xlb_addr addr;
-	uint8_t prefix; /* leading bits of addr that count; 0: any address */
-	__be16 port;	/* 0: any */
+	struct xlb_addr addr, mask; /* mask all zero: any address */
+	__be16 port;		    /* 0: any */
 };
 /*
  * "203.0.113.9", "203.0.113.0/24", "203.0.113.9:51000", "[2001:db8::9]:51000", "2001:db8::/48". -EINVAL;
@@ -38,6 +37,8 @@ void flow_filter_done(struct flow_filter *filter);
  * `*ret_found`: no name is without any id.
  */
 int flow_filter_resolve(struct flow_filter *filter, struct ids *ids, bool *ret_found);
+/* False if it lets every flow through, but for `alive`. */
+bool flow_filter_is_set(const struct flow_filter *filter);
 /* `state`: what flow_state says. */
 bool flow_filter_matches(const struct flow_filter *filter, const struct xlb_flow_key *key,
 			 const struct xlb_flow *flow, uint8_t state);
@@ -51,8 +52,6 @@ uint8_t flow_state(const struct xlb_flow_key *key, const struct xlb_flow *flow, 
 		   uint32_t idle_timeout);
 /* True if the ends believe in the flow: new, established or closing. */
 bool flow_is_alive(uint8_t state);
-/* "established", NULL for a number that is no state that is shown. */
-const char *flow_state_word(uint8_t state);
 /* 0 if it is no such word. */
 uint8_t flow_state_by_word(const char *word);
 /* "new, established, ..." */

@@ -2,6 +2,7 @@
 #include "core/ids.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <uthash.h>
 
@@ -232,6 +233,15 @@ struct id_entry *ids_by_id(const struct ids *ids, enum id_kind kind, uint32_t id
 	struct slot *slot = slot_at(&ids->spaces[kind], id);
 
 	return slot ? &slot->entry : NULL;
+}
+
+const char *ids_name(const struct ids *ids, enum id_kind kind, uint32_t id, char ret[ID_KEY_MAX])
+{
+	const struct id_entry *entry = id ? ids_by_id(ids, kind, id) : NULL;
+
+	snprintf(ret, ID_KEY_MAX, "%.*s", entry ? (int)strcspn(entry->key, " ") : 0,
+		 entry ? entry->key : "");
+	return ret;
 }
 
 void ids_each(struct ids *ids, enum id_kind kind, void (*visit)(void *arg, struct id_entry *entry),

@@ -61,6 +61,8 @@ void ids_retire(struct ids *ids, uint64_t now,
 void ids_release(struct ids *ids, enum id_kind kind, uint32_t id);
 struct id_entry *ids_find(const struct ids *ids, enum id_kind kind, const char *key);
 struct id_entry *ids_by_id(const struct ids *ids, enum id_kind kind, uint32_t id);
+/* What an id is called: its key up to the first blank ("web/web1@10.0.1.11"), "" if it stands for nothing. */
+const char *ids_name(const struct ids *ids, enum id_kind kind, uint32_t id, char ret[ID_KEY_MAX]);
 /* Calls `visit` for every entry of the kind in order of id; visit may release the entry. */
 void ids_each(struct ids *ids, enum id_kind kind, void (*visit)(void *arg, struct id_entry *entry),
 	      void *arg);

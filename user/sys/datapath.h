@@ -60,6 +60,8 @@ int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret);
 int datapath_drop_sample(struct datapath *dp, uint32_t reason, struct xlb_drop_sample *ret);
 /* Why packets that are lost after the verdict are not counted; "" if they are. */
 const char *datapath_lost_uncounted(const struct datapath *dp);
+/* Closed flows that gave up their SNAT port, and their record, early because others had none. */
+int datapath_evictions(struct datapath *dp, uint64_t *ret);
 /* Zeroes the counters of an id before it is used again. */
 int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t id);
 

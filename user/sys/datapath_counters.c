@@ -116,6 +116,11 @@ int datapath_drop_sample(struct datapath *dp, uint32_t reason, struct xlb_drop_s
 	return 0;
 }
 
+int datapath_evictions(struct datapath *dp, uint64_t *ret)
+{
+	return entry_sum(dp, MAP_EVICTIONS, 0, 1, ret);
+}
+
 int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t id)
 {
 	int r;

@@ -32,7 +32,8 @@ struct bpf_object;
 	X(SERVER_COUNTERS, server_counters) \
 	X(INTERFACE_COUNTERS, interface_counters) \
 	X(DROPS, drops) \
-	X(DROP_SAMPLES, drop_samples)
+	X(DROP_SAMPLES, drop_samples) \
+	X(EVICTIONS, evictions)
 
 enum map_id {
 #define X(NAME, name) MAP_##NAME,

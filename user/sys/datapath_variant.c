@@ -24,7 +24,7 @@ struct variant {
 	variant_event take;
 	void *arg;
 	uint32_t budget;
-	uint64_t skipped_before[XLB_WATCHES];
+	uint64_t skipped_before[XLB_WATCHES][XLB_MAX_INTERFACES];
 };
 
 /* X(name): maps that every object has for itself */
@@ -36,7 +36,8 @@ struct variant {
 	X(interface_counters) \
 	X(drops) \
 	X(rst_budget) \
-	X(drop_samples)
+	X(drop_samples) \
+	X(evictions)
 
 static bool is_private(const char *name)
 {
@@ -190,6 +191,11 @@ int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err 
 	return 0;
 }
 
+int variant_program_fd(const struct variant *variant)
+{
+	return bpf_program__fd(variant->skel->progs.xlb);
+}
+
 int variant_fd(const struct variant *variant)
 {
 	return ring_buffer__epoll_fd(variant->ring);
@@ -203,22 +209,45 @@ bool variant_read(struct variant *variant, uint32_t budget, variant_event take, 
 	return ring_buffer__consume(variant->ring) == -EAGAIN;
 }
 
+/* Which listeners' packets the entry, or measuring, is interested in: one, or (listener 0) all. */
+static void interest_set(struct variant *variant, uint8_t bit, bool on, uint32_t listener)
+{
+	uint8_t *watched = variant->skel->bss->watched;
+
+	for (uint32_t i = 0; i < XLB_MAX_LISTENERS; i++) {
+		if (on && (!listener || i == listener))
+			watched[i] |= bit;
+		else
+			watched[i] &= (uint8_t)~bit;
+	}
+}
+
 void variant_watch(struct variant *variant, uint32_t index, const struct xlb_watch *watch)
 {
 	struct xlb_watch *entry = &variant->skel->bss->watches[index];
 	struct xlb_watch idle = *watch;
 
-	variant->skipped_before[index] = variant->skel->bss->watch_skipped[index];
+	memcpy(variant->skipped_before[index], variant->skel->bss->watch_skipped[index],
+	       sizeof(variant->skipped_before[index]));
 	/* packets read it meanwhile: nobody's until it is whole */
 	idle.set = 0;
 	__atomic_store_n(&entry->set, 0, __ATOMIC_SEQ_CST);
 	*entry = idle;
 	__atomic_store_n(&entry->set, watch->set, __ATOMIC_SEQ_CST);
+	interest_set(variant, (uint8_t)(1U << index), true,
+		     watch->set & XLB_WATCH_LISTENER ? watch->listener : 0);
 }
 
-uint64_t variant_skipped(const struct variant *variant, uint32_t index)
+void variant_unwatch(struct variant *variant, uint32_t index)
 {
-	return variant->skel->bss->watch_skipped[index] - variant->skipped_before[index];
+	__atomic_store_n(&variant->skel->bss->watches[index].set, 0, __ATOMIC_SEQ_CST);
+	interest_set(variant, (uint8_t)(1U << index), false, 0);
+}
+
+uint64_t variant_skipped(const struct variant *variant, uint32_t index, uint32_t slot)
+{
+	return variant->skel->bss->watch_skipped[index][slot] -
+	       variant->skipped_before[index][slot];
 }
 
 /* --- traffic of flows ------------------------------------------------------------------------------- */
@@ -242,7 +271,7 @@ void variant_measure(struct variant *variant, bool on)
 {
 	if (on)
 		traffic_clear(bpf_map__fd(variant->skel->maps.flow_traffic));
-	__atomic_store_n(&variant->skel->bss->measuring, on, __ATOMIC_SEQ_CST);
+	interest_set(variant, XLB_WATCHED_MEASURE, on, 0);
 }
 
 int variant_traffic(struct variant *variant, struct flow_traffic **ret, size_t *ret_count,

@@ -31,6 +31,9 @@ DEFINE_CLEANUP(struct variant, variant_free)
 int variant_attach(struct datapath *dp, struct variant *variant, struct xlb_err *err);
 int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err *err);
 
+/* File descriptor of its program, for BPF_PROG_TEST_RUN. */
+int variant_program_fd(const struct variant *variant);
+
 /* `data` has event->captured bytes. */
 typedef void (*variant_event)(void *arg, const struct xlb_event *event, const uint8_t *data);
 /* Readable when there are events. */
@@ -38,10 +41,12 @@ int variant_fd(const struct variant *variant);
 /* Hands over at most `budget` events; true if there may be more. */
 bool variant_read(struct variant *variant, uint32_t budget, variant_event take, void *arg);
 
-/* Who wants which packets: entry `index` of XLB_WATCHES; watch->set 0 takes it away. */
+/* Who wants which packets: entry `index` of XLB_WATCHES. */
 void variant_watch(struct variant *variant, uint32_t index, const struct xlb_watch *watch);
-/* Events of the entry that found no room since it was set. */
-uint64_t variant_skipped(const struct variant *variant, uint32_t index);
+/* Nobody wants any by this entry any more; what was counted as skipped stays. */
+void variant_unwatch(struct variant *variant, uint32_t index);
+/* Events of the entry that found no room since it was set, of frames that came or leave by the interface. */
+uint64_t variant_skipped(const struct variant *variant, uint32_t index, uint32_t slot);
 
 /* What one flow did while it was measured. */
 struct flow_traffic {

@@ -37,19 +37,60 @@ const struct option_row option_rows[] = {
 	  "wait until the last flow has ended" },
 	{ "timeout", 0, "TIME", OPTION_TIME, AT(timeout_ms), OPTION_DRAIN,
 	  "wait no longer than this (5m)" },
+	{ "all", 'a', NULL, OPTION_FLAG, AT(all), OPTION_STATUS | OPTION_FLOW_KILL,
+	  "also what does not fit on the screen; flow kill: every flow" },
+	{ "once", 0, NULL, OPTION_FLAG, AT(once), OPTION_TOP,
+	  "measure for a second, print one picture and end" },
+	{ "sort", 0, "COLUMN", OPTION_TEXT, AT(sort), OPTION_TOP,
+	  "order by this column, largest numbers or A first; -COLUMN: the other way round" },
+	{ "filter", 0, "TEXT", OPTION_TEXT, AT(filter), OPTION_TOP,
+	  "only rows whose name has this in it" },
 	{ "count", 'n', "N", OPTION_UINT, AT(count), OPTION_TEST,
 	  "connections or datagrams to send (default 20)" },
-	{ "listener", 0, "LB/LISTENER", OPTION_TEXT, AT(flow_listener), OPTION_FLOW,
-	  "flows of this listener" },
+	{ "flags", 0, "FLAGS", OPTION_TEXT, AT(flags), OPTION_TRACE,
+	  "of a TCP segment: SYN (the default), ACK, FIN, RST, PSH, or a list of them" },
+	{ "live", 0, NULL, OPTION_FLAG, AT(live), OPTION_TRACE,
+	  "make up no packet, follow those that come; ports may be left out" },
+	{ "address", 0, "ADDRESS", OPTION_TEXTS, AT(addresses), OPTION_CAPTURE,
+	  "an address or prefix of either end, before or after rewriting; twice: one for each end" },
+	{ "port", 0, "PORT", OPTION_TEXT, AT(port), OPTION_CAPTURE, "the same for a port" },
+	{ "protocol", 0, "PROTOCOL", OPTION_TEXT, AT(protocol), OPTION_CAPTURE | OPTION_FLOW,
+	  "tcp or udp" },
+	{ "interface", 0, "IFACE", OPTION_TEXT, AT(interface), OPTION_CAPTURE | OPTION_TRACE,
+	  "what comes in or leaves by this NIC; trace: it comes in by it (default: the route to CLIENT)" },
+	{ "listener", 0, "LB/LISTENER", OPTION_TEXT, AT(listener), OPTION_CAPTURE | OPTION_FLOW,
+	  "packets, flows of this listener" },
+	{ "server", 0, "GROUP/SERVER", OPTION_TEXT, AT(server), OPTION_CAPTURE | OPTION_FLOW,
+	  "packets to and from, flows on this server" },
+	{ "verdict", 0, "VERDICT", OPTION_TEXT, AT(verdict), OPTION_CAPTURE,
+	  "pass, drop, reset, tx or redirect" },
+	{ "reason", 0, "REASON", OPTION_TEXT, AT(reason), OPTION_CAPTURE,
+	  "packets dropped or reset for this reason, such as no_listener" },
+	{ "before", 0, NULL, OPTION_FLAG, AT(before), OPTION_CAPTURE,
+	  "packets as they came (default: these and those that leave)" },
+	{ "after", 0, NULL, OPTION_FLAG, AT(after), OPTION_CAPTURE, "packets as they leave" },
+	{ "count", 'c', "N", OPTION_UINT, AT(count), OPTION_CAPTURE | OPTION_TRACE,
+	  "end after N packets" },
+	{ "for", 0, "TIME", OPTION_TIME, AT(for_ms), OPTION_CAPTURE | OPTION_FLOW_LIST,
+	  "end after this time (30s); packets and bytes of flows are counted for so long (1s)" },
+	{ "snap", 0, "BYTES", OPTION_UINT, AT(snap), OPTION_CAPTURE,
+	  "keep so many bytes of each packet, at most (and by default) 4096" },
+	{ "output", 'o', "FILE", OPTION_TEXT, AT(output), OPTION_CAPTURE,
+	  "write pcapng to FILE; - is standard output, the default if that is no terminal" },
+	{ "text", 0, NULL, OPTION_FLAG, AT(text), OPTION_CAPTURE,
+	  "print a line for each packet, the default on a terminal" },
+	{ "follow", 'f', NULL, OPTION_FLAG, AT(follow), OPTION_EVENTS,
+	  "go on with what happens, also when xlbd restarts" },
+	{ "last", 'n', "N", OPTION_UINT, AT(last), OPTION_EVENTS,
+	  "begin with the last N events (default: all that are kept, with -f 10)" },
+	{ "kind", 0, "KIND,...", OPTION_TEXT, AT(kinds), OPTION_EVENTS,
+	  "only these: start, health, config, interface, neighbour, eviction, drop, problem" },
 	{ "lb", 0, "LB", OPTION_TEXT, AT(flow_lb), OPTION_FLOW, "flows of this load balancer" },
-	{ "server", 0, "GROUP/SERVER", OPTION_TEXT, AT(flow_server), OPTION_FLOW,
-	  "flows on this server" },
 	{ "group", 0, "GROUP", OPTION_TEXT, AT(flow_group), OPTION_FLOW,
 	  "flows on servers of this group" },
 	{ "client", 0, "ADDRESS[:PORT]", OPTION_TEXT, AT(flow_client), OPTION_FLOW,
 	  "flows from this address, or from a prefix (203.0.113.0/24)" },
 	{ "vip", 0, "ADDRESS[:PORT]", OPTION_TEXT, AT(flow_vip), OPTION_FLOW, "flows to this VIP" },
-	{ "protocol", 0, "PROTOCOL", OPTION_TEXT, AT(flow_protocol), OPTION_FLOW, "tcp or udp" },
 	{ "state", 0, "STATE", OPTION_TEXT, AT(flow_state), OPTION_FLOW,
 	  "new, established, closing, closed or tombstone" },
 	{ "top", 0, "N", OPTION_UINT, AT(flow_top), OPTION_FLOW_LIST,
@@ -58,20 +99,16 @@ const struct option_row option_rows[] = {
 	  "age (the default), idle, packets or bytes; the last two are measured while you wait" },
 	{ "order", 0, "ORDER", OPTION_TEXT, AT(flow_order), OPTION_FLOW_LIST,
 	  "desc (the default) or asc: the lowest first" },
-	{ "for", 0, "SECONDS", OPTION_TEXT, AT(flow_for), OPTION_FLOW_LIST,
-	  "measure packets and bytes for so long (default 1)" },
-	{ "all", 0, NULL, OPTION_FLAG, AT(flow_all), OPTION_FLOW_KILL, "kill every flow" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
-_Static_assert(ARRAY_SIZE(option_rows) <= 64, "a bit each in struct reader");
 
 /* The command line while it is read. */
 struct reader {
 	struct ctl *ctl;
 	int argc, next;
 	char **argv;
-	bool only_words; /* after "--" */
-	uint64_t given;	 /* bit per option row seen */
+	bool only_words;		     /* after "--" */
+	bool given[ARRAY_SIZE(option_rows)]; /* option rows seen */
 };
 
 static uint32_t scopes_open(const struct ctl *ctl)
@@ -104,15 +141,24 @@ static int option_store(struct reader *reader, const struct option_row *row, con
 {
 	struct ctl *ctl = reader->ctl;
 	void *member = (char *)ctl + row->offset;
+	struct text_list *list;
 	uint64_t number;
 
-	reader->given |= 1ULL << (row - option_rows);
+	reader->given[row - option_rows] = true;
 	switch (row->kind) {
 	case OPTION_FLAG:
 		*(bool *)member = true;
 		return 0;
 	case OPTION_TEXT:
 		*(const char **)member = value;
+		return 0;
+	case OPTION_TEXTS:
+		list = member;
+		if (list->count == LIST_MAX)
+			return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+					   "--%s \"%s\": at most %d times", row->name, value,
+					   LIST_MAX);
+		list->values[list->count++] = value;
 		return 0;
 	case OPTION_UINT:
 		if (!parse_uint(value, 1, row->letter == 'n' ? COUNT_MAX : UINT64_MAX, member))
@@ -288,7 +334,7 @@ static int read_word(struct reader *reader, const char *word)
 static const struct option_row *option_misplaced(const struct reader *reader)
 {
 	for (size_t i = 0; i < option_row_count; i++)
-		if (reader->given >> i & 1 && !(option_rows[i].scope & scopes_open(reader->ctl)))
+		if (reader->given[i] && !(option_rows[i].scope & scopes_open(reader->ctl)))
 			return &option_rows[i];
 	return NULL;
 }
@@ -301,6 +347,7 @@ static int check_line(struct reader *reader)
 	const struct command *command;
 	char name[64];
 
+	ctl->implied = !ctl->command && !ctl->noun && !ctl->topic;
 	if (!ctl->command)
 		ctl->command = ctl->topic ? command_find_for(NULL, ctl->topic, "list") :
 					    command_find(ctl->noun ? "list" : "status");

@@ -86,14 +86,14 @@ static size_t receive(char *data, size_t size, size_t count, void *arg)
 	return fwrite(data, size, count, incoming->stream);
 }
 
-static int unreachable(struct ctl *ctl, CURLcode code, int os_error, long seconds)
+static int unreachable(struct ctl *ctl, CURLcode code, int os_error, long timeout)
 {
 	const struct passwd *user = getpwuid(geteuid());
 	const char *name = user ? user->pw_name : "not in the user list";
 
 	if (code == CURLE_OPERATION_TIMEDOUT) {
 		xlb_err_set(&ctl->err, XLB_ERR_TIMEOUT, -ETIMEDOUT,
-			    "xlbd at %s did not answer within %ld s", ctl->socket, seconds);
+			    "xlbd at %s did not answer within %ld s", ctl->socket, timeout);
 		return -ETIMEDOUT;
 	}
 	if (code != CURLE_COULDNT_CONNECT)
@@ -159,6 +159,8 @@ static int set_request(struct ctl *ctl, CURL *curl, const struct request *reques
 	r = add_header(headers, "X-XLB-Origin", ctl->origin);
 	if (!r) /* without a value libcurl leaves the header out */
 		r = add_header(headers, "Content-Type", request->body ? request->body_type : "");
+	if (!r && request->last_event_id)
+		r = add_header(headers, "Last-Event-ID", request->last_event_id);
 	if (r)
 		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, r, "out of memory");
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *headers);
@@ -176,8 +178,8 @@ int client_call(struct ctl *ctl, const struct request *request, struct answer *r
 	AUTO(curl_slist_free_all) struct curl_slist *headers = NULL;
 	struct answer answer AUTO_ANSWER = { 0 };
 	struct incoming incoming = { .stream = open_memstream(&answer.body, &answer.size) };
-	long status = 0, os_error = 0,
-	     seconds = request->seconds ? request->seconds : ANSWER_SECONDS;
+	long timeout = request->timeout ? request->timeout : ANSWER_SECONDS;
+	long status = 0, os_error = 0;
 	CURLcode code;
 	int r;
 
@@ -185,7 +187,7 @@ int client_call(struct ctl *ctl, const struct request *request, struct answer *r
 	if (!curl || !incoming.stream)
 		r = xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	else
-		r = set_request(ctl, curl, request, seconds, &headers);
+		r = set_request(ctl, curl, request, timeout, &headers);
 	if (r) {
 		if (incoming.stream)
 			fclose(incoming.stream);
@@ -197,7 +199,7 @@ int client_call(struct ctl *ctl, const struct request *request, struct answer *r
 	fclose(incoming.stream);
 	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
 	if (code != CURLE_OK)
-		return unreachable(ctl, code, (int)os_error, seconds);
+		return unreachable(ctl, code, (int)os_error, timeout);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	answer.json = json_loadb(answer.body, answer.size, JSON_ALLOW_NUL, NULL);
 	if (status < 200 || status > 299) {
@@ -257,7 +259,7 @@ int client_stream(struct ctl *ctl, const struct request *request, client_take ta
 	if (r || stream.ended)
 		return r;
 	if (code != CURLE_OK)
-		return unreachable(ctl, code, (int)os_error, 0);
+		return unreachable(ctl, code, (int)os_error, ANSWER_SECONDS);
 	if (status >= 200 && status <= 299)
 		return 0;
 	answer.json = json_loadb(answer.body, answer.size, JSON_ALLOW_NUL, NULL);

@@ -13,8 +13,9 @@ struct request {
 	const char *query; /* "a=b&c=d", NULL: none */
 	const void *body;  /* NULL: none */
 	size_t body_size;
-	const char *body_type; /* content type */
-	long seconds;	       /* that the answer may take, 0: two minutes */
+	const char *body_type;	   /* content type */
+	long timeout;		   /* seconds to wait for the answer, 0: as usual */
+	const char *last_event_id; /* of a stream that broke off, NULL: none */
 };
 
 struct answer {

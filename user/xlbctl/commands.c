@@ -7,27 +7,30 @@
 #define CHANGE OPTION_CHANGE
 
 const struct command commands[] = {
-	{ NULL, "status", "GET", "/v1/status", "", OPTION_WATCH, 0, 0, verb_status,
-	  "show the whole state on one page (the default)" },
+	{ NULL, "status", "GET", "/v1/status", "", OPTION_WATCH | OPTION_STATUS, 0, 0, verb_status,
+	  "show what is wrong and what is going on, on one screen (the default)" },
+	{ NULL, "top", "GET", "/v1/counters/{}", "[listeners|servers|drops|interfaces]",
+	  OPTION_WATCH | OPTION_TOP, 0, 1, verb_top,
+	  "watch rates of listeners, servers, drops or interfaces" },
 	{ "interface", "attach", "POST", "/v1/interfaces/{}/attach", "IFACE",
 	  CHANGE | OPTION_ATTACH, 1, 1, verb_attach,
 	  "attach a NIC: the host becomes a load balancer; starts xlbd if needed" },
 	{ "interface", "detach", "POST", "/v1/interfaces/{}/detach", "IFACE", CHANGE, 1, 1,
 	  verb_detach, "detach a NIC; ends the flows that go through it" },
-	{ NULL, "confirm", "POST", "/v1/confirm", "", 0, 0, 0, verb_confirm,
+	{ NULL, "confirm", "POST", "/v1/confirm", "", SECTION_CHANGE, 0, 0, verb_confirm,
 	  "keep an attach that would undo itself" },
-	{ NULL, "check", "POST", "/v1/check", "FILE", 0, 1, 1, verb_check,
+	{ NULL, "check", "POST", "/v1/check", "FILE", SECTION_FILE, 1, 1, verb_check,
 	  "check a configuration file (- is standard input), change nothing" },
-	{ NULL, "diff", "POST", "/v1/diff", "FILE", 0, 1, 1, verb_diff,
+	{ NULL, "diff", "POST", "/v1/diff", "FILE", SECTION_FILE, 1, 1, verb_diff,
 	  "show what applying a file would change" },
-	{ NULL, "apply", "POST", "/v1/apply", "FILE", CHANGE, 1, 1, verb_apply,
+	{ NULL, "apply", "POST", "/v1/apply", "FILE", CHANGE | SECTION_FILE, 1, 1, verb_apply,
 	  "make a file the configuration" },
-	{ NULL, "export", "GET", "/v1/export", "", 0, 0, 0, verb_export,
+	{ NULL, "export", "GET", "/v1/export", "", SECTION_FILE, 0, 0, verb_export,
 	  "print the configuration as YAML" },
 	{ NULL, "list", "GET", NULL, "TYPE [PARENT]", OPTION_WATCH | COMMAND_TYPED, 0, 2, verb_list,
 	  "list objects of a type as a table" },
-	{ NULL, "show", "GET", NULL, "TYPE [PARENT] NAME", COMMAND_TYPED, 1, 3, verb_show,
-	  "show one object: configuration and state" },
+	{ NULL, "show", "GET", NULL, "TYPE [PARENT] NAME", OPTION_WATCH | COMMAND_TYPED, 1, 3,
+	  verb_show, "show one object: configuration and state" },
 	{ NULL, "add", "POST", NULL, "TYPE [PARENT] NAME [VALUE...] [--FIELD VALUE...]",
 	  CHANGE | COMMAND_TYPED | COMMAND_FIELDS, 1, WORDS_MAX, verb_add, "add an object" },
 	{ NULL, "set", "PATCH", NULL, "TYPE [PARENT] NAME --FIELD VALUE...",
@@ -41,17 +44,25 @@ const struct command commands[] = {
 	  verb_enable, "set enabled: false (a server if no TYPE is given)" },
 	{ "server", "drain", "POST", "/v1/server_groups/{}/servers/{}/drain", "GROUP/SERVER",
 	  CHANGE | OPTION_DRAIN, 1, 3, verb_drain, "disable a server and let its flows finish" },
-	{ "listener", "test", "GET", NULL, "LB/LISTENER", OPTION_TEST, 1, 3, verb_test,
+	{ NULL, "trace", "GET", "/v1/trace", "CLIENT VIP [PROTOCOL]", OPTION_TRACE, 2, 3,
+	  verb_trace,
+	  "send a made-up packet through a dry run and print each decision, ADDRESS:PORT to ADDRESS:PORT" },
+	{ NULL, "capture", "POST", "/v1/capture", "", OPTION_CAPTURE, 0, 0, verb_capture,
+	  "show or record packets with what became of them" },
+	{ "listener", "test", "GET", NULL, "LB/LISTENER", OPTION_TEST | SECTION_TEST, 1, 3,
+	  verb_test,
 	  "connect from a namespace of its own and show which server answered (needs root)" },
 	{ "flow", "list", "GET", "/v1/flows", "",
 	  OPTION_WATCH | OPTION_FLOW | OPTION_FLOW_LIST | COMMAND_NOUN, 0, 0, verb_flow_list,
 	  "list flows: the oldest, the most idle or the busiest first" },
 	{ "flow", "kill", "POST", "/v1/flows/kill", "",
-	  OPTION_FLOW | OPTION_FLOW_KILL | COMMAND_NOUN, 0, 0, verb_flow_kill,
+	  OPTION_FLOW | OPTION_FLOW_KILL | COMMAND_NOUN | SECTION_CHANGE, 0, 0, verb_flow_kill,
 	  "end flows: both sides of a TCP flow get RST at once, a UDP flow is forgotten" },
-	{ NULL, "version", "GET", "/v1/status", "", 0, 0, 0, verb_version,
+	{ NULL, "events", "GET", "/v1/events", "", OPTION_EVENTS, 0, 0, verb_events,
+	  "show what has happened, or with -f what happens" },
+	{ NULL, "version", "GET", "/v1/status?summary=1", "", SECTION_SELF, 0, 0, verb_version,
 	  "print the versions of xlbctl and xlbd" },
-	{ NULL, "help", NULL, NULL, "[COMMAND|TYPE]", 0, 0, 2, verb_help,
+	{ NULL, "help", NULL, NULL, "[COMMAND|TYPE]", SECTION_SELF, 0, 2, verb_help,
 	  "describe a command, or the fields of a type" },
 	{ NULL, "--complete", NULL, NULL, "[WORD...]", COMMAND_HIDDEN, 0, WORDS_MAX, verb_complete,
 	  "print what may follow the words" },
@@ -93,6 +104,13 @@ const char *topic_by_word(const char *word)
 		    !strcmp(commands[i].noun, word))
 			return commands[i].noun;
 	return NULL;
+}
+
+uint32_t command_section(const struct command *command)
+{
+	uint32_t section = command->flags & SECTION_MASK;
+
+	return section || !(command->flags & OPTION_CHANGE) ? section : SECTION_CHANGE;
 }
 
 const char *command_name(const struct command *command, char ret[64])

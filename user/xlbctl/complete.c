@@ -91,6 +91,20 @@ static void complete_first(void)
 		puts(types[i]->cli);
 }
 
+/* The words of "[listeners|servers|...]"; capitals stand for something else. */
+static void complete_alternatives(const struct command *command)
+{
+	const char *text = strchr(command->args, '|') ? command->args : "";
+
+	while (*text) {
+		size_t length = strcspn(text, "[|] ");
+
+		if (length && *text >= 'a' && *text <= 'z')
+			printf("%.*s\n", (int)length, text);
+		text += length + (text[length] != '\0');
+	}
+}
+
 static void complete_types(void)
 {
 	for (size_t i = 0; types[i]; i++)
@@ -128,6 +142,8 @@ int verb_complete(struct ctl *ctl)
 		else
 			type = type_by_word(ctl->words[1]);
 	}
+	if (ctl->word_count == 1)
+		complete_alternatives(command);
 	if (type && strcmp(command->word, "attach"))
 		complete_object(ctl, command, type);
 	complete_options(command, type);

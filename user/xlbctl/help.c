@@ -99,20 +99,37 @@ static bool topic_help(FILE *out, const char *word)
 	return any;
 }
 
+static void put_command(FILE *out, const struct command *command)
+{
+	char left[128], name[64];
+
+	snprintf(left, sizeof(left), "%s %s", command_name(command, name), command->args);
+	if (strlen(left) <= 24)
+		fprintf(out, "  %-24s %s\n", left, command->help);
+	else
+		fprintf(out, "  %s\n  %-24s %s\n", left, "", command->help);
+}
+
 static void general_help(FILE *out)
 {
-	fputs("usage: xlbctl [OPTION...] COMMAND [WORD...]\n\ncommands:\n", out);
-	for (size_t i = 0; i < command_count; i++) {
-		char left[128], name[64];
+	static const struct {
+		uint32_t section;
+		const char *title;
+	} sections[] = {
+		{ SECTION_SEE, "see what is going on, and what is wrong" },
+		{ SECTION_CHANGE, "change" },
+		{ SECTION_FILE, "whole configurations" },
+		{ SECTION_TEST, "try" },
+		{ SECTION_SELF, "about xlb" },
+	};
 
-		if (commands[i].flags & COMMAND_HIDDEN)
-			continue;
-		snprintf(left, sizeof(left), "%s %s", command_name(&commands[i], name),
-			 commands[i].args);
-		if (strlen(left) <= 24)
-			fprintf(out, "  %-24s %s\n", left, commands[i].help);
-		else
-			fprintf(out, "  %s\n  %-24s %s\n", left, "", commands[i].help);
+	fputs("usage: xlbctl [OPTION...] COMMAND [WORD...]\n", out);
+	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
+		fprintf(out, "\n%s:\n", sections[i].title);
+		for (size_t j = 0; j < command_count; j++)
+			if (!(commands[j].flags & COMMAND_HIDDEN) &&
+			    command_section(&commands[j]) == sections[i].section)
+				put_command(out, &commands[j]);
 	}
 	fputs("\ntypes (the noun may come first, \"xlbctl server list web\"; its fields: xlbctl help TYPE):\n",
 	      out);

@@ -23,7 +23,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 
 	if (r)
 		return r;
-	if (ctl->help && ctl->command->run != verb_status) {
+	if (ctl->help && !ctl->implied) {
 		command_help(stdout, ctl->command);
 		return 0;
 	}

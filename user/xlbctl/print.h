@@ -14,6 +14,8 @@ void print_body(FILE *out, const struct answer *answer);
  * column then names the parent). Says so if there are none.
  */
 void print_list(FILE *out, const struct type *type, const json_t *json, const char *parent);
+/* Says what state the host and its parts are in, from the summary, on a screen of that size (0: no limit). */
+void print_status(FILE *out, const json_t *json, uint32_t width, uint32_t height);
 /* "key: value" lines of one object, then its children as a table. */
 void print_object(FILE *out, const struct type *type, const json_t *json);
 /* The answer to a change: its lines and counts on stdout, warnings on stderr. With --json the body. */
@@ -38,6 +40,8 @@ enum cell_kind {
 	CELL_SIZE, /* how many members */
 	CELL_UP,   /* state.up of state.servers */
 	CELL_PARENT,
+	CELL_RATE, /* a real number, a second; "-" while it is not known */
+	CELL_BITS, /* the same of bytes, as bits */
 };
 struct column {
 	const char *head;

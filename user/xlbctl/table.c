@@ -70,6 +70,14 @@ static void fill_cell(struct libscols_line *line, size_t n, const struct column 
 		snprintf(text, sizeof(text), "%zu",
 			 json_is_array(value) ? json_array_size(value) : json_object_size(value));
 		break;
+	case CELL_RATE:
+	case CELL_BITS:
+		if (json_is_number(value))
+			format_count((uint64_t)(json_number_value(value) *
+							(column->kind == CELL_BITS ? 8 : 1) +
+						0.5),
+				     text);
+		break;
 	case CELL_PERCENT:
 		if (json_is_number(value))
 			snprintf(text, sizeof(text), "%.1f%%", json_number_value(value));
@@ -107,7 +115,7 @@ static int column_flags(const struct column *column)
 {
 	const uint32_t right = 1U << CELL_NUMBER | 1U << CELL_COUNT | 1U << CELL_BYTES |
 			       1U << CELL_PERCENT | 1U << CELL_SUM | 1U << CELL_SIZE |
-			       1U << CELL_UP | 1U << CELL_AGE;
+			       1U << CELL_UP | 1U << CELL_AGE | 1U << CELL_RATE | 1U << CELL_BITS;
 
 	return (right >> column->kind & 1 ? SCOLS_FL_RIGHT : 0) |
 	       (column->shrinks ? SCOLS_FL_WRAP : 0);

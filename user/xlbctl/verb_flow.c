@@ -17,17 +17,16 @@ static const struct {
 	const char *name;
 	size_t offset; /* of a text in struct ctl */
 } query_rows[] = {
-	{ "listener", offsetof(struct ctl, flow_listener) },
+	{ "listener", offsetof(struct ctl, listener) },
 	{ "load_balancer", offsetof(struct ctl, flow_lb) },
-	{ "server", offsetof(struct ctl, flow_server) },
+	{ "server", offsetof(struct ctl, server) },
 	{ "group", offsetof(struct ctl, flow_group) },
 	{ "client", offsetof(struct ctl, flow_client) },
 	{ "vip", offsetof(struct ctl, flow_vip) },
-	{ "protocol", offsetof(struct ctl, flow_protocol) },
+	{ "protocol", offsetof(struct ctl, protocol) },
 	{ "state", offsetof(struct ctl, flow_state) },
 	{ "by", offsetof(struct ctl, flow_by) },
 	{ "order", offsetof(struct ctl, flow_order) },
-	{ "for", offsetof(struct ctl, flow_for) },
 };
 
 /* the last two only if they were measured */
@@ -44,6 +43,12 @@ static const struct column columns[] = {
 	{ 0 },
 };
 #define MEASURED_COLUMNS 2
+
+static void put_number(FILE *out, const char **separator, const char *name, uint64_t number)
+{
+	fprintf(out, "%s%s=%" PRIu64, *separator, name, number);
+	*separator = "&";
+}
 
 /* The options as a query; malloc'd, NULL on lack of memory. */
 static char *flow_query(const struct ctl *ctl)
@@ -65,10 +70,12 @@ static char *flow_query(const struct ctl *ctl)
 		put_encoded(out, value);
 		separator = "&";
 	}
+	if (ctl->for_ms) /* whole seconds only */
+		put_number(out, &separator, "for", (ctl->for_ms + 999) / 1000);
 	if (ctl->flow_top)
-		fprintf(out, "%slimit=%" PRIu64, separator, ctl->flow_top);
-	if (ctl->flow_all)
-		fprintf(out, "%sall=1", separator);
+		put_number(out, &separator, "limit", ctl->flow_top);
+	if (ctl->all)
+		put_number(out, &separator, "all", 1);
 	return fclose(out) ? NULL : text;
 }
 
@@ -137,7 +144,7 @@ static int draw_flows(struct ctl *ctl, FILE *out)
 	const struct request request = { .method = ctl->command->method,
 					 .path = ctl->command->path,
 					 .query = query && *query ? query : NULL,
-					 .seconds = LIST_SECONDS };
+					 .timeout = LIST_SECONDS };
 	struct answer answer AUTO_ANSWER = { 0 };
 	int r;
 
@@ -186,7 +193,7 @@ int verb_flow_kill(struct ctl *ctl)
 	const struct request request = { .method = ctl->command->method,
 					 .path = ctl->command->path,
 					 .query = query && *query ? query : NULL,
-					 .seconds = KILL_SECONDS };
+					 .timeout = KILL_SECONDS };
 	struct answer answer AUTO_ANSWER = { 0 };
 	int r;
 

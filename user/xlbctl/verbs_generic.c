@@ -35,7 +35,7 @@ int verb_list(struct ctl *ctl)
 	return watch_run(ctl, draw_list);
 }
 
-int verb_show(struct ctl *ctl)
+static int draw_show(struct ctl *ctl, FILE *out)
 {
 	struct answer answer AUTO_ANSWER = { 0 };
 	struct target target;
@@ -49,10 +49,15 @@ int verb_show(struct ctl *ctl)
 	if (r)
 		return r;
 	if (ctl->json)
-		print_body(stdout, &answer);
+		print_body(out, &answer);
 	else
-		print_object(stdout, target.type, answer.json);
+		print_object(out, target.type, answer.json);
 	return 0;
+}
+
+int verb_show(struct ctl *ctl)
+{
+	return watch_run(ctl, draw_show);
 }
 
 /* Sends the command's method to the target and prints the change. */

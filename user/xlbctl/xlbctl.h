@@ -12,6 +12,7 @@
 
 #define WORDS_MAX      32
 #define FIELD_ARGS_MAX 64
+#define LIST_MAX       8
 #define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
 
 /* `--health-check.interval 2s`: a field of the type spoken of */
@@ -20,8 +21,15 @@ struct field_arg {
 	const char *value;
 };
 
+/* values of an option that may be given several times */
+struct text_list {
+	const char *values[LIST_MAX];
+	size_t count;
+};
+
 struct ctl {
 	const struct command *command;
+	bool implied;		      /* the line named no command */
 	const struct type *noun;      /* of "server add web ...", NULL for "add server web ..." */
 	const char *topic;	      /* a noun that is no type: "flow" of "flow list"; else NULL */
 	const char *words[WORDS_MAX]; /* what follows command and noun */
@@ -40,12 +48,23 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
-	const char *flow_listener, *flow_lb, *flow_server,
-		*flow_group; /* of flow list, flow kill */
-	const char *flow_client, *flow_vip, *flow_protocol, *flow_state;
-	const char *flow_by, *flow_order, *flow_for;
+	/* of capture and trace */
+	struct text_list addresses;
+	const char *port, *protocol, *interface, *listener, *server, *verdict, *reason, *output;
+	const char *flags;
+	bool before, after, text, live;
+	uint64_t for_ms, snap; /* 0: no limit; all that xlbd gives */
+	bool all;	       /* status: also what does not fit on the screen */
+	bool once;	       /* top: one picture */
+	const char *sort;      /* top: a column */
+	const char *filter;    /* top: part of a name */
+	bool follow;
+	const char *kinds; /* of events: "health,config", NULL: all */
+	uint64_t last;	   /* 0: not given */
+	/* of flow list and flow kill, beside listener, server, protocol, for_ms and all */
+	const char *flow_lb, *flow_group, *flow_client, *flow_vip, *flow_state, *flow_by,
+		*flow_order;
 	uint64_t flow_top;
-	bool flow_all;
 
 	char run_dir[64];
 	char socket[96];
@@ -63,12 +82,24 @@ enum option_scope {
 	OPTION_ATTACH = 8,
 	OPTION_DRAIN = 16,
 	OPTION_TEST = 32,
-	OPTION_FLOW = 0x1000, /* which flows */
-	OPTION_FLOW_LIST = 0x2000,
-	OPTION_FLOW_KILL = 0x4000,
+	OPTION_TRACE = 64,
+	OPTION_CAPTURE = 128,
+	OPTION_STATUS = 256,
+	OPTION_TOP = 512,
+	OPTION_FLOW = 1024, /* which flows */
+	OPTION_EVENTS = 2048,
+	OPTION_FLOW_LIST = 0x4000,
+	OPTION_FLOW_KILL = 0x8000,
 };
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_UINT, OPTION_TIME, OPTION_INTERVAL };
+enum option_kind {
+	OPTION_FLAG,
+	OPTION_TEXT,
+	OPTION_TEXTS,
+	OPTION_UINT,
+	OPTION_TIME,
+	OPTION_INTERVAL
+};
 
 struct option_row {
 	const char *name;
@@ -83,10 +114,18 @@ extern const struct option_row option_rows[];
 extern const size_t option_row_count;
 
 /* flags of a command beside its option scopes */
-#define COMMAND_TYPED  0x100U /* its first word is a type, unless the noun came first */
-#define COMMAND_FIELDS 0x200U /* takes `--field value` of that type */
-#define COMMAND_HIDDEN 0x400U
-#define COMMAND_NOUN   0x800U /* its noun must come first: "flow list"; the noun need not be a type */
+#define COMMAND_TYPED  0x10000U /* its first word is a type, unless the noun came first */
+#define COMMAND_FIELDS 0x20000U /* takes `--field value` of that type */
+#define COMMAND_HIDDEN 0x40000U
+#define COMMAND_NOUN \
+	0x80000U /* its noun must come first: "flow list"; the noun need not be a type */
+/* where `xlbctl help` lists it; without one a command of OPTION_CHANGE is under SECTION_CHANGE, else SECTION_SEE */
+#define SECTION_SEE    0U
+#define SECTION_CHANGE 0x1000000U
+#define SECTION_FILE   0x2000000U
+#define SECTION_TEST   0x3000000U
+#define SECTION_SELF   0x4000000U
+#define SECTION_MASK   0xf000000U
 
 struct command {
 	const char *
@@ -110,6 +149,8 @@ const struct command *command_find_for(const struct type *noun, const char *topi
 				       const char *word);
 /* A noun that some command needs and that is no type, as the table has it; NULL if `word` is none. */
 const char *topic_by_word(const char *word);
+/* SECTION_... of a command. */
+uint32_t command_section(const struct command *command);
 /* "flow list", or just "status". */
 const char *command_name(const struct command *command, char ret[64]);
 /* A type by any of its words, with '-' for '_', or by a prefix that only one type has. NULL: none or several. */
@@ -123,6 +164,7 @@ int args_parse(struct ctl *ctl, int argc, char **argv);
 
 /* The verbs: 0, or < 0 with ctl->err filled. */
 int verb_status(struct ctl *ctl);
+int verb_top(struct ctl *ctl);
 int verb_attach(struct ctl *ctl);
 int verb_detach(struct ctl *ctl);
 int verb_confirm(struct ctl *ctl);
@@ -140,12 +182,18 @@ int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
 int verb_flow_list(struct ctl *ctl);
 int verb_flow_kill(struct ctl *ctl);
+int verb_trace(struct ctl *ctl);
+int verb_capture(struct ctl *ctl);
+int verb_events(struct ctl *ctl);
 int verb_version(struct ctl *ctl);
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);
 int verb_tables(struct ctl *ctl);
 
-/* Draws again and again while --watch is given; once otherwise. `draw` prints one picture. */
+/*
+ * Draws again and again while --watch is given; once otherwise. `draw` prints one picture. A daemon that goes
+ * away later than the first picture is waited for.
+ */
 int watch_run(struct ctl *ctl, int (*draw)(struct ctl *ctl, FILE *out));
 /* Starts xlbd and waits until it serves: by systemd where that runs the host, else in the background. */
 int daemon_start(struct ctl *ctl);

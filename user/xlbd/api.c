@@ -15,9 +15,12 @@
 
 #include "base/log.h"
 #include "core/json.h"
+#include "xlbd/api_capture.h"
 #include "xlbd/api_parse.h"
 #include "xlbd/api_query.h"
+#include "xlbd/api_trace.h"
 #include "xlbd/authority.h"
+#include "xlbd/traffic.h"
 
 #define GROUP_FILE	"/etc/group"
 #define HEADERS_MAX	(64 << 10)
@@ -41,17 +44,24 @@ static const struct route {
 	int flags;		    /* enum route_flags */
 	const char *const *options; /* names of its own query options, NULL: none; see query_text() */
 } routes[] = {
-	{ EVHTTP_REQ_GET, "status", api_status, 0, NULL },
+	{ EVHTTP_REQ_GET, "status", api_status, 0, (const char *const[]){ "summary", NULL } },
+	{ EVHTTP_REQ_GET, "counters/*", api_counters, 0, NULL },
+	{ EVHTTP_REQ_GET, "events", api_events, 0,
+	  (const char *const[]){ "since", "last", "kind", "follow", NULL } },
 	{ EVHTTP_REQ_GET, "export", api_export, 0, NULL },
 	{ EVHTTP_REQ_POST, "apply", api_apply, ROUTE_WRITE | ROUTE_TEXT, NULL },
 	{ EVHTTP_REQ_POST, "check", api_check, ROUTE_TEXT, NULL },
 	{ EVHTTP_REQ_POST, "diff", api_diff, ROUTE_TEXT, NULL },
+	{ EVHTTP_REQ_GET, "trace", api_trace, 0, trace_options },
+	{ EVHTTP_REQ_POST, "trace/live", api_trace_live, ROUTE_WRITE, trace_live_options },
 	{ EVHTTP_REQ_POST, "confirm", api_confirm, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "interfaces/*/attach", api_attach, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "interfaces/*/detach", api_detach, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "server_groups/*/servers/*/drain", api_drain, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_GET, "flows", api_flows, 0, flow_list_options },
 	{ EVHTTP_REQ_POST, "flows/kill", api_flows_kill, ROUTE_WRITE, flow_kill_options },
+	{ EVHTTP_REQ_POST, "capture", api_capture, ROUTE_WRITE, capture_options },
+	{ EVHTTP_REQ_POST, "capture/*/stop", api_capture_stop, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_GET, "**", api_get, 0, NULL },
 	{ EVHTTP_REQ_POST, "**", api_add, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_PATCH, "**", api_set, ROUTE_WRITE, NULL },
@@ -421,6 +431,7 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 	api->base = base;
 	api->paths = *paths;
 	api->engine = engine;
+	api->stream_patience = TIMEOUT_SECONDS;
 	TAILQ_INIT(&api->calls);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	api->started = now.tv_sec;
@@ -439,6 +450,9 @@ int api_open(struct event_base *base, const struct paths *paths, struct engine *
 	}
 	if (!r && parser_open(base, &api->parser))
 		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "cannot start a thread");
+	api->traffic = r ? NULL : traffic_new(base, engine);
+	if (!r && !api->traffic)
+		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	if (r) {
 		api_close(api);
 		return r;
@@ -474,6 +488,7 @@ struct api *api_close(struct api *api)
 		unlink(api->paths.socket);
 		evhttp_free(api->http);
 	}
+	traffic_free(api->traffic);
 	free(api);
 	return NULL;
 }

@@ -151,15 +151,6 @@ void flow_work_close(struct flow_work *work)
 	flow_filter_done(&work->filter);
 }
 
-bool flow_work_means_all(const struct flow_work *work)
-{
-	const struct flow_filter *filter = &work->filter;
-
-	return !filter->listeners && !filter->servers && !filter->protocol && !filter->state &&
-	       !filter->client.prefix && !filter->client.port && !filter->vip.prefix &&
-	       !filter->vip.port;
-}
-
 int flow_work_begin(struct flow_work *work, struct xlb_err *err)
 {
 	struct ids *ids = engine_ids(work->api->engine);

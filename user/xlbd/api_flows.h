@@ -28,8 +28,6 @@ int flow_work_open(struct flow_work *work, struct call *call, event_callback_fn 
 		   struct xlb_err *err);
 /* Also of one that is all zero. */
 void flow_work_close(struct flow_work *work);
-/* True if the filter lets every flow through. */
-bool flow_work_means_all(const struct flow_work *work);
 /* Begins a slice: -ENOMEM, or -ECANCELED if the client has gone away; err filled. */
 int flow_work_begin(struct flow_work *work, struct xlb_err *err);
 /* The state of the flow if it is meant, else 0. Counts it. */

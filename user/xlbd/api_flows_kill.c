@@ -192,7 +192,7 @@ static int kill_open(struct flow_kill *kill, struct call *call, struct xlb_err *
 		r = query_flag(call, "all", &all, err);
 	if (r)
 		return r;
-	if (flow_work_means_all(&kill->work) && !all) {
+	if (!flow_filter_is_set(&kill->work.filter) && !all) {
 		r = xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
 				"no filter says which flows are to be killed");
 		xlb_err_hint(err, "name a client, VIP, listener or server; all=1 means every flow");

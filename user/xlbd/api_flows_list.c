@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "core/flow_top.h"
 #include "xlb/lifetime.h"
 #include "xlbd/api_flows.h"
@@ -15,8 +16,6 @@
 #define SECONDS_MAX   60
 #define STEP_VISITS   256	  /* between looks at the clock */
 #define PIECE_BYTES   (256 << 10) /* a longer answer goes out in pieces */
-#define RETRY_US      20000	  /* for a client that is behind */
-#define RETRIES_MAX   3000
 #define END_TEXT_MAX  (ADDR_TEXT_MAX + sizeof("[]:65535"))
 #define UNIT_SECONDS  ((double)(1U << XLB_STAMP_SHIFT) / 1e9)
 
@@ -35,7 +34,7 @@ struct flow_list {
 	int (*step)(struct flow_list *list, bool *ret_done, struct xlb_err *err);
 	struct evbuffer *out;
 	bool opened; /* the head of the answer is in out */
-	uint32_t printed, retries;
+	uint32_t printed;
 };
 
 static uint64_t rank_age(const struct flow_found *found, uint32_t now)
@@ -256,16 +255,22 @@ static int print_head(struct flow_list *list)
 	return r < 0 ? -ENOMEM : 0;
 }
 
-/* Sends what is printed; the slice is over then. False: the client does not read. */
-static bool send_piece(struct flow_list *list)
+static void list_drained(struct call *call)
+{
+	if (flow_work_pause(&((struct flow_list *)call->job)->work, 0))
+		call_stream_end(call);
+}
+
+/* Sends what is printed; it goes on once the client has taken it. */
+static void send_piece(struct flow_list *list)
 {
 	struct call *call = list->work.call;
 
-	if (!call->streaming)
+	if (!call->streaming) {
+		call->drained = list_drained;
 		call_stream(call, "application/json");
-	if (call_stream_add(call, list->out))
-		list->retries = 0;
-	return list->retries++ < RETRIES_MAX;
+	}
+	call_stream_add(call, list->out);
 }
 
 static int step_print(struct flow_list *list, bool *ret_done, struct xlb_err *err)
@@ -287,6 +292,8 @@ static void list_end(struct flow_list *list, int r, const struct xlb_err *err)
 {
 	struct call *call = list->work.call;
 
+	if (call->streaming && !r)
+		call_stream_add(call, list->out);
 	if (call->streaming)
 		call_stream_end(call);
 	else if (r)
@@ -306,7 +313,7 @@ static void run_slice(evutil_socket_t fd, short what, void *arg)
 	struct flow_list *list = arg;
 	struct xlb_err err = {};
 	uint64_t end = slice_begin();
-	bool done, waits = false;
+	bool done;
 	int r = flow_work_begin(&list->work, &err);
 
 	(void)fd;
@@ -317,15 +324,11 @@ static void run_slice(evutil_socket_t fd, short what, void *arg)
 		if (!r && done)
 			list->step = step_after(list);
 	}
-	if (!r && (list->work.call->streaming || evbuffer_get_length(list->out) >= PIECE_BYTES)) {
-		if (!send_piece(list))
-			r = xlb_err_set(&err, XLB_ERR_TIMEOUT, -ETIMEDOUT,
-					"the client does not read");
-		waits = evbuffer_get_length(list->out) > 0;
-	}
-	if (!r && (list->step || waits))
-		r = flow_work_pause(&list->work, waits ? RETRY_US : 0);
-	else
+	if (!r && list->step && evbuffer_get_length(list->out) >= PIECE_BYTES)
+		send_piece(list);
+	else if (!r && list->step)
+		r = flow_work_pause(&list->work, 0);
+	if (r || !list->step)
 		list_end(list, r, &err);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "xlbd/api_problems.h"
 #include "xlbd/slice.h"
 
 enum step_kind {
@@ -14,6 +15,7 @@ enum step_kind {
 	STEP_OBJECT, /* `{...}` */
 	STEP_OPEN,   /* `{...` */
 	STEP_HEAD,   /* `{...` of what `make` returns */
+	STEP_CALL,   /* what `print` makes of the object */
 	STEP_PROBLEMS,
 };
 
@@ -22,6 +24,7 @@ struct step {
 	const char *text;
 	const struct object *object;
 	json_t *(*make)(const struct api *api);
+	listing_print print;
 };
 
 struct listing {
@@ -77,6 +80,26 @@ static int add_name(struct listing *listing, const char *name)
 int listing_open(struct listing *listing, json_t *(*make)(const struct api *api))
 {
 	return add_step(listing, (struct step){ .kind = STEP_HEAD, .make = make });
+}
+
+int listing_array_begin(struct listing *listing, const struct type *type)
+{
+	int r = listing_text(listing, ",");
+
+	if (!r)
+		r = add_name(listing, type->plural);
+	return r ? r : listing_text(listing, "[");
+}
+
+int listing_call(struct listing *listing, listing_print print, const struct object *object)
+{
+	return add_step(listing,
+			(struct step){ .kind = STEP_CALL, .print = print, .object = object });
+}
+
+const char *listing_path(const struct listing *listing)
+{
+	return listing->call->path;
 }
 
 int listing_problems(struct listing *listing)
@@ -179,8 +202,13 @@ static int run_step(struct listing *listing, const struct step *step)
 		/* plurals and names of objects: nothing in them needs an escape */
 		return evbuffer_add_printf(listing->out, "\"%s\":", step->text) < 0 ? -ENOMEM : 0;
 	case STEP_PROBLEMS:
-		view_finish_problems(&listing->view, &listing->call->api->paths);
-		return print_json(listing, listing->view.problems, false);
+		problems_rest(&listing->view, listing->call->api);
+		json = problems_json(listing->view.problems);
+		r = print_json(listing, json, false);
+		json_decref(json);
+		return r;
+	case STEP_CALL:
+		return step->print(&listing->view, step->object, listing->out);
 	case STEP_HEAD:
 	case STEP_OBJECT:
 	case STEP_OPEN:
@@ -243,8 +271,9 @@ void listing_run(struct call *call, listing_plan plan, bool with_problems)
 	listing->call = call;
 	listing->plan = plan;
 	listing->view.engine = call->api->engine;
+	listing->view.traffic = call->api->traffic;
 	if (with_problems)
-		listing->view.problems = json_array();
+		listing->view.problems = problems_new();
 	listing->out = evbuffer_new();
 	listing->timer = event_new(call->api->base, -1, 0, run_slice, listing);
 	if (!listing->out || !listing->timer || (with_problems && !listing->view.problems)) {

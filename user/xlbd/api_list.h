@@ -14,6 +14,9 @@ struct listing;
 typedef int (*listing_plan)(struct listing *listing, const struct model *model,
 			    struct xlb_err *err);
 
+/* Adds what it prints about an object, perhaps nothing, to `out`. 0 or -ENOMEM. */
+typedef int (*listing_print)(struct view *view, const struct object *object, struct evbuffer *out);
+
 /* Runs plan and answers the call. `with_problems`: the steps may end with listing_problems. */
 void listing_run(struct call *call, listing_plan plan, bool with_problems);
 
@@ -24,6 +27,12 @@ int listing_object(struct listing *listing, const struct model *model, const str
 /* `"plural":[{...},...]` */
 int listing_array(struct listing *listing, const struct model *model, const struct type *type,
 		  const struct object *parent);
+/* `,"plural":[` */
+int listing_array_begin(struct listing *listing, const struct type *type);
+/* Whatever `print` makes of the object. */
+int listing_call(struct listing *listing, listing_print print, const struct object *object);
+/* Path of the call, behind "/v1/". */
+const char *listing_path(const struct listing *listing);
 /* The array of problems seen by the steps before. */
 int listing_problems(struct listing *listing);
 /* The object that `make` returns, left open for more members. */

@@ -26,7 +26,9 @@ struct api {
 	struct call_list calls; /* not answered yet */
 	uint32_t flow_works;	/* of api_flows.h */
 	struct parser *parser;
+	struct traffic *traffic;
 	time_t started; /* CLOCK_MONOTONIC */
+	time_t stream_patience; /* seconds that the client of a stream may take nothing of what waits for it */
 };
 
 /* One request. Every handler ends it, now or later, with one call_reply_...(), which frees it. */
@@ -42,9 +44,10 @@ struct call {
 	const char *origin_file;      /* names a configuration text in errors */
 	const char *body;	      /* part of the request */
 	size_t body_length;
-	bool streaming; /* between call_stream() and its end */
-	bool applying;	/* handed to the engine, which ends it even after the API has closed */
-	void *job;	/* work spread over several turns of the loop, freed with the call */
+	bool streaming;			    /* between call_stream() and its end */
+	void (*drained)(struct call *call); /* the client has taken every piece; may be NULL */
+	bool applying; /* handed to the engine, which ends it even after the API has closed */
+	void *job;     /* work spread over several turns of the loop, freed with the call */
 	void (*job_free)(void *job);
 };
 
@@ -61,7 +64,9 @@ void call_free(struct call *call);
 /*
  * An answer in pieces: call_stream() sends its head, call_stream_add() a piece (the buffer is emptied; false:
  * the client is more than 1 MiB behind and the piece was left out), call_stream_end() ends it and frees the
- * call. A client that goes away ends it as well: what belongs to the answer is call->job.
+ * call. Who sets call->drained is called from the loop each time the client has taken all there was, and can
+ * go by that instead of filling memory. A client that goes away, or takes nothing for a minute, ends the
+ * answer as well: what belongs to it is call->job.
  */
 void call_stream(struct call *call, const char *content_type);
 bool call_stream_add(struct call *call, struct evbuffer *piece);
@@ -91,6 +96,8 @@ char *path_parent(const char *path);
 
 /* Handlers of the dispatch table. */
 void api_status(struct call *call);
+void api_counters(struct call *call);
+void api_events(struct call *call);
 void api_get(struct call *call);
 void api_add(struct call *call);
 void api_set(struct call *call);
@@ -105,5 +112,9 @@ void api_detach(struct call *call);
 void api_drain(struct call *call);
 void api_flows(struct call *call);
 void api_flows_kill(struct call *call);
+void api_trace(struct call *call);
+void api_trace_live(struct call *call);
+void api_capture(struct call *call);
+void api_capture_stop(struct call *call);
 
 #endif

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "xlbd/api_list.h"
+#include "xlbd/api_query.h"
+#include "xlbd/api_summary.h"
 #include "xlbd/state.h"
 #include "xlbd/version.h"
 
@@ -61,8 +62,7 @@ static void add_drops(void *arg, struct id_entry *entry)
 		sum->drops[i] += drops[i];
 }
 
-/* Everything that is no list of objects. */
-static json_t *head_json(const struct api *api)
+json_t *status_head(const struct api *api)
 {
 	const struct engine *engine = api->engine;
 	struct drop_sum sum = { .datapath = engine_datapath(engine) };
@@ -92,7 +92,7 @@ static int plan_status(struct listing *listing, const struct model *model, struc
 	int r;
 
 	(void)err;
-	r = listing_open(listing, head_json);
+	r = listing_open(listing, status_head);
 	for (i = 0; !r && i < sizeof(sections) / sizeof(sections[0]); i++) {
 		r = listing_text(listing, ",");
 		if (!r)
@@ -107,5 +107,11 @@ static int plan_status(struct listing *listing, const struct model *model, struc
 
 void api_status(struct call *call)
 {
-	listing_run(call, plan_status, true);
+	struct xlb_err err = {};
+	bool summary;
+
+	if (query_flag(call, "summary", &summary, &err))
+		call_reply_err(call, &err);
+	else
+		listing_run(call, summary ? plan_summary : plan_status, true);
 }

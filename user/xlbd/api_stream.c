@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Answers in pieces, for as long as the client stays: events, captures. */
+/*
+ * Answers in pieces, for as long as the client stays: events, captures. The connection ends with the answer:
+ * while it lasts, silence is no fault and what the client says is not read, and neither is true of a
+ * connection that goes on to the next request.
+ */
 #include <event2/bufferevent.h>
 #include <poll.h>
 
@@ -28,15 +32,26 @@ static void client_gone(struct evhttp_connection *connection, void *arg)
 
 void call_stream(struct call *call, const char *content_type)
 {
+	const struct timeval patience = { .tv_sec = call->api->stream_patience };
 	struct evhttp_connection *connection = evhttp_request_get_connection(call->request);
 
 	call_content_type(call, content_type);
+	evhttp_add_header(evhttp_request_get_output_headers(call->request), "Connection", "close");
 	call->streaming = true;
 	evhttp_send_reply_start(call->request, HTTP_OK, NULL);
-	/* silence is no fault here, and libevent reads on to see the client leave */
-	bufferevent_set_timeouts(stream_of(call), NULL, NULL);
+	/* libevent reads on, to see the client leave */
+	bufferevent_set_timeouts(stream_of(call), NULL, &patience);
 	bufferevent_setwatermark(stream_of(call), EV_READ, 0, INPUT_MAX);
 	evhttp_connection_set_closecb(connection, client_gone, call);
+}
+
+static void all_taken(struct evhttp_connection *connection, void *arg)
+{
+	struct call *call = arg;
+
+	(void)connection;
+	if (call->drained)
+		call->drained(call);
 }
 
 bool call_stream_add(struct call *call, struct evbuffer *piece)
@@ -45,7 +60,7 @@ bool call_stream_add(struct call *call, struct evbuffer *piece)
 
 	if (evbuffer_get_length(waiting) > BACKLOG_MAX)
 		return false;
-	evhttp_send_reply_chunk(call->request, piece);
+	evhttp_send_reply_chunk_with_cb(call->request, piece, all_taken, call);
 	return true;
 }
 

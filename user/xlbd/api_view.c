@@ -2,12 +2,11 @@
 /* The state of interfaces, load balancers and listeners; problems. */
 #include "xlbd/api_view.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "core/json.h"
-
-#define PROBLEMS_MAX 100
+#include "xlbd/api_problems.h"
+#include "xlbd/api_summary.h"
 
 static const struct {
 	const struct type *type;
@@ -20,66 +19,10 @@ static const struct {
 
 void view_done(struct view *view)
 {
-	json_decref(view->problems);
+	problems_free(view->problems);
+	free(view->scan);
+	summary_free(view->summary);
 	free(view->vips);
-}
-
-static const char *const level_words[] = {
-	[PROBLEM_ERROR] = "error",
-	[PROBLEM_WARNING] = "warning",
-	[PROBLEM_INFO] = "info",
-};
-
-void view_problem(struct view *view, enum problem_level level, const char *command,
-		  const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	if (!view->problems || view->problem_count++ >= PROBLEMS_MAX)
-		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	json_array_append_new(view->problems,
-			      json_pack("{s:s, s:s, s:s?}", "level", level_words[level], "text",
-					text, "command", command));
-}
-
-/* Works, but may surprise. What is a problem of its own (FAIL-OPEN) is told by it. */
-static void warning_problems(struct view *view)
-{
-	AUTO_FREE char *text = strdup(engine_warnings(view->engine));
-	char *line, *rest = text;
-
-	while ((line = strsep(&rest, "\n")))
-		if (*line && !strstr(line, "FAIL-OPEN"))
-			view_problem(view, PROBLEM_INFO, NULL, "%s", line);
-}
-
-void view_finish_problems(struct view *view, const struct paths *paths)
-{
-	const char *trouble = engine_trouble(view->engine);
-	uint32_t left = engine_confirm_left(view->engine);
-	uint32_t hidden = view->problem_count > PROBLEMS_MAX ? view->problem_count - PROBLEMS_MAX :
-							       0;
-	char command[128];
-
-	view->problem_count = 0; /* these are few and always shown */
-	if (hidden)
-		view_problem(view, PROBLEM_WARNING, "xlbctl server list",
-			     "... and %u more problems", hidden);
-	if (trouble[0])
-		view_problem(view, PROBLEM_ERROR, NULL, "%s", trouble);
-	if (left)
-		view_problem(view, PROBLEM_WARNING, "xlbctl confirm",
-			     "the last attach is undone in %u s unless confirmed", left);
-	warning_problems(view);
-	if (engine_file_differs(view->engine)) {
-		snprintf(command, sizeof(command), "xlbctl diff %s", paths->config_file);
-		view_problem(view, PROBLEM_INFO, command,
-			     "%s differs from the running configuration", paths->config_file);
-	}
 }
 
 json_t *counters_json(const uint64_t counters[XLB_COUNT_MAX])
@@ -154,27 +97,7 @@ json_t *view_object(struct view *view, const struct object *object)
 	return json;
 }
 
-static void interface_problems(struct view *view, const struct object *object, bool present,
-			       const struct attachment_info *info)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "xlbctl attach %s", object->name);
-	if (!present)
-		view_problem(
-			view, PROBLEM_ERROR, NULL,
-			"interface %s is configured but does not exist: it is attached once it appears",
-			object->name);
-	else if (!info->mode)
-		view_problem(view, PROBLEM_ERROR, command,
-			     "interface %s is configured but not attached", object->name);
-	else if (info->mode == XLB_ATTACH_GENERIC)
-		view_problem(view, PROBLEM_WARNING, command,
-			     "interface %s runs in generic mode: every packet takes the slow path",
-			     object->name);
-}
-
-static const char *mode_word(uint32_t mode)
+const char *attach_mode_word(uint32_t mode)
 {
 	switch (mode) {
 	case XLB_ATTACH_NATIVE:
@@ -202,9 +125,11 @@ json_t *view_interface(struct view *view, const struct object *object)
 		datapath_interface_counters(datapath, slot->id, counters);
 		datapath_drop_counters(datapath, slot->id, drops);
 	}
-	interface_problems(view, object, present, &info);
+	if (view->problems)
+		problems_interface(view, (const struct interface *)object, present ? &link : NULL,
+				   info.mode);
 	return json_pack("{s:b, s:b, s:s?, s:o, s:s?, s:b, s:o, s:o, s:o}", "attached", attached,
-			 "present", present, "mode", mode_word(info.mode), "program_id",
+			 "present", present, "mode", attach_mode_word(info.mode), "program_id",
 			 attached ? json_integer(info.program_id) : json_null(), "program_tag",
 			 attached ? info.program_tag : NULL, "up", present && link.up, "mtu",
 			 present ? json_integer(link.mtu) : json_null(), "counters",

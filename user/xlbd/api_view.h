@@ -4,8 +4,8 @@
 #define XLB_XLBD_API_VIEW_H
 
 #include "xlbd/api_private.h"
-
-enum problem_level { PROBLEM_ERROR, PROBLEM_WARNING, PROBLEM_INFO };
+#include "xlbd/problems.h"
+#include "xlbd/traffic.h"
 
 /* Sums over the servers of one group, made once for all of them. */
 struct group_view {
@@ -19,8 +19,11 @@ struct group_view {
 /* One answer's look at the world; lives over several turns of the loop. */
 struct view {
 	struct engine *engine;
-	json_t *problems; /* NULL: not wanted */
-	uint32_t problem_count;
+	const struct traffic *traffic;
+	struct problems *problems;     /* NULL: not wanted */
+	struct problem_scan *scan;     /* api_problems.c's, owned */
+	struct summary *summary;       /* api_summary.c's, owned */
+	uint32_t rows;		       /* printed so far, by those who print rows */
 	struct row_vip_addr_key *vips; /* addresses xlb put on interfaces, owned */
 	size_t vip_count;
 	bool vips_listed;
@@ -41,10 +44,7 @@ json_t *view_server(struct view *view, const struct object *object);
 json_t *counters_json(const uint64_t counters[XLB_COUNT_MAX]);
 json_t *drops_json(const uint64_t drops[XLB_DROP_COUNT]);
 
-/* `command` is what to type next, NULL: nothing. */
-void view_problem(struct view *view, enum problem_level level, const char *command,
-		  const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* The problems that belong to no object, and the count of those left out. */
-void view_finish_problems(struct view *view, const struct paths *paths);
+/* "native", "generic", NULL: not attached */
+const char *attach_mode_word(uint32_t mode);
 
 #endif

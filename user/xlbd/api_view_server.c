@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The state of server groups and servers. */
-#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/parse.h"
-#include "xlbd/api_view.h"
-
-#define SNAT_WARN_PERCENT 80
-
-/* One address of a server. */
-struct address_view {
-	char text[ADDR_TEXT_MAX];
-	uint32_t id; /* live id in the datapath, 0: none */
-	uint64_t flows;
-	struct check_status check;
-};
-
-/* A server as a whole, with its healthiest and its least healthy address. */
-struct server_view {
-	const struct server_group *group;
-	const struct server *server;
-	struct address_view addresses[2];
-	uint32_t count, best, worst;
-	uint64_t flows;
-};
+#include "xlbd/api_problems.h"
+#include "xlbd/api_view_server.h"
 
 static int health_rank(enum health health)
 {
@@ -45,7 +26,7 @@ static void look_at_address(struct view *view, const struct server_view *server,
 	ret->flows = ret->id ? engine_flows(view->engine, ID_SERVER, ret->id) : 0;
 }
 
-static void look_at_server(struct view *view, const struct server *server, struct server_view *ret)
+void view_look_at_server(struct view *view, const struct server *server, struct server_view *ret)
 {
 	uint32_t i;
 
@@ -66,8 +47,7 @@ static void look_at_server(struct view *view, const struct server *server, struc
 	}
 }
 
-/* True if new flows may go there, as the compiler decides it for each family. */
-static bool receives(const struct group_view *group, const struct server_view *server)
+bool view_receives(const struct group_view *group, const struct server_view *server)
 {
 	enum health health = server->addresses[server->best].check.health;
 
@@ -91,12 +71,12 @@ static const struct group_view *look_at_group(struct view *view, const struct se
 	TAILQ_FOREACH(object, &group->servers, link) {
 		struct server_view server;
 
-		look_at_server(view, (const struct server *)object, &server);
+		view_look_at_server(view, (const struct server *)object, &server);
 		ret->servers++;
 		ret->flows += server.flows;
 		if (server.addresses[server.best].check.health == HEALTH_UP)
 			ret->up++;
-		if (receives(ret, &server))
+		if (view_receives(ret, &server))
 			ret->receiving_weight += server.server->weight;
 	}
 	return ret;
@@ -105,24 +85,15 @@ static const struct group_view *look_at_group(struct view *view, const struct se
 json_t *view_server_group(struct view *view, const struct object *object)
 {
 	const struct group_view *group = look_at_group(view, (const struct server_group *)object);
-	char command[160];
 
-	snprintf(command, sizeof(command), "xlbctl server list %s", object->name);
-	if (group->fails_open)
-		view_problem(
-			view, PROBLEM_ERROR, command,
-			"group %s: FAIL-OPEN, new flows go to servers that are known to be down",
-			object->name);
-	else if (group->servers && !group->up && !group->receiving_weight)
-		view_problem(view, PROBLEM_ERROR, command,
-			     "group %s: no server is up, new flows are dropped (no_server)",
-			     object->name);
+	if (view->problems)
+		problems_group(view, object->name, group);
 	return json_pack("{s:I, s:i, s:i, s:b}", "flows", (json_int_t)group->flows, "up",
 			 (int)group->up, "servers", (int)group->servers, "fail_open",
 			 group->fails_open);
 }
 
-static const char *state_word(const struct server_view *server)
+const char *view_server_state(const struct server_view *server)
 {
 	bool refuses = !server->server->enabled || !server->server->weight;
 
@@ -137,8 +108,7 @@ static const char *state_word(const struct server_view *server)
 }
 
 /* Fill of each SNAT pool that the address uses, by its row in the datapath. */
-static json_t *snat_json(struct view *view, const struct server_view *server,
-			 const struct address_view *address, const struct xlb_server *row)
+static json_t *snat_json(struct view *view, const struct xlb_server *row)
 {
 	const struct ids *ids = engine_ids(view->engine);
 	json_t *pools = json_array();
@@ -147,7 +117,6 @@ static json_t *snat_json(struct view *view, const struct server_view *server,
 	for (i = 0; i < row->pool_count && i < XLB_SERVER_POOLS; i++) {
 		const struct id_entry *snat = ids_by_id(ids, ID_SNAT, row->pools[i].snat);
 		uint32_t used = 0, total = 0;
-		char command[200];
 
 		if (!snat || datapath_bitmap_usage(engine_datapath(view->engine),
 						   row->pools[i].bitmap, &used, &total))
@@ -155,42 +124,40 @@ static json_t *snat_json(struct view *view, const struct server_view *server,
 		json_array_append_new(pools,
 				      json_pack("{s:s, s:I, s:I}", "address", snat->key, "used",
 						(json_int_t)used, "total", (json_int_t)total));
-		if (!total || (uint64_t)used * 100 <= (uint64_t)total * SNAT_WARN_PERCENT)
-			continue;
-		snprintf(command, sizeof(command), "xlbctl group show %s",
-			 server->group->object.name);
-		view_problem(
-			view, PROBLEM_WARNING, command,
-			"server %s/%s: %u of %u ports of SNAT address %s towards %s are taken: add a SNAT address",
-			server->group->object.name, server->server->object.name, used, total,
-			snat->key, address->text);
 	}
 	return pools;
 }
 
-/* NIC and MAC of the next hop; its id's key is "ifname/address". */
+bool next_hop_parse(const char *key, char ret_ifname[IFNAMSIZ], struct xlb_addr *ret)
+{
+	const char *slash = strchr(key, '/');
+
+	if (!slash || slash - key >= IFNAMSIZ || parse_addr(slash + 1, ret))
+		return false;
+	snprintf(ret_ifname, IFNAMSIZ, "%.*s", (int)(slash - key), key);
+	return true;
+}
+
+/* NIC and MAC of the next hop. */
 static void next_hop(struct view *view, uint32_t id, char ret_ifname[IFNAMSIZ], char ret_mac[18])
 {
 	const struct id_entry *entry = id ? ids_by_id(engine_ids(view->engine), ID_NEXTHOP, id) :
 					    NULL;
-	const char *slash = entry ? strchr(entry->key, '/') : NULL;
 	struct host_link link;
 	struct xlb_err ignored;
 	struct xlb_addr addr;
 	uint8_t mac[6];
 
 	ret_ifname[0] = ret_mac[0] = '\0';
-	if (!slash || slash - entry->key >= IFNAMSIZ || parse_addr(slash + 1, &addr))
+	if (!entry || !next_hop_parse(entry->key, ret_ifname, &addr))
 		return;
-	snprintf(ret_ifname, IFNAMSIZ, "%.*s", (int)(slash - entry->key), entry->key);
 	if (!host_link(engine_host(view->engine), ret_ifname, &link, &ignored) &&
 	    !host_neighbour(engine_host(view->engine), link.ifindex, &addr, mac))
 		snprintf(ret_mac, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
 			 mac[3], mac[4], mac[5]);
 }
 
-static json_t *address_json(struct view *view, const struct server_view *server,
-			    const struct address_view *address)
+static json_t *address_json(struct view *view, const struct address_view *address)
 {
 	const struct id_entry *entry =
 		address->id ? ids_by_id(engine_ids(view->engine), ID_SERVER, address->id) : NULL;
@@ -206,27 +173,8 @@ static json_t *address_json(struct view *view, const struct server_view *server,
 	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:s?, s:s?}", "address", address->text,
 			 "health", health_word(address->check.health), "reason",
 			 address->check.reason, "flows", (json_int_t)address->flows, "counters",
-			 counters_json(counters), "snat", snat_json(view, server, address, &row),
-			 "neighbour", mac[0] ? mac : NULL, "interface", ifname[0] ? ifname : NULL);
-}
-
-static void server_problems(struct view *view, const struct server_view *server, const char *state)
-{
-	const struct address_view *worst = &server->addresses[server->worst];
-	const struct check_status *check = &worst->check;
-	const char *group = server->group->object.name, *name = server->server->object.name;
-	bool partial = !strcmp(state, "partial");
-	uint64_t now = (uint64_t)time(NULL);
-	char command[200], since[32] = "";
-
-	if (strcmp(state, "down") && !(partial && check->health == HEALTH_DOWN))
-		return;
-	if (check->since && check->since <= now)
-		snprintf(since, sizeof(since), " for %" PRIu64 " s", now - check->since);
-	snprintf(command, sizeof(command), "xlbctl server show %s %s", group, name);
-	view_problem(view, PROBLEM_ERROR, command, "group %s: server %s%s%s is down%s%s%s", group,
-		     name, partial ? " at " : "", partial ? worst->text : "", since,
-		     check->reason[0] ? ": " : "", check->reason);
+			 counters_json(counters), "snat", snat_json(view, &row), "neighbour",
+			 mac[0] ? mac : NULL, "interface", ifname[0] ? ifname : NULL);
 }
 
 json_t *view_server(struct view *view, const struct object *object)
@@ -242,17 +190,18 @@ json_t *view_server(struct view *view, const struct object *object)
 	struct tm tm;
 	uint32_t i;
 
-	look_at_server(view, server, &seen);
+	view_look_at_server(view, server, &seen);
 	group = look_at_group(view, seen.group);
 	check = &seen.addresses[seen.worst].check;
-	state = state_word(&seen);
-	if (group->receiving_weight && receives(group, &seen))
+	state = view_server_state(&seen);
+	if (group->receiving_weight && view_receives(group, &seen))
 		share = 100.0 * server->weight / (double)group->receiving_weight;
 	if (check->since && gmtime_r(&(time_t){ (time_t)check->since }, &tm))
 		strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	for (i = 0; i < seen.count; i++)
-		json_array_append_new(addresses, address_json(view, &seen, &seen.addresses[i]));
-	server_problems(view, &seen, state);
+		json_array_append_new(addresses, address_json(view, &seen.addresses[i]));
+	if (view->problems)
+		problems_server(view, &seen, group->servers);
 	return json_pack("{s:s, s:s, s:I, s:s, s:s?, s:f, s:o}", "health",
 			 health_word(seen.addresses[seen.best].check.health), "state", state,
 			 "flows", (json_int_t)seen.flows, "reason", check->reason, "since",

@@ -26,6 +26,7 @@ uint64_t engine_now(void)
 
 static void host_has_changed(void *arg)
 {
+	engine_events_links(arg); /* before the next news: a NIC may be back by then */
 	engine_schedule(arg, true);
 }
 
@@ -261,6 +262,8 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t max
 	engine->worker_fd = -1;
 	r = engine_changes_open(engine, err);
 	if (!r)
+		r = engine_events_open(engine, err);
+	if (!r)
 		r = load_truth(engine, err);
 	if (!r)
 		r = open_world(engine, max_flows, err);
@@ -273,6 +276,7 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t max
 		engine_close(engine);
 		return r;
 	}
+	engine_events_start(engine);
 	/* before any change: what the ids of the state file stand for is known once they are compiled */
 	engine_reconcile(engine);
 	*ret = engine;
@@ -310,6 +314,7 @@ struct engine *engine_close(struct engine *engine)
 	if (engine->host_event)
 		event_free(engine->host_event);
 	checker_free(engine->checker);
+	engine_events_close(engine);
 	host_close(engine->host);
 	datapath_close(engine->datapath);
 	rows_done(&engine->present);
@@ -381,6 +386,11 @@ struct host *engine_host(const struct engine *engine)
 struct checker *engine_checker(const struct engine *engine)
 {
 	return engine->checker;
+}
+
+struct events *engine_events(const struct engine *engine)
+{
+	return engine->events;
 }
 
 const char *engine_trouble(const struct engine *engine)

@@ -12,6 +12,7 @@
 #include "core/model.h"
 #include "sys/datapath.h"
 #include "sys/host.h"
+#include "xlbd/events.h"
 #include "xlbd/health.h"
 #include "xlbd/paths.h"
 
@@ -63,11 +64,12 @@ struct ids *engine_ids(const struct engine *engine);
 struct datapath *engine_datapath(const struct engine *engine);
 struct host *engine_host(const struct engine *engine);
 struct checker *engine_checker(const struct engine *engine);
+struct events *engine_events(const struct engine *engine);
 bool engine_group_fails_open(const struct engine *engine, const char *group);
 
 /* The live id of a name: ID_SERVER "web/web1@10.0.1.11", ID_LISTENER "edge/http", ID_VIP "198.51.100.10"; 0: none. */
 uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const char *name);
-/* Flows of an id as of the last full sweep; kinds ID_SERVER, ID_LISTENER, ID_VIP. */
+/* Flows of an id as of the last full sweep; kinds ID_SERVER, ID_LISTENER, ID_VIP, ID_BITMAP. */
 uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id);
 uint64_t engine_flows_total(const struct engine *engine);
 /* Seconds that flows of a listener may be silent, as of the last sweep; a very long time if not known. */

@@ -398,8 +398,10 @@ static int commit(struct engine *engine, struct change *change)
 		datapath_settle(engine->datapath);
 	engine->saved_version = ids_version(change->ids);
 	engine->revision = revision;
-	if (changed)
+	if (changed) {
 		snprintf(engine->origin, sizeof(engine->origin), "%s", change->options.origin);
+		engine_events_config(engine, &change->diff);
+	}
 	return 0;
 }
 
@@ -423,6 +425,8 @@ static void adopt(struct engine *engine, struct change *change)
 	engine_guard_adopted(engine);
 	engine_sweep_adopted(engine);
 	engine_announce(engine, &change->plan);
+	engine_events_plan(engine, &change->plan);
+	engine_events_links(engine);
 	if (change->by_user) {
 		if (checker_configure(engine->checker, engine->model, &err))
 			log_error("health checks: %s", err.text);
@@ -437,14 +441,22 @@ static void note_trouble(struct engine *engine, const struct change *change)
 	if (change->by_user)
 		return;
 	if (!change->r) {
-		if (engine->trouble[0])
+		if (engine->trouble[0]) {
 			log_notice("in line again");
+			event_emit(engine->events, EVENT_PROBLEM, NULL, "in line again");
+		}
 		engine->trouble[0] = '\0';
 		return;
 	}
-	if (strcmp(engine->trouble, change->err.text))
+	if (strcmp(engine->trouble, change->err.text)) {
 		log_error("cannot bring the host in line: %s, trying again every %d s",
 			  change->err.text, RETRY_SECONDS);
+		event_emit(engine->events, EVENT_PROBLEM,
+			   (const struct event_member[]){
+				   { .name = "reason", .text = change->err.text }, {} },
+			   "cannot bring the host in line: %s, trying again every %d s",
+			   change->err.text, RETRY_SECONDS);
+	}
 	snprintf(engine->trouble, sizeof(engine->trouble), "%s", change->err.text);
 	engine->host_stale = true;
 	if (!engine->scheduled)

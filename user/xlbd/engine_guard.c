@@ -62,11 +62,19 @@ static void guard_expired(evutil_socket_t fd, short events, void *arg)
 {
 	struct engine *engine = arg;
 	struct apply_options options = { .yes = true, .origin = "attach not confirmed" };
+	uint32_t i;
 
 	(void)fd;
 	(void)events;
 	log_warning("attach to %s%s was not confirmed: detaching", engine->guarded[0],
 		    engine->guarded_count > 1 ? " and others" : "");
+	for (i = 0; i < engine->guarded_count; i++)
+		event_emit(engine->events, EVENT_INTERFACE,
+			   (const struct event_member[]){
+				   { .name = "interface", .text = engine->guarded[i] },
+				   { .name = "reason", .text = options.origin },
+				   {} },
+			   "%s: attach not confirmed, detaching", engine->guarded[i]);
 	engine_apply(engine, &options, edit_detach, engine, guard_undone, engine);
 }
 

@@ -39,6 +39,12 @@ struct live_name {
 	UT_hash_handle hh;
 };
 
+/* What was last told of a NIC of the configuration. */
+struct link_state {
+	char name[IFNAMSIZ];
+	const char *state; /* "up", "down", "absent" */
+};
+
 struct change; /* one engine_apply on its way */
 TAILQ_HEAD(change_list, change);
 
@@ -77,6 +83,13 @@ struct engine {
 	struct event *announce_timer;
 	struct announcement *announcements;
 	uint32_t announcement_count;
+
+	struct events *events;
+	struct event *counters_timer;
+	uint64_t evictions_seen, drops_seen[XLB_DROP_COUNT];
+	bool counters_known; /* the two above are of this run */
+	struct link_state *links;
+	uint32_t link_count;
 
 	struct sweep sweep;
 	struct port_list host_ports; /* the last answer to compile's question for them */
@@ -124,6 +137,18 @@ void engine_guard_close(struct engine *engine);
 /* engine_announce.c: gratuitous ARPs and unsolicited NAs, three a second apart */
 void engine_announce(struct engine *engine, const struct plan *plan);
 void engine_announce_close(struct engine *engine);
+
+/* engine_events.c: tells of what happens */
+int engine_events_open(struct engine *engine, struct xlb_err *err);
+void engine_events_close(struct engine *engine);
+/* The checker is there, and what the engine begins with. */
+void engine_events_start(struct engine *engine);
+/* A new revision is in effect. */
+void engine_events_config(struct engine *engine, const struct model_changes *changes);
+/* The plan has been carried out; the engine's ids are already those it was made with. */
+void engine_events_plan(struct engine *engine, const struct plan *plan);
+/* Looks whether NICs of the configuration went up, down or away. */
+void engine_events_links(struct engine *engine);
 
 /* engine_sweep.c: expiry, counts, retired ids */
 int engine_sweep_open(struct engine *engine, struct xlb_err *err);

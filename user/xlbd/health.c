@@ -121,10 +121,29 @@ static void check_free(struct check *check)
 	free(check);
 }
 
+static void tell_transition(const struct check *check, enum health from, uint32_t results)
+{
+	const struct checker *checker = check->checker;
+	const struct check_transition transition = {
+		.group = check->key.group,
+		.server = check->key.server,
+		.addr = check->key.addr,
+		.several = check->several,
+		.from = from,
+		.to = check->machine.state,
+		.reason = check->reason,
+		.results = results,
+	};
+
+	if (checker->transition)
+		checker->transition(checker->transition_arg, &transition);
+}
+
 static void on_verdict(struct probe *probe, enum probe_step step)
 {
 	static const struct timeval soon = { .tv_usec = COALESCE_US };
 	struct check *check = (struct check *)probe;
+	struct health_machine before = check->machine;
 	bool passed = step == PROBE_PASSED;
 
 	snprintf(check->reason, sizeof(check->reason), "%s", passed ? "" : probe->reason);
@@ -138,6 +157,7 @@ static void on_verdict(struct probe *probe, enum probe_step step)
 			 check->config.unhealthy_threshold))
 		return;
 	check->since = (uint64_t)time(NULL);
+	tell_transition(check, before.state, before.streak + 1);
 	if (!event_pending(check->checker->notify, EV_TIMEOUT, NULL))
 		event_add(check->checker->notify, &soon);
 }
@@ -192,6 +212,7 @@ static int check_add(struct checker *checker, const struct check_key *key,
 	check->checker = checker;
 	check->key = *key;
 	check->server_port = server->port;
+	check->several = server->address.count > 1;
 	check->generation = checker->generation;
 	check->since = (uint64_t)time(NULL);
 	check_recall(check);
@@ -237,6 +258,7 @@ static int configure_address(struct checker *checker, const struct server_group 
 	if (!check)
 		return check_add(checker, &key, group, server);
 	check->generation = checker->generation;
+	check->several = server->address.count > 1;
 	if (check->probe.kind && config_equal(&check->config, &group->health_check) &&
 	    (check->server_port == server->port || check->config.port))
 		return 0;
@@ -307,6 +329,12 @@ struct checker *checker_new(struct event_base *base, checker_changed changed, vo
 	checker->arg = arg;
 	checker->notify = evtimer_new(base, on_notify, checker);
 	return checker->notify ? checker : checker_free(checker);
+}
+
+void checker_on_transition(struct checker *checker, checker_transition transition, void *arg)
+{
+	checker->transition = transition;
+	checker->transition_arg = arg;
 }
 
 struct checker *checker_free(struct checker *checker)

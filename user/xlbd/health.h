@@ -21,6 +21,19 @@ struct checker *checker_free(struct checker *checker);
  */
 int checker_configure(struct checker *checker, const struct model *model, struct xlb_err *err);
 
+/* A change of state, told at once (the one above follows). */
+struct check_transition {
+	const char *group, *server;
+	struct xlb_addr addr;
+	bool several; /* addresses of this server: its name alone does not tell which */
+	enum health from, to;
+	const char *reason; /* of the last failure, "" if it passed */
+	uint32_t results;   /* in a row, which made the change: as many as its threshold */
+};
+typedef void (*checker_transition)(void *arg, const struct check_transition *transition);
+/* At most one listener; `arg` must outlive the checker. */
+void checker_on_transition(struct checker *checker, checker_transition transition, void *arg);
+
 struct check_status {
 	enum health health;
 	bool ever_up;

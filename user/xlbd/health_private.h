@@ -31,6 +31,7 @@ struct check {
 	struct check_key key;
 	struct health_check config; /* owned copy */
 	uint32_t server_port;
+	bool several; /* addresses of the server */
 	struct health_machine machine;
 	char reason[sizeof(((struct check_status *)0)->reason)];
 	uint64_t since, passed, failed;
@@ -50,6 +51,8 @@ struct checker {
 	struct event *notify;
 	checker_changed changed;
 	void *arg;
+	checker_transition transition;
+	void *transition_arg;
 	struct check *checks;
 	struct check_group *groups;
 	struct known *known;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -35,6 +36,8 @@ struct watch_session {
 	const struct watch_handler *handler;
 	void *arg;
 	bool told; /* ready was called */
+	bool stopping;
+	uint64_t since; /* CLOCK_MONOTONIC, ns: events before are those of who had the entry before */
 	/* of a measurement */
 	struct event *timer;
 	uint32_t ms;
@@ -121,6 +124,14 @@ static void loader_close(struct loader *loader)
 
 /* --- sessions ------------------------------------------------------------------------------------ */
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static bool is_measurement(const struct watch_session *session)
 {
 	return session->index == XLB_WATCHES;
@@ -143,8 +154,10 @@ static void session_tell(struct watch_session *session, int r, const struct xlb_
 		evtimer_add(session->timer, &time);
 		return;
 	}
-	if (!r)
+	if (!r) {
+		session->since = now_ns();
 		variant_watch(watcher->observe.variant, session->index, &session->wanted);
+	}
 	session->handler->ready(session->arg, r, err);
 }
 
@@ -166,18 +179,27 @@ static void take_event(void *arg, const struct xlb_event *event, const uint8_t *
 
 	LIST_FOREACH(session, &watcher->sessions, link)
 		if (!is_measurement(session) && session->told &&
-		    event->watches & 1U << session->index)
+		    event->watches & 1U << session->index && event->time >= session->since)
 			session->handler->event(session->arg, event, data);
 }
 
 /* What is left is still readable and read in the next turn. */
 static void ring_readable(evutil_socket_t fd, short what, void *arg)
 {
+	struct watch_session *session, *next;
 	struct watcher *watcher = arg;
 
 	(void)fd;
 	(void)what;
-	variant_read(watcher->observe.variant, EVENTS_PER_TURN, take_event, watcher);
+	if (variant_read(watcher->observe.variant, EVENTS_PER_TURN, take_event, watcher))
+		return;
+	for (session = LIST_FIRST(&watcher->sessions); session; session = next) {
+		next = LIST_NEXT(session, link);
+		if (!session->stopping)
+			continue;
+		session->stopping = false;
+		session->handler->stopped(session->arg);
+	}
 }
 
 static void observe_stop(struct watcher *watcher)
@@ -292,7 +314,6 @@ int watcher_join(struct watcher *watcher, const struct xlb_watch *wanted,
 
 void watcher_leave(struct watch_session *session)
 {
-	static const struct xlb_watch nobody;
 	struct watcher *watcher;
 
 	if (!session)
@@ -303,7 +324,7 @@ void watcher_leave(struct watch_session *session)
 		if (is_measurement(session))
 			variant_measure(watcher->observe.variant, false);
 		else
-			variant_watch(watcher->observe.variant, session->index, &nobody);
+			variant_unwatch(watcher->observe.variant, session->index);
 		if (LIST_EMPTY(&watcher->sessions))
 			observe_stop(watcher);
 	}
@@ -312,11 +333,29 @@ void watcher_leave(struct watch_session *session)
 	free(session);
 }
 
-uint64_t watch_session_skipped(const struct watch_session *session)
+void watch_session_stop(struct watch_session *session)
+{
+	struct watcher *watcher = session->watcher;
+
+	session->stopping = true;
+	variant_unwatch(watcher->observe.variant, session->index);
+	event_active(watcher->readable, EV_READ, 0);
+}
+
+uint64_t watch_session_skipped_at(const struct watch_session *session, uint32_t slot)
 {
 	struct variant *variant = session->watcher->observe.variant;
 
-	return variant && session->told ? variant_skipped(variant, session->index) : 0;
+	return variant && session->told ? variant_skipped(variant, session->index, slot) : 0;
+}
+
+uint64_t watch_session_skipped(const struct watch_session *session)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t slot = 0; slot < XLB_MAX_INTERFACES; slot++)
+		sum += watch_session_skipped_at(session, slot);
+	return sum;
 }
 
 static void measure_over(evutil_socket_t fd, short what, void *arg)

@@ -26,6 +26,8 @@ struct watch_handler {
 	void (*ready)(void *arg, int r, const struct xlb_err *err);
 	/* An event that the session's watch wants; `data` has event->captured bytes. Must not leave. */
 	variant_event event;
+	/* After watch_session_stop(): that was the last event. May leave. NULL if it is never called. */
+	void (*stopped)(void *arg);
 };
 /*
  * Joins those who watch. `wanted` (copied) says which packets: its `set` gets XLB_WATCH_ACTIVE. -EBUSY with
@@ -36,7 +38,10 @@ int watcher_join(struct watcher *watcher, const struct xlb_watch *wanted,
 		 struct xlb_err *err);
 /* NULL is fine. */
 void watcher_leave(struct watch_session *session);
-/* Events that the session should have got but that found no room. */
+/* No more packets are watched for a session that is `ready`; what was seen so far still comes, then `stopped`. */
+void watch_session_stop(struct watch_session *session);
+/* Events that the session should have got but that found no room; of one interface slot, of all. */
+uint64_t watch_session_skipped_at(const struct watch_session *session, uint32_t slot);
 uint64_t watch_session_skipped(const struct watch_session *session);
 
 /*

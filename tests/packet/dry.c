@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "dry.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "sys/datapath_variant.h"
+#include "tests.h"
+#include "world.h"
+
+#define VALUE_MAX 65536 /* of all CPUs */
+
+static struct variant *variant;
+static struct xlb_event last;
+
+/* X(map, entries looked at): what the program writes to; the rest it only reads */
+#define WRITTEN_ARRAYS(X) \
+	X(listener_counters, 256) \
+	X(server_counters, 128) \
+	X(interface_counters, 8) \
+	X(drops, 256) \
+	X(rst_budget, 1) \
+	X(drop_samples, XLB_DROP_COUNT)
+
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+
+	while (size--)
+		hash = (hash ^ *bytes++) * 0x100000001b3ULL; /* FNV-1a */
+	return hash;
+}
+
+static uint64_t hash_array(const char *name, uint32_t entries)
+{
+	int fd = datapath_map_fd(world_datapath(), name), cpus = libbpf_num_possible_cpus();
+	struct bpf_map_info info = {};
+	static uint8_t value[VALUE_MAX];
+	uint32_t size = sizeof(info);
+	uint64_t hash = 0;
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	size = (info.value_size + 7) / 8 * 8 * (uint32_t)cpus;
+	assert_in_range(size, 1, VALUE_MAX);
+	for (uint32_t key = 0; key < entries; key++) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, value), 0);
+		hash = hash_bytes(hash, value, size);
+	}
+	return hash;
+}
+
+/* In no order: entries of a hash map have none. */
+static uint64_t hash_map(const char *name, size_t key_size, size_t value_size)
+{
+	int fd = datapath_map_fd(world_datapath(), name);
+	uint8_t key[64], value[64];
+	uint64_t sum = 0;
+
+	for (bool first = true; !bpf_map_get_next_key(fd, first ? NULL : key, key); first = false) {
+		assert_int_equal(bpf_map_lookup_elem(fd, key, value), 0);
+		sum += hash_bytes(hash_bytes(1, key, key_size), value, value_size);
+	}
+	return sum;
+}
+
+static uint64_t hash_chunks(void)
+{
+	const size_t size = XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS * sizeof(uint64_t);
+	int outer = datapath_map_fd(world_datapath(), "snat_chunks");
+	uint64_t hash = 0;
+	uint32_t id;
+
+	for (uint32_t key = 0; key < XLB_SNAT_CHUNKS; key++) {
+		AUTO_CLOSE int inner = -1;
+		const uint64_t *words;
+
+		if (bpf_map_lookup_elem(outer, &key, &id))
+			continue;
+		inner = bpf_map_get_fd_by_id(id);
+		words = mmap(NULL, size, PROT_READ, MAP_SHARED, inner, 0);
+		assert_ptr_not_equal(words, MAP_FAILED);
+		for (size_t i = 0; i < size / sizeof(*words); i++)
+			hash = (hash ^ words[i]) * 0x100000001b3ULL;
+		munmap((void *)words, size);
+	}
+	return hash;
+}
+
+static uint64_t hash_world(void)
+{
+	uint64_t hash = hash_map("flows", sizeof(struct xlb_flow_key), sizeof(struct xlb_flow));
+
+	hash = hash * 31 +
+	       hash_map("replies", sizeof(struct xlb_reply_key), sizeof(struct xlb_flow_key));
+	hash = hash * 31 + hash_chunks();
+#define X(map, entries) hash = hash * 31 + hash_array(#map, entries);
+	WRITTEN_ARRAYS(X)
+#undef X
+	return hash;
+}
+
+void dry_start(void)
+{
+	const struct xlb_watch all = { .set = XLB_WATCH_ACTIVE, .snap = 64 };
+	struct xlb_err err = {};
+
+	if (variant_load(world_datapath(), VARIANT_DRY_RUN, &variant, &err))
+		fail_msg("%s", err.text);
+	variant_watch(variant, 0, &all);
+}
+
+void dry_stop(void)
+{
+	variant = variant_free(variant);
+}
+
+static void take_event(void *arg, const struct xlb_event *event, const uint8_t *data)
+{
+	(void)arg, (void)data;
+	if (event->stage == XLB_EVENT_BEFORE)
+		last = *event;
+}
+
+bool dry_run_frame(const uint8_t *data, size_t length, struct dry_result *ret)
+{
+	struct xlb_err err = {};
+	uint64_t before;
+
+	if (!variant)
+		return false;
+	before = hash_world();
+	last = (struct xlb_event){};
+	if (variant_run(variant, if_nametoindex("lo"), data, length, &ret->action, &err))
+		fail_msg("%s", err.text);
+	variant_read(variant, 16, take_event, NULL);
+	if (hash_world() != before)
+		fail_msg("a dry run has changed a map");
+	ret->verdict = last.verdict;
+	ret->reason = last.reason;
+	return true;
+}

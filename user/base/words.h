@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Words and meanings of the rows of xlb/lists.h, the same wherever people or scripts meet them. */
+#ifndef XLB_BASE_WORDS_H
+#define XLB_BASE_WORDS_H
+
+#include <stdint.h>
+
+/* NULL for a number that stands for nothing, 0 among them. */
+const char *verdict_word(uint32_t verdict);
+const char *reason_word(uint32_t reason);
+const char *reason_meaning(uint32_t reason);
+/* Of struct xlb_flow: "new", "established", "closing", "closed", "tombstone"; "dead" for 0. */
+const char *flow_state_word(uint32_t state);
+/* The number for a word, 0 if there is none. */
+uint32_t verdict_by_word(const char *word);
+uint32_t reason_by_word(const char *word);
+
+#endif
