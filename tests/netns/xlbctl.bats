@@ -628,6 +628,49 @@ NAME PROTO PORT         GROUP FLOWS   NEW     IN  OUT
 http tcp   80 8000-8010 web      10 12.3k 1.00kB 999B" ]
 }
 
+@test "flow list: options become a query, the answer a table" {
+	answer GET /v1/flows 200 '{"matched":1234567,"scanned":2000000,"flows":[{"client":"203.0.113.9:51000","vip":"198.51.100.10:80",
+"protocol":"tcp","load_balancer":"edge","listener":"http","server_group":"web","server":"web1","server_address":"10.0.1.11:8080",
+"snat":"10.0.1.2:40112","state":"established","age":725.9,"idle":0.4,"retired":false}]}'
+	run -0 "$XLBCTL" flow list --listener edge/http --client '[2001:db8::9]:80' --top 1 --by idle
+	[ "$output" = "CLIENT            VIP              SERVER   SNAT           STATE         AGE IDLE
+203.0.113.9:51000 198.51.100.10:80 web/web1 10.0.1.2:40112 established 12m5s   0s
+1 of 1 234 567 flows that match" ]
+	sent 'GET /v1/flows?listener=edge%2Fhttp&client=%5B2001%3Adb8%3A%3A9%5D%3A80&by=idle&limit=1'
+	rm "$FAKE"/GET*
+	answer GET /v1/flows 200 '{"matched":0,"scanned":5,"flows":[]}'
+	run -0 "$XLBCTL" flow
+	[ "$output" = "no flow matches" ]
+}
+
+@test "flow list: what was measured is shown per second" {
+	answer GET /v1/flows 200 '{"matched":1,"scanned":1,"seconds":2,"flows":[{"client":"203.0.113.9:51000","vip":"198.51.100.10:80",
+"server_group":null,"server":null,"state":"established","age":3,"idle":0,"packets":3000,"bytes":3000000}]}'
+	run -0 "$XLBCTL" flow list --by bytes --for 2s
+	[ "$output" = "CLIENT            VIP              SERVER SNAT STATE       AGE IDLE PACKETS/S BITS/S
+203.0.113.9:51000 198.51.100.10:80 -      -    established  3s   0s      1500  12.0M" ]
+	sent 'GET /v1/flows?by=bytes&for=2'
+}
+
+@test "flow kill: asks for agreement, then says what was killed" {
+	answer POST /v1/flows/kill 409 '{"type":"needs-confirmation","title":"this would cut 2 flows","status":409}'
+	run -1 "$XLBCTL" flow kill --server web/web1
+	[[ "$output" == *"cut 2 flows"*--yes* ]]
+	rm "$FAKE"/*
+	answer POST /v1/flows/kill 200 '{"matched":2345,"killed":2344,"already_ended":1,"not_told":3,"dry_run":false}'
+	run -0 "$XLBCTL" flow kill --server web/web1 --yes
+	[ "$output" = "2 344 flows killed, 1 had ended already, an end of 3 learns of it at its next segment only" ]
+	sent 'POST /v1/flows/kill?server=web%2Fweb1&yes=1'
+	rm "$FAKE"/*
+	answer POST /v1/flows/kill 200 '{"matched":1,"killed":0,"already_ended":0,"not_told":0,"dry_run":true}'
+	run -0 "$XLBCTL" flow kill --all -n
+	[ "$output" = "dry run: 1 flow would be killed" ]
+	run -2 "$XLBCTL" flow kill --all --force
+	[[ "$output" == *'unknown option "--force"'* ]]
+	run -2 "$XLBCTL" --client 10.0.0.1 list lb
+	[[ "$output" == *"list does not take --client"* ]]
+}
+
 @test "export and version" {
 	answer GET /v1/export 200 'version: 1
 '

@@ -514,10 +514,12 @@ static enum flow_action answer(void *arg, const struct xlb_flow_key *key,
 
 void world_end_flows(enum flow_action action)
 {
+	AUTO(flow_walk_free) struct flow_walk *walk = flow_walk_new(datapath);
 	struct xlb_err err = {};
 	bool done = false;
 
+	assert_non_null(walk);
 	while (!done)
-		if (datapath_walk_flows(datapath, WORLD_FLOWS, answer, &action, &done, &err) < 0)
+		if (flow_walk_next(walk, WORLD_FLOWS, answer, &action, &done, &err) < 0)
 			fail_msg("%s", err.text);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "fake_engine.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 
 #include "core/tree.h"
 #include "core/types.h"
+#include "sys/host_poke.h"
+#include "xlb/addr.h"
 #include "xlbd/preflight.h"
 
 struct queued {
@@ -28,6 +31,8 @@ struct engine {
 	bool held, has_sample, uncounted;
 	struct xlb_drop_sample sample;
 	struct apply_options last;
+	struct fake_flow *flow_table; /* fake_engine_add_flow */
+	size_t flow_count, flow_capacity;
 	struct events *events;
 	TAILQ_HEAD(, queued) queue;
 };
@@ -47,9 +52,9 @@ static void name_id(struct ids *ids, enum id_kind kind, const char *key, const v
 /* Ids as compile would give them, by the names that engine_live_id knows. */
 static void rebuild_ids(struct engine *engine)
 {
-	static const struct xlb_server row = { .pool_count = 1,
-					       .pools = { { .snat = 1, .bitmap = 1 } },
-					       .nexthop = 1 };
+	struct xlb_server row = { .pool_count = 1,
+				  .pools = { { .snat = 1, .bitmap = 1 } },
+				  .nexthop = 1 };
 	const struct object *parent, *child;
 	char key[ID_KEY_MAX], text[ADDR_TEXT_MAX];
 	uint32_t i;
@@ -71,7 +76,8 @@ static void rebuild_ids(struct engine *engine)
 			const struct server *server = (const struct server *)child;
 
 			for (i = 0; i < server->address.count; i++) {
-				format_addr(&server->address.addrs[i], text);
+				row.addr = server->address.addrs[i];
+				format_addr(&row.addr, text);
 				snprintf(key, sizeof(key), "%s/%s@%s", parent->name, child->name,
 					 text);
 				name_id(engine->ids, ID_SERVER, key, &row, sizeof(row));
@@ -195,6 +201,7 @@ void fake_engine_free(struct engine *engine)
 	}
 	model_free(engine->model);
 	ids_free(engine->ids);
+	free(engine->flow_table);
 	free(engine);
 }
 
@@ -452,6 +459,8 @@ int datapath_bitmap_usage(struct datapath *dp, uint32_t bitmap, uint32_t *ret_us
 	return 0;
 }
 
+#include "fake_flows.c"
+
 uint32_t datapath_max_flows(const struct datapath *dp)
 {
 	(void)dp;
@@ -512,11 +521,6 @@ struct sink *host_sink(struct host *host)
 	(void)host;
 	vip_sink.list = list_vips;
 	return &vip_sink;
-}
-
-uint32_t datapath_stamp(void)
-{
-	return 1000;
 }
 
 /* --- what preflight asks: a veth without a carrier, lro on --- */

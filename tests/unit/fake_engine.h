@@ -19,6 +19,27 @@ void fake_engine_set(struct engine *engine, enum health health, uint64_t flows, 
 /* The last packet dropped as no_listener, NULL: none; whether losses after the verdict go uncounted. */
 void fake_engine_sample(struct engine *engine, const struct xlb_drop_sample *sample);
 void fake_engine_uncounted(struct engine *engine, bool uncounted);
+
+/* The flow table: flow n is from 203.0.113.x, n units old, to 198.51.100.10:80 on listener 1, server 1. */
+#define FAKE_NOW 1000000 /* stamp */
+struct fake_flow {
+	struct xlb_flow_key key;
+	struct xlb_flow flow;
+	uint32_t changes; /* this many attempts to end it come after a packet */
+};
+/* Valid until the next one is added. */
+struct fake_flow *fake_engine_add_flow(struct engine *engine, uint32_t n);
+struct fake_flow *fake_engine_flow(struct engine *engine, size_t at);
+
+/* The pokes made so far; what does not fit fails. */
+#define FAKE_POKES 64
+struct poke {
+	struct xlb_addr from, to;
+	__be16 from_port, to_port;
+};
+extern struct poke fake_pokes[FAKE_POKES];
+extern size_t fake_poke_count;
+
 const struct apply_options *fake_engine_last_options(const struct engine *engine);
 
 #endif

@@ -86,16 +86,17 @@ static enum flow_action visit(void *arg, const struct xlb_flow_key *key,
 
 static struct visited walk(uint32_t budget, bool change)
 {
+	AUTO(flow_walk_free) struct flow_walk *flows = flow_walk_new(dp);
 	struct visited visited = { .change = change };
 	bool done = false;
 
+	assert_non_null(flows);
 	while (!done) {
 		uint32_t before = visited.total;
 
-		if (datapath_walk_flows(dp, budget, visit, &visited, &done, &err) < 0)
-			fail_msg("datapath_walk_flows: %s", err.text);
-		if (budget > 1)
-			assert_true(visited.total - before <= budget);
+		if (flow_walk_next(flows, budget, visit, &visited, &done, &err) < 0)
+			fail_msg("flow_walk_next: %s", err.text);
+		assert_true(visited.total - before <= budget);
 	}
 	return visited;
 }
@@ -108,10 +109,23 @@ static enum flow_action visit_keep(void *arg, const struct xlb_flow_key *key,
 	return FLOW_KEEP;
 }
 
+static uint32_t count_flows(uint32_t budget)
+{
+	AUTO(flow_walk_free) struct flow_walk *flows = flow_walk_new(dp);
+	uint32_t count = 0;
+	bool done = false;
+
+	assert_non_null(flows);
+	while (!done)
+		assert_int_equal(flow_walk_next(flows, budget, visit_keep, &count, &done, &err), 0);
+	return count;
+}
+
 static void test_flow_walk(void **state)
 {
 	const struct xlb_server server = { .addr = { .bytes = { 0x20, 1, [15] = 9 } },
 					   .family = XLB_IPV6 };
+	AUTO(flow_walk_free) struct flow_walk *one_by_one = NULL;
 	struct visited visited;
 	uint32_t count = 0;
 	bool done = false;
@@ -123,9 +137,15 @@ static void test_flow_walk(void **state)
 	put(TABLE_BITMAP, &id7, &(struct row_bitmap){ FIRST_PORT, 3999 });
 	for (uint32_t i = 0; i < 900; i++)
 		flow_add(i, &server.addr);
-	/* a budget smaller than some hash bucket still gets round */
-	while (!done)
-		assert_int_equal(datapath_walk_flows(dp, 1, visit_keep, &count, &done, &err), 0);
+	one_by_one = flow_walk_new(dp);
+	assert_non_null(one_by_one);
+	/* while one walk goes on, others come and go */
+	for (uint32_t i = 0; !done; i++) {
+		assert_int_equal(flow_walk_next(one_by_one, 1, visit_keep, &count, &done, &err), 0);
+		assert_int_equal(count, i + 1);
+		if (i == 450)
+			assert_int_equal(count_flows(100), 900);
+	}
 	assert_int_equal(count, 900);
 	/* nothing is done to a flow that changed */
 	assert_int_equal(walk(64, true).total, 900);

@@ -255,8 +255,6 @@ struct datapath *datapath_close(struct datapath *dp)
 	chunks_done(&dp->snat);
 	for (int i = 0; i < MAP_COUNT; i++)
 		map_munmap(&dp->maps[i]);
-	free(dp->walk.keys);
-	free(dp->walk.flows);
 	xlb__destroy(dp->skel);
 	free(dp->pin_dir);
 	free(dp);

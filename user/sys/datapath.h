@@ -79,16 +79,26 @@ int datapath_bitmap_usage(struct datapath *dp, uint32_t bitmap, uint32_t *ret_us
 uint32_t datapath_stamp(void);
 
 /*
- * Walks the flow table in slices: at most `budget` flows a call (more only if one hash bucket holds more),
- * calling `visit` for each, also for records that are XLB_FLOW_DEAD or rest (key.rest). What visit answers
- * is done to the flow, if no packet has changed it meanwhile. `*ret_done` is true when the walk has come
- * round. A deleted flow's reply locator and SNAT port go with it.
+ * A walk over the flow table, one of any number. Each call visits at most `budget` records, also such that
+ * are XLB_FLOW_DEAD or rest (key.rest). What visit answers is done to the flow, if no packet has changed it
+ * meanwhile; a deleted flow's reply locator and SNAT port go with it. `*ret_done` is true when the walk has
+ * come round; the next call begins anew. While flows come and go a walk may miss a record or meet it twice.
  */
 enum flow_action { FLOW_KEEP, FLOW_DELETE, FLOW_TO_TOMBSTONE };
 typedef enum flow_action (*flow_visit)(void *arg, const struct xlb_flow_key *key,
 				       const struct xlb_flow *flow);
-int datapath_walk_flows(struct datapath *dp, uint32_t budget, flow_visit visit, void *arg,
-			bool *ret_done, struct xlb_err *err);
+struct flow_walk;
+/* NULL on lack of memory. The datapath must stay open until it is freed. */
+struct flow_walk *flow_walk_new(struct datapath *dp);
+struct flow_walk *flow_walk_free(struct flow_walk *walk);
+DEFINE_CLEANUP(struct flow_walk, flow_walk_free)
+int flow_walk_next(struct flow_walk *walk, uint32_t budget, flow_visit visit, void *arg,
+		   bool *ret_done, struct xlb_err *err);
+/* Does it to one flow: -ENOENT if it is gone, -EAGAIN if it is not as `flow` says any more. */
+int datapath_flow_end(struct datapath *dp, const struct xlb_flow_key *key,
+		      const struct xlb_flow *flow, enum flow_action action);
+/* The record of a flow, -ENOENT if there is none. */
+int datapath_flow_get(struct datapath *dp, const struct xlb_flow_key *key, struct xlb_flow *ret);
 uint32_t datapath_max_flows(const struct datapath *dp);
 
 #endif

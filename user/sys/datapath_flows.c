@@ -23,6 +23,36 @@ uint32_t datapath_max_flows(const struct datapath *dp)
 	return dp->maps[MAP_FLOWS].entries;
 }
 
+#define BATCH 512 /* records a system call, some 0.4 ms; more where one hash bucket holds more */
+
+struct flow_walk {
+	struct datapath *dp;
+	uint32_t cursor;		/* of the kernel: where the next batch begins */
+	bool started, last;		/* a batch was read; the one in the buffers is the last */
+	uint32_t capacity, count, next; /* of the buffers; records in them; the one to visit next */
+	struct xlb_flow_key *keys;
+	struct xlb_flow *flows;
+};
+
+struct flow_walk *flow_walk_new(struct datapath *dp)
+{
+	struct flow_walk *walk = calloc(1, sizeof(*walk));
+
+	if (walk)
+		walk->dp = dp;
+	return walk;
+}
+
+struct flow_walk *flow_walk_free(struct flow_walk *walk)
+{
+	if (!walk)
+		return NULL;
+	free(walk->keys);
+	free(walk->flows);
+	free(walk);
+	return NULL;
+}
+
 static int buffers_grow(struct flow_walk *walk, uint32_t capacity)
 {
 	struct xlb_flow_key *keys;
@@ -42,71 +72,82 @@ static int buffers_grow(struct flow_walk *walk, uint32_t capacity)
 	return 0;
 }
 
-/*
- * Reads the next slice. The kernel hands out whole hash buckets: one that holds more than `budget` flows
- * is read with a larger budget.
- */
-static int slice_read(struct datapath *dp, uint32_t budget, uint32_t *ret_count, bool *ret_end,
-		      struct xlb_err *err)
+/* Fills the buffers. The kernel hands out whole hash buckets: one may hold more than a batch. */
+static int batch_read(struct flow_walk *walk, struct xlb_err *err)
 {
-	struct flow_walk *walk = &dp->walk;
+	uint32_t size = walk->capacity ? walk->capacity : BATCH;
 
 	for (;;) {
-		uint32_t count = budget, next;
-		int r = buffers_grow(walk, budget);
+		uint32_t count = size, next;
+		int r = buffers_grow(walk, size);
 
 		if (r < 0)
 			return datapath_err(err, r, "cannot walk the flow table");
-		r = bpf_map_lookup_batch(dp->maps[MAP_FLOWS].fd,
+		r = bpf_map_lookup_batch(walk->dp->maps[MAP_FLOWS].fd,
 					 walk->started ? &walk->cursor : NULL, &next, walk->keys,
 					 walk->flows, &count, NULL);
 		if (r < 0 && errno == ENOSPC) {
-			budget *= 2;
+			size *= 2;
 			continue;
 		}
 		if (r < 0 && errno != ENOENT)
 			return datapath_err(err, -errno, "cannot walk the flow table");
-		*ret_end = r < 0;
-		*ret_count = count;
-		walk->started = r == 0;
+		walk->last = r < 0;
+		walk->count = count;
+		walk->next = 0;
+		walk->started = true;
 		walk->cursor = next;
 		return 0;
 	}
 }
 
-/* The program does nothing to a flow whose first word is no longer what was seen. */
-static int flow_end(struct datapath *dp, const struct xlb_flow_key *key,
-		    const struct xlb_flow *flow, uint32_t action)
-{
-	struct xlb_flow_end end = { .key = *key, .action = action };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &end, .ctx_size_in = sizeof(end));
-
-	memcpy(&end.seen, flow, sizeof(end.seen));
-	return bpf_prog_test_run_opts(dp->flow_end_fd, &opts) ? -errno : 0;
-}
-
-int datapath_walk_flows(struct datapath *dp, uint32_t budget, flow_visit visit, void *arg,
-			bool *ret_done, struct xlb_err *err)
+int datapath_flow_end(struct datapath *dp, const struct xlb_flow_key *key,
+		      const struct xlb_flow *flow, enum flow_action action)
 {
 	static const uint32_t actions[] = {
 		[FLOW_DELETE] = XLB_END_DELETE,
 		[FLOW_TO_TOMBSTONE] = XLB_END_TOMBSTONE,
 	};
-	uint32_t count = 0;
-	bool end = false;
-	int r = slice_read(dp, budget ? budget : 1, &count, &end, err);
+	struct xlb_flow_end end = { .key = *key, .action = actions[action] };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &end, .ctx_size_in = sizeof(end));
 
-	if (r < 0)
-		return r;
-	for (uint32_t i = 0; i < count; i++) {
-		const struct xlb_flow_key *key = &dp->walk.keys[i];
-		const struct xlb_flow *flow = &dp->walk.flows[i];
-		enum flow_action action = visit(arg, key, flow);
+	memcpy(&end.seen, flow, sizeof(end.seen));
+	if (bpf_prog_test_run_opts(dp->flow_end_fd, &opts))
+		return -errno;
+	return (int)opts.retval;
+}
 
-		r = action == FLOW_KEEP ? 0 : flow_end(dp, key, flow, actions[action]);
-		if (r < 0)
+int datapath_flow_get(struct datapath *dp, const struct xlb_flow_key *key, struct xlb_flow *ret)
+{
+	return bpf_map_lookup_elem(dp->maps[MAP_FLOWS].fd, key, ret) ? -errno : 0;
+}
+
+int flow_walk_next(struct flow_walk *walk, uint32_t budget, flow_visit visit, void *arg,
+		   bool *ret_done, struct xlb_err *err)
+{
+	int r;
+
+	while (budget--) {
+		const struct xlb_flow_key *key;
+		const struct xlb_flow *flow;
+		enum flow_action action;
+
+		while (walk->next == walk->count && !walk->last) {
+			r = batch_read(walk, err);
+			if (r < 0)
+				return r;
+		}
+		if (walk->next == walk->count)
+			break;
+		key = &walk->keys[walk->next];
+		flow = &walk->flows[walk->next++];
+		action = visit(arg, key, flow);
+		r = action == FLOW_KEEP ? 0 : datapath_flow_end(walk->dp, key, flow, action);
+		if (r < 0 && r != -ENOENT && r != -EAGAIN)
 			return datapath_err(err, r, "cannot end a flow");
 	}
-	*ret_done = end;
+	*ret_done = walk->last && walk->next == walk->count;
+	if (*ret_done)
+		walk->started = walk->last = false;
 	return 0;
 }

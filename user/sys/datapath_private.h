@@ -52,15 +52,6 @@ struct attachment {
 	int fd;
 };
 
-/* Where the walk over the flow table stands. */
-struct flow_walk {
-	uint32_t cursor;
-	bool started;
-	uint32_t capacity;
-	struct xlb_flow_key *keys;
-	struct xlb_flow *flows;
-};
-
 struct datapath {
 	struct sink sink;
 	struct xlb *skel;
@@ -77,7 +68,6 @@ struct datapath {
 	struct slots maglev_tables, port_pages;
 	int settle_outer_fd, settle_inner_fd;
 	TAILQ_HEAD(, attachment) attachments;
-	struct flow_walk walk;
 };
 
 typedef void (*row_add)(void *arg, const struct row *row);

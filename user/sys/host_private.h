@@ -168,6 +168,13 @@ bool link_take(const struct nlmsghdr *message, struct host_link *ret);
 /* Asks for one link by a request that names it (taken over); -ENODEV. */
 int link_ask(struct host *host, struct nl_msg *message, struct host_link *ret);
 
+/* host_probe.c */
+
+/* Adds big-endian 16-bit words to an Internet checksum (RFC 1071); a last odd byte is left out. */
+uint32_t host_sum(uint32_t sum, const void *data, size_t size);
+/* The checksum as it stands in a header. */
+uint16_t host_sum_finish(uint32_t sum);
+
 /* host_rows.c */
 
 void host_sink_init(struct sink *sink);

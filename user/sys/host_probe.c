@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "sys/host.h"
+#include "sys/host_private.h"
 
 #define PROBES	  3
 #define HOP_LIMIT 255 /* neighbour discovery takes nothing that was routed */
@@ -150,7 +150,7 @@ static struct arp_frame arp_request(const struct port *port, const struct xlb_ad
 	return frame;
 }
 
-static uint32_t sum_bytes(uint32_t sum, const void *data, size_t size)
+uint32_t host_sum(uint32_t sum, const void *data, size_t size)
 {
 	const uint8_t *bytes = data;
 
@@ -159,17 +159,22 @@ static uint32_t sum_bytes(uint32_t sum, const void *data, size_t size)
 	return sum;
 }
 
+uint16_t host_sum_finish(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
 /* The checksum of ICMPv6 covers source, destination, length and next header as well (RFC 8200 8.1). */
 static uint16_t icmp6_checksum(const struct ip6_hdr *ip, const void *message, size_t size)
 {
 	uint32_t sum = (uint32_t)size + IPPROTO_ICMPV6;
 
-	sum = sum_bytes(sum, &ip->ip6_src, sizeof(ip->ip6_src));
-	sum = sum_bytes(sum, &ip->ip6_dst, sizeof(ip->ip6_dst));
-	sum = sum_bytes(sum, message, size);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
+	sum = host_sum(sum, &ip->ip6_src, sizeof(ip->ip6_src));
+	sum = host_sum(sum, &ip->ip6_dst, sizeof(ip->ip6_dst));
+	sum = host_sum(sum, message, size);
+	return host_sum_finish(sum);
 }
 
 /* Fills Ethernet and IPv6 header and the checksum of a frame whose message and addresses stand. */

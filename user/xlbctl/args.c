@@ -20,9 +20,9 @@ const struct option_row option_rows[] = {
 	{ "help", 'h', NULL, OPTION_FLAG, AT(help), OPTION_GLOBAL, "describe the command" },
 	{ "watch", 'w', "SECONDS", OPTION_INTERVAL, AT(watch_ms), OPTION_WATCH,
 	  "draw again every 2 s (-w5, --watch=5: every 5 s)" },
-	{ "dry-run", 'n', NULL, OPTION_FLAG, AT(dry_run), OPTION_CHANGE,
+	{ "dry-run", 'n', NULL, OPTION_FLAG, AT(dry_run), OPTION_CHANGE | OPTION_FLOW_KILL,
 	  "check and show the change, do not make it" },
-	{ "yes", 'y', NULL, OPTION_FLAG, AT(yes), OPTION_CHANGE,
+	{ "yes", 'y', NULL, OPTION_FLAG, AT(yes), OPTION_CHANGE | OPTION_FLOW_KILL,
 	  "agree to cutting flows without being asked" },
 	{ "force", 0, NULL, OPTION_FLAG, AT(force), OPTION_CHANGE,
 	  "take ports the host itself uses and VIPs another host answers for" },
@@ -46,6 +46,7 @@ const struct option_row option_rows[] = {
 	{ "interface", 0, "IFACE", OPTION_TEXT, AT(interface), OPTION_DROPS,
 	  "only what came in by this NIC" },
 	{ "reason", 0, "REASON", OPTION_TEXT, AT(reason), OPTION_DROPS, "only this reason" },
+	{ "all", 'a', NULL, OPTION_FLAG, AT(all), OPTION_FLOW_KILL, "every flow" },
 	{ "once", 0, NULL, OPTION_FLAG, AT(once), OPTION_TOP,
 	  "measure for a second, print one picture and end" },
 	{ "sort", 0, "COLUMN", OPTION_TEXT, AT(sort), OPTION_TOP,
@@ -61,13 +62,14 @@ const struct option_row option_rows[] = {
 	{ "address", 0, "ADDRESS", OPTION_TEXTS, AT(addresses), OPTION_CAPTURE,
 	  "an address or prefix of either end, before or after rewriting; twice: one for each end" },
 	{ "port", 0, "PORT", OPTION_TEXT, AT(port), OPTION_CAPTURE, "the same for a port" },
-	{ "protocol", 0, "PROTOCOL", OPTION_TEXT, AT(protocol), OPTION_CAPTURE, "tcp or udp" },
+	{ "protocol", 0, "PROTOCOL", OPTION_TEXT, AT(protocol), OPTION_CAPTURE | OPTION_FLOW,
+	  "tcp or udp" },
 	{ "interface", 0, "IFACE", OPTION_TEXT, AT(interface), OPTION_CAPTURE | OPTION_TRACE,
 	  "what comes in or leaves by this NIC; trace: it comes in by it (default: the route to CLIENT)" },
-	{ "listener", 0, "LB/LISTENER", OPTION_TEXT, AT(listener), OPTION_CAPTURE,
-	  "packets of this listener" },
-	{ "server", 0, "GROUP/SERVER", OPTION_TEXT, AT(server), OPTION_CAPTURE,
-	  "packets to and from this server" },
+	{ "listener", 0, "LB/LISTENER", OPTION_TEXT, AT(listener), OPTION_CAPTURE | OPTION_FLOW,
+	  "packets, flows of this listener" },
+	{ "server", 0, "GROUP/SERVER", OPTION_TEXT, AT(server), OPTION_CAPTURE | OPTION_FLOW,
+	  "packets to and from, flows on this server" },
 	{ "verdict", 0, "VERDICT", OPTION_TEXT, AT(verdict), OPTION_CAPTURE,
 	  "pass, drop, reset, tx or redirect" },
 	{ "reason", 0, "REASON", OPTION_TEXT, AT(reason), OPTION_CAPTURE,
@@ -77,7 +79,8 @@ const struct option_row option_rows[] = {
 	{ "after", 0, NULL, OPTION_FLAG, AT(after), OPTION_CAPTURE, "packets as they leave" },
 	{ "count", 'c', "N", OPTION_UINT, AT(count), OPTION_CAPTURE | OPTION_TRACE,
 	  "end after N packets" },
-	{ "for", 0, "TIME", OPTION_TIME, AT(for_ms), OPTION_CAPTURE, "end after this time (30s)" },
+	{ "for", 0, "TIME", OPTION_TIME, AT(for_ms), OPTION_CAPTURE | OPTION_FLOW_LIST,
+	  "end after this time (30s); packets and bytes of flows are counted for so long (1s)" },
 	{ "snap", 0, "BYTES", OPTION_UINT, AT(snap), OPTION_CAPTURE,
 	  "keep so many bytes of each packet, at most (and by default) 4096" },
 	{ "output", 'o', "FILE", OPTION_TEXT, AT(output), OPTION_CAPTURE,
@@ -92,17 +95,30 @@ const struct option_row option_rows[] = {
 	  "only these: start, health, config, interface, neighbour, eviction, drop, problem" },
 	{ "scope", 0, "SCOPES", OPTION_TEXT, AT(scope), OPTION_SCOPE,
 	  "only these, separated by commas, such as listener,drops (default: all)" },
+	{ "lb", 0, "LB", OPTION_TEXT, AT(flow_lb), OPTION_FLOW, "flows of this load balancer" },
+	{ "group", 0, "GROUP", OPTION_TEXT, AT(flow_group), OPTION_FLOW,
+	  "flows on servers of this group" },
+	{ "client", 0, "ADDRESS[:PORT]", OPTION_TEXT, AT(flow_client), OPTION_FLOW,
+	  "flows from this address, or from a prefix (203.0.113.0/24)" },
+	{ "vip", 0, "ADDRESS[:PORT]", OPTION_TEXT, AT(flow_vip), OPTION_FLOW, "flows to this VIP" },
+	{ "state", 0, "STATE", OPTION_TEXT, AT(flow_state), OPTION_FLOW,
+	  "new, established, closing, closed or tombstone" },
+	{ "top", 0, "N", OPTION_UINT, AT(flow_top), OPTION_FLOW_LIST,
+	  "show so many flows (default 100)" },
+	{ "by", 0, "WHAT", OPTION_TEXT, AT(flow_by), OPTION_FLOW_LIST,
+	  "age (the default), idle, packets or bytes; the last two are measured while you wait" },
+	{ "order", 0, "ORDER", OPTION_TEXT, AT(flow_order), OPTION_FLOW_LIST,
+	  "desc (the default) or asc: the lowest first" },
 };
 const size_t option_row_count = ARRAY_SIZE(option_rows);
-_Static_assert(ARRAY_SIZE(option_rows) <= 64, "a bit each in struct reader");
 
 /* The command line while it is read. */
 struct reader {
 	struct ctl *ctl;
 	int argc, next;
 	char **argv;
-	bool only_words; /* after "--" */
-	uint64_t given;	 /* bit per option row seen */
+	bool only_words;		     /* after "--" */
+	bool given[ARRAY_SIZE(option_rows)]; /* option rows seen */
 };
 
 static uint32_t scopes_open(const struct ctl *ctl)
@@ -138,7 +154,7 @@ static int option_store(struct reader *reader, const struct option_row *row, con
 	struct text_list *list;
 	uint64_t number;
 
-	reader->given |= 1ULL << (row - option_rows);
+	reader->given[row - option_rows] = true;
 	switch (row->kind) {
 	case OPTION_FLAG:
 		*(bool *)member = true;
@@ -328,7 +344,7 @@ static int read_word(struct reader *reader, const char *word)
 static const struct option_row *option_misplaced(const struct reader *reader)
 {
 	for (size_t i = 0; i < option_row_count; i++)
-		if (reader->given >> i & 1 && !(option_rows[i].scope & scopes_open(reader->ctl)))
+		if (reader->given[i] && !(option_rows[i].scope & scopes_open(reader->ctl)))
 			return &option_rows[i];
 	return NULL;
 }

@@ -35,6 +35,7 @@ enum cell_kind {
 	CELL_STATE,    /* a word in its colour */
 	CELL_ATTACHED, /* bool: attached or detached */
 	CELL_SINCE,
+	CELL_AGE,  /* seconds */
 	CELL_SUM,  /* of all members */
 	CELL_SIZE, /* how many members */
 	CELL_UP,   /* state.up of state.servers */

@@ -31,7 +31,8 @@ static const char *state_colour(const char *state)
 		{ "attached", COLOUR_GREEN },  { "down", COLOUR_RED },
 		{ "detached", COLOUR_RED },    { "initial", COLOUR_YELLOW },
 		{ "draining", COLOUR_YELLOW }, { "disabled", COLOUR_YELLOW },
-		{ "generic", COLOUR_YELLOW },
+		{ "generic", COLOUR_YELLOW },  { "established", COLOUR_GREEN },
+		{ "tombstone", COLOUR_RED },   { "closing", COLOUR_YELLOW },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(colours); i++)
@@ -125,6 +126,9 @@ static struct cell make_cell(const struct column *column, const struct table_row
 	case CELL_SINCE:
 		format_since(value_string(value), text);
 		break;
+	case CELL_AGE:
+		format_age((uint64_t)json_number_value(value), text);
+		break;
 	case CELL_UP:
 		colour = up_text(row->object, keys, text, sizeof(text));
 		break;
@@ -148,7 +152,7 @@ static bool is_right(const struct column *column)
 {
 	const uint32_t right = 1U << CELL_NUMBER | 1U << CELL_COUNT | 1U << CELL_BYTES |
 			       1U << CELL_PERCENT | 1U << CELL_SUM | 1U << CELL_SIZE |
-			       1U << CELL_UP | 1U << CELL_RATE | 1U << CELL_BITS;
+			       1U << CELL_UP | 1U << CELL_AGE | 1U << CELL_RATE | 1U << CELL_BITS;
 
 	return right >> column->kind & 1;
 }

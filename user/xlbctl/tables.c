@@ -58,8 +58,7 @@ static void roff_options(FILE *out)
 			row->value ? row->value : "");
 		put_roff(out, row->help);
 		for (size_t j = 0;
-		     j < command_count && row->scope & ~(uint32_t)(OPTION_GLOBAL | OPTION_CHANGE);
-		     j++) {
+		     j < command_count && !(row->scope & (OPTION_GLOBAL | OPTION_CHANGE)); j++) {
 			char name[64];
 
 			if (!(commands[j].flags & row->scope))

@@ -63,6 +63,10 @@ struct ctl {
 	const char *kinds; /* of events: "health,config", NULL: all */
 	uint64_t last;	   /* 0: not given */
 	const char *scope; /* metrics */
+	/* of flow list and flow kill, beside listener, server, protocol, for_ms and all */
+	const char *flow_lb, *flow_group, *flow_client, *flow_vip, *flow_state, *flow_by,
+		*flow_order;
+	uint64_t flow_top;
 
 	char run_dir[64];
 	char socket[96];
@@ -88,6 +92,9 @@ enum option_scope {
 	OPTION_DROPS = 1024,
 	OPTION_EVENTS = 2048,
 	OPTION_SCOPE = 4096,
+	OPTION_FLOW = 8192, /* which flows */
+	OPTION_FLOW_LIST = 0x4000,
+	OPTION_FLOW_KILL = 0x8000,
 };
 
 enum option_kind {
@@ -105,7 +112,7 @@ struct option_row {
 	const char *value;     /* word for the value in help, NULL: takes none */
 	enum option_kind kind; /* INTERVAL: seconds, only as --name=value or -Lvalue */
 	size_t offset;	       /* in struct ctl */
-	uint32_t scope;	       /* enum option_scope */
+	uint32_t scope;	       /* enum option_scope, any of them */
 	const char *help;
 };
 extern const struct option_row option_rows[];
@@ -180,6 +187,8 @@ int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
 int verb_drops(struct ctl *ctl);
+int verb_flow_list(struct ctl *ctl);
+int verb_flow_kill(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);
 int verb_capture(struct ctl *ctl);
 int verb_events(struct ctl *ctl);

@@ -27,6 +27,11 @@
 enum route_flags { ROUTE_WRITE = 1, ROUTE_TEXT = 2 };
 
 static const char *const attach_options[] = { "fix", NULL };
+#define FLOW_FILTERS \
+	"listener", "load_balancer", "server", "group", "client", "vip", "protocol", "state"
+
+static const char *const flow_list_options[] = { FLOW_FILTERS, "by", "order", "limit", "for", NULL };
+static const char *const flow_kill_options[] = { FLOW_FILTERS, "all", NULL };
 
 /* First match of method and pattern wins; `*` is one segment, `**` everything. */
 static const struct route {
@@ -53,6 +58,8 @@ static const struct route {
 	{ EVHTTP_REQ_POST, "interfaces/*/attach", api_attach, ROUTE_WRITE, attach_options },
 	{ EVHTTP_REQ_POST, "interfaces/*/detach", api_detach, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "server_groups/*/servers/*/drain", api_drain, ROUTE_WRITE, NULL },
+	{ EVHTTP_REQ_GET, "flows", api_flows, 0, flow_list_options },
+	{ EVHTTP_REQ_POST, "flows/kill", api_flows_kill, ROUTE_WRITE, flow_kill_options },
 	{ EVHTTP_REQ_POST, "capture", api_capture, ROUTE_WRITE, capture_options },
 	{ EVHTTP_REQ_POST, "capture/*/stop", api_capture_stop, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_GET, "metrics", api_metrics, 0, (const char *const[]){ "scope", NULL } },

@@ -8,8 +8,7 @@
 
 #include "core/object.h"
 #include "xlbd/api_query.h"
-
-#define SLICE_NS 2000000
+#include "xlbd/slice.h"
 
 enum step_kind {
 	STEP_TEXT,
@@ -307,23 +306,15 @@ static int pause_listing(struct listing *listing)
 	return event_add(listing->timer, &(struct timeval){ 0 }) ? -ENOMEM : 0;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void run_slice(evutil_socket_t fd, short what, void *arg)
 {
 	struct listing *listing = arg;
-	uint64_t end = now_ns() + SLICE_NS;
+	uint64_t end = slice_begin();
 	int r = 0;
 
 	(void)fd;
 	(void)what;
-	while (!r && listing->next < listing->count && now_ns() < end)
+	while (!r && listing->next < listing->count && !slice_is_over(end))
 		r = run_step(listing, &listing->steps[listing->next++]);
 	if (!r && listing->next < listing->count)
 		r = pause_listing(listing);

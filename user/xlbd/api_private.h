@@ -29,6 +29,7 @@ struct api {
 	struct call_list calls;		    /* not answered yet */
 	struct worker *worker;
 	struct config_watch *config;
+	uint32_t flow_works; /* of api_flows.h */
 	struct traffic *traffic;
 	time_t stream_patience; /* seconds that the client of a stream may take nothing of what waits for it */
 	time_t started;	   /* CLOCK_MONOTONIC */
@@ -80,6 +81,8 @@ void call_free(struct call *call);
 void call_stream(struct call *call, const char *content_type);
 bool call_stream_add(struct call *call, struct evbuffer *piece);
 void call_stream_end(struct call *call);
+/* True once the client has closed a connection that it waits on for an answer. */
+bool call_is_abandoned(const struct call *call);
 /* The HTTP server is about to close: nobody is told. */
 void call_stream_forget(struct call *call);
 
@@ -123,6 +126,8 @@ void api_interface_check(struct call *call);
 void api_attach(struct call *call);
 void api_detach(struct call *call);
 void api_drain(struct call *call);
+void api_flows(struct call *call);
+void api_flows_kill(struct call *call);
 void api_trace(struct call *call);
 void api_trace_live(struct call *call);
 void api_capture(struct call *call);

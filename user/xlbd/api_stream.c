@@ -5,6 +5,7 @@
  * connection that goes on to the next request.
  */
 #include <event2/bufferevent.h>
+#include <poll.h>
 
 #include "xlbd/api_private.h"
 
@@ -68,6 +69,14 @@ void call_stream_end(struct call *call)
 	call_stream_forget(call);
 	evhttp_send_reply_end(call->request);
 	call_free(call);
+}
+
+/* Nothing is read while an answer is waited for: only the socket knows. */
+bool call_is_abandoned(const struct call *call)
+{
+	struct pollfd poll_fd = { .fd = bufferevent_getfd(stream_of(call)) };
+
+	return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & (POLLHUP | POLLERR);
 }
 
 void call_stream_forget(struct call *call)

@@ -78,6 +78,8 @@ uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const ch
 /* Flows of an id as of the last full sweep; kinds ID_SERVER, ID_LISTENER, ID_VIP, ID_BITMAP. */
 uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id);
 uint64_t engine_flows_total(const struct engine *engine);
+/* Seconds that flows of a listener may be silent, as of the last sweep; a very long time if not known. */
+uint32_t engine_idle_timeout(const struct engine *engine, uint32_t listener);
 /* True while something known (a change, a health transition, news of the network) is not yet in the maps. */
 bool engine_is_pending(const struct engine *engine);
 

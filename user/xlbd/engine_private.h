@@ -18,6 +18,7 @@ struct flow_counts {
 };
 
 struct sweep {
+	struct flow_walk *walk;
 	struct event *timer;
 	struct flow_counts done, running; /* of the last whole pass, of the one under way */
 	bool under_way;			  /* a pass has begun and is not over */

@@ -279,7 +279,7 @@ static void slice(evutil_socket_t fd, short events, void *arg)
 		pass_begin(engine);
 	sweep->under_way = true;
 	sweep->stamp = datapath_stamp();
-	if (datapath_walk_flows(engine->datapath, SLICE_FLOWS, visit, engine, &done, &err)) {
+	if (flow_walk_next(sweep->walk, SLICE_FLOWS, visit, engine, &done, &err)) {
 		log_error("flow sweep: %s, going on", err.text);
 		sweep->torn = failed = true;
 	} else if (done && !sweep->torn) {
@@ -308,7 +308,8 @@ int engine_sweep_open(struct engine *engine, struct xlb_err *err)
 			return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	}
 	sweep->timer = evtimer_new(engine->base, slice, engine);
-	if (!sweep->idle_timeout || !sweep->server_reset || !sweep->vip_cut ||
+	sweep->walk = flow_walk_new(engine->datapath);
+	if (!sweep->walk || !sweep->idle_timeout || !sweep->server_reset || !sweep->vip_cut ||
 	    !sweep->listener_cut || !sweep->timer || counts_open(&sweep->done) ||
 	    counts_open(&sweep->running))
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
@@ -323,6 +324,7 @@ void engine_sweep_close(struct engine *engine)
 
 	if (sweep->timer)
 		event_free(sweep->timer);
+	flow_walk_free(sweep->walk);
 	counts_close(&sweep->done);
 	counts_close(&sweep->running);
 	free(sweep->idle_timeout);
@@ -343,4 +345,11 @@ uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t i
 uint64_t engine_flows_total(const struct engine *engine)
 {
 	return engine->sweep.done.total;
+}
+
+uint32_t engine_idle_timeout(const struct engine *engine, uint32_t listener)
+{
+	uint32_t seconds = listener < XLB_MAX_LISTENERS ? engine->sweep.idle_timeout[listener] : 0;
+
+	return seconds ? seconds : IDLE_UNKNOWN;
 }
