@@ -44,26 +44,16 @@ static const struct event_member *last_member(struct lab *lab, const char *name)
 	return NULL;
 }
 
-/* Until what is known is in the maps. */
-static void settle(struct lab *lab)
-{
-	int i;
-
-	for (i = 0; i < 1000 && engine_is_pending(lab->engine); i++)
-		lab_run(lab, 10);
-	assert_false(engine_is_pending(lab->engine));
-}
-
 static void apply(struct lab *lab, const char *text)
 {
 	lab_apply_ok(lab, text);
-	settle(lab);
+	lab_settle(lab);
 }
 
 static void network_changes(struct lab *lab)
 {
 	lab_world.changed(lab_world.changed_arg);
-	settle(lab);
+	lab_settle(lab);
 }
 
 static void tells_of_changes(void **state)
@@ -242,7 +232,7 @@ static void tells_of_an_attach_undone(void **state)
 
 	apply(lab, LAB_INTERFACES);
 	assert_int_equal(lab_apply(lab, &request, more), 0);
-	settle(lab);
+	lab_settle(lab);
 	forget_events(lab, &from);
 	for (i = 0; i < 1000 && events_next(engine_events(lab->engine)) < from + 3; i++)
 		lab_run(lab, 10);
