@@ -90,6 +90,8 @@
 	X(FLOWS, xlb_flows, GAUGE, FLOWS, "", "Flows, as of the last sweep.") \
 	X(FLOWS_EXPIRED, xlb_flow_expired_total, COUNTER, FLOWS, "reason", \
 	  "Flows that the sweep has ended: idle, closed (it was over), cut (drained, reset or removed).") \
+	X(FLOWS_EVICTED, xlb_flow_evictions_total, COUNTER, FLOWS, "", \
+	  "Closed flows that gave up their SNAT port early, because others had none.") \
 	X(MAP_ENTRIES, xlb_map_entries, GAUGE, FLOWS, "map", \
 	  "Entries in use; of flows every record, also those that rest after their end.") \
 	X(MAP_CAPACITY, xlb_map_capacity, GAUGE, FLOWS, "map", "Entries that there is room for.")

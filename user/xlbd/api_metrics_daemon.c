@@ -95,12 +95,15 @@ static void put_flows(struct scrape *scrape, const struct engine *engine)
 		{ ID_BITMAP, "snat_bitmaps", XLB_SNAT_CHUNKS * XLB_SNAT_PER_CHUNK },
 	};
 	const struct engine_stats *stats = engine_stats(engine);
+	uint64_t evicted;
 	size_t i;
 
 	put(scrape, METRIC_FLOWS, engine_flows_total(engine));
 	for (i = 0; i < EXPIRY_COUNT; i++)
 		scrape_uint(scrape, METRIC_FLOWS_EXPIRED, "", "reason", expiries[i],
 			    stats->expired[i]);
+	if (!datapath_evictions(engine_datapath(engine), &evicted))
+		put(scrape, METRIC_FLOWS_EVICTED, evicted);
 	scrape_uint(scrape, METRIC_MAP_ENTRIES, "", "map", "flows", stats->records);
 	scrape_uint(scrape, METRIC_MAP_CAPACITY, "", "map", "flows",
 		    datapath_max_flows(engine_datapath(engine)));
