@@ -55,7 +55,7 @@ measure() {
 	cat "$LAB_DIR/ask"
 }
 
-xlb attach front >/dev/null
+xlb attach front --no-confirm >/dev/null
 xlb attach back >/dev/null
 cat >"$LAB_DIR/bench.yaml" <<-END
 	version: 1

@@ -38,8 +38,8 @@ static const struct column columns[] = {
 	{ "STATE", CELL_STATE, "state", false },
 	{ "AGE", CELL_AGE, "age", false },
 	{ "IDLE", CELL_AGE, "idle", false },
-	{ "PACKETS/S", CELL_COUNT, "packets_rate", false },
-	{ "BITS/S", CELL_COUNT, "bits_rate", false },
+	{ "PACKETS/S", CELL_RATE, "packets_rate", false },
+	{ "BITS/S", CELL_BITS, "bytes_rate", false },
 	{ 0 },
 };
 #define MEASURED_COLUMNS 2
@@ -105,9 +105,8 @@ static void complete_flow(json_t *flow, uint64_t seconds, struct table_row *ret)
 	json_object_set_new(flow, "server_path", path);
 	if (seconds) {
 		json_object_set_new(flow, "packets_rate",
-				    json_integer((json_int_t)(packets / seconds)));
-		json_object_set_new(flow, "bits_rate",
-				    json_integer((json_int_t)(bytes * 8 / seconds)));
+				    json_real((double)packets / (double)seconds));
+		json_object_set_new(flow, "bytes_rate", json_real((double)bytes / (double)seconds));
 	}
 	*ret = (struct table_row){ flow, json_text_at(flow, "server_path") };
 }
