@@ -340,11 +340,25 @@ static int read_word(struct reader *reader, const char *word)
 	return 0;
 }
 
+/*
+ * Whether the command takes the option: by this row, or, as an option may stand before its command, by another
+ * of the same name and member.
+ */
+static bool option_is_open(const struct ctl *ctl, const struct option_row *row)
+{
+	for (size_t i = 0; i < option_row_count; i++)
+		if (option_rows[i].scope & scopes_open(ctl) &&
+		    option_rows[i].offset == row->offset && option_rows[i].kind == row->kind &&
+		    !strcmp(option_rows[i].name, row->name))
+			return true;
+	return false;
+}
+
 /* An option that was given and that the command does not take, NULL if there is none. */
 static const struct option_row *option_misplaced(const struct reader *reader)
 {
 	for (size_t i = 0; i < option_row_count; i++)
-		if (reader->given[i] && !(option_rows[i].scope & scopes_open(reader->ctl)))
+		if (reader->given[i] && !option_is_open(reader->ctl, &option_rows[i]))
 			return &option_rows[i];
 	return NULL;
 }
