@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A terminal for programs that want one, by tmux. One at a time; terminal_end in teardown.
 
+terminals=0
+
 terminal() {
-	tmux -L "xlbt-$$-$BATS_TEST_NUMBER" -f /dev/null "$@" 3>&-
+	tmux -L "xlbt-$$-$BATS_TEST_NUMBER-$terminals" -f /dev/null "$@" 3>&-
 }
 
 # terminal_start WIDTH HEIGHT COMMAND...: what the command leaves on the screen stays there after its end
 terminal_start() {
 	local width=$1 height=$2
 	shift 2
+	# a server of its own: the one that was ended may still take, and lose, what comes to its socket
+	terminals=$((terminals + 1))
 	terminal new-session -d -x "$width" -y "$height" "$(printf '%q ' "$@"); echo; echo ended; sleep 600"
 }
 
