@@ -9,10 +9,10 @@
 #include "base/cleanup.h"
 #include "xlbctl/client.h"
 #include "xlbctl/format.h"
+#include "xlbctl/lines.h"
 
 #define FOLLOW_LAST 10
 #define RETRY_US    500000
-#define LINE_MAX    (64U << 10) /* of a stream; events are far shorter */
 
 /* "09:41:02", with the date before it if that is not today; `-` for what is no time. */
 static void put_time(FILE *out, const char *text)
@@ -89,50 +89,42 @@ static int list_events(struct ctl *ctl)
 /* A stream of server-sent events while it is read. */
 struct follower {
 	struct ctl *ctl;
-	char line[LINE_MAX];
-	size_t length;
+	struct lines lines;
 	char last_id[80]; /* of the last event printed, "" before it */
 	bool connected;	  /* something came */
 	bool unread;	  /* nobody reads what is printed */
 };
 
 /* Of the lines of an event only "data:" matters: all the others are in it too. */
-static void take_line(struct follower *follower)
+static bool take_line(void *arg, const char *line, size_t length)
 {
 	static const char data[] = "data: ";
+	const size_t prefix = sizeof(data) - 1;
+	struct follower *follower = arg;
 	json_t *event;
 
-	if (strncmp(follower->line, data, sizeof(data) - 1))
-		return;
-	event = json_loads(follower->line + sizeof(data) - 1, 0, NULL);
-	if (!json_is_object(event)) {
-		json_decref(event);
-		return;
+	if (length < prefix || memcmp(line, data, prefix))
+		return true;
+	event = json_loadb(line + prefix, length - prefix, 0, NULL);
+	if (json_is_object(event)) {
+		print_event(follower->ctl, event);
+		if (*json_text_at(event, "id"))
+			snprintf(follower->last_id, sizeof(follower->last_id), "%s",
+				 json_text_at(event, "id"));
 	}
-	print_event(follower->ctl, event);
-	if (*json_text_at(event, "id"))
-		snprintf(follower->last_id, sizeof(follower->last_id), "%s",
-			 json_text_at(event, "id"));
 	json_decref(event);
+	return true;
 }
 
 static bool take_piece(void *arg, const char *piece, size_t size)
 {
 	struct follower *follower = arg;
+	bool taken;
 
 	follower->connected = true;
-	for (size_t i = 0; i < size; i++) {
-		if (piece[i] != '\n') {
-			if (follower->length < LINE_MAX - 1)
-				follower->line[follower->length++] = piece[i];
-			continue;
-		}
-		follower->line[follower->length] = '\0';
-		follower->length = 0;
-		take_line(follower);
-	}
+	taken = lines_take(&follower->lines, piece, size);
 	follower->unread = fflush(stdout) != 0;
-	return !follower->unread;
+	return taken && !follower->unread;
 }
 
 /*
@@ -141,7 +133,7 @@ static bool take_piece(void *arg, const char *piece, size_t size)
  */
 static int follow_events(struct ctl *ctl)
 {
-	AUTO_FREE struct follower *follower = calloc(1, sizeof(*follower));
+	struct follower follower = { .ctl = ctl, .lines = { take_line, &follower, NULL, 0 } };
 	uint64_t last = ctl->last ? ctl->last : FOLLOW_LAST;
 
 	for (;; last = 0) {
@@ -151,20 +143,20 @@ static int follow_events(struct ctl *ctl)
 					   .query = query };
 		int r;
 
-		if (!query || !follower)
+		if (!query)
 			return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-		follower->ctl = ctl;
-		follower->length = 0;
-		if (*follower->last_id)
-			request.last_event_id = follower->last_id;
-		r = client_stream(ctl, &request, take_piece, follower);
-		if (follower->unread)
+		if (*follower.last_id)
+			request.last_event_id = follower.last_id;
+		r = client_stream(ctl, &request, take_piece, &follower);
+		/* half a line of a stream that broke off */
+		lines_done(&follower.lines);
+		if (follower.unread)
 			return 0;
-		if (r == -EREMOTEIO || (last && !follower->connected))
+		if (r == -EREMOTEIO || (last && !follower.connected))
 			return r;
-		if (follower->connected)
+		if (follower.connected)
 			fprintf(stderr, "xlbctl: xlbd has closed the stream, connecting again\n");
-		follower->connected = false;
+		follower.connected = false;
 		usleep(RETRY_US);
 	}
 }
