@@ -10,6 +10,7 @@
 
 struct xlb; /* the skeleton */
 struct bpf_object;
+struct bpf_program;
 
 /* X(NAME, name): the maps of the object that user space works on; each is pinned under its name */
 #define DATAPATH_MAPS(X) \
@@ -92,6 +93,8 @@ void variant_leave_out(struct bpf_object *object);
 void tracepoints_follow(struct datapath *dp);
 /* Closes handles. */
 void tracepoints_close(struct datapath *dp);
+/* Whether a program of the object is one of those that count such losses. */
+bool is_tracepoint(const struct bpf_program *program);
 /* Attaches the tracepoint programs of an object, into links of TRACEPOINT_COUNT; -errno with why. */
 int tracepoints_attach(struct bpf_object *object, int *ret_links, char *ret_fault, size_t size);
 

@@ -34,7 +34,7 @@ static int tracepoint_link(int program_fd, int id)
 	return link < 0 ? -errno : link;
 }
 
-static bool is_tracepoint(const struct bpf_program *program)
+bool is_tracepoint(const struct bpf_program *program)
 {
 	return bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT;
 }

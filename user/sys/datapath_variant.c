@@ -59,11 +59,6 @@ static bool is_counter(const char *name)
 	return false;
 }
 
-static bool is_tracepoint(const struct bpf_program *program)
-{
-	return bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT;
-}
-
 void variant_leave_out(struct bpf_object *object)
 {
 	static const char *const observing[] = { "events", "event_scratch", "flow_traffic" };
@@ -125,11 +120,12 @@ int variant_load(const struct datapath *dp, enum variant_kind kind, struct varia
 	char ignored[128];
 	int r;
 
+	/* before any way out: what is freed closes them */
+	for (size_t i = 0; variant && i < TRACEPOINT_COUNT; i++)
+		variant->tracepoints[i] = -1;
 	if (!variant || !log)
 		return datapath_err(err, -ENOMEM, "cannot load a variant of the program");
 	variant->kind = kind;
-	for (size_t i = 0; i < TRACEPOINT_COUNT; i++)
-		variant->tracepoints[i] = -1;
 	variant->skel = xlb__open();
 	if (!variant->skel)
 		return datapath_err(err, -errno, "cannot load a variant of the program");
