@@ -68,7 +68,7 @@ C_FLAGS := -std=gnu11 -O2 -g $(WARNINGS) -D_GNU_SOURCE -DXLB_VERSION='"$(VERSION
 	$(call cflags_of,$(PACKAGES_XLBD) $(PACKAGES_XLBCTL)) $(CFLAGS)
 LD_FLAGS := -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wshadow -Wimplicit-int-conversion \
-	-Wenum-conversion -Iinclude -Ibpf -idirafter /usr/include/$(shell uname -m)-linux-gnu
+	-Wenum-conversion -Iinclude -Ibpf -I$(BUILD) -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
 # everything is rebuilt when a flag or a tool changes
 $(BUILD)/flags: FORCE | $(BUILD)
@@ -79,7 +79,10 @@ $(BUILD):
 
 # --- the datapath --------------------------------------------------------------------------------
 
-$(BUILD)/xlb.bpf.o: bpf/xlb.bpf.c $(BUILD)/flags
+MODES := $(wildcard bpf/mode_*.h)
+$(BUILD)/modes.h: $(MODES) $(BUILD)/flags
+	$(call say,GEN,$@)printf '#include "%s"\n' $(notdir $(MODES)) >$@
+$(BUILD)/xlb.bpf.o: bpf/xlb.bpf.c $(BUILD)/modes.h $(BUILD)/flags
 	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/xlb.skel.h: $(BUILD)/xlb.bpf.o
 	$(call say,SKEL,$@)echo '#include "xlb/abi.h"' >$@ && $(BPFTOOL) gen skeleton $< name xlb >>$@

@@ -86,20 +86,18 @@ static __always_inline void count_interface(const struct packet *pkt,
 	counters->count[outcome] += 1;
 }
 
-/* Adds to one counter of the packet's listener and server, as far as they are known. */
-static __always_inline void count_flow(const struct packet *pkt, enum xlb_flow_counter counter)
+/* Adds to one counter of a listener and a server, as far as they are known. */
+static __always_inline void count_flow(__u32 listener, __u32 server, enum xlb_flow_counter counter)
 {
-	__u32 id = pkt->listener;
 	struct flow_counters *counters;
 
-	if (id) {
-		counters = bpf_map_lookup_elem(&listener_counters, &id);
+	if (listener) {
+		counters = bpf_map_lookup_elem(&listener_counters, &listener);
 		if (counters)
 			counters->count[counter] += 1;
 	}
-	id = pkt->server;
-	if (id) {
-		counters = bpf_map_lookup_elem(&server_counters, &id);
+	if (server) {
+		counters = bpf_map_lookup_elem(&server_counters, &server);
 		if (counters)
 			counters->count[counter] += 1;
 	}

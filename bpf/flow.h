@@ -30,8 +30,7 @@ static __always_inline __u32 flow_now(void)
 	return (__u32)(bpf_ktime_get_coarse_ns() >> XLB_STAMP_SHIFT);
 }
 
-/* Where a record is put together before it is inserted; this CPU's until the packet is done. */
-static __always_inline struct xlb_flow *flow_scratch_find(void)
+static __always_inline struct flow_scratch *flow_scratch_find(void)
 {
 	__u32 key = 0;
 
@@ -67,7 +66,7 @@ static __always_inline bool flow_word_swap(struct xlb_flow *flow, union flow_wor
 /* True if the record is now the caller's to delete. */
 static __always_inline bool flow_claim(struct xlb_flow *flow, union flow_word seen, __u32 now)
 {
-	union flow_word dead = { .stamp = now, .state = XLB_FLOW_DEAD };
+	union flow_word dead = { .stamp = now, .state = XLB_FLOW_DEAD, .mode = seen.mode };
 
 	return flow_word_swap(flow, &seen, dead);
 }
@@ -135,7 +134,7 @@ static __always_inline struct xlb_flow_key *reply_find(const struct xlb_reply_ke
 	return bpf_map_lookup_elem(&replies, key);
 }
 
-/* Like flow_insert: the arbiter of who has a SNAT port towards a server. */
+/* Like flow_insert: the arbiter of who has a port towards a server. */
 static __always_inline int reply_insert(const struct xlb_reply_key *key,
 					const struct xlb_flow_key *flow)
 {

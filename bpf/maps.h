@@ -105,12 +105,17 @@ struct {
 	__type(value, struct xlb_flow_key);
 } replies SEC(".maps");
 
-/* where a new flow's record is put together: the stack has no room for it */
+/* what the stack has no room for; this CPU's until the packet is done */
+struct flow_scratch {
+	struct xlb_flow record; /* of a new flow, while it is put together */
+	struct xlb_reply_key reply;
+	struct xlb_flow_key other; /* of a flow that is not the packet's */
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct xlb_flow);
+	__type(value, struct flow_scratch);
 } flow_scratch SEC(".maps");
 
 struct flow_counters {

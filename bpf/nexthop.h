@@ -41,9 +41,9 @@ static __always_inline void interface_mac(const struct xlb_interface *interface,
 	__builtin_memcpy(ret_mac, live.mac, 6);
 }
 
-/* Fills ret if the packet can leave by the hop. */
+/* Fills ret if the packet, whose IP packet will measure `length`, can leave by the hop. */
 static __always_inline int egress_by(const struct packet *pkt, const struct xlb_nexthop *hop,
-				     struct egress *ret)
+				     __u32 length, struct egress *ret)
 {
 	union nexthop_word next = { .word = *(const volatile __u64 *)hop };
 	union interface_link_word link;
@@ -59,7 +59,7 @@ static __always_inline int egress_by(const struct packet *pkt, const struct xlb_
 	link.word = *(const volatile __u64 *)&interface->ifindex;
 	if (!link.ifindex)
 		return -XLB_DROP_NO_INTERFACE;
-	if (pkt->l3_length > link.mtu)
+	if (length > link.mtu)
 		return -XLB_DROP_MTU_EXCEEDED;
 	ret->slot = next.hop.interface;
 	__builtin_memcpy(ret->destination, next.hop.mac, 6);
@@ -68,11 +68,12 @@ static __always_inline int egress_by(const struct packet *pkt, const struct xlb_
 }
 
 /* The same by the id of a next hop; id 0 and rows not filled have interface 0. */
-static __always_inline int egress_by_id(const struct packet *pkt, __u32 id, struct egress *ret)
+static __always_inline int egress_by_id(const struct packet *pkt, __u32 id, __u32 length,
+					struct egress *ret)
 {
 	struct xlb_nexthop *hop = bpf_map_lookup_elem(&nexthops, &id);
 
-	return hop ? egress_by(pkt, hop, ret) : -XLB_DROP_INTERNAL;
+	return hop ? egress_by(pkt, hop, length, ret) : -XLB_DROP_INTERNAL;
 }
 
 #endif

@@ -13,7 +13,8 @@ union flow_word {
 		__u32 stamp;
 		__u8 state;
 		__u8 flags;
-		__u16 pad;
+		__u8 mode;
+		__u8 pad;
 	};
 };
 
@@ -25,6 +26,8 @@ struct flow_event {
 	__u8 protocol;
 	__u8 tcp_flags;
 	bool reply;
+	/* of the flow's mode: nobody here hears the server; the server may know a connection that the flow lost */
+	bool direct, adopt;
 };
 
 /* What to do with a packet that has a record, or -XLB_DROP_x. */
@@ -78,9 +81,14 @@ static __always_inline int flow_judge(union flow_word seen, const struct flow_ev
 	if (!tcp)
 		return flow_judge_udp(seen, event, over);
 	cut = over || seen.state == XLB_FLOW_TOMBSTONE || event->server_flags & XLB_SERVER_RESET;
+	/* where only the client is heard, its FIN may be all that tells of the end */
 	if (start)
-		return cut || seen.state == XLB_FLOW_CLOSED ? FLOW_START :
-							      flow_judge_syn(seen, event);
+		return cut || seen.state == XLB_FLOW_CLOSED ||
+				       (event->direct && seen.state == XLB_FLOW_CLOSING) ?
+			       FLOW_START :
+			       flow_judge_syn(seen, event);
+	if (event->adopt && !event->reply && (gone || (over && seen.state == XLB_FLOW_NEW)))
+		return FLOW_START;
 	if (gone)
 		return -XLB_DROP_NO_FLOW;
 	return cut ? -XLB_DROP_FLOW_RESET : FLOW_FOLLOW;

@@ -12,9 +12,10 @@
 #include "flow.h"
 #include "listener.h"
 #include "maps.h"
-#include "mode_fullnat.h"
+#include "mode.h"
 #include "nexthop.h"
 #include "parse.h"
+#include "record.h"
 #include "rst.h"
 #include "select.h"
 #include "snat.h"
@@ -38,16 +39,43 @@ static __always_inline int judge(struct packet *pkt, const struct xlb_flow *flow
 		return -XLB_DROP_INTERNAL;
 	event->idle_timeout = listener->idle_timeout;
 	event->server_flags = server->flags;
+	event->direct = xlb_mode_has(seen.mode, XLB_MODE_DIRECT);
+	event->adopt = xlb_mode_has(seen.mode, XLB_MODE_ADOPT);
 	*ret_server = server;
 	return flow_judge(seen, event);
+}
+
+/* A server of the listener's group for a packet that starts a flow, into pkt. */
+static __always_inline int choose_server(struct packet *pkt, const struct xlb_listener *listener,
+					 struct xlb_server **ret_server)
+{
+	struct xlb_server *server;
+	int r;
+
+	watch_group(pkt, listener->group);
+	r = server_select(pkt, listener->group, &pkt->server);
+	if (r)
+		return r;
+	server = server_find(pkt->server);
+	if (!server || !server->mode ||
+	    (server->family != pkt->family && !xlb_mode_has(server->mode, XLB_MODE_FAMILY)))
+		return -XLB_DROP_INTERNAL;
+	if (server->flags & XLB_SERVER_RESET)
+		return -XLB_DROP_NO_SERVER;
+	/* a reply to an address of xlb, or a packet of the server to itself, would never arrive */
+	if (address_find(&pkt->source) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
+					   xlb_addr_equal(&pkt->source, &server->addr)))
+		return -XLB_DROP_HAIRPIN;
+	*ret_server = server;
+	return 0;
 }
 
 /* Listener and server for a packet that starts a flow, into pkt. */
 static __always_inline int choose(struct packet *pkt, __u32 vip_id, struct xlb_server **ret_server)
 {
+	bool midway = pkt->protocol == IPPROTO_TCP && !tcp_is_syn(pkt->tcp_flags);
 	struct xlb_vip *vip = vip_find(vip_id);
 	struct xlb_listener *listener;
-	struct xlb_server *server;
 	int r;
 
 	pkt->listener = 0;
@@ -61,24 +89,12 @@ static __always_inline int choose(struct packet *pkt, __u32 vip_id, struct xlb_s
 	listener = listener_find(pkt->listener);
 	if (!listener)
 		return -XLB_DROP_INTERNAL;
-	if (pkt->protocol == IPPROTO_TCP && !tcp_is_syn(pkt->tcp_flags))
+	r = listener->flags & XLB_LISTENER_DISABLED ? -XLB_DROP_NO_LISTENER :
+						      choose_server(pkt, listener, ret_server);
+	/* a segment of no flow gets an answer, unless a server may know it that would be chosen again */
+	if (midway && (r || !xlb_mode_has((*ret_server)->mode, XLB_MODE_ADOPT)))
 		return -XLB_DROP_NO_FLOW;
-	if (listener->flags & XLB_LISTENER_DISABLED)
-		return -XLB_DROP_NO_LISTENER;
-	watch_group(pkt, listener->group);
-	r = server_select(pkt, listener->group, &pkt->server);
-	if (r)
-		return r;
-	server = server_find(pkt->server);
-	if (!server || server->mode != XLB_MODE_FULLNAT || server->family != pkt->family)
-		return -XLB_DROP_INTERNAL;
-	if (server->flags & XLB_SERVER_RESET)
-		return -XLB_DROP_NO_SERVER;
-	/* a reply to the server itself, or to an address of xlb, would never leave xlb again */
-	if (xlb_addr_equal(&pkt->source, &server->addr) || address_find(&pkt->source))
-		return -XLB_DROP_HAIRPIN;
-	*ret_server = server;
-	return 0;
+	return r;
 }
 
 /* The hop back to where the packet came from. */
@@ -98,16 +114,19 @@ static __always_inline int reply_hop(const struct xdp_md *ctx, const struct pack
 /* A new flow for the packet. */
 static __always_inline int start(struct packet *pkt, const struct xlb_flow_key *key,
 				 const struct xlb_server *server, struct xlb_nexthop hop,
-				 const struct flow_event *event, struct fullnat_mapping *ret)
+				 const struct flow_event *event, struct mapping *ret)
 {
-	struct xlb_flow *record = flow_scratch_find();
+	struct flow_scratch *scratch = flow_scratch_find();
+	struct xlb_flow *record;
 	int r;
 
-	if (!record)
+	if (!scratch)
 		return -XLB_DROP_INTERNAL;
+	record = &scratch->record;
 	*record = (struct xlb_flow){
 		.stamp = event->now,
 		.state = XLB_FLOW_NEW,
+		.mode = server->mode,
 		.reply = hop,
 		.vip = pkt->destination,
 		.server = pkt->server,
@@ -115,35 +134,31 @@ static __always_inline int start(struct packet *pkt, const struct xlb_flow_key *
 		.server_port = server->port ? server->port : pkt->destination_port,
 		.created = event->now,
 	};
-	r = fullnat_create(pkt, key, server, record);
+	r = mode_create(key, record, pkt->tcp_flags);
 	if (r)
 		return r;
-	ret->snat = record->snat;
-	ret->snat_port = record->snat_port;
-	ret->server_port = record->server_port;
+	*ret = record_mapping(record);
 	return 0;
 }
 
 /* The packet goes where its flow's record says. */
 static __always_inline int follow(struct xlb_flow *flow, union flow_word seen,
 				  struct xlb_nexthop hop, const struct flow_event *event,
-				  struct fullnat_mapping *ret)
+				  struct mapping *ret)
 {
 	int r = flow_touch(flow, seen, event);
 
 	if (r)
 		return r;
 	flow_learn_reply(flow, hop);
-	ret->snat = flow->snat;
-	ret->snat_port = flow->snat_port;
-	ret->server_port = flow->server_port;
+	*ret = record_mapping(flow);
 	return 0;
 }
 
-/* All is decided: the packet gets its new ends. */
-static __always_inline int rewrite(struct xdp_md *ctx, const struct packet *pkt,
-				   const struct ends *ends, const struct egress *egress,
-				   const struct xlb_flow_key *key)
+/* All is decided: tells who watches, before the packet gets its new ends. */
+static __always_inline int commit(struct xdp_md *ctx, const struct packet *pkt,
+				  const struct ends *ends, const struct egress *egress,
+				  const struct xlb_flow_key *key)
 {
 	bool back = egress->slot == pkt->slot;
 
@@ -155,7 +170,7 @@ static __always_inline int rewrite(struct xdp_md *ctx, const struct packet *pkt,
 		watch_measure(pkt, key);
 		watch_before(ctx, pkt, ends, back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
 	}
-	return edit_ends(ctx, pkt, ends);
+	return 0;
 }
 
 /* A packet to a VIP. */
@@ -176,7 +191,7 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 		.tcp_flags = pkt->tcp_flags,
 	};
 	struct xlb_flow *flow = flow_find(&key);
-	struct fullnat_mapping mapping = {};
+	struct mapping mapping = {};
 	union flow_word seen = {};
 	struct xlb_server *server = NULL;
 	struct xlb_nexthop hop;
@@ -202,7 +217,7 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 	if (!server)
 		return -XLB_DROP_INTERNAL;
 	watch_hop(pkt, server->nexthop);
-	r = egress_by_id(pkt, server->nexthop, ret_egress);
+	r = egress_by_id(pkt, server->nexthop, mode_length(pkt, server), ret_egress);
 	if (r)
 		return r;
 	r = reply_hop(ctx, pkt, &hop);
@@ -211,24 +226,29 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 	if (flow && act == FLOW_FOLLOW) {
 		r = follow(flow, seen, hop, &event, &mapping);
 	} else {
-		r = flow ? fullnat_retire(&key, flow, seen.word, event.now, event.idle_timeout) : 0;
+		r = flow ? record_retire(&key, flow, seen.word, event.now, event.idle_timeout) : 0;
 		if (!r)
 			r = start(pkt, &key, server, hop, &event, &mapping);
 	}
 	if (!r)
-		r = fullnat_request(server, &mapping, &ends);
-	return r ? r : rewrite(ctx, pkt, &ends, ret_egress, &key);
+		r = mode_ends(pkt, server, &mapping, &ends);
+	if (!r)
+		r = commit(ctx, pkt, &ends, ret_egress, &key);
+	return r ? r : mode_edit(ctx, pkt, server, mapping.mode, &ends);
 }
 
-/* A packet to a SNAT address: a server's, or the host's own if no flow has its port. */
+/*
+ * A packet to the SNAT address, or (snat 0) of a server whose packets to clients come back through xlb: a
+ * reply, or the host's business if no flow has its ports.
+ */
 static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 snat,
 				 struct egress *ret_egress)
 {
 	struct xlb_reply_key key = {
 		.server = pkt->source,
-		.snat = snat,
+		.peer = pkt->destination,
 		.server_port = pkt->source_port,
-		.snat_port = pkt->destination_port,
+		.peer_port = pkt->destination_port,
 		.protocol = pkt->protocol,
 	};
 	struct flow_event event = {
@@ -256,14 +276,18 @@ static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 s
 	r = judge(pkt, flow, seen, &event, &server);
 	if (r)
 		return r;
-	r = egress_by(pkt, &flow->reply, ret_egress);
+	r = egress_by(pkt, &flow->reply, pkt->l3_length, ret_egress);
 	if (r)
 		return r;
 	r = flow_touch(flow, seen, &event);
 	if (r)
 		return r;
-	fullnat_reply(&flow_key, flow, &ends);
-	return rewrite(ctx, pkt, &ends, ret_egress, &flow_key);
+	ends.source = flow->vip;
+	ends.destination = flow_key.client;
+	ends.source_port = flow_key.port;
+	ends.destination_port = flow_key.client_port;
+	r = commit(ctx, pkt, &ends, ret_egress, &flow_key);
+	return r ? r : edit_ends(ctx, pkt, &ends);
 }
 
 /* Whether a packet that cannot be taken as it is matters, now that the role of its destination is known. */
@@ -278,6 +302,20 @@ static __always_inline int fault_of(const struct packet *pkt, const struct xlb_a
 	return vip && !(vip->flags & XLB_VIP_HOST) ? pkt->fault : XLB_PASS;
 }
 
+/* A packet to nobody that xlb knows: a reply all the same, if its source is a server's of a nat group. */
+static __always_inline int returned(struct xdp_md *ctx, struct packet *pkt,
+				    struct egress *ret_egress)
+{
+	struct xlb_interface *interface = interface_find(pkt->slot);
+	struct xlb_address *from;
+
+	if (!interface || !(interface->flags & XLB_INTERFACE_RETURNS) || pkt->fault)
+		return XLB_PASS;
+	from = address_find(&pkt->source);
+	return from && from->flags & XLB_ADDRESS_RETURNS ? reply(ctx, pkt, 0, ret_egress) :
+							   XLB_PASS;
+}
+
 static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
 				   struct egress *ret_egress)
 {
@@ -290,7 +328,7 @@ static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
 		return r;
 	role = address_find(&pkt->destination);
 	if (!role)
-		return XLB_PASS;
+		return returned(ctx, pkt, ret_egress);
 	if (pkt->fault)
 		return fault_of(pkt, role);
 	vip = role->vip;
@@ -325,14 +363,14 @@ static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 
 	if (answer && interface) {
 		interface_mac(interface, mac);
 		if (!rst_make(ctx, pkt, mac)) {
-			count_flow(pkt, XLB_COUNT_RESETS);
+			count_flow(pkt->listener, pkt->server, XLB_COUNT_RESETS);
 			count_interface(pkt, XLB_IFCOUNT_TX);
 			if (observing && pkt->event)
 				watch_after(ctx, pkt);
 			return XDP_TX;
 		}
 	}
-	count_flow(pkt, XLB_COUNT_DROPS);
+	count_flow(pkt->listener, pkt->server, XLB_COUNT_DROPS);
 	count_interface(pkt, XLB_IFCOUNT_DROP);
 	return XDP_DROP;
 }
@@ -411,7 +449,7 @@ int xlb_flow_end(struct xlb_flow_end *args)
 	server = server_find(flow->server);
 	if (!server || !flow_claim(flow, seen, now))
 		return -FLOW_EAGAIN;
-	return fullnat_free(&key, flow, server) ? -FLOW_EAGAIN : 0;
+	return record_free(&key, flow, server) ? -FLOW_EAGAIN : 0;
 }
 
 /*

@@ -17,10 +17,10 @@
 
 #include <linux/types.h>
 
-#define XLB_ABI 1
+#define XLB_ABI 2
 
 #define XLB_MAX_INTERFACES 64
-#define XLB_MAX_ADDRESSES  8192
+#define XLB_MAX_ADDRESSES  32768 /* VIPs, SNAT addresses, servers of nat groups */
 #define XLB_MAX_VIPS	   4096
 #define XLB_MAX_LISTENERS  8192
 #define XLB_MAX_GROUPS	   4096
@@ -49,6 +49,8 @@ XLB_ASSERT_SIZE(xlb_addr, 16);
 #define XLB_IPV4 4
 #define XLB_IPV6 6
 
+#define XLB_INTERFACE_RETURNS 1U /* there are nat groups: packets may be replies by their source */
+
 /* map `interfaces`: interface slot -> NIC. Slots are handed out by the daemon, 1 .. MAX-1. */
 struct xlb_interface {
 	/* live word */
@@ -56,14 +58,20 @@ struct xlb_interface {
 	__u32 mtu;
 	/* live word */
 	__u8 mac[6];
-	__u16 flags;
+	__u16 flags; /* XLB_INTERFACE_* */
 };
 XLB_ASSERT_SIZE(xlb_interface, 16);
 
-/* map `addresses`: role of an address, looked up for every packet's destination (one live word) */
+#define XLB_ADDRESS_RETURNS 1U /* a server's whose packets to clients come back through xlb (nat) */
+
+/*
+ * map `addresses`: role of an address, looked up for every packet's destination, and for its source where
+ * XLB_INTERFACE_RETURNS says so (one live word)
+ */
 struct xlb_address {
-	__u32 vip;  /* id of the VIP, 0: not a VIP */
-	__u32 snat; /* id of the SNAT address, 0: not one */
+	__u32 vip;   /* id of the VIP, 0: not a VIP */
+	__u16 snat;  /* id of the SNAT address, 0: not one */
+	__u16 flags; /* XLB_ADDRESS_* */
 };
 XLB_ASSERT_SIZE(xlb_address, 8);
 
@@ -152,10 +160,10 @@ XLB_ASSERT_SIZE(xlb_snat, 16);
 
 /* One SNAT address usable towards a server. */
 struct xlb_snat_pool {
-	__u32 snat;   /* SNAT address id */
-	__u32 bitmap; /* chunk = bitmap / XLB_SNAT_PER_CHUNK; bitmap ids start at 1 */
+	__u16 snat;   /* SNAT address id */
+	__u16 bitmap; /* chunk = bitmap / XLB_SNAT_PER_CHUNK; bitmap ids start at 1 */
 };
-XLB_ASSERT_SIZE(xlb_snat_pool, 8);
+XLB_ASSERT_SIZE(xlb_snat_pool, 4);
 
 #define XLB_SERVER_DOWN	 1U /* failed its health check: its UDP flows are re-picked at once */
 #define XLB_SERVER_RESET 2U /* drain is over: its TCP flows get RST, its UDP flows are forgotten */
@@ -164,16 +172,20 @@ XLB_ASSERT_SIZE(xlb_snat_pool, 8);
 /* map `servers`: one address of one server under one forwarding mode; anything else is a new id */
 struct xlb_server {
 	struct xlb_addr addr;
-	__be16 port; /* 0: keep the client's destination port */
-	__u8 family; /* XLB_IPV4 or XLB_IPV6 */
-	__u8 mode;   /* enum xlb_mode */
-	__u32 pool_count;
+	__be16 port;	    /* 0: keep the client's destination port */
+	__u8 family;	    /* XLB_IPV4 or XLB_IPV6 */
+	__u8 mode;	    /* enum xlb_mode */
+	__u8 encapsulation; /* enum xlb_encapsulation, of a mode that has one */
+	__u8 near_bits; /* clients that share so many bits of addr answer it past xlb, so nat gives way to fullnat */
+	__u8 pool_count;
+	__u8 pad;
 	/* live word */
 	__u32 nexthop;
-	__u32 flags; /* XLB_SERVER_* */
+	__u32 flags;		/* XLB_SERVER_* */
+	struct xlb_addr source; /* of the outer header, with encapsulation */
 	struct xlb_snat_pool pools[XLB_SERVER_POOLS];
 };
-XLB_ASSERT_SIZE(xlb_server, 96);
+XLB_ASSERT_SIZE(xlb_server, 80);
 
 /* map `nexthops` and a flow's reply hop: one live word; interface 0: not resolved */
 struct xlb_nexthop {
@@ -198,16 +210,19 @@ struct xlb_flow_key {
 };
 XLB_ASSERT_SIZE(xlb_flow_key, 28);
 
-/* How a reply finds its flow: replies come from a server to a SNAT address and port. */
+/*
+ * How a reply finds its flow: by the server's end and the end that the server takes for the client's, which
+ * is a SNAT address and port, or with nat the client's own address.
+ */
 struct xlb_reply_key {
 	struct xlb_addr server;
-	__u32 snat; /* SNAT address id */
+	struct xlb_addr peer;
 	__be16 server_port;
-	__be16 snat_port;
+	__be16 peer_port;
 	__u8 protocol;
 	__u8 pad[3];
 };
-XLB_ASSERT_SIZE(xlb_reply_key, 28);
+XLB_ASSERT_SIZE(xlb_reply_key, 40);
 
 /* TCP states of a flow; UDP flows are new until the server answers, then established. */
 #define XLB_FLOW_DEAD	     0 /* claimed by the one who deletes it; gone in a moment */
@@ -238,17 +253,18 @@ struct xlb_flow {
 	__u32 stamp; /* of the last packet of either side */
 	__u8 state;  /* XLB_FLOW_* */
 	__u8 flags;  /* XLB_FLOW_FIN_*, XLB_FLOW_RST_* */
-	__u16 pad;
+	__u8 mode;   /* enum xlb_mode; never changes */
+	__u8 pad;
 	/* live word: where replies go, learned from the client's packets */
 	struct xlb_nexthop reply;
 	/* fixed for the life of the record */
 	struct xlb_addr vip; /* the address that the client knows: source of replies */
 	__u32 server;
 	__u32 listener;
-	__u32 snat;
-	__be16 snat_port;
+	__u32 snat; /* SNAT address id; 0: the server sees the client's address */
+	__be16 snat_port; /* the client's port as the server knows it; 0: no reply comes back, there is no locator */
 	__be16 server_port;
-	__u32 bitmap;  /* holds snat_port, released by whoever deletes the record */
+	__u32 bitmap;  /* holds snat_port, released by whoever deletes the record; 0: none does */
 	__u32 created; /* stamp */
 };
 XLB_ASSERT_SIZE(xlb_flow, 56);

@@ -20,7 +20,8 @@
 	X(SNAT_EXHAUSTED, snat_exhausted, \
 	  "no free SNAT port towards the server: add a SNAT address") \
 	X(FLOW_TABLE_FULL, flow_table_full, "no room for another flow") \
-	X(HAIRPIN, hairpin, "the client is the chosen server or an address of xlb: not supported") \
+	X(HAIRPIN, hairpin, \
+	  "the client is an address of xlb, or the server that was chosen in mode dr or tunnel") \
 	X(TTL_EXPIRED, ttl_expired, "TTL or hop limit used up") \
 	X(MTU_EXCEEDED, mtu_exceeded, \
 	  "packet larger than the MTU of the interface it must leave by") \
@@ -92,16 +93,38 @@ enum xlb_interface_counter {
 		XLB_IFCOUNT_MAX,
 };
 
-/* X(NAME, word, help): forwarding modes */
+/* properties of a forwarding mode */
+#define XLB_MODE_SNAT	1U /* takes ports of the server's SNAT pools */
+#define XLB_MODE_FAMILY 2U /* client and server may be of different address families */
+#define XLB_MODE_DIRECT \
+	4U /* the server answers clients itself, from the VIP and the port that they asked for */
+#define XLB_MODE_ON_LINK 8U  /* the server itself must be the next hop */
+#define XLB_MODE_ENCAP	 16U /* packets get an outer header */
+#define XLB_MODE_RETURNS \
+	32U /* the server's answers to clients' addresses must come back through xlb */
+#define XLB_MODE_ADOPT \
+	64U /* goes on with connections of which there is no flow, by the scheduler's choice */
+
+/* X(NAME, word, properties, help): forwarding modes; a mode is bpf/mode_<word>.h */
 #define XLB_MODES(X) \
-	X(FULLNAT, fullnat, "rewrites source and destination: works with untouched servers")
+	X(FULLNAT, fullnat, XLB_MODE_SNAT, \
+	  "rewrites source and destination: works with untouched servers")
 
 enum xlb_mode {
 	XLB_MODE_NONE,
-#define X(name, word, help) XLB_MODE_##name,
+#define X(name, word, properties, help) XLB_MODE_##name,
 	XLB_MODES(X)
 #undef X
 		XLB_MODE_COUNT,
 };
+
+/* Whether the mode has the property. */
+static inline int xlb_mode_has(unsigned int mode, unsigned int property)
+{
+	/* a mask of modes, made by the compiler if the property is a constant */
+#define X(name, word, properties, help) | ((properties)&property ? 1U << XLB_MODE_##name : 0)
+	return mode < XLB_MODE_COUNT && (0 XLB_MODES(X)) >> mode & 1;
+#undef X
+}
 
 #endif

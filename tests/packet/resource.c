@@ -218,9 +218,9 @@ static void test_stale_locator(void **state)
 		struct xlb_flow_key key = talk_key(&talk);
 		struct xlb_reply_key reply = {
 			.server = frame.source,
-			.snat = id_snat(family, 0),
+			.peer = frame.destination,
 			.server_port = htons(frame.source_port),
-			.snat_port = htons(frame.destination_port),
+			.peer_port = htons(frame.destination_port),
 			.protocol = IPPROTO_TCP,
 		};
 

@@ -159,9 +159,9 @@ void world_server(enum service service, uint8_t family, uint32_t flags)
 	};
 
 	for (unsigned int i = 0; i < 2; i++) {
-		server.pools[i].snat = id_snat(family, i);
+		server.pools[i].snat = (uint16_t)id_snat(family, i);
 		server.pools[i].bitmap =
-			id_snat(family, i) + (service == TINY ? BITMAP_TINY - 1 : 0);
+			(uint16_t)(id_snat(family, i) + (service == TINY ? BITMAP_TINY - 1 : 0));
 	}
 	world_put(TABLE_SERVER, &key, &server);
 }
@@ -234,7 +234,7 @@ static void fill_addresses(uint8_t family)
 		struct xlb_addr vip_addr = addr_vip(vip, family);
 		struct xlb_address role = {
 			.vip = key.id,
-			.snat = vip == VIP_BOTH ? id_snat(family, 1) : 0,
+			.snat = (uint16_t)(vip == VIP_BOTH ? id_snat(family, 1) : 0),
 		};
 
 		fill_ports(vip, family, IPPROTO_TCP);
@@ -245,7 +245,7 @@ static void fill_addresses(uint8_t family)
 	for (unsigned int i = 0; i < 2; i++) {
 		struct row_id key = { id_snat(family, i) };
 		struct xlb_snat snat = { .addr = addr_snat(family, i) };
-		struct xlb_address role = { .snat = key.id };
+		struct xlb_address role = { .snat = (uint16_t)key.id };
 
 		world_put(TABLE_SNAT, &key, &snat);
 		if (!i)
@@ -436,10 +436,12 @@ uint64_t world_drops_total(void)
 
 static uint32_t map_count(const char *name)
 {
-	struct xlb_flow_key key, *previous = NULL; /* keys of both maps have this size */
+	union {
+		struct xlb_flow_key flow;
+		struct xlb_reply_key reply;
+	} key, *previous = NULL;
 	uint32_t count = 0;
 
-	_Static_assert(sizeof(struct xlb_flow_key) == sizeof(struct xlb_reply_key), "one buffer");
 	while (!bpf_map_get_next_key(datapath_map_fd(datapath, name), previous, &key)) {
 		previous = &key;
 		count++;

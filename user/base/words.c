@@ -60,7 +60,7 @@ static const char *const verdicts[XLB_VERDICT_COUNT] = {
 };
 
 static const char *const modes[XLB_MODE_COUNT] = {
-#define X(name, word, help) [XLB_MODE_##name] = #word,
+#define X(name, word, properties, help) [XLB_MODE_##name] = #word,
 	XLB_MODES(X)
 #undef X
 };

@@ -360,7 +360,7 @@ static void retired_snat(void *arg, struct id_entry *entry)
 		visit->r = -ENOMEM;
 		return;
 	}
-	role->snat = entry->id;
+	role->snat = (uint16_t)entry->id;
 	visit->r = emit(visit->c, TABLE_SNAT, &(struct row_id){ entry->id }, &value);
 }
 

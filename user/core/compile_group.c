@@ -92,14 +92,14 @@ static int add_pool(struct compiler *c, const struct server_group *group, struct
 	role = role_of(c, source);
 	if (!role)
 		return -ENOMEM;
-	role->snat = snat->id;
+	role->snat = (uint16_t)snat->id;
 	r = emit_once(c, TABLE_SNAT, &(struct row_id){ snat->id }, &frozen.value);
 	if (!r)
 		r = emit_once(c, TABLE_BITMAP, &(struct row_id){ bitmap->id }, &range);
 	if (r)
 		return r;
-	pool->snat = snat->id;
-	pool->bitmap = bitmap->id;
+	pool->snat = (uint16_t)snat->id;
+	pool->bitmap = (uint16_t)bitmap->id;
 	server->pool_count++;
 	return 0;
 }

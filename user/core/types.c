@@ -35,7 +35,7 @@ static const struct word protocols[] = {
 	{},
 };
 static const struct word forwards[] = {
-#define X(name, word, help) { #word, XLB_MODE_##name },
+#define X(name, word, properties, help) { #word, XLB_MODE_##name },
 	XLB_MODES(X)
 #undef X
 		{},
