@@ -99,9 +99,9 @@ library jansson 'jansson\.h' 'user/(core/json\.[ch]|xlbd/api[a-z_]*\.[ch]|xlbctl
 	'core/json.c, xlbd/api*.c and xlbctl'
 report "core is pure: no files, no sockets, no clock" "$(includes user/core/*.[ch] |
 	grep -E ': <(unistd|fcntl|time|poll|sys/(socket|stat|time|timerfd|epoll|ioctl|mman)|linux/(bpf|netlink|rtnetlink))\.h' || true)"
-report "verdicts are given in bpf/xlb.bpf.c only; topic headers are joined only there and by modes" "$(
+report "verdicts are given in bpf/xlb.bpf.c only; topic headers are joined only there, by modes and by what those share" "$(
 	mentions 'XDP_(PASS|DROP|TX|REDIRECT|ABORTED)' bpf/!(xlb.bpf).[ch]
-	includes bpf/!(maps|pkt|parse|csum|edit|count|state|variant|mode_*|xlb.bpf).[ch] |
+	includes bpf/!(maps|pkt|parse|csum|edit|count|state|variant|mode*|record|xlb.bpf).[ch] |
 		grep -vE ': [<"](linux/|bpf/|xlb/|(maps|pkt|parse|csum|edit|count|state|variant)\.h|std)' || true
 )"
 report "files have at most $max_file_lines lines" "$(wc -l "${sources[@]}" "${scripts[@]}" 2>/dev/null |

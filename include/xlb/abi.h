@@ -181,11 +181,11 @@ struct xlb_server {
 	__u8 pad;
 	/* live word */
 	__u32 nexthop;
-	__u32 flags;		/* XLB_SERVER_* */
-	struct xlb_addr source; /* of the outer header, with encapsulation */
+	__u32 flags; /* XLB_SERVER_* */
+	/* with encapsulation the first names the source of the outer header and has no bitmap */
 	struct xlb_snat_pool pools[XLB_SERVER_POOLS];
 };
-XLB_ASSERT_SIZE(xlb_server, 80);
+XLB_ASSERT_SIZE(xlb_server, 64);
 
 /* map `nexthops` and a flow's reply hop: one live word; interface 0: not resolved */
 struct xlb_nexthop {

@@ -118,7 +118,20 @@ enum xlb_mode {
 		XLB_MODE_COUNT,
 };
 
-/* Whether the mode has the property. */
+/* X(NAME, word, help): outer headers of a mode with encapsulation */
+#define XLB_ENCAPSULATIONS(X) \
+	X(IPIP, ipip, "IP in IP, of any family in any (RFC 2003, 2473, 4213)") \
+	X(GUE, gue, "UDP port 6080, whose source port spreads flows over queues and links")
+
+enum xlb_encapsulation {
+	XLB_ENCAPSULATION_NONE,
+#define X(name, word, help) XLB_ENCAPSULATION_##name,
+	XLB_ENCAPSULATIONS(X)
+#undef X
+		XLB_ENCAPSULATION_COUNT,
+};
+
+/* Whether the mode has one of the properties. */
 static inline int xlb_mode_has(unsigned int mode, unsigned int property)
 {
 	/* a mask of modes, made by the compiler if the property is a constant */

@@ -88,11 +88,15 @@ static bool fake_owns(void *arg, const struct xlb_addr *addr)
 	return named(fake->own, text);
 }
 
-static bool fake_on_link(void *arg, const char *ifname, const struct xlb_addr *addr)
+static uint8_t fake_on_link(void *arg, const char *ifname, const struct xlb_addr *addr)
 {
+	char text[ADDR_TEXT_MAX];
+
 	(void)arg;
-	(void)addr;
-	return !strcmp(ifname, "eth0");
+	if (!strcmp(ifname, "eth0"))
+		return 96 + 24;
+	format_addr(addr, text);
+	return !strncmp(text, "10.0.1.", 7) ? 96 + 24 : !strncmp(text, "2001:db8:1:", 11) ? 64 : 0;
 }
 
 static const struct port_list *fake_host_ports(void *arg, const struct xlb_addr *addr,

@@ -158,16 +158,16 @@ static void addresses_are_known(void **state)
 	assert_true(host_owns_address(host, &v4));
 	assert_true(host_owns_address(host, &v6));
 	assert_false(host_owns_address(host, &near));
-	assert_true(host_on_link(host, "va", &near));
+	assert_int_equal(host_on_link(host, "va", &near), 96 + 24);
 	assert_false(host_on_link(host, "va", &far));
-	assert_true(host_on_link(host, "va", &near6));
+	assert_int_equal(host_on_link(host, "va", &near6), 64);
 	assert_false(host_on_link(host, "va", &far6));
 	assert_false(host_on_link(host, "lo", &near));
 	/* known without a dispatch */
 	run("ip addr add 10.30.0.1/20 dev va");
 	assert_true(host_owns_address(host, &later));
 	later = addr("10.30.15.255");
-	assert_true(host_on_link(host, "va", &later));
+	assert_int_equal(host_on_link(host, "va", &later), 96 + 20);
 	run("ip addr del 10.30.0.1/20 dev va");
 	assert_false(host_on_link(host, "va", &later));
 }

@@ -135,7 +135,7 @@ struct table {
 extern const struct table tables[TABLE_COUNT];
 
 #define ROW_KEY_MAX   40
-#define ROW_VALUE_MAX 96
+#define ROW_VALUE_MAX 64
 
 struct row {
 	enum table_id table;

@@ -145,6 +145,7 @@ static int compile_interface(struct compiler *c, const struct interface *interfa
 	c->attached[c->attached_count++] = (struct attached){ .ifname = name, .slot = entry->id };
 	value.ifindex = link.ifindex;
 	value.mtu = link.mtu;
+	value.flags = c->returns ? XLB_INTERFACE_RETURNS : 0;
 	memcpy(value.mac, link.mac, sizeof(value.mac));
 	r = emit(c, TABLE_INTERFACE, &(struct row_id){ entry->id }, &value);
 	if (r)
@@ -422,11 +423,33 @@ static int emit_roles(struct compiler *c)
 	return r;
 }
 
+static void note_returns(void *arg, struct id_entry *entry)
+{
+	struct compiler *c = arg;
+	struct xlb_server value;
+
+	memcpy(&value, entry->frozen, sizeof(value));
+	c->returns = c->returns || xlb_mode_has(value.mode, XLB_MODE_RETURNS);
+}
+
+/* Of servers named now, and of those that have retired but still have flows. */
+static bool any_returns(struct compiler *c)
+{
+	const struct object *object;
+
+	TAILQ_FOREACH(object, &c->model->server_groups, link)
+		if (xlb_mode_has(((const struct server_group *)object)->forward, XLB_MODE_RETURNS))
+			return true;
+	ids_each(c->ids, ID_SERVER, note_returns, c);
+	return c->returns;
+}
+
 static int compile_all(struct compiler *c)
 {
 	const struct object *object;
 	int r;
 
+	c->returns = any_returns(c);
 	ids_begin(c->ids);
 	TAILQ_FOREACH(object, &c->model->interfaces, link) {
 		r = compile_interface(c, (const struct interface *)object);

@@ -30,7 +30,8 @@ struct world {
 	int (*neighbour)(void *arg, uint32_t ifindex, const struct xlb_addr *addr,
 			 uint8_t ret_mac[6]);
 	bool (*owns_address)(void *arg, const struct xlb_addr *addr);
-	bool (*on_link)(void *arg, const char *ifname, const struct xlb_addr *addr);
+	/* bits of the interface's longest prefix that contains addr, of struct xlb_addr's 128; 0: none does */
+	uint8_t (*on_link)(void *arg, const char *ifname, const struct xlb_addr *addr);
 	/* ports the host itself uses on `addr` for `protocol`, as ranges; owned by the world */
 	const struct port_list *(*host_ports)(void *arg, const struct xlb_addr *addr,
 					      uint32_t protocol);

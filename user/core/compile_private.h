@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "core/compile.h"
+#include "xlb/lists.h"
 
 /* A row that several objects ask for (a next hop, a SNAT address) is emitted once. */
 struct emitted {
@@ -39,6 +40,7 @@ struct compiler {
 	struct attached attached[XLB_MAX_INTERFACES];
 	uint32_t attached_count;
 	uint32_t fail_open_groups;
+	bool returns; /* some flows' replies come back to addresses that are not xlb's */
 };
 
 /* What a SNAT address's id freezes: a named one is the host's only as long as xlb keeps it there. */
@@ -48,11 +50,27 @@ struct frozen_snat {
 };
 _Static_assert(sizeof(struct frozen_snat) <= ROW_VALUE_MAX, "frozen in an id");
 
+/* One address of one server while its group is compiled. */
+struct endpoint {
+	const struct server *server;
+	const struct xlb_addr *addr;
+	struct id_entry *entry;
+	struct xlb_server value;
+	enum health health;
+	bool takes_flows; /* enabled and of a weight above 0 */
+	bool strict;	  /* what cannot be reached is an error, not waited for */
+};
+
 /* When the flows of an id that retires now have had their time; wall clock seconds. */
 uint64_t retirement_deadline(const struct world *world, const struct id_entry *entry);
 
 /* All return 0 or -errno with c->err filled. */
 int compile_groups(struct compiler *c);
+/* Fills the rest of an endpoint that has its server and address, and emits what its row refers to. */
+int compile_endpoint(struct compiler *c, const struct server_group *group,
+		     struct endpoint *endpoint);
+/* The row of an endpoint that is complete. */
+int emit_server(struct compiler *c, struct id_entry *entry, const struct xlb_server *value);
 /* Rows of servers that retired but still have flows; runs before ids_retire, so that what they use stays live. */
 int compile_retired_servers(struct compiler *c);
 

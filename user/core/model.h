@@ -86,7 +86,9 @@ struct health_check {
 
 struct server_group {
 	struct object object;
-	uint32_t forward;   /* enum xlb_mode */
+	uint32_t forward;	/* enum xlb_mode */
+	uint32_t encapsulation; /* enum xlb_encapsulation */
+	uint32_t affinity; /* enum affinity; resolved: AFFINITY_SAME where forward cannot cross families */
 	uint32_t scheduler; /* enum scheduler */
 	bool fail_open;
 	struct addr_list snat_addresses; /* none: the route's preferred source */
@@ -96,6 +98,7 @@ struct server_group {
 	struct health_check health_check;
 	struct object_list servers;
 };
+enum affinity { AFFINITY_NONE, AFFINITY_SAME };
 enum scheduler { SCHEDULER_MAGLEV };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_RESET };
 

@@ -4,13 +4,18 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "core/model_check.h"
 #include "core/object.h"
+#include "xlb/lists.h"
 
 /* A group and how listeners use it. */
 struct group_use {
 	const struct server_group *group;
 	const struct listener *ranged; /* the first with a range or any */
+	const struct listener *ported; /* the first with single ports */
+	uint32_t port;		       /* its first */
+	bool ports_differ;	       /* from others of the group's listeners */
 	bool tcp, udp;
 };
 
@@ -186,6 +191,20 @@ static int check_vips(struct checker *checker)
 
 /* --- listeners ---------------------------------------------------------------------------------- */
 
+static void note_ports(struct group_use *use, const struct listener *listener,
+		       const struct port_range *range)
+{
+	if (range->from != range->to) {
+		use->ranged = use->ranged ? use->ranged : listener;
+		return;
+	}
+	use->ports_differ = use->ports_differ || (use->ported && use->port != range->from);
+	if (use->ported)
+		return;
+	use->ported = listener;
+	use->port = range->from;
+}
+
 static int check_reference(struct checker *checker, const struct listener *listener)
 {
 	char names[300], title[OBJECT_TITLE_MAX];
@@ -210,9 +229,8 @@ static int check_reference(struct checker *checker, const struct listener *liste
 	}
 	use->tcp = use->tcp || listener->protocol == IPPROTO_TCP;
 	use->udp = use->udp || listener->protocol == IPPROTO_UDP;
-	for (uint32_t i = 0; i < listener->port.count && !use->ranged; i++)
-		if (listener->port.ranges[i].from != listener->port.ranges[i].to)
-			use->ranged = listener;
+	for (uint32_t i = 0; i < listener->port.count; i++)
+		note_ports(use, listener, &listener->port.ranges[i]);
 	return 0;
 }
 
@@ -303,6 +321,26 @@ static int check_twins(struct checker *checker, const struct server_group *group
 	return 0;
 }
 
+/* Where the server gets packets as they came, its port is the listener's. */
+static int check_kept_port(struct checker *checker, const struct group_use *use,
+			   const struct server *server)
+{
+	const struct object *object = &server->object;
+	char title[OBJECT_TITLE_MAX], other[OBJECT_TITLE_MAX];
+
+	if (!xlb_mode_has(use->group->forward, XLB_MODE_DIRECT) || !server->port || !use->ported ||
+	    (use->port == server->port && !use->ports_differ))
+		return 0;
+	object_fail(
+		object, "port", checker->err,
+		"%s has port %u, but with forward: %s it is asked for the port of %s: remove the server's "
+		"port",
+		object_title(object, title), server->port, mode_word(use->group->forward),
+		object_title(&use->ported->object, other));
+	xlb_err_hint(checker->err, "forward: fullnat or nat can change the port");
+	return -EINVAL;
+}
+
 static int check_servers(struct checker *checker, const struct group_use *use)
 {
 	char title[OBJECT_TITLE_MAX], other[OBJECT_TITLE_MAX];
@@ -326,6 +364,9 @@ static int check_servers(struct checker *checker, const struct group_use *use)
 				"keeps the port that the client asked for",
 				object_title(object, title), server->port,
 				object_title(&use->ranged->object, other));
+		r = check_kept_port(checker, use, server);
+		if (r)
+			return r;
 	}
 	return check_twins(checker, use->group);
 }

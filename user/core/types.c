@@ -2,8 +2,10 @@
 #include "core/types.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "core/field.h"
 #include "core/object.h"
 #include "xlb/lists.h"
@@ -39,6 +41,17 @@ static const struct word forwards[] = {
 	XLB_MODES(X)
 #undef X
 		{},
+};
+static const struct word encapsulations[] = {
+#define X(name, word, help) { #word, XLB_ENCAPSULATION_##name },
+	XLB_ENCAPSULATIONS(X)
+#undef X
+		{},
+};
+static const struct word affinities[] = {
+	{ "none", AFFINITY_NONE },
+	{ "same", AFFINITY_SAME },
+	{},
 };
 static const struct word schedulers[] = {
 	{ "maglev", SCHEDULER_MAGLEV },
@@ -160,7 +173,24 @@ static const struct field server_group_fields[] = {
 		GROUP_FIELD(forward),
 		.preset = "fullnat",
 		.words = forwards,
-		.help = "how packets reach the servers; fullnat rewrites both addresses and needs nothing of them",
+		.help = "how packets reach the servers; fullnat rewrites both addresses and needs nothing of them; "
+			"each mode has a page in docs/modes",
+	},
+	{
+		.name = "encapsulation",
+		.kind = FIELD_WORD,
+		GROUP_FIELD(encapsulation),
+		.preset = "ipip",
+		.words = encapsulations,
+		.help = "tunnel only: ipip, or gue, which is UDP and so spreads over the queues of the servers",
+	},
+	{
+		.name = "address_family_affinity",
+		.kind = FIELD_WORD,
+		GROUP_FIELD(affinity),
+		.words = affinities,
+		.help = "none: clients are served at either address of a server, if they can at one of their own family; "
+			"same: only at one of their own family, the only choice in nat and dr; default none if possible",
 	},
 	{
 		.name = "scheduler",
@@ -344,6 +374,52 @@ static int listener_finish(struct object *object, struct xlb_err *err)
 	return 0;
 }
 
+/* "a, b" of the modes that have the property. */
+static const char *modes_with(uint32_t property, char text[100])
+{
+	size_t used = 0;
+
+	*text = '\0';
+	for (const struct word *mode = forwards; mode->word; mode++)
+		if (xlb_mode_has(mode->value, property))
+			used += (size_t)snprintf(text + used, 100 - used, "%s%s", used ? ", " : "",
+						 mode->word);
+	return text;
+}
+
+/* Fields that mean something in some modes only, and what a family may do to the mode. */
+static int check_forward(struct object *object, struct xlb_err *err)
+{
+	static const struct {
+		const char *field;
+		uint32_t property;
+	} needs[] = {
+		{ "encapsulation", XLB_MODE_ENCAP },
+		{ "snat.addresses", XLB_MODE_SNAT },
+		{ "snat.ports", XLB_MODE_SNAT },
+	};
+	struct server_group *group = (struct server_group *)object;
+	const char *forward = mode_word(group->forward);
+	char modes[100];
+
+	for (size_t i = 0; i < COUNT(needs); i++)
+		if (object_given(object, needs[i].field) &&
+		    !xlb_mode_has(group->forward, needs[i].property))
+			return object_fail(
+				object, needs[i].field, err,
+				"%s has no meaning with forward: %s, only with %s: remove it",
+				needs[i].field, forward, modes_with(needs[i].property, modes));
+	if (!object_given(object, "address_family_affinity"))
+		group->affinity = xlb_mode_has(group->forward, XLB_MODE_FAMILY) ? AFFINITY_NONE :
+										  AFFINITY_SAME;
+	else if (group->affinity == AFFINITY_NONE && !xlb_mode_has(group->forward, XLB_MODE_FAMILY))
+		return object_fail(
+			object, "address_family_affinity", err,
+			"forward: %s cannot serve a client of one family by a server of the other; %s can",
+			forward, modes_with(XLB_MODE_FAMILY, modes));
+	return 0;
+}
+
 static int server_group_finish(struct object *object, struct xlb_err *err)
 {
 	static const char *const http[] = { "health_check.method", "health_check.path",
@@ -366,7 +442,7 @@ static int server_group_finish(struct object *object, struct xlb_err *err)
 		return object_fail(object, "health_check.path", err,
 				   "health_check.path \"%.100s\": a path begins with /",
 				   check->path);
-	return 0;
+	return check_forward(object, err);
 }
 
 const struct type type_interface = {

@@ -22,10 +22,8 @@ static const struct {
 	{ &type_listener, "client_auth", "listeners are tcp and udp" },
 	{ &type_listener, "alpn", "listeners are tcp and udp" },
 	{ &type_server_group, "hash", "the scheduler hashes addresses and ports" },
-	{ &type_server_group, "address_family_affinity",
-	  "a client's family does not choose the server's" },
-	{ &type_server_group, "encapsulation", "forward is fullnat" },
-	{ &type_server_group, "preserve_client", "forward is fullnat" },
+	{ &type_server_group, "preserve_client",
+	  "forward: nat, dr and tunnel keep the client's address" },
 	{ &type_server_group, "slow_start", "a server gets its whole share at once" },
 	{ &type_server_group, "health_check.via", "checks go straight to the servers" },
 	{ &type_server_group, "health_check.request", "health checks are tcp and http" },
@@ -34,21 +32,12 @@ static const struct {
 static const struct {
 	const char *field, *word;
 } words[] = {
-	{ "protocol", "tls" },
-	{ "protocol", "quic" },
-	{ "forward", "nat" },
-	{ "forward", "dr" },
-	{ "forward", "tunnel" },
-	{ "forward", "local" },
-	{ "scheduler", "rr" },
-	{ "scheduler", "wrr" },
-	{ "scheduler", "wlc" },
-	{ "scheduler", "sch" },
-	{ "scheduler", "qch" },
-	{ "health_check.type", "udp" },
-	{ "health_check.type", "https" },
-	{ "health_check.type", "tls" },
-	{ "health_check.type", "quic" },
+	{ "protocol", "tls" },		{ "protocol", "quic" },
+	{ "forward", "local" },		{ "scheduler", "rr" },
+	{ "scheduler", "wrr" },		{ "scheduler", "wlc" },
+	{ "scheduler", "sch" },		{ "scheduler", "qch" },
+	{ "health_check.type", "udp" }, { "health_check.type", "https" },
+	{ "health_check.type", "tls" }, { "health_check.type", "quic" },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))

@@ -77,8 +77,8 @@ int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *a
 
 /* True if the address is on some interface of the host and xlb did not put it there. */
 bool host_owns_address(struct host *host, const struct xlb_addr *addr);
-/* True if a prefix of the interface contains the address. */
-bool host_on_link(struct host *host, const char *ifname, const struct xlb_addr *addr);
+/* Bits of the interface's longest prefix that contains the address, of struct xlb_addr's 128; 0: none does. */
+uint8_t host_on_link(struct host *host, const char *ifname, const struct xlb_addr *addr);
 
 /*
  * Asks the link whether somebody answers for `addr` (ARP probe, RFC 5227; NS with unspecified source, RFC

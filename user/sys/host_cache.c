@@ -286,16 +286,17 @@ static bool prefix_contains(const struct address *address, const struct xlb_addr
 	return !bits || !((address->network.bytes[bytes] ^ addr->bytes[bytes]) >> (8 - bits));
 }
 
-bool host_on_link(struct host *host, const char *ifname, const struct xlb_addr *addr)
+uint8_t host_on_link(struct host *host, const char *ifname, const struct xlb_addr *addr)
 {
 	uint32_t ifindex = if_nametoindex(ifname);
 	const struct address *address, *next;
+	uint8_t longest = 0;
 
 	host_sync(host);
 	/* a VIP would be on-link wherever xlb has put it */
 	HASH_ITER(hh, host->addresses, address, next)
 		if (address->key.ifindex == ifindex && prefix_contains(address, addr) &&
-		    !address_is_ours(host, address))
-			return true;
-	return false;
+		    !address_is_ours(host, address) && address->key.prefix_length > longest)
+			longest = (uint8_t)address->key.prefix_length;
+	return longest;
 }

@@ -64,7 +64,7 @@ static bool world_owns_address(void *arg, const struct xlb_addr *addr)
 	return host_owns_address(engine->host, addr);
 }
 
-static bool world_on_link(void *arg, const char *ifname, const struct xlb_addr *addr)
+static uint8_t world_on_link(void *arg, const char *ifname, const struct xlb_addr *addr)
 {
 	struct engine *engine = arg;
 
