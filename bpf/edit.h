@@ -81,6 +81,30 @@ static __always_inline int edit_ipv6(const struct xdp_md *ctx, const struct pack
 	return 0;
 }
 
+/* One from the TTL or hop limit, which is above 1, as a router does that changes nothing else. */
+static __always_inline int edit_hop(const struct xdp_md *ctx, const struct packet *pkt)
+{
+	struct cursor cursor = cursor_at(ctx, sizeof(struct ethhdr));
+	struct ipv6hdr *ipv6;
+	struct iphdr *ip;
+
+	if (pkt->family == XLB_IPV6) {
+		ipv6 = take(&cursor, sizeof(*ipv6));
+		if (!ipv6)
+			return -XLB_DROP_INTERNAL;
+		ipv6->hop_limit = (__u8)(pkt->ttl - 1);
+		return 0;
+	}
+	ip = take(&cursor, sizeof(*ip));
+	if (!ip)
+		return -XLB_DROP_INTERNAL;
+	/* TTL is the high byte of its 16-bit word */
+	ip->check = csum_update(ip->check, csum_replace(0, bpf_htons((__u16)(pkt->ttl << 8)),
+							bpf_htons((__u16)((pkt->ttl - 1) << 8))));
+	ip->ttl = (__u8)(pkt->ttl - 1);
+	return 0;
+}
+
 /* Ports and checksum; UDP without a checksum stays without. */
 static __always_inline int edit_l4(const struct xdp_md *ctx, const struct packet *pkt,
 				   const struct ends *ends)
