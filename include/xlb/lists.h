@@ -108,7 +108,9 @@ enum xlb_interface_counter {
 /* X(NAME, word, properties, help): forwarding modes; a mode is bpf/mode_<word>.h */
 #define XLB_MODES(X) \
 	X(FULLNAT, fullnat, XLB_MODE_SNAT, \
-	  "rewrites source and destination: works with untouched servers")
+	  "rewrites source and destination: works with untouched servers") \
+	X(DR, dr, XLB_MODE_DIRECT | XLB_MODE_ON_LINK | XLB_MODE_ADOPT, \
+	  "rewrites only the MAC: servers on the same link answer clients themselves")
 
 enum xlb_mode {
 	XLB_MODE_NONE,
