@@ -107,7 +107,9 @@ struct {
 
 /* what the stack has no room for; this CPU's until the packet is done */
 struct flow_scratch {
-	struct xlb_flow record; /* of a new flow, while it is put together */
+	struct xlb_flow_key key; /* of a new flow, while it is put together */
+	__u32 pad;
+	struct xlb_flow record; /* the same */
 	struct xlb_reply_key reply;
 	struct xlb_flow_key other; /* of a flow that is not the packet's */
 };

@@ -2,6 +2,7 @@
 /*
  * Forwarding modes by their number. A mode is a row of XLB_MODES and a file mode_<word>.h with
  *
+ *	<word>_takes(pkt, vip, server)		false: the server had better not get this new flow
  *	<word>_create(key, server, record, tcp_flags)	makes a flow: 0 with the record as it is in the
  *						table, or -XLB_DROP_x
  *	<word>_ends(pkt, server, mapping, ret)	the ends that a client's packet of the flow gets
@@ -15,24 +16,34 @@
 
 #include "modes.h" /* made by the Makefile: every mode_<word>.h */
 
-/*
- * A global function: rare, and big enough for the verifier to look at it only once. `record` lacks what the
- * mode says. (A struct packet cannot be given to it: the verifier would forget that there is a pointer in it.)
- */
-__attribute__((noinline)) int mode_create(const struct xlb_flow_key *key, struct xlb_flow *record,
-					  __u8 tcp_flags)
+static __always_inline bool mode_takes(const struct packet *pkt, __u32 vip,
+				       const struct xlb_server *server)
 {
+	switch (server->mode) {
+#define X(NAME, word, properties, help) \
+	case XLB_MODE_##NAME: \
+		return word##_takes(pkt, vip, server);
+		XLB_MODES(X)
+#undef X
+	}
+	return true;
+}
+
+/* Makes the flow of the scratch's key and record, which lacks what the mode says. */
+GLOBAL_STEP int mode_create(__u8 tcp_flags)
+{
+	struct flow_scratch *scratch = flow_scratch_find();
 	struct xlb_server *server;
 
-	if (!key || !record)
+	if (!scratch)
 		return -XLB_DROP_INTERNAL;
-	server = server_find(record->server);
+	server = server_find(scratch->record.server);
 	if (!server)
 		return -XLB_DROP_INTERNAL;
 	switch (server->mode) {
 #define X(NAME, word, properties, help) \
 	case XLB_MODE_##NAME: \
-		return word##_create(key, server, record, tcp_flags);
+		return word##_create(&scratch->key, server, &scratch->record, tcp_flags);
 		XLB_MODES(X)
 #undef X
 	}

@@ -5,6 +5,13 @@
 
 #include "direct.h"
 
+static __always_inline bool dr_takes(const struct packet *pkt, __u32 vip,
+				     const struct xlb_server *server)
+{
+	(void)pkt, (void)vip, (void)server;
+	return true;
+}
+
 static __always_inline int dr_create(const struct xlb_flow_key *key,
 				     const struct xlb_server *server, struct xlb_flow *record,
 				     __u8 tcp_flags)

@@ -3,8 +3,8 @@
 #ifndef XLB_BPF_MODE_FULLNAT_H
 #define XLB_BPF_MODE_FULLNAT_H
 
-#include "edit.h"
 #include "record.h"
+#include "translate.h"
 
 #define FULLNAT_CLASHES 4 /* ports found taken by a flow of another pool's bitmap */
 #define FULLNAT_STEALS	8
@@ -22,9 +22,8 @@ __attribute__((noinline)) int fullnat_pool_after(int pool)
  * Publishes the locator of a port that was taken for the record: 0, FULLNAT_CLASH if a flow of another
  * bitmap has it (it is given back), or -XLB_DROP_x.
  */
-RECORD_STEP int fullnat_port_publish(const struct xlb_flow_key *key,
-				     const struct xlb_server *server, struct xlb_flow *record,
-				     __u32 port_h)
+STEP int fullnat_port_publish(const struct xlb_flow_key *key, const struct xlb_server *server,
+			      struct xlb_flow *record, __u32 port_h)
 {
 	struct flow_scratch *scratch = flow_scratch_find();
 	int r;
@@ -65,8 +64,8 @@ static __always_inline int fullnat_port_take(const struct xlb_flow_key *key,
 }
 
 /* One look for a flow that is closed and only waits for its port to be safe again, at a random port of a pool. */
-RECORD_STEP bool fullnat_port_steal(const struct xlb_flow_key *key, const struct xlb_server *server,
-				    struct xlb_flow *record, __u32 pool)
+STEP bool fullnat_port_steal(const struct xlb_flow_key *key, const struct xlb_server *server,
+			     struct xlb_flow *record, __u32 pool)
 {
 	struct flow_scratch *scratch = flow_scratch_find();
 
@@ -94,6 +93,13 @@ static __always_inline bool fullnat_port_find_closed(const struct xlb_flow_key *
 			pool = 0;
 	}
 	return false;
+}
+
+static __always_inline bool fullnat_takes(const struct packet *pkt, __u32 vip,
+					  const struct xlb_server *server)
+{
+	(void)pkt, (void)vip, (void)server;
+	return true;
 }
 
 /*
@@ -149,15 +155,13 @@ static __always_inline int fullnat_ends(const struct packet *pkt, const struct x
 static __always_inline __u32 fullnat_length(const struct packet *pkt,
 					    const struct xlb_server *server)
 {
-	(void)server;
-	return pkt->l3_length;
+	return translate_length(pkt, server->family);
 }
 
 static __always_inline int fullnat_edit(struct xdp_md *ctx, const struct packet *pkt,
 					const struct xlb_server *server, const struct ends *ends)
 {
-	(void)server;
-	return edit_ends(ctx, pkt, ends);
+	return translate_ends(ctx, pkt, ends, server->family);
 }
 
 #endif

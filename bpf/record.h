@@ -13,13 +13,6 @@
 #include "select.h"
 #include "snat.h"
 
-/*
- * A function of its own, for what is rare or inside of a loop: whatever way it took is forgotten when it
- * returns, so that the verifier sees one state of it. Inlined, the loops over ports took 300,000 instructions
- * on 6.1.
- */
-#define RECORD_STEP static __attribute__((noinline))
-
 /* The part of a record that says what a client's packets become. */
 struct mapping {
 	__u32 snat;
@@ -115,8 +108,8 @@ static __always_inline int record_rest(const struct xlb_flow_key *key, struct xl
 }
 
 /* Makes room for a new flow of the same key. */
-RECORD_STEP int record_retire(const struct xlb_flow_key *key, struct xlb_flow *record, __u64 word,
-			      __u32 now, __u32 idle_timeout)
+STEP int record_retire(const struct xlb_flow_key *key, struct xlb_flow *record, __u64 word,
+		       __u32 now, __u32 idle_timeout)
 {
 	struct xlb_server *server = server_find(record->server);
 	union flow_word seen = { .word = word };

@@ -5,7 +5,7 @@
 
 #include "maps.h"
 #include "pkt.h"
-#include "variant.h"
+#include "watch.h"
 #include "xlb/hash.h"
 
 static __always_inline struct xlb_server *server_find(__u32 id)
@@ -25,8 +25,13 @@ static __always_inline struct xlb_table_ref table_of(const struct xlb_group *gro
 	return live.ref;
 }
 
-/* Fills ret_server with the id that the group's table has for the packet's 5-tuple. */
-static __always_inline int server_select(const struct packet *pkt, __u32 group_id,
+#define SELECT_STEP 25033 /* prime, so that another turn lands among other servers */
+
+/*
+ * Fills ret_server with the id that the group's table has for the packet's 5-tuple; a turn above 0 gives
+ * another choice, the same for the same tuple.
+ */
+static __always_inline int server_select(const struct packet *pkt, __u32 group_id, __u32 turn,
 					 __u32 *ret_server)
 {
 	struct xlb_group *group = bpf_map_lookup_elem(&groups, &group_id);
@@ -46,10 +51,8 @@ static __always_inline int server_select(const struct packet *pkt, __u32 group_i
 		return -XLB_DROP_INTERNAL;
 	slot = xlb_maglev_slot(xlb_hash_tuple(&pkt->source, pkt->source_port, &pkt->destination,
 					      pkt->destination_port, pkt->protocol));
-	if (observing && pkt->event) {
-		pkt->event->maglev_slot = slot;
-		pkt->event->found |= XLB_FOUND_SLOT;
-	}
+	slot = (slot + turn * SELECT_STEP) % XLB_MAGLEV_SLOTS;
+	watch_slot(pkt, slot);
 	index = table.offset * XLB_MAGLEV_WORDS + slot / 4;
 	word = bpf_map_lookup_elem(inner, &index);
 	if (!word)

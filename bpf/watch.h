@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Telling who watches what became of a packet. In the program that forwards, pkt->event is NULL and none of
+ * Telling who watches what became of a packet. In the program that forwards, pkt->watched is false and none of
  * this is left. In an observing one a packet that nobody wants must stay cheap: once its listener is known
  * one byte says whether there is anything to do at all; then ids are compared, and at last ends.
  */
@@ -30,6 +30,14 @@ static __always_inline struct event_scratch *watch_scratch(void)
 	return bpf_map_lookup_elem(&event_scratch, &key);
 }
 
+/* What will be told of the packet; NULL if nobody wants to hear. */
+static __always_inline struct xlb_event *watch_event(const struct packet *pkt)
+{
+	struct event_scratch *scratch = observing && pkt->watched ? watch_scratch() : NULL;
+
+	return scratch ? &scratch->event : NULL;
+}
+
 static __always_inline __u32 watch_interest(__u32 listener)
 {
 	return watched[listener % XLB_MAX_LISTENERS];
@@ -40,55 +48,85 @@ static __always_inline void watch_begin(struct packet *pkt, __u32 listener)
 {
 	struct event_scratch *scratch;
 
-	if (!observing || pkt->event || !watch_interest(listener))
+	if (!observing || pkt->watched || !watch_interest(listener))
 		return;
 	scratch = watch_scratch();
 	if (!scratch)
 		return;
 	__builtin_memset(&scratch->event, 0, offsetof(struct xlb_event, source));
-	pkt->event = &scratch->event;
+	pkt->watched = true;
 }
 
 /* The listener that was found, or that there is none; what the destination of the packet is. */
 static __always_inline void watch_role(struct packet *pkt, __u32 listener, __u32 vip, __u32 snat)
 {
+	struct xlb_event *event;
+
 	watch_begin(pkt, listener);
-	if (!observing || !pkt->event)
+	event = watch_event(pkt);
+	if (!event)
 		return;
-	pkt->event->vip = vip;
-	pkt->event->snat = snat;
+	event->vip = vip;
+	event->snat = snat;
 }
 
 /* The same from the record of a flow, whose first word is `seen`. */
 static __always_inline void watch_flow(struct packet *pkt, const struct xlb_flow *flow, __u32 vip,
 				       __u32 snat, __u64 seen)
 {
+	struct xlb_event *event;
+
 	if (!observing)
 		return;
 	watch_role(pkt, flow->listener, vip, snat);
-	if (!pkt->event)
+	event = watch_event(pkt);
+	if (!event)
 		return;
-	pkt->event->flow = seen;
-	pkt->event->found |= XLB_FOUND_FLOW;
+	event->flow = seen;
+	event->found |= XLB_FOUND_FLOW;
 }
 
 static __always_inline void watch_group(const struct packet *pkt, __u32 group)
 {
-	if (observing && pkt->event)
-		pkt->event->group = group;
+	struct xlb_event *event = watch_event(pkt);
+
+	if (event)
+		event->group = group;
+}
+
+static __always_inline void watch_slot(const struct packet *pkt, __u32 slot)
+{
+	struct xlb_event *event = watch_event(pkt);
+
+	if (!event)
+		return;
+	event->maglev_slot = slot;
+	event->found |= XLB_FOUND_SLOT;
 }
 
 /* A server was chosen, for a flow that goes on or for a new one. */
 static __always_inline void watch_choice(const struct packet *pkt, bool goes_on)
 {
-	if (observing && pkt->event && !goes_on)
-		pkt->event->found |= XLB_FOUND_NEW;
+	struct xlb_event *event = goes_on ? NULL : watch_event(pkt);
+
+	if (event)
+		event->found |= XLB_FOUND_NEW;
 }
 
 static __always_inline void watch_hop(const struct packet *pkt, __u32 nexthop)
 {
-	if (observing && pkt->event)
-		pkt->event->nexthop = nexthop;
+	struct xlb_event *event = watch_event(pkt);
+
+	if (event)
+		event->nexthop = nexthop;
+}
+
+static __always_inline void watch_egress(const struct packet *pkt, __u32 slot)
+{
+	struct xlb_event *event = watch_event(pkt);
+
+	if (event)
+		event->egress = slot;
 }
 
 static __always_inline bool watch_other_server(const struct xlb_watch *watch,
@@ -232,9 +270,11 @@ static __always_inline void watch_before(struct xdp_md *ctx, const struct packet
 					 const struct ends *ends, enum xlb_verdict verdict,
 					 __u32 reason)
 {
-	struct xlb_event *event = pkt->event;
+	struct xlb_event *event = watch_event(pkt);
 	__u32 wanted;
 
+	if (!event)
+		return;
 	event->slot = pkt->slot;
 	event->listener = pkt->listener;
 	event->server = pkt->server;
@@ -267,8 +307,10 @@ static __always_inline void watch_before(struct xdp_md *ctx, const struct packet
 /* The frame as it leaves. */
 static __always_inline void watch_after(struct xdp_md *ctx, const struct packet *pkt)
 {
-	if (pkt->event->watches)
-		watch_emit(ctx, pkt->event->watches, XLB_EVENT_AFTER);
+	struct xlb_event *event = watch_event(pkt);
+
+	if (event && event->watches)
+		watch_emit(ctx, event->watches, XLB_EVENT_AFTER);
 }
 
 /* Frames that the way out did not take; by then nobody knows whose they were. */
@@ -301,7 +343,7 @@ static __always_inline void watch_measure(const struct packet *pkt, const struct
 {
 	struct xlb_flow_traffic *traffic, first = { .packets = 1, .bytes = pkt->frame_length };
 
-	if (!(watch_interest(pkt->listener) & XLB_WATCHED_MEASURE))
+	if (!observing || !pkt->watched || !(watch_interest(pkt->listener) & XLB_WATCHED_MEASURE))
 		return;
 	traffic = bpf_map_lookup_elem(&flow_traffic, key);
 	if (!traffic) {

@@ -19,6 +19,7 @@
 #include "rst.h"
 #include "select.h"
 #include "snat.h"
+#include "translate.h"
 #include "watch.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -45,17 +46,31 @@ static __always_inline int judge(struct packet *pkt, const struct xlb_flow *flow
 	return flow_judge(seen, event);
 }
 
+#define CHOICES 4 /* servers asked whether they can take a flow */
+
 /* A server of the listener's group for a packet that starts a flow, into pkt. */
-static __always_inline int choose_server(struct packet *pkt, const struct xlb_listener *listener,
-					 struct xlb_server **ret_server)
+static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 group, __u8 *ret_mode)
 {
+	struct xlb_addr source =
+		pkt->source; /* before 6.5 a map's key must be on the stack, or of a map */
 	struct xlb_server *server;
+	__u32 turn, first = 0;
 	int r;
 
-	watch_group(pkt, listener->group);
-	r = server_select(pkt, listener->group, &pkt->server);
-	if (r)
-		return r;
+	watch_group(pkt, group);
+	for (turn = 0; turn < CHOICES; turn++) {
+		r = server_select(pkt, group, turn, &pkt->server);
+		if (r)
+			return r;
+		first = first ? first : pkt->server;
+		server = server_find(pkt->server);
+		if (!server)
+			return -XLB_DROP_INTERNAL;
+		if (mode_takes(pkt, vip, server))
+			break;
+	}
+	if (turn == CHOICES)
+		pkt->server = first;
 	server = server_find(pkt->server);
 	if (!server || !server->mode ||
 	    (server->family != pkt->family && !xlb_mode_has(server->mode, XLB_MODE_FAMILY)))
@@ -63,21 +78,25 @@ static __always_inline int choose_server(struct packet *pkt, const struct xlb_li
 	if (server->flags & XLB_SERVER_RESET)
 		return -XLB_DROP_NO_SERVER;
 	/* a reply to an address of xlb, or a packet of the server to itself, would never arrive */
-	if (address_find(&pkt->source) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
-					   xlb_addr_equal(&pkt->source, &server->addr)))
+	if (address_find(&source) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
+				      xlb_addr_equal(&pkt->source, &server->addr)))
 		return -XLB_DROP_HAIRPIN;
-	*ret_server = server;
+	*ret_mode = server->mode;
 	return 0;
 }
 
 /* Listener and server for a packet that starts a flow, into pkt. */
-static __always_inline int choose(struct packet *pkt, __u32 vip_id, struct xlb_server **ret_server)
+GLOBAL_STEP int choose(struct packet *pkt, __u32 vip_id)
 {
-	bool midway = pkt->protocol == IPPROTO_TCP && !tcp_is_syn(pkt->tcp_flags);
 	struct xlb_vip *vip = vip_find(vip_id);
 	struct xlb_listener *listener;
+	__u8 mode = XLB_MODE_NONE;
+	bool midway;
 	int r;
 
+	if (!pkt)
+		return -XLB_DROP_INTERNAL;
+	midway = pkt->protocol == IPPROTO_TCP && !tcp_is_syn(pkt->tcp_flags);
 	pkt->listener = 0;
 	pkt->server = 0;
 	if (!vip)
@@ -89,10 +108,11 @@ static __always_inline int choose(struct packet *pkt, __u32 vip_id, struct xlb_s
 	listener = listener_find(pkt->listener);
 	if (!listener)
 		return -XLB_DROP_INTERNAL;
-	r = listener->flags & XLB_LISTENER_DISABLED ? -XLB_DROP_NO_LISTENER :
-						      choose_server(pkt, listener, ret_server);
+	r = listener->flags & XLB_LISTENER_DISABLED ?
+		    -XLB_DROP_NO_LISTENER :
+		    choose_server(pkt, vip_id, listener->group, &mode);
 	/* a segment of no flow gets an answer, unless a server may know it that would be chosen again */
-	if (midway && (r || !xlb_mode_has((*ret_server)->mode, XLB_MODE_ADOPT)))
+	if (midway && (r || !xlb_mode_has(mode, XLB_MODE_ADOPT)))
 		return -XLB_DROP_NO_FLOW;
 	return r;
 }
@@ -122,6 +142,7 @@ static __always_inline int start(struct packet *pkt, const struct xlb_flow_key *
 
 	if (!scratch)
 		return -XLB_DROP_INTERNAL;
+	scratch->key = *key;
 	record = &scratch->record;
 	*record = (struct xlb_flow){
 		.stamp = event->now,
@@ -134,7 +155,7 @@ static __always_inline int start(struct packet *pkt, const struct xlb_flow_key *
 		.server_port = server->port ? server->port : pkt->destination_port,
 		.created = event->now,
 	};
-	r = mode_create(key, record, pkt->tcp_flags);
+	r = mode_create(pkt->tcp_flags);
 	if (r)
 		return r;
 	*ret = record_mapping(record);
@@ -165,11 +186,9 @@ static __always_inline int commit(struct xdp_md *ctx, const struct packet *pkt,
 	/* the flag is what comes back if the device is not there; nothing happens before the verdict */
 	if (!back && bpf_redirect_map(&devices, egress->slot, XDP_DROP) != XDP_REDIRECT)
 		return -XLB_DROP_NO_INTERFACE;
-	if (observing && pkt->event) {
-		pkt->event->egress = egress->slot;
-		watch_measure(pkt, key);
-		watch_before(ctx, pkt, ends, back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
-	}
+	watch_egress(pkt, egress->slot);
+	watch_measure(pkt, key);
+	watch_before(ctx, pkt, ends, back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
 	return 0;
 }
 
@@ -207,9 +226,10 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 			return act;
 	}
 	if (act != FLOW_FOLLOW) {
-		r = choose(pkt, vip, &server);
+		r = choose(pkt, vip);
 		if (r)
 			return r;
+		server = server_find(pkt->server);
 		if (act == FLOW_REPICK && flow && flow->server == pkt->server)
 			act = FLOW_FOLLOW;
 		watch_choice(pkt, act == FLOW_FOLLOW);
@@ -276,7 +296,7 @@ static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 s
 	r = judge(pkt, flow, seen, &event, &server);
 	if (r)
 		return r;
-	r = egress_by(pkt, &flow->reply, pkt->l3_length, ret_egress);
+	r = egress_by(pkt, &flow->reply, translate_length(pkt, flow_key.family), ret_egress);
 	if (r)
 		return r;
 	r = flow_touch(flow, seen, &event);
@@ -287,7 +307,7 @@ static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 s
 	ends.source_port = flow_key.port;
 	ends.destination_port = flow_key.client_port;
 	r = commit(ctx, pkt, &ends, ret_egress, &flow_key);
-	return r ? r : edit_ends(ctx, pkt, &ends);
+	return r ? r : translate_ends(ctx, pkt, &ends, flow_key.family);
 }
 
 /* Whether a packet that cannot be taken as it is matters, now that the role of its destination is known. */
@@ -357,16 +377,14 @@ static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 
 	count_drop(pkt, reason);
 	sample_drop(ctx, reason, pkt->slot, pkt->listener, pkt->server);
 	watch_begin(pkt, pkt->listener);
-	if (observing && pkt->event)
-		watch_before(ctx, pkt, NULL, answer ? XLB_VERDICT_RESET : XLB_VERDICT_DROP, reason);
+	watch_before(ctx, pkt, NULL, answer ? XLB_VERDICT_RESET : XLB_VERDICT_DROP, reason);
 	interface = interface_find(pkt->slot);
 	if (answer && interface) {
 		interface_mac(interface, mac);
 		if (!rst_make(ctx, pkt, mac)) {
 			count_flow(pkt->listener, pkt->server, XLB_COUNT_RESETS);
 			count_interface(pkt, XLB_IFCOUNT_TX);
-			if (observing && pkt->event)
-				watch_after(ctx, pkt);
+			watch_after(ctx, pkt);
 			return XDP_TX;
 		}
 	}
@@ -382,8 +400,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *pkt,
 
 	if (r)
 		return refuse(ctx, pkt, (__u32)-r);
-	if (observing && pkt->event)
-		watch_after(ctx, pkt);
+	watch_after(ctx, pkt);
 	if (egress->slot == pkt->slot) {
 		count_forwarded(pkt);
 		count_interface(pkt, XLB_IFCOUNT_TX);
@@ -413,8 +430,7 @@ int xlb(struct xdp_md *ctx)
 	if (r == XLB_PASS) {
 		count_interface(&pkt, XLB_IFCOUNT_PASS);
 		watch_begin(&pkt, pkt.listener);
-		if (observing && pkt.event)
-			watch_before(ctx, &pkt, NULL, XLB_VERDICT_PASS, 0);
+		watch_before(ctx, &pkt, NULL, XLB_VERDICT_PASS, 0);
 		return XDP_PASS;
 	}
 	return forward(ctx, &pkt, &egress);

@@ -18,7 +18,7 @@
 	X(NO_NEIGHBOUR, no_neighbour, "next hop unknown or its MAC address not resolved") \
 	X(NO_INTERFACE, no_interface, "the next hop's interface is not attached") \
 	X(SNAT_EXHAUSTED, snat_exhausted, \
-	  "no free SNAT port towards the server: add a SNAT address") \
+	  "no free source port towards the server: add a SNAT address") \
 	X(FLOW_TABLE_FULL, flow_table_full, "no room for another flow") \
 	X(HAIRPIN, hairpin, \
 	  "the client is an address of xlb, or the server that was chosen in mode dr or tunnel") \
@@ -68,7 +68,9 @@ enum xlb_verdict {
 	X(PACKETS_OUT, packets_out, "packets to clients") \
 	X(BYTES_OUT, bytes_out, "bytes to clients, layer 2 included") \
 	X(DROPS, drops, "packets dropped after the listener or server was known") \
-	X(RESETS, resets, "RST segments made by xlb")
+	X(RESETS, resets, "RST segments made by xlb") \
+	X(PORTS_CHANGED, ports_changed, \
+	  "flows of mode nat whose client port was changed: another flow had it towards the server")
 
 enum xlb_flow_counter {
 #define X(name, word, help) XLB_COUNT_##name,
@@ -107,10 +109,14 @@ enum xlb_interface_counter {
 
 /* X(NAME, word, properties, help): forwarding modes; a mode is bpf/mode_<word>.h */
 #define XLB_MODES(X) \
-	X(FULLNAT, fullnat, XLB_MODE_SNAT, \
+	X(FULLNAT, fullnat, XLB_MODE_SNAT | XLB_MODE_FAMILY, \
 	  "rewrites source and destination: works with untouched servers") \
 	X(DR, dr, XLB_MODE_DIRECT | XLB_MODE_ON_LINK | XLB_MODE_ADOPT, \
-	  "rewrites only the MAC: servers on the same link answer clients themselves")
+	  "rewrites only the MAC: servers on the same link answer clients themselves") \
+	X(TUNNEL, tunnel, XLB_MODE_DIRECT | XLB_MODE_FAMILY | XLB_MODE_ENCAP | XLB_MODE_ADOPT, \
+	  "puts packets into an outer header: servers anywhere answer clients themselves") \
+	X(NAT, nat, XLB_MODE_SNAT | XLB_MODE_RETURNS | XLB_MODE_ADOPT, \
+	  "rewrites only the destination: servers see their clients and answer through xlb")
 
 enum xlb_mode {
 	XLB_MODE_NONE,
