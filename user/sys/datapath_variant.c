@@ -10,9 +10,8 @@
 #include "sys/datapath_private.h"
 #include "xlb.skel.h" /* after abi.h, whose structs are in variables */
 
-#define DRY_RUN_RING  (1U << 16) /* bytes: a few events */
-#define TRAFFIC_BATCH 4096
-#define FRAME_ROOM    2048
+#define DRY_RUN_RING (1U << 16) /* bytes: a few events */
+#define FRAME_ROOM   2048
 
 struct variant {
 	enum variant_kind kind;
@@ -25,6 +24,9 @@ struct variant {
 	void *arg;
 	uint32_t budget;
 	uint64_t skipped_before[XLB_WATCHES][XLB_MAX_INTERFACES];
+	/* where in the map of traffic the next rows are taken; at its begin unless `taking` */
+	uint32_t taken_to;
+	bool taking;
 };
 
 /* X(name): maps that every object has for itself */
@@ -247,59 +249,31 @@ uint64_t variant_skipped(const struct variant *variant, uint32_t index, uint32_t
 
 /* --- traffic of flows ------------------------------------------------------------------------------- */
 
-static void traffic_clear(int fd)
-{
-	struct xlb_flow_key keys[64];
-	uint32_t count, cursor;
-
-	do {
-		count = sizeof(keys) / sizeof(keys[0]);
-		for (uint32_t i = 0; i < count; i++)
-			if (bpf_map_get_next_key(fd, i ? &keys[i - 1] : NULL, &keys[i]))
-				count = i;
-		for (cursor = 0; cursor < count; cursor++)
-			bpf_map_delete_elem(fd, &keys[cursor]);
-	} while (count);
-}
-
 void variant_measure(struct variant *variant, bool on)
 {
-	if (on)
-		traffic_clear(bpf_map__fd(variant->skel->maps.flow_traffic));
 	interest_set(variant, XLB_WATCHED_MEASURE, on, 0);
+	variant->taking = false;
 }
 
-int variant_traffic(struct variant *variant, struct flow_traffic **ret, size_t *ret_count,
-		    struct xlb_err *err)
+int variant_traffic_take(struct variant *variant, struct flow_traffic *rows, size_t *ret_count,
+			 bool *ret_done, struct xlb_err *err)
 {
-	uint32_t entries = bpf_map__max_entries(variant->skel->maps.flow_traffic), cursor;
-	int fd = bpf_map__fd(variant->skel->maps.flow_traffic);
-	AUTO_FREE struct xlb_flow_key *keys = calloc(entries, sizeof(*keys));
-	AUTO_FREE struct xlb_flow_traffic *values = calloc(entries, sizeof(*values));
-	struct flow_traffic *rows;
-	uint32_t total = 0;
-	bool started = false;
-	int r = 0;
+	struct xlb_flow_key keys[VARIANT_TRAFFIC_STEP];
+	struct xlb_flow_traffic values[VARIANT_TRAFFIC_STEP];
+	uint32_t count = VARIANT_TRAFFIC_STEP, next;
+	int r;
 
-	if (!keys || !values)
-		return datapath_err(err, -ENOMEM, "cannot read the traffic of flows");
-	while (!r && total < entries) {
-		uint32_t count = entries - total < TRAFFIC_BATCH ? entries - total : TRAFFIC_BATCH;
-
-		r = bpf_map_lookup_batch(fd, started ? &cursor : NULL, &cursor, keys + total,
-					 values + total, &count, NULL);
-		if (r && errno != ENOENT)
-			return datapath_err(err, -errno, "cannot read the traffic of flows");
-		started = true;
-		total += count;
-	}
-	rows = calloc(total + 1, sizeof(*rows));
-	if (!rows)
-		return datapath_err(err, -ENOMEM, "cannot read the traffic of flows");
-	for (uint32_t i = 0; i < total; i++)
+	r = bpf_map_lookup_and_delete_batch(bpf_map__fd(variant->skel->maps.flow_traffic),
+					    variant->taking ? &variant->taken_to : NULL, &next,
+					    keys, values, &count, NULL);
+	if (r && errno != ENOENT)
+		return datapath_err(err, -errno, "cannot read the traffic of flows");
+	for (uint32_t i = 0; i < count; i++)
 		rows[i] = (struct flow_traffic){ keys[i], values[i] };
-	*ret = rows;
-	*ret_count = total;
+	variant->taking = !r;
+	variant->taken_to = next;
+	*ret_count = count;
+	*ret_done = r != 0;
 	return 0;
 }
 
