@@ -29,44 +29,43 @@ struct variant {
 	bool taking;
 };
 
-/* X(name): maps that every object has for itself */
-#define PRIVATE_MAPS(X) X(flow_scratch) X(event_scratch) X(events) X(flow_traffic)
-/* X(name): maps whose sums are of real packets: a dry run has its own, too small to hold anything */
-#define COUNTER_MAPS(X) \
-	X(listener_counters) \
-	X(server_counters) \
-	X(interface_counters) \
-	X(drops) \
-	X(rst_budget) \
-	X(drop_samples) \
-	X(evictions)
+/* Whose a map is. */
+enum map_use {
+	USE_SHARED,    /* the datapath's; a map that is not in the table */
+	USE_OWN,       /* every object has it for itself */
+	USE_OBSERVING, /* the same, and only variants need it */
+	USE_COUNTER,   /* sums of real packets: a dry run has its own, too small to hold anything */
+};
 
-static bool is_private(const char *name)
-{
-#define X(map) \
-	if (!strcmp(name, #map)) \
-		return true;
-	PRIVATE_MAPS(X)
-#undef X
-	return false;
-}
+static const struct {
+	const char *map;
+	enum map_use use;
+} uses[] = {
+	{ "flow_scratch", USE_OWN },	       { "event_scratch", USE_OBSERVING },
+	{ "events", USE_OBSERVING },	       { "flow_traffic", USE_OBSERVING },
+	{ "listener_counters", USE_COUNTER },  { "server_counters", USE_COUNTER },
+	{ "interface_counters", USE_COUNTER }, { "drops", USE_COUNTER },
+	{ "rst_budget", USE_COUNTER },	       { "drop_samples", USE_COUNTER },
+	{ "evictions", USE_COUNTER },
+};
 
-static bool is_counter(const char *name)
+static enum map_use use_of(const struct bpf_map *map)
 {
-#define X(map) \
-	if (!strcmp(name, #map)) \
-		return true;
-	COUNTER_MAPS(X)
-#undef X
-	return false;
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		if (!strcmp(bpf_map__name(map), uses[i].map))
+			return uses[i].use;
+	return USE_SHARED;
 }
 
 void variant_leave_out(struct bpf_object *object)
 {
-	static const char *const observing[] = { "events", "event_scratch", "flow_traffic" };
+	struct bpf_map *map;
 
-	for (size_t i = 0; i < sizeof(observing) / sizeof(observing[0]); i++)
-		bpf_map__set_autocreate(bpf_object__find_map_by_name(object, observing[i]), false);
+	bpf_object__for_each_map(map, object)
+	{
+		if (use_of(map) == USE_OBSERVING)
+			bpf_map__set_autocreate(map, false);
+	}
 }
 
 /* Gives the object the maps of the datapath, but for those of its own. */
@@ -77,11 +76,12 @@ static int maps_share(const struct datapath *dp, struct variant *variant, struct
 	bpf_object__for_each_map(map, variant->skel->obj)
 	{
 		const char *name = bpf_map__name(map);
+		enum map_use use = use_of(map);
 		int fd, r = 0;
 
-		if (bpf_map__is_internal(map) || is_private(name))
+		if (bpf_map__is_internal(map) || use == USE_OWN || use == USE_OBSERVING)
 			continue;
-		if (variant->kind == VARIANT_DRY_RUN && is_counter(name)) {
+		if (variant->kind == VARIANT_DRY_RUN && use == USE_COUNTER) {
 			r = bpf_map__set_max_entries(map, 1);
 		} else {
 			fd = datapath_map_fd(dp, name);
