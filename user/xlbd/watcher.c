@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "xlbd/slice.h"
 
@@ -135,14 +135,6 @@ static void loader_close(struct loader *loader)
 
 /* --- sessions ------------------------------------------------------------------------------------ */
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static bool is_measurement(const struct watch_session *session)
 {
 	return session->index == XLB_WATCHES;
@@ -231,7 +223,7 @@ static void session_tell(struct watch_session *session, int r, const struct xlb_
 		return;
 	}
 	if (!r) {
-		session->since = now_ns();
+		session->since = clock_ns(CLOCK_MONOTONIC);
 		variant_watch(watcher->observe.variant, session->index, &session->wanted);
 	}
 	session->handler->ready(session->arg, r, err);
