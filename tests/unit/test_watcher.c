@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The watcher on a variant of the program that is none, with slices that are over after some calls. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,8 +26,10 @@ static struct {
 	uint32_t calls; /* of the slice */
 	uint32_t turns; /* that took flows out */
 	uint32_t in_map;
-	bool measuring;
+	bool measuring, attached;
+	uint32_t astray; /* watches that were set in a variant that does not run */
 } fake;
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 
 /* --- what the watcher stands on -------------------------------------------------------------------- */
 
@@ -47,7 +50,9 @@ int variant_load(const struct datapath *dp, enum variant_kind kind, struct varia
 		 struct xlb_err *err)
 {
 	(void)dp, (void)kind, (void)err;
+	pthread_mutex_lock(&loading);
 	*ret = &no_variant;
+	pthread_mutex_unlock(&loading);
 	return 0;
 }
 
@@ -60,12 +65,14 @@ struct variant *variant_free(struct variant *variant)
 int variant_attach(struct datapath *dp, struct variant *variant, struct xlb_err *err)
 {
 	(void)dp, (void)variant, (void)err;
+	fake.attached = true;
 	return 0;
 }
 
 int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err *err)
 {
 	(void)dp, (void)variant, (void)err;
+	fake.attached = false;
 	return 0;
 }
 
@@ -82,7 +89,8 @@ bool variant_read(struct variant *variant, uint32_t budget, variant_event take, 
 
 void variant_watch(struct variant *variant, uint32_t index, const struct xlb_watch *watch)
 {
-	(void)variant, (void)index, (void)watch;
+	(void)index, (void)watch;
+	fake.astray += !variant || !fake.attached;
 }
 
 void variant_unwatch(struct variant *variant, uint32_t index)
@@ -220,11 +228,79 @@ static void measurement_left(void **state)
 	run_until(f, 1);
 }
 
+static void ready(void *arg, int r, const struct xlb_err *err)
+{
+	struct fixture *f = arg;
+
+	(void)err;
+	assert_int_equal(r, 0);
+	f->told++;
+}
+
+static struct watch_session *join(struct fixture *f)
+{
+	static const struct watch_handler handler = { .ready = ready };
+	struct watch_session *session;
+	struct xlb_err err;
+
+	assert_int_equal(
+		watcher_join(f->watcher, &(struct xlb_watch){}, &handler, f, &session, &err), 0);
+	return session;
+}
+
+static void joined_at_the_end(void **state)
+{
+	struct fixture *f = *state;
+
+	join(f);
+	run_until(f, 1);
+	join(f);
+	f->watcher = watcher_free(f->watcher);
+	event_base_loop(f->base, EVLOOP_NONBLOCK);
+	assert_int_equal(f->told, 1);
+}
+
+/* The variant that the second one joined has gone when the third one waits for another. */
+static void joined_the_last_moment(void **state)
+{
+	struct watch_session *first, *second;
+	struct fixture *f = *state;
+
+	first = join(f);
+	run_until(f, 1);
+	second = join(f);
+	watcher_leave(first);
+	watcher_leave(second);
+	assert_false(fake.attached);
+	pthread_mutex_lock(&loading);
+	join(f);
+	event_base_loop(f->base, EVLOOP_NONBLOCK);
+	pthread_mutex_unlock(&loading);
+	assert_int_equal(f->told, 1);
+	assert_int_equal(fake.astray, 0);
+	run_until(f, 2);
+}
+
+static void joined_together(void **state)
+{
+	struct fixture *f = *state;
+
+	join(f);
+	run_until(f, 1);
+	join(f);
+	join(f);
+	assert_int_equal(f->told, 1);
+	run_until(f, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(measurement_in_slices, setup, teardown),
 		cmocka_unit_test_setup_teardown(measurement_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(joined_together, setup, teardown),
+		cmocka_unit_test_setup_teardown(joined_at_the_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(joined_the_last_moment, setup, teardown),
 	};
 	int ends[2];
 

@@ -66,6 +66,7 @@ struct watcher {
 	struct datapath *dp;
 	struct loader observe, dry;
 	struct event *readable; /* the ring of the observing variant */
+	struct event *joined;	/* there are sessions to tell that it runs already */
 	LIST_HEAD(, watch_session) sessions;
 	LIST_HEAD(, dry_waiter) waiters;
 };
@@ -302,6 +303,7 @@ static void observe_stop(struct watcher *watcher)
 	if (watcher->readable)
 		event_free(watcher->readable);
 	watcher->readable = NULL;
+	event_del(watcher->joined);
 	let_go(watcher->observe.variant);
 	watcher->observe.variant = NULL;
 }
@@ -328,7 +330,7 @@ static void observe_loaded(struct watcher *watcher)
 	tell_all(watcher, r, &loader->err);
 }
 
-static void tell_later(evutil_socket_t fd, short what, void *arg)
+static void tell_joined(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
@@ -341,9 +343,9 @@ static int session_start(struct watch_session *session, struct xlb_err *err)
 	struct watcher *watcher = session->watcher;
 	int r = 0;
 
-	if (watcher->readable)
-		event_base_once(watcher->base, -1, EV_TIMEOUT, tell_later, watcher, NULL);
-	else if (!watcher->observe.running)
+	if (watcher->readable && evtimer_add(watcher->joined, &(struct timeval){}))
+		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	else if (!watcher->readable && !watcher->observe.running)
 		r = load_start(&watcher->observe, err);
 	if (!r)
 		LIST_INSERT_HEAD(&watcher->sessions, session, link);
@@ -540,7 +542,9 @@ struct watcher *watcher_new(struct event_base *base, struct datapath *dp)
 	watcher->observe.fd = watcher->dry.fd = -1;
 	LIST_INIT(&watcher->sessions);
 	LIST_INIT(&watcher->waiters);
-	if (loader_open(&watcher->observe, watcher, VARIANT_OBSERVE, observe_loaded) ||
+	watcher->joined = evtimer_new(base, tell_joined, watcher);
+	if (!watcher->joined ||
+	    loader_open(&watcher->observe, watcher, VARIANT_OBSERVE, observe_loaded) ||
 	    loader_open(&watcher->dry, watcher, VARIANT_DRY_RUN, dry_loaded))
 		return watcher_free(watcher);
 	return watcher;
@@ -567,6 +571,8 @@ struct watcher *watcher_free(struct watcher *watcher)
 		LIST_REMOVE(waiter, link);
 		free(waiter);
 	}
+	if (watcher->joined)
+		event_free(watcher->joined);
 	loader_close(&watcher->observe);
 	loader_close(&watcher->dry);
 	free(watcher);
