@@ -6,22 +6,7 @@
 
 bats_require_minimum_version 1.5.0
 
-load fake
-load terminal
-
-teardown() {
-	terminal_end
-}
-
-# as in tests/lab.sh
-wait_for() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
+load fake_screen
 
 # drop REASON TOTAL RATE PACKET: one of the answer's drops; PACKET in JSON
 drop() {

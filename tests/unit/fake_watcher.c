@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "xlbd/watcher.h"
 
@@ -53,13 +54,19 @@ struct watcher *watcher_free(struct watcher *watcher)
 static void measured_now(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch_session *session = arg;
+	struct flow_traffic *rows;
 
 	(void)fd;
 	(void)what;
-	if (fake_measure_err.class)
+	if (fake_measure_err.class) {
 		session->done(session->arg, -1, NULL, 0, &fake_measure_err);
-	else
-		session->done(session->arg, 0, fake_traffic, fake_traffic_count, NULL);
+		return;
+	}
+	rows = malloc(sizeof(fake_traffic));
+	if (!rows)
+		abort();
+	memcpy(rows, fake_traffic, sizeof(fake_traffic));
+	session->done(session->arg, 0, rows, fake_traffic_count, NULL);
 }
 
 int watcher_measure(struct watcher *watcher, uint32_t ms, measure_done done, void *arg,

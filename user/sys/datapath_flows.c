@@ -5,17 +5,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "sys/datapath_private.h"
 
 uint32_t datapath_stamp(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >>
-			  XLB_STAMP_SHIFT);
+	return (uint32_t)(clock_ns(CLOCK_MONOTONIC_COARSE) >> XLB_STAMP_SHIFT);
 }
 
 uint32_t datapath_max_flows(const struct datapath *dp)

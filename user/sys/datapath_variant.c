@@ -10,9 +10,8 @@
 #include "sys/datapath_private.h"
 #include "xlb.skel.h" /* after abi.h, whose structs are in variables */
 
-#define DRY_RUN_RING  (1U << 16) /* bytes: a few events */
-#define TRAFFIC_BATCH 4096
-#define FRAME_ROOM    2048
+#define DRY_RUN_RING (1U << 16) /* bytes: a few events */
+#define FRAME_ROOM   2048
 
 struct variant {
 	enum variant_kind kind;
@@ -25,46 +24,48 @@ struct variant {
 	void *arg;
 	uint32_t budget;
 	uint64_t skipped_before[XLB_WATCHES][XLB_MAX_INTERFACES];
+	/* where in the map of traffic the next rows are taken; at its begin unless `taking` */
+	uint32_t taken_to;
+	bool taking;
 };
 
-/* X(name): maps that every object has for itself */
-#define PRIVATE_MAPS(X) X(flow_scratch) X(event_scratch) X(events) X(flow_traffic)
-/* X(name): maps whose sums are of real packets: a dry run has its own, too small to hold anything */
-#define COUNTER_MAPS(X) \
-	X(listener_counters) \
-	X(server_counters) \
-	X(interface_counters) \
-	X(drops) \
-	X(rst_budget) \
-	X(drop_samples) \
-	X(evictions)
+/* Whose a map is. */
+enum map_use {
+	USE_SHARED,    /* the datapath's; a map that is not in the table */
+	USE_OWN,       /* every object has it for itself */
+	USE_OBSERVING, /* the same, and only variants need it */
+	USE_COUNTER,   /* sums of real packets: a dry run has its own, too small to hold anything */
+};
 
-static bool is_private(const char *name)
-{
-#define X(map) \
-	if (!strcmp(name, #map)) \
-		return true;
-	PRIVATE_MAPS(X)
-#undef X
-	return false;
-}
+static const struct {
+	const char *map;
+	enum map_use use;
+} uses[] = {
+	{ "flow_scratch", USE_OWN },	       { "event_scratch", USE_OBSERVING },
+	{ "events", USE_OBSERVING },	       { "flow_traffic", USE_OBSERVING },
+	{ "listener_counters", USE_COUNTER },  { "server_counters", USE_COUNTER },
+	{ "interface_counters", USE_COUNTER }, { "drops", USE_COUNTER },
+	{ "rst_budget", USE_COUNTER },	       { "drop_samples", USE_COUNTER },
+	{ "evictions", USE_COUNTER },
+};
 
-static bool is_counter(const char *name)
+static enum map_use use_of(const struct bpf_map *map)
 {
-#define X(map) \
-	if (!strcmp(name, #map)) \
-		return true;
-	COUNTER_MAPS(X)
-#undef X
-	return false;
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		if (!strcmp(bpf_map__name(map), uses[i].map))
+			return uses[i].use;
+	return USE_SHARED;
 }
 
 void variant_leave_out(struct bpf_object *object)
 {
-	static const char *const observing[] = { "events", "event_scratch", "flow_traffic" };
+	struct bpf_map *map;
 
-	for (size_t i = 0; i < sizeof(observing) / sizeof(observing[0]); i++)
-		bpf_map__set_autocreate(bpf_object__find_map_by_name(object, observing[i]), false);
+	bpf_object__for_each_map(map, object)
+	{
+		if (use_of(map) == USE_OBSERVING)
+			bpf_map__set_autocreate(map, false);
+	}
 }
 
 /* Gives the object the maps of the datapath, but for those of its own. */
@@ -75,11 +76,12 @@ static int maps_share(const struct datapath *dp, struct variant *variant, struct
 	bpf_object__for_each_map(map, variant->skel->obj)
 	{
 		const char *name = bpf_map__name(map);
+		enum map_use use = use_of(map);
 		int fd, r = 0;
 
-		if (bpf_map__is_internal(map) || is_private(name))
+		if (bpf_map__is_internal(map) || use == USE_OWN || use == USE_OBSERVING)
 			continue;
-		if (variant->kind == VARIANT_DRY_RUN && is_counter(name)) {
+		if (variant->kind == VARIANT_DRY_RUN && use == USE_COUNTER) {
 			r = bpf_map__set_max_entries(map, 1);
 		} else {
 			fd = datapath_map_fd(dp, name);
@@ -247,59 +249,31 @@ uint64_t variant_skipped(const struct variant *variant, uint32_t index, uint32_t
 
 /* --- traffic of flows ------------------------------------------------------------------------------- */
 
-static void traffic_clear(int fd)
-{
-	struct xlb_flow_key keys[64];
-	uint32_t count, cursor;
-
-	do {
-		count = sizeof(keys) / sizeof(keys[0]);
-		for (uint32_t i = 0; i < count; i++)
-			if (bpf_map_get_next_key(fd, i ? &keys[i - 1] : NULL, &keys[i]))
-				count = i;
-		for (cursor = 0; cursor < count; cursor++)
-			bpf_map_delete_elem(fd, &keys[cursor]);
-	} while (count);
-}
-
 void variant_measure(struct variant *variant, bool on)
 {
-	if (on)
-		traffic_clear(bpf_map__fd(variant->skel->maps.flow_traffic));
 	interest_set(variant, XLB_WATCHED_MEASURE, on, 0);
+	variant->taking = false;
 }
 
-int variant_traffic(struct variant *variant, struct flow_traffic **ret, size_t *ret_count,
-		    struct xlb_err *err)
+int variant_traffic_take(struct variant *variant, struct flow_traffic *rows, size_t *ret_count,
+			 bool *ret_done, struct xlb_err *err)
 {
-	uint32_t entries = bpf_map__max_entries(variant->skel->maps.flow_traffic), cursor;
-	int fd = bpf_map__fd(variant->skel->maps.flow_traffic);
-	AUTO_FREE struct xlb_flow_key *keys = calloc(entries, sizeof(*keys));
-	AUTO_FREE struct xlb_flow_traffic *values = calloc(entries, sizeof(*values));
-	struct flow_traffic *rows;
-	uint32_t total = 0;
-	bool started = false;
-	int r = 0;
+	struct xlb_flow_key keys[VARIANT_TRAFFIC_STEP];
+	struct xlb_flow_traffic values[VARIANT_TRAFFIC_STEP];
+	uint32_t count = VARIANT_TRAFFIC_STEP, next;
+	int r;
 
-	if (!keys || !values)
-		return datapath_err(err, -ENOMEM, "cannot read the traffic of flows");
-	while (!r && total < entries) {
-		uint32_t count = entries - total < TRAFFIC_BATCH ? entries - total : TRAFFIC_BATCH;
-
-		r = bpf_map_lookup_batch(fd, started ? &cursor : NULL, &cursor, keys + total,
-					 values + total, &count, NULL);
-		if (r && errno != ENOENT)
-			return datapath_err(err, -errno, "cannot read the traffic of flows");
-		started = true;
-		total += count;
-	}
-	rows = calloc(total + 1, sizeof(*rows));
-	if (!rows)
-		return datapath_err(err, -ENOMEM, "cannot read the traffic of flows");
-	for (uint32_t i = 0; i < total; i++)
+	r = bpf_map_lookup_and_delete_batch(bpf_map__fd(variant->skel->maps.flow_traffic),
+					    variant->taking ? &variant->taken_to : NULL, &next,
+					    keys, values, &count, NULL);
+	if (r && errno != ENOENT)
+		return datapath_err(err, -errno, "cannot read the traffic of flows");
+	for (uint32_t i = 0; i < count; i++)
 		rows[i] = (struct flow_traffic){ keys[i], values[i] };
-	*ret = rows;
-	*ret_count = total;
+	variant->taking = !r;
+	variant->taken_to = next;
+	*ret_count = count;
+	*ret_done = r != 0;
 	return 0;
 }
 

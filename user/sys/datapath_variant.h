@@ -53,11 +53,15 @@ struct flow_traffic {
 	struct xlb_flow_key key;
 	struct xlb_flow_traffic traffic;
 };
-/* Begins to count packets per flow from zero, or ends it. Only the busiest 65536 flows are kept. */
+/* Begins to count packets per flow, on top of what is in the map, or ends it. It keeps the busiest 65536 flows. */
 void variant_measure(struct variant *variant, bool on);
-/* What was counted so far; malloc'd. Some 10 ms at its fullest: run it in a worker or after the end. */
-int variant_traffic(struct variant *variant, struct flow_traffic **ret, size_t *ret_count,
-		    struct xlb_err *err);
+#define VARIANT_TRAFFIC_STEP 256
+/*
+ * Takes up to VARIANT_TRAFFIC_STEP of the flows counted out of the map, some 0.2 ms; the next call takes the
+ * next ones, until it is done. While nothing is counted, please.
+ */
+int variant_traffic_take(struct variant *variant, struct flow_traffic *rows, size_t *ret_count,
+			 bool *ret_done, struct xlb_err *err);
 
 /*
  * Sends a frame through a VARIANT_DRY_RUN as if it had come in by the NIC; the NIC's slot must be known to

@@ -17,8 +17,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "sys/host_private.h"
 
 #define PROBES	  3
@@ -283,21 +283,13 @@ static bool read_answers(const struct port *port, const struct xlb_addr *addr, u
 	return false;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static bool wait_for_answer(const struct port *port, const struct xlb_addr *addr, int64_t until,
 			    uint8_t ret_mac[6])
 {
 	struct pollfd poller = { .fd = port->fd, .events = POLLIN };
 	int64_t left;
 
-	while ((left = until - now_ms()) > 0) {
+	while ((left = until - (int64_t)clock_ms(CLOCK_MONOTONIC)) > 0) {
 		poll(&poller, 1, (int)left);
 		if (read_answers(port, addr, ret_mac))
 			return true;
@@ -322,7 +314,7 @@ static int send_probe(const struct port *port, const struct xlb_addr *addr)
 static int probe(const struct port *port, const struct xlb_addr *addr, int timeout_ms,
 		 uint8_t ret_mac[6])
 {
-	int64_t start = now_ms();
+	int64_t start = (int64_t)clock_ms(CLOCK_MONOTONIC);
 	int r;
 
 	for (int i = 1; i <= PROBES; i++) {

@@ -70,6 +70,17 @@ char *path_fill(const char *template, const char *const *words)
 	return fclose(out) ? NULL : text;
 }
 
+int client_request(struct ctl *ctl, const char *query, long timeout, struct request *ret)
+{
+	if (!query)
+		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	*ret = (struct request){ .method = ctl->command->method,
+				 .path = ctl->command->path,
+				 .query = *query ? query : NULL,
+				 .timeout = timeout };
+	return 0;
+}
+
 /* The body while it arrives. */
 struct incoming {
 	FILE *stream;

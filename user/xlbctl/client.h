@@ -29,6 +29,8 @@ void answer_clear(struct answer *answer);
 
 /* "xlb" or "xlb-NAME" to run_dir and socket; -EINVAL (USAGE) for a malformed instance name. */
 int client_init(struct ctl *ctl);
+/* The command's request. `query` stays the caller's: "" is none, NULL is reported as lack of memory. */
+int client_request(struct ctl *ctl, const char *query, long timeout, struct request *ret);
 /*
  * One exchange. 0 for a 2xx answer; else < 0 with ctl->err filled from the problem document, or of class
  * UNREACHABLE (ctl->not_running tells whether there is no daemon at all).

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <ncurses.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "xlbctl/screen.h"
 #include "xlbctl/top.h"
 
@@ -22,14 +22,6 @@ struct screen {
 	bool quit;
 	uint64_t due; /* monotonic ms of the next fetch */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* --- keys: a row each ------------------------------------------------------------------------------ */
 
@@ -254,14 +246,14 @@ static int look(struct screen *screen)
 			 ctl->err.text);
 	if (!top_is_measured(top) && interval > FIRST_MS)
 		interval = FIRST_MS;
-	screen->due = now_ms() + interval;
+	screen->due = clock_ms(CLOCK_MONOTONIC) + interval;
 	return 0;
 }
 
 static int loop(struct screen *screen)
 {
 	while (!screen->quit) {
-		uint64_t now = now_ms();
+		uint64_t now = clock_ms(CLOCK_MONOTONIC);
 		int key, r = 0;
 
 		if (now >= screen->due && !(screen->top->paused && screen->top->now.json))
@@ -269,7 +261,7 @@ static int loop(struct screen *screen)
 		if (r)
 			return r;
 		draw(screen);
-		now = now_ms();
+		now = clock_ms(CLOCK_MONOTONIC);
 		timeout(screen->top->paused ? FIRST_MS :
 			now < screen->due   ? (int)(screen->due - now) :
 					      0);

@@ -2,31 +2,23 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "xlbctl/client.h"
 #include "xlbctl/format.h"
 #include "xlbctl/print.h"
 #include "xlbctl/target.h"
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Looks once a second until the server has no flow left. */
 static int wait_drained(struct ctl *ctl, const struct target *target)
 {
-	uint64_t start = now_ms(), shown = UINT64_MAX;
+	uint64_t start = clock_ms(CLOCK_MONOTONIC), shown = UINT64_MAX;
 
 	for (;;) {
 		struct answer answer AUTO_ANSWER = { 0 };
-		uint64_t flows, passed = now_ms() - start;
+		uint64_t flows, passed = clock_ms(CLOCK_MONOTONIC) - start;
 		char age[NUMBER_TEXT_MAX];
 		int r = client_get(ctl, target->path, &answer);
 

@@ -69,16 +69,13 @@ static int list_events(struct ctl *ctl)
 {
 	struct answer answer AUTO_ANSWER = { 0 };
 	AUTO_FREE char *query = events_query(ctl, ctl->last);
-	const struct request request = { .method = ctl->command->method,
-					 .path = ctl->command->path,
-					 .query = query && *query ? query : NULL };
+	struct request request;
 	const json_t *event;
 	size_t i;
-	int r;
+	int r = client_request(ctl, query, 0, &request);
 
-	if (!query)
-		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	r = client_call(ctl, &request, &answer);
+	if (!r)
+		r = client_call(ctl, &request, &answer);
 	if (r)
 		return r;
 	json_array_foreach(json_object_get(answer.json, "events"), i, event)
@@ -138,13 +135,11 @@ static int follow_events(struct ctl *ctl)
 
 	for (;; last = 0) {
 		AUTO_FREE char *query = events_query(ctl, last);
-		struct request request = { .method = ctl->command->method,
-					   .path = ctl->command->path,
-					   .query = query };
-		int r;
+		struct request request;
+		int r = client_request(ctl, query, 0, &request);
 
-		if (!query)
-			return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+		if (r)
+			return r;
 		if (*follower.last_id)
 			request.last_event_id = follower.last_id;
 		r = client_stream(ctl, &request, take_piece, &follower);

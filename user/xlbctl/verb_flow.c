@@ -140,16 +140,12 @@ static int print_flows(struct ctl *ctl, FILE *out, const json_t *json)
 static int draw_flows(struct ctl *ctl, FILE *out)
 {
 	AUTO_FREE char *query = flow_query(ctl);
-	const struct request request = { .method = ctl->command->method,
-					 .path = ctl->command->path,
-					 .query = query && *query ? query : NULL,
-					 .timeout = LIST_SECONDS };
 	struct answer answer AUTO_ANSWER = { 0 };
-	int r;
+	struct request request;
+	int r = client_request(ctl, query, LIST_SECONDS, &request);
 
-	if (!query)
-		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	r = client_call(ctl, &request, &answer);
+	if (!r)
+		r = client_call(ctl, &request, &answer);
 	if (r)
 		return r;
 	if (!ctl->json)
@@ -189,16 +185,12 @@ static void print_killed(const struct ctl *ctl, const json_t *json)
 int verb_flow_kill(struct ctl *ctl)
 {
 	AUTO_FREE char *query = flow_query(ctl);
-	const struct request request = { .method = ctl->command->method,
-					 .path = ctl->command->path,
-					 .query = query && *query ? query : NULL,
-					 .timeout = KILL_SECONDS };
 	struct answer answer AUTO_ANSWER = { 0 };
-	int r;
+	struct request request;
+	int r = client_request(ctl, query, KILL_SECONDS, &request);
 
-	if (!query)
-		return xlb_err_set(&ctl->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	r = client_change(ctl, &request, &answer);
+	if (!r)
+		r = client_change(ctl, &request, &answer);
 	if (r)
 		return r;
 	if (ctl->json)

@@ -2,27 +2,11 @@
 /* Captures: packets that the datapath tells of, as a stream to the client. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "xlbd/api_capture.h"
 
 #define RETRY_USEC 50000 /* until a client that is behind is asked again */
-
-uint64_t capture_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t monotonic_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
 
 uint32_t capture_slot(const struct xlb_event *event)
 {
@@ -90,8 +74,8 @@ static void capture_ready(void *arg, int r, const struct xlb_err *err)
 		call_reply_err(capture->call, err);
 		return;
 	}
-	capture->start = capture_now();
-	capture->offset = capture->start - monotonic_now();
+	capture->start = clock_ns(CLOCK_REALTIME);
+	capture->offset = capture->start - clock_ns(CLOCK_MONOTONIC);
 	capture->state = CAPTURE_WATCHING;
 	call_stream(capture->call, capture->form->content_type);
 	capture->form->begin(capture);

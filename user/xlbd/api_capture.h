@@ -9,7 +9,6 @@
 #include "xlbd/api_private.h"
 
 #define CAPTURE_NAME_MAX 64
-#define NS_PER_SECOND	 1000000000ULL
 
 enum capture_state {
 	CAPTURE_LOADING, /* the observing program is not in place yet */
@@ -62,7 +61,5 @@ uint32_t capture_slot(const struct xlb_event *event);
 /* Events that matched but are not in the answer: of an interface slot, of all. */
 uint64_t capture_skipped_at(const struct capture *capture, uint32_t slot);
 uint64_t capture_skipped(const struct capture *capture);
-/* Wall clock now, ns since 1970. */
-uint64_t capture_now(void);
 
 #endif

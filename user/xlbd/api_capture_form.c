@@ -2,8 +2,8 @@
 /* The forms of a capture: pcapng, and a JSON object a line. */
 #include <arpa/inet.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/words.h"
 #include "xlbd/api_capture.h"
 #include "xlbd/version.h"
@@ -151,7 +151,7 @@ static void pcapng_end(struct capture *capture)
 		char text[160] = "";
 		struct pcapng_statistics statistics = {
 			.start = capture->start,
-			.end = capture_now(),
+			.end = clock_ns(CLOCK_REALTIME),
 			.received = interface->sent + skipped,
 			.dropped = skipped,
 			.comment = text,
@@ -287,7 +287,7 @@ static void json_event(struct capture *capture, const struct xlb_event *event, c
 
 static void json_end(struct capture *capture)
 {
-	put_time(capture, capture_now());
+	put_time(capture, clock_ns(CLOCK_REALTIME));
 	put_member(capture, "stage", "end");
 	put_number(capture, "packets", capture->sent);
 	put_number(capture, "skipped", capture_skipped(capture));

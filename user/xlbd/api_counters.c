@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/words.h"
 #include "xlbd/api_list.h"
 #include "xlbd/version.h"
@@ -16,16 +17,15 @@ static int print_head(void *arg, struct view *view, const struct object *object)
 {
 	const struct engine *engine = view->engine;
 	struct json_out *out = &view->out;
-	struct timespec now;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	(void)arg;
 	(void)object;
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	out_open(out, NULL, '{');
-	out_uint(out, "time_ns", (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+	out_uint(out, "time_ns", now);
 	out_text(out, "version", XLB_VERSION);
 	out_text(out, "instance", view->api->paths.instance);
-	out_uint(out, "uptime", (uint64_t)(now.tv_sec - view->api->started));
+	out_uint(out, "uptime", now / NS_PER_SECOND - (uint64_t)view->api->started);
 	out_uint(out, "revision", engine_revision(engine));
 	out_uint(out, "flows", engine_flows_total(engine));
 	out_uint(out, "max_flows", datapath_max_flows(engine_datapath(engine)));

@@ -332,25 +332,18 @@ static void run_slice(evutil_socket_t fd, short what, void *arg)
 		list_end(list, r, &err);
 }
 
-static void measured(void *arg, int r, const struct flow_traffic *rows, size_t count,
+static void measured(void *arg, int r, struct flow_traffic *rows, size_t count,
 		     const struct xlb_err *err)
 {
 	struct flow_list *list = arg;
 
-	if (!r) {
-		list->rows = calloc(count + 1, sizeof(*rows));
-		if (!list->rows) {
-			call_reply_no_memory(list->work.call);
-			return;
-		}
-		memcpy(list->rows, rows, count * sizeof(*rows));
-		list->row_count = count;
-	}
+	list->rows = rows;
+	list->row_count = count;
 	watcher_leave(TAKE(list->session));
 	if (r)
 		call_reply_err(list->work.call, err);
-	else
-		run_slice(-1, 0, list);
+	else if (flow_work_pause(&list->work, 0))
+		call_reply_no_memory(list->work.call);
 }
 
 static int read_order(struct flow_list *list, struct xlb_err *err)

@@ -11,27 +11,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/parse.h"
-
-#define NS_PER_S  1000000000ULL
-#define NS_PER_MS 1000000ULL
 
 static const struct check_kind *const kinds[] = {
 	[CHECK_DEFAULT] = &check_tcp,
 	[CHECK_TCP] = &check_tcp,
 	[CHECK_HTTP] = &check_http,
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 enum probe_step probe_fail(struct probe *probe, const char *format, ...)
 {
@@ -116,7 +105,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg);
 /* Calls on_event at `when`, or earlier if the socket gets ready for `what`. */
 static int probe_wait(struct probe *probe, short what, uint64_t when)
 {
-	uint64_t now = now_ns(), left = when > now ? (when - now + 999) / 1000 : 0;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), left = when > now ? (when - now + 999) / 1000 : 0;
 	struct timeval timeout = { .tv_sec = (time_t)(left / 1000000),
 				   .tv_usec = (suseconds_t)(left % 1000000) };
 
@@ -139,7 +128,7 @@ static void probe_release(struct probe *probe)
 /* Plans from the planned start, not from now, so that checks do not drift; missed ones are left out. */
 static void probe_plan(struct probe *probe)
 {
-	uint64_t interval = probe->config->interval * NS_PER_MS, now = now_ns();
+	uint64_t interval = probe->config->interval * NS_PER_MS, now = clock_ns(CLOCK_MONOTONIC);
 
 	probe->next += probe->phase ? probe->phase : interval;
 	probe->phase = 0;
@@ -151,7 +140,7 @@ static void probe_plan(struct probe *probe)
 
 uint64_t probe_took(const struct probe *probe)
 {
-	return now_ns() - probe->began;
+	return clock_ns(CLOCK_MONOTONIC) - probe->began;
 }
 
 static void probe_end(struct probe *probe, enum probe_step step)
@@ -181,7 +170,7 @@ static void probe_begin(struct probe *probe)
 {
 	probe->reason[0] = 0;
 	memset(probe->state, 0, probe->kind->state_size);
-	probe->began = now_ns();
+	probe->began = clock_ns(CLOCK_MONOTONIC);
 	probe->deadline = probe->began + probe->config->timeout * NS_PER_MS;
 	probe_follow(probe, probe->kind->start(probe));
 }
@@ -204,7 +193,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 		probe_begin(probe);
 	else if ((what & probe->waiting) || probe_is_ready(probe))
 		probe_follow(probe, probe->kind->ready(probe));
-	else if (now_ns() >= probe->deadline)
+	else if (clock_ns(CLOCK_MONOTONIC) >= probe->deadline)
 		probe_time_out(probe);
 	else /* libevent counts from the start of its turn, so its timers may be a little early */
 		probe_follow(probe, probe->waiting == EV_READ ? PROBE_WAIT_READ : PROBE_WAIT_WRITE);
@@ -216,7 +205,7 @@ int probe_open(struct probe *probe, struct event_base *base, uint64_t delay_ms, 
 	probe->base = base;
 	probe->fd = -1;
 	probe->phase = phase_ms * NS_PER_MS;
-	probe->next = now_ns() + delay_ms * NS_PER_MS;
+	probe->next = clock_ns(CLOCK_MONOTONIC) + delay_ms * NS_PER_MS;
 	probe->event = event_new(base, -1, 0, on_event, probe);
 	probe->state = calloc(1, probe->kind->state_size + 1);
 	if (probe->event && probe->state && !probe_wait(probe, 0, probe->next))

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "xlbd/events.h"
 
-#include "base/words.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "base/words.h"
 #include "xlb/lists.h"
 
 #define TOKEN 1000 /* tokens are counted in thousandths */
@@ -41,14 +40,6 @@ struct events {
 	uint32_t reader_count;
 	struct tally evictions, drops[XLB_DROP_COUNT];
 };
-
-static uint64_t clock_ms(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 const char *event_kind_word(enum event_kind kind)
 {

@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 #define RING (TRAFFIC_WINDOW + 1)
 
@@ -49,7 +50,6 @@ static void look(void *arg, struct id_entry *entry)
 	struct datapath *datapath = engine_datapath(traffic->engine);
 	struct sample sample = {};
 	struct history *history;
-	struct timespec now;
 
 	if (entry->id >= XLB_MAX_INTERFACES ||
 	    datapath_interface_counters(datapath, entry->id, sample.counters) ||
@@ -60,8 +60,7 @@ static void look(void *arg, struct id_entry *entry)
 		history = traffic->slots[entry->id] = calloc(1, sizeof(*history));
 	if (!history)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	sample.time = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	sample.time = clock_ns(CLOCK_MONOTONIC);
 	if (history->count && went_back(&sample, sample_back(history, 0)))
 		history->count = 0;
 	history->ring[history->next] = sample;

@@ -7,10 +7,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "xlbd/slice.h"
 
 /* some 10 us each for every session that wants it: a turn stays below 5 ms */
 #define EVENTS_PER_TURN 64
@@ -29,6 +30,12 @@ struct loader {
 	int r;
 };
 
+enum measure_phase {
+	MEASURE_CLEAR, /* what others have left in the map is taken out */
+	MEASURE_COUNT,
+	MEASURE_TAKE,
+};
+
 struct watch_session {
 	LIST_ENTRY(watch_session) link;
 	struct watcher *watcher;
@@ -40,8 +47,11 @@ struct watch_session {
 	bool stopping;
 	uint64_t since; /* CLOCK_MONOTONIC, ns: events before are those of who had the entry before */
 	/* of a measurement */
-	struct event *timer;
+	enum measure_phase phase;
+	struct event *timer; /* of the next turn */
 	uint32_t ms;
+	struct flow_traffic *rows;
+	size_t row_count, row_room;
 	measure_done done;
 };
 
@@ -56,6 +66,7 @@ struct watcher {
 	struct datapath *dp;
 	struct loader observe, dry;
 	struct event *readable; /* the ring of the observing variant */
+	struct event *joined;	/* there are sessions to tell that it runs already */
 	LIST_HEAD(, watch_session) sessions;
 	LIST_HEAD(, dry_waiter) waiters;
 };
@@ -125,38 +136,95 @@ static void loader_close(struct loader *loader)
 
 /* --- sessions ------------------------------------------------------------------------------------ */
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static bool is_measurement(const struct watch_session *session)
 {
 	return session->index == XLB_WATCHES;
+}
+
+static void measure_end(struct watch_session *session, int r, const struct xlb_err *err)
+{
+	if (r)
+		session->done(session->arg, r, NULL, 0, err);
+	else
+		session->done(session->arg, 0, TAKE(session->rows), session->row_count, NULL);
+}
+
+static void measure_later(struct watch_session *session, uint32_t ms)
+{
+	struct timeval time = { .tv_sec = ms / 1000, .tv_usec = (suseconds_t)ms % 1000 * 1000 };
+	struct xlb_err err = {};
+
+	if (evtimer_add(session->timer, &time))
+		measure_end(session, xlb_err_set(&err, XLB_ERR_FAILED, -ENOMEM, "out of memory"),
+			    &err);
+}
+
+static int measure_take(struct watch_session *session, bool *ret_done, struct xlb_err *err)
+{
+	size_t taken;
+	int r;
+
+	if (session->row_room - session->row_count < VARIANT_TRAFFIC_STEP) {
+		size_t room = session->row_room ? 2 * session->row_room : 16 * VARIANT_TRAFFIC_STEP;
+		struct flow_traffic *grown = reallocarray(session->rows, room, sizeof(*grown));
+
+		if (!grown)
+			return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+		session->rows = grown;
+		session->row_room = room;
+	}
+	r = variant_traffic_take(session->watcher->observe.variant,
+				 session->rows + session->row_count, &taken, ret_done, err);
+	if (!r && session->phase == MEASURE_TAKE)
+		session->row_count += taken;
+	return r;
+}
+
+/* A slice of taking rows out of the map, before and after they are counted. */
+static void measure_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct watch_session *session = arg;
+	struct variant *variant = session->watcher->observe.variant;
+	uint64_t end = slice_begin();
+	struct xlb_err err = {};
+	bool done = false;
+	int r;
+
+	(void)fd;
+	(void)what;
+	if (session->phase == MEASURE_COUNT) {
+		variant_measure(variant, false);
+		session->phase = MEASURE_TAKE;
+	}
+	do
+		r = measure_take(session, &done, &err);
+	while (!r && !done && !slice_is_over(end));
+	if (r || (done && session->phase == MEASURE_TAKE)) {
+		measure_end(session, r, &err);
+	} else if (done) {
+		variant_measure(variant, true);
+		session->phase = MEASURE_COUNT;
+		measure_later(session, session->ms);
+	} else {
+		measure_later(session, 0);
+	}
 }
 
 /* The session's turn with the variant that now runs; or, with err, why there is none. */
 static void session_tell(struct watch_session *session, int r, const struct xlb_err *err)
 {
 	struct watcher *watcher = session->watcher;
-	struct timeval time = { .tv_sec = session->ms / 1000,
-				.tv_usec = (suseconds_t)session->ms % 1000 * 1000 };
 
 	session->told = true;
 	if (is_measurement(session)) {
-		if (r) {
-			session->done(session->arg, r, NULL, 0, err);
-			return;
-		}
-		variant_measure(watcher->observe.variant, true);
-		evtimer_add(session->timer, &time);
+		if (r)
+			measure_end(session, r, err);
+		else
+			measure_later(session, 0);
 		return;
 	}
 	if (!r) {
-		session->since = now_ns();
+		session->since = clock_ns(CLOCK_MONOTONIC);
 		variant_watch(watcher->observe.variant, session->index, &session->wanted);
 	}
 	session->handler->ready(session->arg, r, err);
@@ -235,6 +303,7 @@ static void observe_stop(struct watcher *watcher)
 	if (watcher->readable)
 		event_free(watcher->readable);
 	watcher->readable = NULL;
+	event_del(watcher->joined);
 	let_go(watcher->observe.variant);
 	watcher->observe.variant = NULL;
 }
@@ -261,7 +330,7 @@ static void observe_loaded(struct watcher *watcher)
 	tell_all(watcher, r, &loader->err);
 }
 
-static void tell_later(evutil_socket_t fd, short what, void *arg)
+static void tell_joined(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
@@ -274,9 +343,9 @@ static int session_start(struct watch_session *session, struct xlb_err *err)
 	struct watcher *watcher = session->watcher;
 	int r = 0;
 
-	if (watcher->readable)
-		event_base_once(watcher->base, -1, EV_TIMEOUT, tell_later, watcher, NULL);
-	else if (!watcher->observe.running)
+	if (watcher->readable && evtimer_add(watcher->joined, &(struct timeval){}))
+		r = xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	else if (!watcher->readable && !watcher->observe.running)
 		r = load_start(&watcher->observe, err);
 	if (!r)
 		LIST_INSERT_HEAD(&watcher->sessions, session, link);
@@ -351,6 +420,7 @@ void watcher_leave(struct watch_session *session)
 	}
 	if (session->timer)
 		event_free(session->timer);
+	free(session->rows);
 	free(session);
 }
 
@@ -379,22 +449,6 @@ uint64_t watch_session_skipped(const struct watch_session *session)
 	return sum;
 }
 
-static void measure_over(evutil_socket_t fd, short what, void *arg)
-{
-	struct watch_session *session = arg;
-	struct variant *variant = session->watcher->observe.variant;
-	AUTO_FREE struct flow_traffic *rows = NULL;
-	struct xlb_err err = {};
-	size_t count = 0;
-	int r;
-
-	(void)fd;
-	(void)what;
-	variant_measure(variant, false);
-	r = variant_traffic(variant, &rows, &count, &err);
-	session->done(session->arg, r, rows, count, &err);
-}
-
 int watcher_measure(struct watcher *watcher, uint32_t ms, measure_done done, void *arg,
 		    struct watch_session **ret, struct xlb_err *err)
 {
@@ -406,7 +460,7 @@ int watcher_measure(struct watcher *watcher, uint32_t ms, measure_done done, voi
 				   "another measurement of flows runs: try again when it is over");
 	session = session_new(watcher, XLB_WATCHES, arg);
 	if (session)
-		session->timer = evtimer_new(watcher->base, measure_over, session);
+		session->timer = evtimer_new(watcher->base, measure_turn, session);
 	if (!session || !session->timer) {
 		free(session);
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
@@ -488,7 +542,9 @@ struct watcher *watcher_new(struct event_base *base, struct datapath *dp)
 	watcher->observe.fd = watcher->dry.fd = -1;
 	LIST_INIT(&watcher->sessions);
 	LIST_INIT(&watcher->waiters);
-	if (loader_open(&watcher->observe, watcher, VARIANT_OBSERVE, observe_loaded) ||
+	watcher->joined = evtimer_new(base, tell_joined, watcher);
+	if (!watcher->joined ||
+	    loader_open(&watcher->observe, watcher, VARIANT_OBSERVE, observe_loaded) ||
 	    loader_open(&watcher->dry, watcher, VARIANT_DRY_RUN, dry_loaded))
 		return watcher_free(watcher);
 	return watcher;
@@ -515,6 +571,8 @@ struct watcher *watcher_free(struct watcher *watcher)
 		LIST_REMOVE(waiter, link);
 		free(waiter);
 	}
+	if (watcher->joined)
+		event_free(watcher->joined);
 	loader_close(&watcher->observe);
 	loader_close(&watcher->dry);
 	free(watcher);

@@ -45,10 +45,10 @@ uint64_t watch_session_skipped_at(const struct watch_session *session, uint32_t 
 uint64_t watch_session_skipped(const struct watch_session *session);
 
 /*
- * Counts the packets of every flow for `ms`, then calls done once with what was counted (rows are the
- * watcher's, valid during the call) or with err. -EBUSY with err while another measurement runs.
+ * Counts the packets of every flow for `ms`, then calls done once with what was counted (rows are malloc'd,
+ * and who is called has them now) or with err. -EBUSY with err while another measurement runs.
  */
-typedef void (*measure_done)(void *arg, int r, const struct flow_traffic *rows, size_t count,
+typedef void (*measure_done)(void *arg, int r, struct flow_traffic *rows, size_t count,
 			     const struct xlb_err *err);
 int watcher_measure(struct watcher *watcher, uint32_t ms, measure_done done, void *arg,
 		    struct watch_session **ret, struct xlb_err *err);

@@ -1,0 +1,13 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# What xlbctl draws on a terminal, of a daemon that only answers.
+
+load fake
+load terminal
+
+# shellcheck source=tests/lab.sh
+. "$BATS_TEST_DIRNAME/../lab.sh" # wait_for
+
+teardown() {
+	terminal_end
+}
