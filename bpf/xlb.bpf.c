@@ -46,13 +46,20 @@ static __always_inline int judge(struct packet *pkt, const struct xlb_flow *flow
 	return flow_judge(seen, event);
 }
 
+/* True if packets to the address are xlb's; false if only those from it may be. */
+static __always_inline bool is_own(const struct xlb_address *role)
+{
+	return role->vip || role->snat;
+}
+
 #define CHOICES 4 /* servers asked whether they can take a flow */
 
 /* A server of the listener's group for a packet that starts a flow, into pkt. */
 static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 group, __u8 *ret_mode)
 {
-	struct xlb_addr source =
-		pkt->source; /* before 6.5 a map's key must be on the stack, or of a map */
+	/* before 6.5 a map's key must be on the stack, or of a map */
+	struct xlb_addr source = pkt->source;
+	struct xlb_address *own = address_find(&source);
 	struct xlb_server *server;
 	__u32 turn, first = 0;
 	int r;
@@ -78,8 +85,8 @@ static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 gr
 	if (server->flags & XLB_SERVER_RESET)
 		return -XLB_DROP_NO_SERVER;
 	/* a reply to an address of xlb, or a packet of the server to itself, would never arrive */
-	if (address_find(&source) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
-				      xlb_addr_equal(&pkt->source, &server->addr)))
+	if ((own && is_own(own)) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
+				     xlb_addr_equal(&pkt->source, &server->addr)))
 		return -XLB_DROP_HAIRPIN;
 	*ret_mode = server->mode;
 	return 0;
@@ -347,7 +354,7 @@ static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
-	if (!role)
+	if (!role || !is_own(role))
 		return returned(ctx, pkt, ret_egress);
 	if (pkt->fault)
 		return fault_of(pkt, role);

@@ -66,9 +66,52 @@ static size_t l4_header(const struct frame *frame)
 	return frame->protocol == IPPROTO_TCP ? 20U + frame->tcp_options : 8;
 }
 
+size_t frame_outer_size(const struct frame *frame)
+{
+	size_t size = frame->outer.family == XLB_IPV4 ? 20 : 40;
+
+	return frame->outer.family ? size + (frame->outer.gue ? 8 : 0) : 0;
+}
+
 size_t frame_l4_offset(const struct frame *frame)
 {
-	return ETH_HLEN + (frame->vlan ? 4 : 0) + l3_header(frame);
+	return ETH_HLEN + (frame->vlan ? 4 : 0) + frame_outer_size(frame) + l3_header(frame);
+}
+
+/* The outer header before `inner_length` bytes of IP. */
+static void outer_build(const struct frame *frame, uint8_t *ip, size_t inner_length)
+{
+	const struct outer *outer = &frame->outer;
+	uint8_t protocol = outer->gue		     ? IPPROTO_UDP :
+			   frame->family == XLB_IPV4 ? IPPROTO_IPIP :
+						       IPPROTO_IPV6;
+	size_t length = inner_length + (outer->gue ? 8 : 0);
+	uint8_t *udp = ip + (outer->family == XLB_IPV4 ? 20 : 40);
+
+	if (outer->family == XLB_IPV4) {
+		ip[0] = 0x45;
+		ip[1] = frame->class;
+		put16(ip + 2, (uint32_t)(20 + length));
+		put16(ip + 4, outer->ip_id);
+		put16(ip + 6, outer->fragment);
+		ip[8] = 64;
+		ip[9] = protocol;
+		memcpy(ip + 12, outer->source.bytes + 12, 4);
+		memcpy(ip + 16, outer->destination.bytes + 12, 4);
+		put16(ip + 10, checksum_fold(checksum_add(0, ip, 20)));
+	} else {
+		put32(ip, 6U << 28 | (uint32_t)frame->class << 20 | outer->flow_label);
+		put16(ip + 4, (uint32_t)length);
+		ip[6] = protocol;
+		ip[7] = 64;
+		memcpy(ip + 8, outer->source.bytes, 16);
+		memcpy(ip + 24, outer->destination.bytes, 16);
+	}
+	if (!outer->gue)
+		return;
+	put16(udp, outer->source_port);
+	put16(udp + 2, 6080);
+	put16(udp + 4, (uint32_t)length);
 }
 
 static void ipv4_build(const struct frame *frame, uint8_t *ip, size_t l4_length)
@@ -76,6 +119,7 @@ static void ipv4_build(const struct frame *frame, uint8_t *ip, size_t l4_length)
 	size_t header = l3_header(frame);
 
 	ip[0] = (uint8_t)(0x40 | header / 4);
+	ip[1] = frame->class;
 	put16(ip + 2, (uint32_t)(header + l4_length));
 	put16(ip + 4, frame->ip_id);
 	put16(ip + 6, frame->fragment);
@@ -91,7 +135,7 @@ static void ipv6_build(const struct frame *frame, uint8_t *ip, size_t l4_length)
 {
 	uint8_t *next = ip + 6, *at = ip + 40;
 
-	ip[0] = 0x60;
+	put32(ip, 6U << 28 | (uint32_t)frame->class << 20);
 	put16(ip + 4, (uint32_t)(l3_header(frame) - 40 + l4_length));
 	ip[7] = frame->ttl;
 	memcpy(ip + 8, frame->source.bytes, 16);
@@ -159,8 +203,13 @@ size_t frame_build(const struct frame *frame, uint8_t *ret)
 		put16(at + 2, frame->vlan);
 		at += 4;
 	}
-	put16(at, frame->family == XLB_IPV4 ? ETH_P_IP : ETH_P_IPV6);
+	put16(at, (frame->outer.family ? frame->outer.family : frame->family) == XLB_IPV4 ?
+			  ETH_P_IP :
+			  ETH_P_IPV6);
 	ip = at + 2;
+	if (frame->outer.family)
+		outer_build(frame, ip, l3_header(frame) + l4_length);
+	ip += frame_outer_size(frame);
 	if (frame->family == XLB_IPV4)
 		ipv4_build(frame, ip, l4_length);
 	else
@@ -176,7 +225,8 @@ static size_t ipv6_skip(const uint8_t *ip, uint8_t *ret_protocol)
 	uint8_t next = ip[6];
 	size_t offset = 40;
 
-	while (next != IPPROTO_TCP && next != IPPROTO_UDP) {
+	while (next != IPPROTO_TCP && next != IPPROTO_UDP && next != IPPROTO_IPIP &&
+	       next != IPPROTO_IPV6) {
 		next = ip[offset];
 		offset += (ip[offset + 1] + 1U) * 8;
 	}
@@ -184,13 +234,16 @@ static size_t ipv6_skip(const uint8_t *ip, uint8_t *ret_protocol)
 	return offset;
 }
 
-const char *frame_fault(const uint8_t *data, size_t length)
+/* Every checksum of an IP packet and of what is inside of it. */
+static const char *packet_fault(const uint8_t *ip, size_t length)
 {
-	const uint8_t *ip = data + ETH_HLEN, *l4;
+	const uint8_t *l4;
 	size_t header, total;
 	uint8_t protocol;
 
-	if (get16(data + 12) == ETH_P_IP) {
+	if (length < 28)
+		return "the packet is too short";
+	if (ip[0] >> 4 == 4) {
 		header = (ip[0] & 15U) * 4;
 		total = get16(ip + 2);
 		protocol = ip[9];
@@ -200,15 +253,26 @@ const char *frame_fault(const uint8_t *data, size_t length)
 		header = ipv6_skip(ip, &protocol);
 		total = 40 + get16(ip + 4);
 	}
-	if (ETH_HLEN + total > length)
+	if (total > length)
 		return "IP length exceeds the frame";
 	l4 = ip + header;
+	if (protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6)
+		return packet_fault(l4, total - header);
 	if (protocol == IPPROTO_UDP && !get16(l4 + 6))
-		return NULL;
+		return get16(l4 + 2) == 6080 ? packet_fault(l4 + 8, total - header - 8) : NULL;
 	if (checksum_fold(
 		    checksum_add(pseudo_sum(ip, protocol, total - header), l4, total - header)))
 		return protocol == IPPROTO_TCP ? "wrong TCP checksum" : "wrong UDP checksum";
 	return NULL;
+}
+
+const char *frame_fault(const uint8_t *data, size_t length)
+{
+	uint32_t type = get16(data + 12);
+
+	if (type != (data[ETH_HLEN] >> 4 == 4 ? ETH_P_IP : ETH_P_IPV6))
+		return "the EtherType is not that of the packet";
+	return packet_fault(data + ETH_HLEN, length - ETH_HLEN);
 }
 
 static void print_bytes(const char *title, const uint8_t *data, size_t length)

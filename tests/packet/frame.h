@@ -23,7 +23,17 @@
 struct frame {
 	uint8_t mac_source[6], mac_destination[6];
 	uint16_t vlan; /* a tag, if not 0 */
+	/* an outer header, if its family is not 0 */
+	struct outer {
+		uint8_t family;
+		bool gue;
+		struct xlb_addr source, destination;
+		uint16_t source_port;
+		uint16_t ip_id, fragment;
+		uint32_t flow_label;
+	} outer;
 	uint8_t family, protocol;
+	uint8_t class; /* DSCP and ECN */
 	struct xlb_addr source, destination;
 	uint16_t source_port, destination_port;
 	uint8_t ttl;
@@ -48,7 +58,9 @@ struct frame {
 size_t frame_build(const struct frame *frame, uint8_t *ret);
 /* Checks every checksum of a frame that frame_build could have made; NULL if right, else what is wrong. */
 const char *frame_fault(const uint8_t *data, size_t length);
-/* Offset of the transport header in what frame_build writes. */
+/* Bytes that the outer header adds. */
+size_t frame_outer_size(const struct frame *frame);
+/* Offset of the (inner) transport header in what frame_build writes. */
 size_t frame_l4_offset(const struct frame *frame);
 /* Prints the bytes of two frames that differ. */
 void frame_print_difference(const uint8_t *got, size_t got_length, const uint8_t *want,

@@ -49,7 +49,7 @@ static void add_rows(const struct talk_row *rows)
 static void test_dry_runs(void **state)
 {
 	static const struct talk_row *const lists[] = { talk_rows_forward, talk_rows_tcp,
-							talk_rows_udp };
+							talk_rows_udp, talk_rows_modes };
 
 	(void)state;
 	dry_start();
@@ -85,6 +85,7 @@ int main(void)
 	add_rows(talk_rows_forward);
 	add_rows(talk_rows_tcp);
 	add_rows(talk_rows_udp);
+	add_rows(talk_rows_modes);
 	add_tests(dry_tests);
 	add_tests(malformed_tests);
 	add_tests(choice_tests);

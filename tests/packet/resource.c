@@ -386,8 +386,11 @@ static void test_lockstep(void **state)
 			assert_true(pass || (sent[0] && sent[1]));
 			if (sent[0] && sent[1])
 				assert_int_equal(senders[0].ports[i], senders[1].ports[i]);
-			talks[i].now = (struct mapping){ addr_snat(XLB_IPV4, 0),
-							 senders[sent[0] ? 0 : 1].ports[i], WEB };
+			talks[i].now = (struct mapping){
+				.snat = addr_snat(XLB_IPV4, 0),
+				.snat_port = senders[sent[0] ? 0 : 1].ports[i],
+				.server = WEB,
+			};
 			if (!pass)
 				steps_run(&talks[i],
 					  (const struct step[]){ FORWARD(CLIENT, ACK), CLOSE, {} });
@@ -438,9 +441,11 @@ static void test_sweep_race(void **state)
 			continue;
 		/* the server answers, so that flows close by both sides */
 		talk.server = talk.service;
-		talk.now = (struct mapping){ addr_snat(XLB_IPV4, 0),
-					     (uint16_t)(got.data[34] << 8 | got.data[35]),
-					     talk.service };
+		talk.now = (struct mapping){
+			.snat = addr_snat(XLB_IPV4, 0),
+			.snat_port = (uint16_t)(got.data[34] << 8 | got.data[35]),
+			.server = talk.service,
+		};
 		memcpy(talk.now.snat.bytes + 12, got.data + 26, 4);
 		frame = talk_frame(&talk, SERVER, flags[(size_t)random() % sizeof(flags)]);
 		world_send(data, frame_build(&frame, data), &got);

@@ -42,6 +42,7 @@ struct frame talk_frame(const struct talk *talk, enum actor actor, uint8_t flags
 	struct frame frame = {
 		.family = talk->family,
 		.protocol = talk->protocol,
+		.class = 0xb9,
 		.ttl = actor == CLIENT ? CLIENT_TTL : SERVER_TTL,
 		.ip_id = 0x1234,
 		.fragment = DONT_FRAGMENT,
@@ -63,7 +64,8 @@ struct frame talk_frame(const struct talk *talk, enum actor actor, uint8_t flags
 		frame.destination_port = service_port(talk->service);
 	} else {
 		memcpy(frame.mac_source, mac_server, 6);
-		frame.source = addr_server(mapping->server, talk->family);
+		frame.family = service_family(mapping->server, talk->family);
+		frame.source = addr_server(mapping->server, frame.family);
 		frame.source_port = server_port(mapping->server, service_port(talk->service));
 		frame.destination = mapping->snat;
 		frame.destination_port = mapping->snat_port;
@@ -95,23 +97,43 @@ static const char *expect_way(const struct outcome *got, uint32_t slot)
 	return got->verdict == want ? NULL : "wrong verdict for a packet to forward";
 }
 
-/* Reads where a forwarded request says it comes from, and checks that it may. */
-static const char *mapping_read(const struct talk *talk, const struct frame *sent,
-				const struct outcome *got, struct mapping *ret)
+static uint16_t read16(const uint8_t *at)
 {
-	size_t l4 = frame_l4_offset(sent);
-	struct xlb_addr first = addr_snat(talk->family, 0), second = addr_snat(talk->family, 1);
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
 
-	if (got->length < l4 + 8)
-		return "what came out is too short";
-	if (talk->family == XLB_IPV4) {
+/* What the frame becomes when only its family changes (RFC 7915); an IP ID is anything. */
+static void frame_translate(struct frame *frame, uint8_t family, const struct outcome *got)
+{
+	size_t length = 20U + frame->payload +
+			(frame->protocol == IPPROTO_TCP ? 20U + frame->tcp_options : 8U);
+
+	if (frame->family == family)
+		return;
+	frame->family = family;
+	frame->ip_options = frame->extension_count = 0;
+	frame->fragment = frame->ip_id = 0;
+	if (family == XLB_IPV6)
+		frame->no_checksum = false;
+	else if (length > 1260)
+		frame->fragment = DONT_FRAGMENT;
+	else
+		frame->ip_id = read16(got->data + 18);
+}
+
+/* Reads where a forwarded request says it comes from, and checks that it may. */
+static const char *mapping_read_snat(uint8_t family, const struct frame *want,
+				     const struct outcome *got, struct mapping *ret)
+{
+	struct xlb_addr first = addr_snat(family, 0), second = addr_snat(family, 1);
+
+	if (family == XLB_IPV4) {
 		ret->snat = first;
 		memcpy(ret->snat.bytes + 12, got->data + 26, 4);
 	} else {
 		memcpy(ret->snat.bytes, got->data + 22, 16);
 	}
-	ret->snat_port = (uint16_t)(got->data[l4] << 8 | got->data[l4 + 1]);
-	ret->server = talk->server;
+	ret->snat_port = read16(got->data + frame_l4_offset(want));
 	if (!addr_equal(&ret->snat, &first) && !addr_equal(&ret->snat, &second))
 		return "the source is no SNAT address";
 	if (ret->snat_port < 1024 || (ret->snat_port >= 32768 && ret->snat_port < 61000))
@@ -119,35 +141,98 @@ static const char *mapping_read(const struct talk *talk, const struct frame *sen
 	return NULL;
 }
 
+/* What an outer header may choose for itself. */
+static const char *mapping_read_outer(struct frame *want, const struct outcome *got,
+				      struct mapping *ret)
+{
+	const uint8_t *ip = got->data + 14;
+
+	if (want->outer.family == XLB_IPV6)
+		ret->flow_label = (ip[1] & 15U) << 16 | read16(ip + 2);
+	if (want->outer.gue)
+		ret->snat_port = read16(ip + (want->outer.family == XLB_IPV4 ? 20 : 40));
+	if (want->outer.gue && ret->snat_port < 49152)
+		return "the outer source port is not a dynamic one";
+	if (want->outer.family == XLB_IPV4 && !want->outer.fragment)
+		want->outer.ip_id = read16(ip + 4);
+	want->outer.source_port = ret->snat_port;
+	want->outer.flow_label = ret->flow_label;
+	return NULL;
+}
+
+static void frame_wrap(struct frame *frame, enum service server, uint8_t family)
+{
+	bool fragments = frame->family == XLB_IPV4 && !(frame->fragment & DONT_FRAGMENT);
+
+	frame->outer = (struct outer){
+		.family = family,
+		.gue = service_is_gue(server),
+		.source = addr_snat(family, 0),
+		.destination = addr_server(server, family),
+		.fragment = fragments ? 0 : DONT_FRAGMENT,
+	};
+}
+
+/*
+ * What the client's packet must become, but for the MACs. What xlb may choose is read from what came out, into
+ * ret and from there into the frame wanted.
+ */
+static const char *want_request(const struct talk *talk, struct frame *want,
+				const struct outcome *got, struct mapping *ret)
+{
+	uint8_t family = service_family(talk->server, talk->family);
+	enum xlb_mode mode = service_mode(talk->server);
+	const char *fault;
+
+	ret->server = talk->server;
+	want->ttl--;
+	if (got->length < 14 + 28)
+		return "what came out is too short";
+	if (mode == XLB_MODE_DR)
+		return NULL;
+	if (mode == XLB_MODE_TUNNEL) {
+		frame_wrap(want, talk->server, family);
+		return mapping_read_outer(want, got, ret);
+	}
+	frame_translate(want, family, got);
+	want->destination = addr_server(talk->server, family);
+	want->destination_port = server_port(talk->server, want->destination_port);
+	if (mode == XLB_MODE_NAT && talk->server != NAT_NEAR && talk->server != NAT_SELF) {
+		ret->snat = want->source;
+		ret->snat_port = want->source_port = read16(got->data + frame_l4_offset(want));
+		return NULL;
+	}
+	fault = mapping_read_snat(family, want, got, ret);
+	want->source = ret->snat;
+	want->source_port = ret->snat_port;
+	return fault;
+}
+
 static const char *expect_request(struct talk *talk, const struct frame *sent, enum expect expect,
 				  const struct outcome *got)
 {
 	struct frame want = *sent;
-	struct mapping mapping;
+	struct mapping mapping = {};
 	const char *fault = expect_way(got, slot_of(talk->server));
 	bool same;
 
 	if (!fault)
-		fault = mapping_read(talk, sent, got, &mapping);
+		fault = want_request(talk, &want, got, &mapping);
 	if (fault)
 		return fault;
 	same = mapping.snat_port == talk->now.snat_port &&
+	       mapping.flow_label == talk->now.flow_label && mapping.server == talk->now.server &&
 	       addr_equal(&mapping.snat, &talk->now.snat);
 	if (expect == REMAPPED && same)
-		return "the SNAT port of the old flow was used again at once";
-	if (expect == FORWARDED && talk->now.snat_port && !same)
-		return "the SNAT port changed";
+		return "the mapping of the old flow was used again";
+	if (expect == FORWARDED && talk->now.server && !same)
+		return "the mapping changed";
 	if (!same) {
 		talk->before = talk->now;
 		talk->now = mapping;
 	}
 	memcpy(want.mac_source, mac_slots[slot_of(talk->server)], 6);
 	memcpy(want.mac_destination, mac_server, 6);
-	want.ttl--;
-	want.source = mapping.snat;
-	want.source_port = mapping.snat_port;
-	want.destination = addr_server(talk->server, talk->family);
-	want.destination_port = server_port(talk->server, sent->destination_port);
 	return expect_frame(got, &want);
 }
 
@@ -162,6 +247,7 @@ static const char *expect_reply(const struct talk *talk, const struct frame *sen
 	memcpy(want.mac_source, mac_slots[SLOT_CLIENTS], 6);
 	memcpy(want.mac_destination, talk->client_mac, 6);
 	want.ttl--;
+	frame_translate(&want, talk->family, got);
 	want.source = addr_vip(talk->vip, talk->family);
 	want.source_port = service_port(talk->service);
 	want.destination = addr_client(talk->family);
@@ -232,11 +318,24 @@ const char *talk_send(struct talk *talk, enum actor actor, const struct frame *f
 	return "unknown expectation";
 }
 
+/* Bytes of IP headers that the frame leaves with. */
+static uint32_t out_header(const struct talk *talk, const struct frame *frame, enum actor actor)
+{
+	uint8_t family = actor == CLIENT ? service_family(talk->server, talk->family) :
+					   talk->family;
+	struct frame wrapped = *frame;
+
+	if (service_mode(talk->server) != XLB_MODE_TUNNEL)
+		return family == XLB_IPV4 ? 20 : 40;
+	frame_wrap(&wrapped, talk->server, family);
+	return (uint32_t)frame_outer_size(&wrapped) + (frame->family == XLB_IPV4 ? 20 : 40);
+}
+
 static void frame_twist(struct talk *talk, struct frame *frame, enum actor actor, enum twist twist)
 {
 	uint32_t mtu = actor == CLIENT && slot_of(talk->server) == SLOT_SERVERS ? SERVER_MTU :
 										  CLIENT_MTU;
-	uint32_t header = frame->family == XLB_IPV4 ? 20 : 40;
+	uint32_t header = out_header(talk, frame, actor);
 
 	header += frame->protocol == IPPROTO_TCP ? 20 : 8;
 	switch (twist) {
@@ -260,6 +359,9 @@ static void frame_twist(struct talk *talk, struct frame *frame, enum actor actor
 		if (frame->family == XLB_IPV6)
 			frame->fragment = 0; /* a fragment header on a whole packet (RFC 6946) */
 		frame->padding = 9;
+		break;
+	case MAY_FRAGMENT:
+		frame->fragment = 0;
 		break;
 	case OTHER_MAC:
 		talk->client_mac[0] ^= 4;
@@ -289,6 +391,18 @@ const char *talk_check_flows(uint32_t count)
 	return "flows, reply locators and SNAT ports taken do not agree";
 }
 
+static const char *check_records(const struct talk *talk, uint32_t count)
+{
+	bool direct = xlb_mode_has(service_mode(talk->server), XLB_MODE_DIRECT);
+	uint32_t flows = world_flow_count(), replies = world_reply_count(),
+		 ports = world_ports_taken();
+
+	if (flows == count && replies == (direct ? 0 : count) && !ports)
+		return NULL;
+	printf("# %u flows, %u locators, %u ports, %u wanted\n", flows, replies, ports, count);
+	return "flows and reply locators do not agree";
+}
+
 static const char *step_between(struct talk *talk, const struct step *step)
 {
 	switch (step->actor) {
@@ -302,7 +416,7 @@ static const char *step_between(struct talk *talk, const struct step *step)
 		world_end_flows(FLOW_DELETE);
 		return NULL;
 	case SERVER_FLAGS:
-		world_server(talk->server, talk->family, step->arg);
+		world_server(talk->server, service_family(talk->server, talk->family), step->arg);
 		return NULL;
 	case LISTENER_FLAGS:
 		world_listener(talk->service, talk->protocol, talk->service, step->arg);
@@ -317,6 +431,8 @@ static const char *step_between(struct talk *talk, const struct step *step)
 		return check_state(talk, step->arg);
 	case FLOWS:
 		return talk_check_flows(step->arg);
+	case RECORDS:
+		return check_records(talk, step->arg);
 	default:
 		return "unknown step";
 	}

@@ -23,6 +23,7 @@ enum actor {
 	NO_PORTS,	/* the VIP loses its listeners */
 	STATE,		/* check: the flow's state is arg */
 	FLOWS,		/* check: arg records, as many locators, and as many ports taken */
+	RECORDS,	/* check: arg records, as many locators if the mode has replies, no ports */
 };
 
 enum expect {
@@ -41,7 +42,8 @@ enum twist {
 	AT_MTU,	     /* as large as the way out allows */
 	OVER_MTU,
 	WITH_OPTIONS, /* IPv4 options or IPv6 extension headers, TCP options, padding behind the packet */
-	OTHER_MAC, /* the client moved to another MAC */
+	OTHER_MAC,    /* the client moved to another MAC */
+	MAY_FRAGMENT, /* IPv4 without DF */
 };
 
 struct step {
@@ -74,7 +76,8 @@ struct talk {
 	/* mappings: the present one and the one before */
 	struct mapping {
 		struct xlb_addr snat;
-		uint16_t snat_port;
+		uint16_t snat_port;  /* or the source port of a tunnel's outer header */
+		uint32_t flow_label; /* of an outer IPv6 header */
 		enum service server;
 	} now, before;
 };
@@ -137,7 +140,7 @@ const char *talk_check_flows(uint32_t count);
 /* cmocka test of a row, given as initial state. */
 void talk_test(void **state);
 
-extern const struct talk_row talk_rows_forward[], talk_rows_tcp[],
-	talk_rows_udp[]; /* end: no name */
+extern const struct talk_row talk_rows_forward[], talk_rows_tcp[], talk_rows_udp[],
+	talk_rows_modes[]; /* end: no name */
 
 #endif

@@ -30,8 +30,12 @@ static uint32_t ports_at_rest;
 
 static const struct {
 	uint16_t port, server_port;
+	enum xlb_mode mode;
+	enum xlb_encapsulation encapsulation;
+	bool cross;
 } services[] = {
-#define X(name, port, server_port) [name] = { port, server_port },
+#define X(name, port, server_port, mode, encapsulation, cross) \
+	[name] = { port, server_port, XLB_MODE_##mode, XLB_ENCAPSULATION_##encapsulation, cross },
 	SERVICES(X)
 #undef X
 };
@@ -72,15 +76,30 @@ struct xlb_addr addr_server(enum service service, uint8_t family)
 {
 	struct xlb_addr server = addr(family == XLB_IPV4 ? "10.0.1.100" : "2001:db8:1::100");
 
-	if (service == SELF)
+	if (service == SELF || service == NAT_SELF || service == DR_SELF)
 		return addr_client(family);
-	server.bytes[15] = (uint8_t)(100 + service);
+	server.bytes[15] = (uint8_t)(100 + (service == NAT_TWIN ? NAT : service));
 	return server;
 }
 
 uint16_t service_port(enum service service)
 {
 	return services[service].port;
+}
+
+enum xlb_mode service_mode(enum service service)
+{
+	return services[service].mode;
+}
+
+bool service_is_gue(enum service service)
+{
+	return services[service].encapsulation == XLB_ENCAPSULATION_GUE;
+}
+
+uint8_t service_family(enum service service, uint8_t family)
+{
+	return services[service].cross ? other_family(family) : family;
 }
 
 uint16_t server_port(enum service service, uint16_t client_port)
@@ -152,7 +171,12 @@ void world_server(enum service service, uint8_t family, uint32_t flags)
 		.addr = addr_server(service, family),
 		.port = htons(services[service].server_port),
 		.family = family,
-		.mode = service == BROKEN ? XLB_MODE_NONE : XLB_MODE_FULLNAT,
+		.mode = (uint8_t)services[service].mode,
+		.encapsulation = (uint8_t)services[service].encapsulation,
+		/* what server and client share */
+		.near_bits = service != NAT_NEAR ? 0 :
+			     family == XLB_IPV4	 ? 96 :
+						   32,
 		.pool_count = service == TINY ? 2 : 1,
 		.nexthop = hops[service] ? hops[service] : SLOT_SERVERS,
 		.flags = flags,
@@ -188,7 +212,8 @@ void world_group(enum service group, enum service server)
 		struct row_hash hash = { next_hash++ };
 
 		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
-			content->slot[i] = (uint16_t)id_server(server, family);
+			content->slot[i] =
+				(uint16_t)id_server(server, service_family(server, family));
 		put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
 	}
 }
@@ -242,6 +267,13 @@ static void fill_addresses(uint8_t family)
 		world_put(TABLE_VIP, &key, &flags);
 		world_put(TABLE_ADDRESS, &vip_addr, &role);
 	}
+	for (enum service service = WEB; service < SERVICE_COUNT; service++) {
+		struct xlb_addr server = addr_server(service, family);
+		struct xlb_address role = { .flags = XLB_ADDRESS_RETURNS };
+
+		if (xlb_mode_has(services[service].mode, XLB_MODE_RETURNS))
+			world_put(TABLE_ADDRESS, &server, &role);
+	}
 	for (unsigned int i = 0; i < 2; i++) {
 		struct row_id key = { id_snat(family, i) };
 		struct xlb_snat snat = { .addr = addr_snat(family, i) };
@@ -263,6 +295,7 @@ static void fill_interfaces(void)
 		struct xlb_interface interface = {
 			.ifindex = slot == SLOT_CLIENTS ? client_ifindex : server_ifindex,
 			.mtu = slot == SLOT_CLIENTS ? CLIENT_MTU : SERVER_MTU,
+			.flags = XLB_INTERFACE_RETURNS,
 		};
 		struct xlb_nexthop hop = { .interface = (uint16_t)slot };
 

@@ -21,27 +21,48 @@
 #include "frame.h"
 #include "sys/datapath.h"
 
-/* X(NAME, port of the listener, port of the server) */
+/*
+ * X(NAME, port of the listener, port of the server, mode, encapsulation, whether the server is of the other
+ * family)
+ */
 #define SERVICES(X) \
-	X(WEB, 80, 8080)	/* by slot 2 */ \
-	X(SPARE, 81, 8080)	/* another server */ \
-	X(ONE_ARM, 82, 0)	/* by slot 1, port kept */ \
-	X(NO_NEIGHBOUR, 83, 80) /* next hop not resolved */ \
-	X(UNATTACHED, 84, 80)	/* next hop on slot 3 */ \
-	X(NO_DEVICE, 85, 80)	/* next hop on a slot whose device went away */ \
-	X(TINY, 86, 80)		/* two pools of 3 and 2 ports */ \
-	X(SELF, 87, 80)		/* the server is the client */ \
-	X(NO_SERVER, 88, 80)	/* a group without a table */ \
-	X(DISABLED, 89, 80) \
-	X(BROKEN, 90, 80) /* a server without a mode */
+	X(WEB, 80, 8080, FULLNAT, NONE, 0)	  /* by slot 2 */ \
+	X(SPARE, 81, 8080, FULLNAT, NONE, 0)	  /* another server */ \
+	X(ONE_ARM, 82, 0, FULLNAT, NONE, 0)	  /* by slot 1, port kept */ \
+	X(NO_NEIGHBOUR, 83, 80, FULLNAT, NONE, 0) /* next hop not resolved */ \
+	X(UNATTACHED, 84, 80, FULLNAT, NONE, 0)	  /* next hop on slot 3 */ \
+	X(NO_DEVICE, 85, 80, FULLNAT, NONE, 0)	  /* next hop on a slot whose device went away */ \
+	X(TINY, 86, 80, FULLNAT, NONE, 0)	  /* two pools of 3 and 2 ports */ \
+	X(SELF, 87, 80, FULLNAT, NONE, 0)	  /* the server is the client */ \
+	X(NO_SERVER, 88, 80, FULLNAT, NONE, 0)	  /* a group without a table */ \
+	X(DISABLED, 89, 80, FULLNAT, NONE, 0) \
+	X(BROKEN, 90, 80, NONE, NONE, 0) /* a server without a mode */ \
+	X(CROSS, 91, 8080, FULLNAT, NONE, 1) \
+	X(NAT, 92, 8080, NAT, NONE, 0) \
+	X(NAT_TWIN, 93, 8080, NAT, NONE, 0) /* the server of NAT under another listener */ \
+	X(NAT_SPARE, 94, 8080, NAT, NONE, 0) \
+	X(NAT_NEAR, 95, 8080, NAT, NONE, 0) /* the client is on the server's network */ \
+	X(NAT_SELF, 96, 8080, NAT, NONE, 0) \
+	X(DR, 97, 0, DR, NONE, 0) \
+	X(DR_SPARE, 98, 0, DR, NONE, 0) \
+	X(DR_SELF, 99, 0, DR, NONE, 0) \
+	X(IPIP, 100, 0, TUNNEL, IPIP, 0) \
+	X(IPIP_CROSS, 101, 0, TUNNEL, IPIP, 1) \
+	X(GUE, 102, 0, TUNNEL, GUE, 0) \
+	X(GUE_CROSS, 103, 0, TUNNEL, GUE, 1)
 
 enum service {
 	SERVICE_NONE,
-#define X(name, port, server_port) name,
+#define X(name, port, server_port, mode, encapsulation, cross) name,
 	SERVICES(X)
 #undef X
 		SERVICE_COUNT,
 };
+
+static inline uint8_t other_family(uint8_t family)
+{
+	return family == XLB_IPV4 ? XLB_IPV6 : XLB_IPV4;
+}
 
 enum vip { VIP_OWN, VIP_HOST, VIP_BOTH /* also a SNAT address; any port */, VIP_COUNT };
 
@@ -61,6 +82,10 @@ struct xlb_addr addr_vip(enum vip vip, uint8_t family);
 struct xlb_addr addr_snat(uint8_t family, unsigned int n); /* n: 0 or 1 */
 struct xlb_addr addr_server(enum service service, uint8_t family);
 uint16_t service_port(enum service service);
+enum xlb_mode service_mode(enum service service);
+bool service_is_gue(enum service service);
+/* Family of the server that clients of `family` get. */
+uint8_t service_family(enum service service, uint8_t family);
 uint16_t server_port(enum service service, uint16_t client_port);
 uint32_t id_vip(enum vip vip, uint8_t family);
 uint32_t id_snat(uint8_t family, unsigned int n);
