@@ -7,23 +7,13 @@
  *
  *	build/tests/bench/hotpath [-r ROUNDS] [OBJECT.bpf.o]
  */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <errno.h>
-#include <linux/bpf.h>
 #include <netinet/in.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../packet/talk.h"
+#include "again.h"
 #include "sys/datapath_variant.h"
 
-#define REPEAT	       300000
-#define ROUNDS_MAX     500
 #define OTHER_LISTENER 77
 
 enum target { TRIVIAL, FORWARDING, OBSERVING, OTHER, TARGET_COUNT };
@@ -31,69 +21,7 @@ static const char *const names[TARGET_COUNT] = { "trivial", "forwarding", "obser
 
 static int programs[TARGET_COUNT] = { -1, -1, -1, -1 };
 static double times[TARGET_COUNT][ROUNDS_MAX];
-static struct bpf_object *again;
-static uint8_t packet[FRAME_MAX];
-static size_t packet_length;
-
-static void __attribute__((noreturn)) die(const char *what)
-{
-	fprintf(stderr, "hotpath: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static double cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, int count)
-{
-	qsort(values, (size_t)count, sizeof(*values), by_value);
-	return values[count / 2];
-}
-
-static double run(enum target target)
-{
-	int slots = bpf_object__find_map_fd_by_name(again, "next"), r;
-	struct bpf_program *program = bpf_object__find_program_by_name(again, "again");
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet,
-		    .data_size_in = (uint32_t)packet_length, .repeat = REPEAT);
-	uint32_t zero = 0;
-	double start;
-
-	if (bpf_map_update_elem(slots, &zero, &programs[target], BPF_ANY))
-		die("cannot choose the program");
-	start = cpu_ns();
-	r = bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
-	if (r || (opts.retval != XDP_TX && opts.retval != XDP_REDIRECT))
-		die("a packet was not forwarded");
-	return (cpu_ns() - start) / REPEAT;
-}
-
-static void load_again(void)
-{
-	struct bpf_map *map;
-
-	again = bpf_object__open_file("build/tests/tools/again.bpf.o", NULL);
-	if (!again || bpf_object__load(again))
-		die("cannot load build/tests/tools/again.bpf.o (make tools)");
-	map = bpf_object__find_map_by_name(again, ".bss");
-	if (!map)
-		map = bpf_object__find_map_by_name(again, "again.bss");
-	if (!map || bpf_map_update_elem(bpf_map__fd(map), &(uint32_t){ 0 }, packet, BPF_ANY))
-		die("cannot set the packet");
-	programs[TRIVIAL] = bpf_program__fd(bpf_object__find_program_by_name(again, "trivial"));
-}
+static struct again_packet packet;
 
 /* The program `xlb` of an object file, on the maps of the world. */
 static int load_other(const char *path)
@@ -130,9 +58,9 @@ static void make_flow(void)
 		if (talk_step(&talk, &steps[i]))
 			die("cannot make a flow");
 	frame = talk_frame(&talk, CLIENT, ACK);
-	packet_length = frame_build(&frame, packet);
-	if (packet_length < 80)
-		packet_length = 80;
+	packet.length = (uint32_t)frame_build(&frame, packet.data);
+	if (packet.length < HEAD_BYTES)
+		packet.length = HEAD_BYTES;
 }
 
 static int observing_program(struct xlb_err *err)
@@ -166,7 +94,7 @@ static void measure(int rounds)
 		for (int i = 0; i < TARGET_COUNT; i++) {
 			/* another order every round: what follows what must not matter */
 			enum target target = (enum target)((i + round + 1) % TARGET_COUNT);
-			double ns = programs[target] < 0 ? 0 : run(target);
+			double ns = programs[target] < 0 ? 0 : again_run(programs[target], &packet);
 
 			if (round >= 0)
 				times[target][round] = ns;
@@ -189,7 +117,8 @@ int main(int argc, char **argv)
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	reason = world_open(WORLD_FLOWS);
 	make_flow();
-	load_again();
+	again_open();
+	programs[TRIVIAL] = again_trivial();
 	programs[FORWARDING] = datapath_program_fd(world_datapath());
 	programs[OBSERVING] = observing_program(&err);
 	if (reason || programs[OBSERVING] < 0) {

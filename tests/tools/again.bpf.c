@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * In front of a program that is measured: BPF_PROG_TEST_RUN repeats on the frame that the last run left, so
- * this puts its head back first. The same work whatever comes behind; `trivial` shows how much.
+ * this puts its start and its head back first. The same work whatever comes behind; `trivial` shows how much.
  */
 #include <linux/bpf.h>
 
@@ -11,7 +11,10 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-__u64 head[HEAD_WORDS];
+struct {
+	__u64 head[HEAD_WORDS];
+	__u32 length;
+} packet;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -23,14 +26,17 @@ struct {
 SEC("xdp")
 int again(struct xdp_md *ctx)
 {
-	__u64 *words = (void *)(long)ctx->data;
+	__u64 *words;
 	int i;
 
+	if (bpf_xdp_adjust_head(ctx, (int)bpf_xdp_get_buff_len(ctx) - (int)packet.length))
+		return XDP_ABORTED;
+	words = (void *)(long)ctx->data;
 	if ((void *)(words + HEAD_WORDS) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
 #pragma unroll
 	for (i = 0; i < HEAD_WORDS; i++)
-		words[i] = head[i];
+		words[i] = packet.head[i];
 	bpf_tail_call(ctx, &next, 0);
 	return XDP_ABORTED;
 }
