@@ -52,6 +52,15 @@ struct {
 	__type(value, struct xlb_address);
 } addresses SEC(".maps");
 
+/* not preallocated: only the daemon inserts */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XLB_MAX_PROBES);
+	__type(key, struct xlb_probe_key);
+	__type(value, struct xlb_probe);
+} probes SEC(".maps");
+
 /*
  * Chunks are the cheapest layout that one switch of a word can replace: the outer lookup and the inner
  * one are both inlined to a bounds check and a load, and a chunk is allocated only when it is used.

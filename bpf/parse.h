@@ -182,15 +182,15 @@ static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *pkt)
 }
 
 /*
- * Fills pkt, which is zero but for its slot. Returns 0 if the addresses are known; whether the rest can be
+ * Fills pkt, which is zero but for its slot, from a frame of `length` bytes of which those to `end` can be read. Returns 0 if the addresses are known; whether the rest can be
  * used is then in pkt->fault, which matters only if the destination is xlb's. XLB_PASS: not IP at all.
  */
-static __always_inline int parse_packet(void *data, void *end, struct packet *pkt)
+static __always_inline int parse_packet(void *data, void *end, __u32 length, struct packet *pkt)
 {
 	struct cursor cursor = { .data = data, .end = end };
 	struct ethhdr *eth;
 
-	pkt->frame_length = (__u32)(end - data);
+	pkt->frame_length = length;
 	eth = take(&cursor, sizeof(*eth));
 	if (!eth)
 		return XLB_PASS;

@@ -15,6 +15,7 @@
 #include "mode.h"
 #include "nexthop.h"
 #include "parse.h"
+#include "probe.h"
 #include "record.h"
 #include "rst.h"
 #include "select.h"
@@ -350,7 +351,8 @@ static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
 	__u32 vip, snat;
 	int r;
 
-	r = parse_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end, pkt);
+	r = parse_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end,
+			 (__u32)((long)ctx->data_end - (long)ctx->data), pkt);
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
@@ -366,6 +368,19 @@ static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
 	if (r == XLB_PASS && vip)
 		r = request(ctx, pkt, vip, ret_egress);
 	return r;
+}
+
+/* What goes to the host is its own, but for answers to health checks, which must be changed first. */
+static __always_inline int hand_over(struct xdp_md *ctx, const struct packet *pkt)
+{
+	struct xlb_interface *interface = interface_find(pkt->slot);
+	int r;
+
+	if (!interface || !(interface->flags & XLB_INTERFACE_PROBES) || pkt->fault ||
+	    !pkt->l4_offset)
+		return XLB_PASS;
+	r = probe_answer(ctx, pkt);
+	return r ? r : XLB_PASS;
 }
 
 /* Drops for a reason, or answers with RST where that is the way to drop a TCP segment. */
@@ -432,6 +447,8 @@ int xlb(struct xdp_md *ctx)
 		return XDP_PASS;
 	pkt.slot = *slot;
 	r = process(ctx, &pkt, &egress);
+	if (r == XLB_PASS)
+		r = hand_over(ctx, &pkt);
 	if (r < 0)
 		return refuse(ctx, &pkt, (__u32)-r);
 	if (r == XLB_PASS) {
@@ -449,6 +466,13 @@ int xlb_pass(struct xdp_md *ctx)
 {
 	(void)ctx;
 	return XDP_PASS;
+}
+
+/* On the way out of an interface that health checks through the datapath leave by. */
+SEC("tc")
+int xlb_probe_out(struct __sk_buff *skb)
+{
+	return probe_send(skb);
 }
 
 /* Ends a flow for the daemon, in step with packets: see struct xlb_flow_end. */

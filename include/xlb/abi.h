@@ -28,6 +28,7 @@
 #define XLB_MAX_NEXTHOPS   16384
 #define XLB_MAX_SNATS	   1024 /* SNAT addresses */
 #define XLB_MAX_PORT_PAGES 16384
+#define XLB_MAX_PROBES	   65536
 #define XLB_DEFAULT_FLOWS  262144 /* map size unless the daemon is told otherwise */
 
 #pragma GCC diagnostic push
@@ -50,6 +51,7 @@ XLB_ASSERT_SIZE(xlb_addr, 16);
 #define XLB_IPV6 6
 
 #define XLB_INTERFACE_RETURNS 1U /* there are nat groups: packets may be replies by their source */
+#define XLB_INTERFACE_PROBES  2U /* there are health checks through the datapath, see `probes` */
 
 /* map `interfaces`: interface slot -> NIC. Slots are handed out by the daemon, 1 .. MAX-1. */
 struct xlb_interface {
@@ -268,6 +270,25 @@ struct xlb_flow {
 	__u32 created; /* stamp */
 };
 XLB_ASSERT_SIZE(xlb_flow, 56);
+
+/*
+ * map `probes`: a socket of a health check that goes the way of clients. While it speaks to the server, packets
+ * on the wire are to the VIP and from it.
+ */
+struct xlb_probe_key {
+	__be16 port; /* the host's, which no other socket has */
+	__u8 protocol;
+	__u8 family;
+};
+XLB_ASSERT_SIZE(xlb_probe_key, 4);
+
+struct xlb_probe {
+	struct xlb_addr server;
+	struct xlb_addr vip; /* of the same family */
+	__u8 encapsulation;  /* enum xlb_encapsulation, 0: none */
+	__u8 pad[7];
+};
+XLB_ASSERT_SIZE(xlb_probe, 40);
 
 #define XLB_RST_PER_SECOND 1000 /* for segments of no flow, on each CPU */
 

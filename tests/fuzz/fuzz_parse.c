@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (size)
 		memcpy(copy + 2, data, size);
-	if (!parse_packet(copy + 2, copy + 2 + size, &pkt))
+	if (!parse_packet(copy + 2, copy + 2 + size, (uint32_t)size, &pkt))
 		check(&pkt, size);
 	free(copy);
 	return 0;

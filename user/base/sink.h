@@ -97,8 +97,8 @@ struct content_port_set {
 /*
  * X(NAME, word, sink, key type, value type, rank)
  * Puts run by rising rank, deletes by falling rank: a row is put after what it refers to. `neighbour`
- * rows keep the kernel resolving, `setting` rows make a NIC fit before it is attached, `vip_addr` rows come
- * last: no traffic is attracted before it can be served.
+ * rows keep the kernel resolving, `setting` rows make a NIC fit before it is attached, `probe_filter` rows
+ * let health checks go as clients' packets do, `vip_addr` rows come last: no traffic is attracted before it can be served.
  */
 #define XLB_TABLES(X) \
 	X(NEIGHBOUR, neighbour, HOST, struct row_neighbour_key, struct row_flags, 0) \
@@ -114,7 +114,8 @@ struct content_port_set {
 	X(VIP, vip, DATAPATH, struct row_id, struct row_flags, 7) \
 	X(ADDRESS, address, DATAPATH, struct xlb_addr, struct xlb_address, 8) \
 	X(ATTACHMENT, attachment, DATAPATH, struct row_attachment_key, struct row_attachment, 9) \
-	X(VIP_ADDR, vip_addr, HOST, struct row_vip_addr_key, struct row_flags, 10)
+	X(PROBE_FILTER, probe_filter, DATAPATH, struct row_attachment_key, struct row_flags, 10) \
+	X(VIP_ADDR, vip_addr, HOST, struct row_vip_addr_key, struct row_flags, 11)
 
 enum sink_id { SINK_HOST, SINK_DATAPATH, SINK_COUNT };
 

@@ -145,7 +145,8 @@ static int compile_interface(struct compiler *c, const struct interface *interfa
 	c->attached[c->attached_count++] = (struct attached){ .ifname = name, .slot = entry->id };
 	value.ifindex = link.ifindex;
 	value.mtu = link.mtu;
-	value.flags = c->returns ? XLB_INTERFACE_RETURNS : 0;
+	value.flags = (c->returns ? XLB_INTERFACE_RETURNS : 0) |
+		      (c->probes ? XLB_INTERFACE_PROBES : 0);
 	memcpy(value.mac, link.mac, sizeof(value.mac));
 	r = emit(c, TABLE_INTERFACE, &(struct row_id){ entry->id }, &value);
 	if (r)
@@ -154,7 +155,10 @@ static int compile_interface(struct compiler *c, const struct interface *interfa
 	if (r)
 		return r;
 	memcpy(key.ifname, name, strnlen(name, sizeof(key.ifname) - 1));
-	return emit(c, TABLE_ATTACHMENT, &key, &attachment);
+	r = emit(c, TABLE_ATTACHMENT, &key, &attachment);
+	if (!r && c->probes)
+		r = emit(c, TABLE_PROBE_FILTER, &key, &(struct row_flags){ 0 });
+	return r;
 }
 
 /* The attached NIC that has the VIP in one of its prefixes, else the first: a routed VIP needs no ARP. */
@@ -444,12 +448,27 @@ static bool any_returns(struct compiler *c)
 	return c->returns;
 }
 
+static bool any_probes(const struct model *model)
+{
+	const struct object *object;
+
+	TAILQ_FOREACH(object, &model->server_groups, link) {
+		const struct health_check *check =
+			&((const struct server_group *)object)->health_check;
+
+		if (check->type != CHECK_NONE && check->via == CHECK_VIA_DATAPATH)
+			return true;
+	}
+	return false;
+}
+
 static int compile_all(struct compiler *c)
 {
 	const struct object *object;
 	int r;
 
 	c->returns = any_returns(c);
+	c->probes = any_probes(c->model);
 	ids_begin(c->ids);
 	TAILQ_FOREACH(object, &c->model->interfaces, link) {
 		r = compile_interface(c, (const struct interface *)object);

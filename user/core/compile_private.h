@@ -40,6 +40,7 @@ struct compiler {
 	struct attached attached[XLB_MAX_INTERFACES];
 	uint32_t attached_count;
 	uint32_t fail_open_groups;
+	bool probes;  /* there are health checks through the datapath */
 	bool returns; /* some flows' replies come back to addresses that are not xlb's */
 };
 

@@ -72,9 +72,11 @@ struct listener {
 };
 
 enum check_type { CHECK_DEFAULT, CHECK_TCP, CHECK_HTTP, CHECK_NONE };
+enum check_via { CHECK_VIA_ADDRESS, CHECK_VIA_DATAPATH };
 struct health_check {
 	uint32_t type; /* enum check_type; CHECK_DEFAULT = no health_check given: tcp on the server's port, 5 s */
 	uint32_t port;	   /* 0: the server's port */
+	uint32_t via;	   /* enum check_via; resolved by the group's forward */
 	uint64_t interval; /* ms */
 	uint64_t timeout;  /* ms */
 	uint32_t healthy_threshold, unhealthy_threshold;

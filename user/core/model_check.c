@@ -371,6 +371,13 @@ static int check_servers(struct checker *checker, const struct group_use *use)
 	return check_twins(checker, use->group);
 }
 
+/* A server that is asked for the listener's port is checked there, if that is one port. */
+static bool knows_port(const struct group_use *use)
+{
+	return xlb_mode_has(use->group->forward, XLB_MODE_DIRECT) && use->ported &&
+	       !use->ports_differ;
+}
+
 /* A check on the server's port needs that port to be known and to speak TCP. */
 static int check_health(struct checker *checker, const struct group_use *use)
 {
@@ -387,7 +394,7 @@ static int check_health(struct checker *checker, const struct group_use *use)
 	else if (use->udp && !use->tcp)
 		snprintf(reason, sizeof(reason), "it serves only udp");
 	TAILQ_FOREACH(object, &use->group->servers, link)
-		if (!*reason && !((const struct server *)object)->port)
+		if (!*reason && !((const struct server *)object)->port && !knows_port(use))
 			snprintf(reason, sizeof(reason), "%s has no port",
 				 object_title(object, other));
 	if (!*reason)

@@ -50,6 +50,7 @@ static void row_text(const struct row *row, char *ret, size_t size)
 			 IFNAMSIZ, key.setting.ifname);
 		break;
 	case TABLE_ATTACHMENT:
+	case TABLE_PROBE_FILTER:
 		snprintf(ret, size, "%s %.*s", word, IFNAMSIZ, key.attachment.ifname);
 		break;
 	case TABLE_MAGLEV:

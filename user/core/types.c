@@ -69,6 +69,11 @@ static const struct word check_types[] = {
 	{ "none", CHECK_NONE },
 	{},
 };
+static const struct word check_vias[] = {
+	{ "address", CHECK_VIA_ADDRESS },
+	{ "datapath", CHECK_VIA_DATAPATH },
+	{},
+};
 static const struct word methods[] = {
 	{ "GET", 0 },
 	{ "HEAD", 1 },
@@ -254,6 +259,14 @@ static const struct field server_group_fields[] = {
 		.help = "default: the server's port",
 	},
 	{
+		.name = "health_check.via",
+		.kind = FIELD_WORD,
+		GROUP_FIELD(health_check.via),
+		.words = check_vias,
+		.help = "datapath: checks go as clients' packets do, to the VIP and with the group's outer header; address: "
+			"to the server's address; default datapath in dr and tunnel, address elsewhere",
+	},
+	{
 		.name = "health_check.interval",
 		.kind = FIELD_TIME,
 		GROUP_FIELD(health_check.interval),
@@ -399,6 +412,7 @@ static int check_forward(struct object *object, struct xlb_err *err)
 		{ "snat.ports", XLB_MODE_SNAT },
 	};
 	struct server_group *group = (struct server_group *)object;
+	bool direct = xlb_mode_has(group->forward, XLB_MODE_DIRECT);
 	const char *forward = mode_word(group->forward);
 	char modes[100];
 
@@ -417,6 +431,14 @@ static int check_forward(struct object *object, struct xlb_err *err)
 			object, "address_family_affinity", err,
 			"forward: %s cannot serve a client of one family by a server of the other; %s can",
 			forward, modes_with(XLB_MODE_FAMILY, modes));
+	if (!object_given(object, "health_check.via"))
+		group->health_check.via = direct ? CHECK_VIA_DATAPATH : CHECK_VIA_ADDRESS;
+	else if (group->health_check.via == CHECK_VIA_DATAPATH && !direct)
+		return object_fail(
+			object, "health_check.via", err,
+			"via: datapath has no meaning with forward: %s, whose packets go to the server's address "
+			"anyway, only with %s: remove it",
+			forward, modes_with(XLB_MODE_DIRECT, modes));
 	return 0;
 }
 

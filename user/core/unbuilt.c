@@ -25,7 +25,6 @@ static const struct {
 	{ &type_server_group, "preserve_client",
 	  "forward: nat, dr and tunnel keep the client's address" },
 	{ &type_server_group, "slow_start", "a server gets its whole share at once" },
-	{ &type_server_group, "health_check.via", "checks go straight to the servers" },
 	{ &type_server_group, "health_check.request", "health checks are tcp and http" },
 };
 

@@ -168,6 +168,7 @@ static int contents_open(struct datapath *dp, struct xlb_err *err)
 		.count = XLB_SNAT_CHUNKS,
 		.words = XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS,
 	};
+	probes_clear(dp);
 	r = chunks_adopt(&dp->maglev, err);
 	if (r == 0)
 		r = chunks_adopt(&dp->snat, err);

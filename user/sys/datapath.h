@@ -75,6 +75,14 @@ int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t i
 int datapath_bitmap_usage(struct datapath *dp, uint32_t bitmap, uint32_t *ret_used,
 			  uint32_t *ret_total);
 
+/*
+ * A socket of this host speaks to a server for a health check: from now to the end its packets are to the VIP
+ * on the wire, and those from the VIP come to it (abi.h, map `probes`). 0 or -errno.
+ */
+int datapath_probe_begin(struct datapath *dp, const struct xlb_probe_key *key,
+			 const struct xlb_probe *probe);
+void datapath_probe_end(struct datapath *dp, const struct xlb_probe_key *key);
+
 /* Now in the stamps of struct xlb_flow. */
 uint32_t datapath_stamp(void);
 

@@ -34,7 +34,8 @@ struct bpf_program;
 	X(INTERFACE_COUNTERS, interface_counters) \
 	X(DROPS, drops) \
 	X(DROP_SAMPLES, drop_samples) \
-	X(EVICTIONS, evictions)
+	X(EVICTIONS, evictions) \
+	X(PROBES, probes)
 
 enum map_id {
 #define X(NAME, name) MAP_##NAME,
@@ -132,7 +133,8 @@ struct table_ops {
 	int (*del)(struct datapath *dp, const struct row *row, struct xlb_err *err);
 };
 /* tables with content or with more than one map */
-extern const struct table_ops interface_ops, maglev_ops, port_set_ops, bitmap_ops, attachment_ops;
+extern const struct table_ops interface_ops, maglev_ops, port_set_ops, bitmap_ops, attachment_ops,
+	probe_filter_ops;
 
 /* datapath_rows.c */
 int datapath_rows_open(struct datapath *dp);
@@ -141,6 +143,9 @@ void datapath_rows_close(struct datapath *dp);
 /* Finds what is in use after a restart. */
 int maglev_adopt(struct datapath *dp, struct xlb_err *err);
 int port_set_adopt(struct datapath *dp, struct xlb_err *err);
+
+/* datapath_probe.c: sockets that a predecessor has left are closed */
+void probes_clear(struct datapath *dp);
 
 /* datapath_attach.c: switches the links that are pinned to the program just loaded */
 int attachments_adopt(struct datapath *dp, struct xlb_err *err);

@@ -184,6 +184,7 @@ static const struct table_ops *const ops[TABLE_COUNT] = {
 	[TABLE_VIP] = &plain_ops,
 	[TABLE_ADDRESS] = &address_ops,
 	[TABLE_ATTACHMENT] = &attachment_ops,
+	[TABLE_PROBE_FILTER] = &probe_filter_ops,
 };
 
 static const struct table_ops *ops_of(enum table_id table, struct xlb_err *err)

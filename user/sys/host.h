@@ -80,6 +80,9 @@ bool host_owns_address(struct host *host, const struct xlb_addr *addr);
 /* Bits of the interface's longest prefix that contains the address, of struct xlb_addr's 128; 0: none does. */
 uint8_t host_on_link(struct host *host, const char *ifname, const struct xlb_addr *addr);
 
+/* True if there are tc filters on the clsact qdisc of the interface, or that cannot be seen. */
+bool host_has_filters(uint32_t ifindex);
+
 /*
  * Asks the link whether somebody answers for `addr` (ARP probe, RFC 5227; NS with unspecified source, RFC
  * 4861), `timeout_ms` at most. 0: nobody; -EADDRINUSE: ret_mac answered. Blocks: run it in the worker.

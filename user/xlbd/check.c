@@ -76,15 +76,44 @@ static void quieten(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
 }
 
+/* The socket gets a port that no other has, by which the datapath knows it. */
+static int go_through_datapath(struct probe *probe, sa_family_t family)
+{
+	struct sockaddr_storage own = { .ss_family = family };
+	socklen_t length = family == AF_INET ? sizeof(struct sockaddr_in) :
+					       sizeof(struct sockaddr_in6);
+	const struct xlb_probe wanted = {
+		.server = probe->addr,
+		.vip = probe->vip,
+		.encapsulation = probe->encapsulation,
+	};
+	struct xlb_probe_key key = { .protocol = IPPROTO_TCP, .family = addr_family(&probe->addr) };
+	int r;
+
+	if (bind(probe->fd, (struct sockaddr *)&own, length) ||
+	    getsockname(probe->fd, (struct sockaddr *)&own, &length))
+		return -errno;
+	key.port = family == AF_INET ? ((struct sockaddr_in *)&own)->sin_port :
+				       ((struct sockaddr_in6 *)&own)->sin6_port;
+	r = probe->wire->begin(probe->wire->arg, &key, &wanted);
+	if (!r)
+		probe->key = key;
+	return r;
+}
+
 enum probe_step probe_connect(struct probe *probe)
 {
 	struct sockaddr_storage addr;
 	socklen_t length = fill_sockaddr(probe, &addr);
+	int r;
 
 	probe->fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (probe->fd < 0)
 		return probe_error(probe, errno);
 	quieten(probe->fd);
+	r = probe->wire ? go_through_datapath(probe, addr.ss_family) : 0;
+	if (r)
+		return probe_error(probe, -r);
 	if (connect(probe->fd, (struct sockaddr *)&addr, length) && errno != EINPROGRESS)
 		return probe_error(probe, errno);
 	return PROBE_WAIT_WRITE;
@@ -123,6 +152,10 @@ static void probe_release(struct probe *probe)
 	if (probe->fd >= 0)
 		close(probe->fd);
 	probe->fd = -1;
+	/* now that the last packet, a RST, has gone the same way */
+	if (probe->key.port)
+		probe->wire->end(probe->wire->arg, &probe->key);
+	probe->key.port = 0;
 }
 
 /* Plans from the planned start, not from now, so that checks do not drift; missed ones are left out. */
@@ -152,10 +185,15 @@ static void probe_end(struct probe *probe, enum probe_step step)
 
 static void probe_time_out(struct probe *probe)
 {
-	char timeout[32];
+	char timeout[32], vip[ADDR_TEXT_MAX];
 
 	format_duration(probe->config->timeout, timeout, sizeof(timeout));
-	probe_end(probe, probe_fail(probe, "timed out after %s", timeout));
+	probe_fail(probe, "timed out after %s", timeout);
+	if (probe->wire) {
+		format_addr(&probe->vip, vip);
+		probe_fail(probe, "timed out after %s; it was asked as %s", timeout, vip);
+	}
+	probe_end(probe, PROBE_FAILED);
 }
 
 static void probe_follow(struct probe *probe, enum probe_step step)

@@ -33,11 +33,21 @@ struct check_kind {
 
 extern const struct check_kind check_tcp, check_http;
 
+/* Who is told of sockets that go through the datapath (sys/datapath.h). */
+struct probe_wire {
+	int (*begin)(void *arg, const struct xlb_probe_key *key, const struct xlb_probe *probe);
+	void (*end)(void *arg, const struct xlb_probe_key *key);
+	void *arg;
+};
+
 struct probe {
 	/* the owner's, fixed while the probe is open */
 	const struct health_check *config;
 	struct xlb_addr addr;
 	uint16_t port_h;
+	const struct probe_wire *wire; /* NULL: straight to the address */
+	struct xlb_addr vip;	       /* with a wire */
+	uint8_t encapsulation;
 	void (*verdict)(struct probe *probe,
 			enum probe_step step); /* PASSED, FAILED or SKIPPED; must not close it */
 
@@ -48,6 +58,7 @@ struct probe {
 
 	/* check.c's */
 	const struct check_kind *kind;
+	struct xlb_probe_key key; /* told to the wire if its port is not 0 */
 	struct event_base *base;
 	struct event *event;
 	short waiting;	   /* EV_READ or EV_WRITE while a check runs */

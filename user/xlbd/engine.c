@@ -183,6 +183,20 @@ void engine_index_names(struct engine *engine)
 	ids_each(engine->ids, ID_INTERFACE, index_name, engine);
 }
 
+static int check_begins(void *arg, const struct xlb_probe_key *key, const struct xlb_probe *probe)
+{
+	const struct engine *engine = arg;
+
+	return datapath_probe_begin(engine->datapath, key, probe);
+}
+
+static void check_ends(void *arg, const struct xlb_probe_key *key)
+{
+	const struct engine *engine = arg;
+
+	datapath_probe_end(engine->datapath, key);
+}
+
 static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err *err)
 {
 	struct datapath_options options = { .pin_dir = engine->paths.pin_dir,
@@ -204,6 +218,7 @@ static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err 
 	if (!engine->checker || !engine->host_event)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	event_add(engine->host_event, NULL);
+	checker_through(engine->checker, check_begins, check_ends, engine);
 	if (checker_load(engine->checker, engine->paths.health_file, err))
 		log_warning("%s, starting without known health", err->text);
 	r = checker_configure(engine->checker, engine->model, err);

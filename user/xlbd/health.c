@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "xlb/lists.h"
 #include "xlbd/health_private.h"
 
 /* Many checks made at once start this many a millisecond, so that no turn of the loop is full of them. */
@@ -68,8 +69,9 @@ static bool config_equal(const struct health_check *a, const struct health_check
 {
 	size_t size = a->expect.count * sizeof(*a->expect.ranges);
 
-	return a->type == b->type && a->port == b->port && a->interval == b->interval &&
-	       a->timeout == b->timeout && a->healthy_threshold == b->healthy_threshold &&
+	return a->type == b->type && a->port == b->port && a->via == b->via &&
+	       a->interval == b->interval && a->timeout == b->timeout &&
+	       a->healthy_threshold == b->healthy_threshold &&
 	       a->unhealthy_threshold == b->unhealthy_threshold &&
 	       text_equal(a->method, b->method) && text_equal(a->path, b->path) &&
 	       text_equal(a->host, b->host) && a->expect.count == b->expect.count &&
@@ -189,8 +191,7 @@ static int check_start(struct check *check)
 
 	check->probe.config = &check->config;
 	check->probe.addr = check->key.addr;
-	check->probe.port_h =
-		(uint16_t)(check->config.port ? check->config.port : check->server_port);
+	check->probe.port_h = (uint16_t)check->port;
 	check->probe.verdict = on_verdict;
 	return probe_open(&check->probe, check->checker->base, delay,
 			  arc4random_uniform(interval) + 1);
@@ -216,8 +217,32 @@ static void check_recall(struct check *check)
 	check->since = known->since;
 }
 
+/* Where and how an address is checked. */
+struct check_path {
+	uint32_t port;
+	const struct probe_wire *wire;
+	struct xlb_addr vip; /* with a wire */
+	uint8_t encapsulation;
+};
+
+static void check_take_path(struct check *check, const struct check_path *path)
+{
+	check->port = path->port;
+	check->probe.wire = path->wire;
+	check->probe.vip = path->vip;
+	check->probe.encapsulation = path->encapsulation;
+}
+
+static bool path_is_taken(const struct check *check, const struct check_path *path)
+{
+	return check->port == path->port && check->probe.wire == path->wire &&
+	       check->probe.encapsulation == path->encapsulation &&
+	       addr_equal(&check->probe.vip, &path->vip);
+}
+
 static int check_add(struct checker *checker, const struct check_key *key,
-		     const struct server_group *group, const struct server *server)
+		     const struct server_group *group, const struct server *server,
+		     const struct check_path *path)
 {
 	struct check_group *owner = group_get(checker, key->group);
 	struct check *check = calloc(1, sizeof(*check));
@@ -230,7 +255,7 @@ static int check_add(struct checker *checker, const struct check_key *key,
 	check->checker = checker;
 	check->group = owner;
 	check->key = *key;
-	check->server_port = server->port;
+	check_take_path(check, path);
 	check->several = server->address.count > 1;
 	check->generation = checker->generation;
 	check->since = (uint64_t)time(NULL);
@@ -248,44 +273,115 @@ static int check_add(struct checker *checker, const struct check_key *key,
  * service, of which nothing is known.
  */
 static int check_change(struct check *check, const struct server_group *group,
-			const struct server *server)
+			const struct check_path *path)
 {
 	struct health_check config;
 
 	if (config_copy(&group->health_check, &config))
 		return -ENOMEM;
-	if (check->server_port != server->port && !config.port) {
+	if (check->port != path->port && !config.port) {
 		memset(&check->machine, 0, sizeof(check->machine));
 		check->since = (uint64_t)time(NULL);
 	}
 	check->machine.streak = 0;
-	check->server_port = server->port;
 	probe_close(&check->probe);
+	check_take_path(check, path);
 	config_done(&check->config);
 	check->config = config;
 	return check_start(check);
 }
 
-static int configure_address(struct checker *checker, const struct server_group *group,
-			     const struct server *server, const struct xlb_addr *addr)
+/* What listeners make of a group that they use. */
+struct group_use {
+	struct xlb_addr vip4, vip6; /* the first of each family, zero if there is none */
+	uint32_t port;		    /* the first single one, 0 if there is none */
+};
+
+static void use_add(struct group_use *use, const struct load_balancer *lb,
+		    const struct listener *listener)
 {
+	static const struct xlb_addr none;
+	uint32_t i;
+
+	if (!use->port && listener->port.count &&
+	    listener->port.ranges[0].from == listener->port.ranges[0].to)
+		use->port = listener->port.ranges[0].from;
+	for (i = 0; i < lb->addresses.count; i++) {
+		const struct xlb_addr *addr = &lb->addresses.addrs[i];
+		struct xlb_addr *vip = addr_family(addr) == XLB_IPV4 ? &use->vip4 : &use->vip6;
+
+		if (addr_equal(vip, &none))
+			*vip = *addr;
+	}
+}
+
+static struct group_use use_of(const struct model *model, const struct server_group *group)
+{
+	const struct object *object, *inner;
+	struct group_use use = {};
+
+	if (!xlb_mode_has(group->forward, XLB_MODE_DIRECT))
+		return use;
+	TAILQ_FOREACH(object, &model->load_balancers, link) {
+		const struct load_balancer *lb = (const struct load_balancer *)object;
+
+		TAILQ_FOREACH(inner, &lb->listeners, link) {
+			const struct listener *listener = (const struct listener *)inner;
+
+			if (!strcmp(listener->server_group, group->object.name))
+				use_add(&use, lb, listener);
+		}
+	}
+	return use;
+}
+
+/* By the datapath only if there is a VIP of the server's family to ask for. */
+static struct check_path path_of(const struct checker *checker, const struct server_group *group,
+				 const struct server *server, const struct xlb_addr *addr,
+				 const struct group_use *use)
+{
+	static const struct xlb_addr none;
+	const struct xlb_addr *vip = addr_family(addr) == XLB_IPV4 ? &use->vip4 : &use->vip6;
+	const struct health_check *check = &group->health_check;
+	struct check_path path = {
+		.port = check->port  ? check->port :
+			server->port ? server->port :
+				       use->port,
+	};
+
+	if (check->via != CHECK_VIA_DATAPATH || !checker->wire.begin || addr_equal(vip, &none))
+		return path;
+	path.wire = &checker->wire;
+	path.vip = *vip;
+	if (xlb_mode_has(group->forward, XLB_MODE_ENCAP))
+		path.encapsulation = (uint8_t)group->encapsulation;
+	return path;
+}
+
+static int configure_address(struct checker *checker, const struct server_group *group,
+			     const struct server *server, const struct xlb_addr *addr,
+			     const struct group_use *use)
+{
+	struct check_path path = path_of(checker, group, server, addr, use);
 	struct check_key key;
 	struct check *check;
 
 	check_key_fill(&key, group->object.name, server->object.name, addr);
 	check = check_find(checker, &key);
 	if (!check)
-		return check_add(checker, &key, group, server);
+		return check_add(checker, &key, group, server, &path);
 	check->generation = checker->generation;
 	check->several = server->address.count > 1;
 	if (check->probe.kind && config_equal(&check->config, &group->health_check) &&
-	    (check->server_port == server->port || check->config.port))
+	    path_is_taken(check, &path))
 		return 0;
-	return check_change(check, group, server);
+	return check_change(check, group, &path);
 }
 
-static int configure_group(struct checker *checker, const struct server_group *group)
+static int configure_group(struct checker *checker, const struct model *model,
+			   const struct server_group *group)
 {
+	const struct group_use use = use_of(model, group);
 	const struct object *object;
 	uint32_t i;
 	int r = 0;
@@ -296,7 +392,8 @@ static int configure_group(struct checker *checker, const struct server_group *g
 		const struct server *server = (const struct server *)object;
 
 		for (i = 0; !r && i < server->address.count; i++)
-			r = configure_address(checker, group, server, &server->address.addrs[i]);
+			r = configure_address(checker, group, server, &server->address.addrs[i],
+					      &use);
 	}
 	return r;
 }
@@ -310,7 +407,7 @@ int checker_configure(struct checker *checker, const struct model *model, struct
 	checker->generation++;
 	checker->started = 0;
 	TAILQ_FOREACH(object, &model->server_groups, link) {
-		r = configure_group(checker, (const struct server_group *)object);
+		r = configure_group(checker, model, (const struct server_group *)object);
 		if (r)
 			return xlb_err_set(err, XLB_ERR_FAILED, r,
 					   "out of memory for health checks");
@@ -354,6 +451,14 @@ void checker_on_transition(struct checker *checker, checker_transition transitio
 {
 	checker->transition = transition;
 	checker->transition_arg = arg;
+}
+
+void checker_through(struct checker *checker,
+		     int (*begin)(void *arg, const struct xlb_probe_key *key,
+				  const struct xlb_probe *probe),
+		     void (*end)(void *arg, const struct xlb_probe_key *key), void *arg)
+{
+	checker->wire = (struct probe_wire){ begin, end, arg };
 }
 
 struct checker *checker_free(struct checker *checker)

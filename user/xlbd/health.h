@@ -34,6 +34,15 @@ typedef void (*checker_transition)(void *arg, const struct check_transition *tra
 /* At most one listener; `arg` must outlive the checker. */
 void checker_on_transition(struct checker *checker, checker_transition transition, void *arg);
 
+/*
+ * Tells the checker of the datapath, through which checks with via: datapath then go: begin and end as
+ * datapath_probe_begin and _end. Before the first configure; `arg` must outlive the checker.
+ */
+void checker_through(struct checker *checker,
+		     int (*begin)(void *arg, const struct xlb_probe_key *key,
+				  const struct xlb_probe *probe),
+		     void (*end)(void *arg, const struct xlb_probe_key *key), void *arg);
+
 struct check_status {
 	enum health health;
 	bool ever_up;

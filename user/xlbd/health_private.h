@@ -30,8 +30,8 @@ struct check {
 	struct checker *checker;
 	struct check_key key;
 	struct health_check config; /* owned copy */
-	uint32_t server_port;
-	bool several; /* addresses of the server */
+	uint32_t port;		    /* that it is checked on, host order */
+	bool several;		    /* addresses of the server */
 	struct health_machine machine;
 	char reason[sizeof(((struct check_status *)0)->reason)];
 	uint64_t since, passed, failed, ups, downs;
@@ -55,6 +55,7 @@ struct checker {
 	void *arg;
 	checker_transition transition;
 	void *transition_arg;
+	struct probe_wire wire; /* `begin` is NULL where there is no datapath */
 	struct check *checks;
 	struct check_group *groups;
 	struct known *known;
