@@ -104,6 +104,17 @@ const char *mode_word(uint32_t mode)
 	return mode < XLB_MODE_COUNT ? modes[mode] : NULL;
 }
 
+const char *encapsulation_word(uint32_t encapsulation)
+{
+	static const char *const words[XLB_ENCAPSULATION_COUNT] = {
+#define X(name, word, help) [XLB_ENCAPSULATION_##name] = #word,
+		XLB_ENCAPSULATIONS(X)
+#undef X
+	};
+
+	return encapsulation < XLB_ENCAPSULATION_COUNT ? words[encapsulation] : NULL;
+}
+
 const char *attach_mode_word(uint32_t mode)
 {
 	switch (mode) {

@@ -15,6 +15,8 @@ const char *reason_advice(uint32_t reason);
 const char *flow_state_word(uint32_t state);
 /* Of forwarding: "fullnat". */
 const char *mode_word(uint32_t mode);
+/* Of outer headers: "ipip", "gue". */
+const char *encapsulation_word(uint32_t encapsulation);
 /* How a program is attached: "native", "generic"; NULL if it is not. */
 const char *attach_mode_word(uint32_t mode);
 /* The number for a word, 0 if there is none. */

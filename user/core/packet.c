@@ -125,10 +125,9 @@ static const char *protocol_word(uint8_t protocol, char ret[16])
 	static const struct {
 		uint8_t protocol;
 		const char *word;
-	} words[] = { { IPPROTO_TCP, "tcp" },
-		      { IPPROTO_UDP, "udp" },
-		      { IPPROTO_ICMP, "icmp" },
-		      { IPPROTO_ICMPV6, "icmp6" } };
+	} words[] = { { IPPROTO_TCP, "tcp" },	{ IPPROTO_UDP, "udp" },
+		      { IPPROTO_ICMP, "icmp" }, { IPPROTO_ICMPV6, "icmp6" },
+		      { IPPROTO_IPIP, "ipip" }, { IPPROTO_IPV6, "ipv6-in-ip" } };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (words[i].protocol == protocol)

@@ -46,13 +46,16 @@ static void poke_both(struct flow_kill *kill, const struct xlb_flow_key *key,
 	const struct ids *ids = engine_ids(kill->work.api->engine);
 	const struct id_entry *server = ids_by_id(ids, ID_SERVER, flow->server);
 	const struct id_entry *snat = ids_by_id(ids, ID_SNAT, flow->snat);
-	struct xlb_server row;
-	struct xlb_addr source;
+	struct xlb_addr source = key->client;
 	int r, r_server = -ENOENT;
+	struct xlb_server row;
 
 	kill->poked++;
 	r = poker_poke(kill->poker, &flow->vip, key->port, &key->client, key->client_port);
-	if (server && snat && !parse_addr(snat->key, &source)) {
+	if (xlb_mode_has(flow->mode, XLB_MODE_DIRECT)) {
+		/* its answers do not come by here; the client will tell it when it speaks next */
+		r_server = 0;
+	} else if (server && (!flow->snat || (snat && !parse_addr(snat->key, &source)))) {
 		memcpy(&row, server->frozen, sizeof(row));
 		r_server = poker_poke(kill->poker, &source, flow->snat_port, &row.addr,
 				      flow->server_port);

@@ -166,6 +166,7 @@ static void add_server_side(json_t *json, const struct ids *ids, const struct xl
 	struct xlb_server row;
 	struct xlb_addr addr;
 
+	json_object_set_new(json, "forward", json_string(mode_word(flow->mode)));
 	if (server) {
 		memcpy(&row, server->frozen, sizeof(row));
 		json_object_set_new(json, "server_address",

@@ -53,6 +53,9 @@ static void step_role(const struct trace *trace, char text[TEXT_MAX])
 	format_addr(&trace->came.destination, address);
 	if (trace->event->snat && !trace->event->vip) {
 		snprintf(text, TEXT_MAX, "%s is a SNAT address: a reply of a server", address);
+	} else if (!trace->event->vip && trace->event->found & XLB_FOUND_REPLY) {
+		snprintf(text, TEXT_MAX, "%s is a client's address: a reply of a server to it",
+			 address);
 	} else if (trace->event->vip) {
 		lb = owner_of(trace, &trace->came.destination);
 		snprintf(text, TEXT_MAX, "%s is a VIP of load balancer %s", address,
@@ -74,7 +77,7 @@ static void step_flow(const struct trace *trace, char text[TEXT_MAX])
 	} flow = { .word = trace->event->flow };
 	uint32_t age = xlb_flow_age(datapath_stamp(), flow.stamp);
 
-	if (!trace->event->vip && !trace->event->snat)
+	if (!trace->event->vip && !trace->event->snat && !(trace->event->found & XLB_FOUND_FLOW))
 		return;
 	if (!(trace->event->found & XLB_FOUND_FLOW))
 		snprintf(text, TEXT_MAX, "none");
@@ -177,17 +180,38 @@ static void step_server(const struct trace *trace, char text[TEXT_MAX])
 			 status.reason[0] ? ": " : "", status.reason);
 }
 
+/* The server's row, all zero if it is gone. */
+static struct xlb_server server_row(const struct trace *trace)
+{
+	const struct id_entry *entry =
+		ids_by_id(engine_ids(trace->engine), ID_SERVER, trace->event->server);
+	struct xlb_server row = {};
+
+	if (entry)
+		memcpy(&row, entry->frozen, sizeof(row));
+	return row;
+}
+
 static void step_rewrite(const struct trace *trace, char text[TEXT_MAX])
 {
-	char packet[PACKET_TEXT_MAX];
+	bool begins = trace->dry_run && trace->event->found & XLB_FOUND_NEW;
+	bool snat = !addr_equal(&trace->leaves.source, &trace->came.source);
+	char packet[PACKET_TEXT_MAX], server[ADDR_TEXT_MAX];
+	struct xlb_server row = server_row(trace);
 
 	if (!is_forwarded(trace))
 		return;
 	packet_format(&trace->leaves, packet);
-	snprintf(text, TEXT_MAX, "%s%s", packet,
-		 trace->dry_run && trace->event->found & XLB_FOUND_NEW ?
-			 " (the SNAT port: any free one of the pool)" :
-			 "");
+	format_addr(&row.addr, server);
+	if (xlb_mode_has(row.mode, XLB_MODE_ENCAP))
+		snprintf(text, TEXT_MAX, "%s, in an outer header (%s) to %s", packet,
+			 encapsulation_word(row.encapsulation), server);
+	else if (xlb_mode_has(row.mode, XLB_MODE_DIRECT))
+		snprintf(text, TEXT_MAX, "%s, as it came, to the MAC address of %s", packet,
+			 server);
+	else
+		snprintf(text, TEXT_MAX, "%s%s", packet,
+			 begins && snat ? " (the SNAT port: any free one of the pool)" : "");
 }
 
 static void step_next_hop(const struct trace *trace, char text[TEXT_MAX])

@@ -272,6 +272,14 @@ static int load_ids(const struct loader *loader, const struct node *map, struct 
 	return 0;
 }
 
+/* States before ABI 2 do not say theirs. */
+static bool is_own_abi(const struct node *root)
+{
+	const char *abi = scalar_of(root, "abi");
+
+	return (abi ? strtoul(abi, NULL, 10) : 1) == XLB_ABI;
+}
+
 /* Written by another xlbd: nothing is wrong with it. */
 static int foreign(const struct loader *loader, const struct node *version)
 {
@@ -330,7 +338,8 @@ static int load_tree(struct loader *loader, struct state *state)
 	state->ids = ids_new();
 	if (!state->ids)
 		return xlb_err_set(loader->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	return load_ids(loader, ids, state->ids);
+	/* ids belong to maps: those of another ABI are not ours, and nor are the flows that hold them */
+	return is_own_abi(root) ? load_ids(loader, ids, state->ids) : 0;
 }
 
 int state_load(const struct paths *paths, struct state *ret, struct xlb_err *err)

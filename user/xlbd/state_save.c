@@ -98,7 +98,7 @@ static int write_state(FILE *f, uint64_t revision, const char *origin, const str
 	write_quoted(f, origin);
 	fprintf(f, "\ntime: \"%s\"\nmodel:\n", stamp);
 	write_indented(f, text);
-	fputs("ids:\n", f);
+	fprintf(f, "abi: %d\nids:\n", XLB_ABI);
 	for (kind = 0; kind < ID_KIND_COUNT; kind++) {
 		fprintf(f, "  %s:\n", state_kind_word(kind));
 		/* the visitor only reads */
