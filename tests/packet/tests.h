@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
-extern const struct CMUnitTest malformed_tests[], choice_tests[], resource_tests[], watch_tests[];
+extern const struct CMUnitTest malformed_tests[], choice_tests[], resource_tests[], modes_tests[],
+	watch_tests[];
 
 #endif

@@ -204,6 +204,11 @@ void world_listener(enum service service, uint8_t protocol, uint32_t group, uint
 
 void world_group(enum service group, enum service server)
 {
+	world_group_of_two(group, server, server);
+}
+
+void world_group_of_two(enum service group, enum service even, enum service odd)
+{
 	AUTO_FREE struct content_maglev *content = calloc(1, sizeof(*content));
 
 	assert_non_null(content);
@@ -212,8 +217,8 @@ void world_group(enum service group, enum service server)
 		struct row_hash hash = { next_hash++ };
 
 		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
-			content->slot[i] =
-				(uint16_t)id_server(server, service_family(server, family));
+			content->slot[i] = (uint16_t)id_server(
+				i % 2 ? odd : even, service_family(i % 2 ? odd : even, family));
 		put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
 	}
 }

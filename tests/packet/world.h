@@ -108,6 +108,8 @@ void world_server(enum service service, uint8_t family, uint32_t flags);
 void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags);
 /* Makes all slots of a group's table a server, of either family. */
 void world_group(enum service group, enum service server);
+/* Slots of the table are one server's and the other's in turn. */
+void world_group_of_two(enum service group, enum service even, enum service odd);
 void world_no_ports(enum vip vip, uint8_t family);
 
 /* What became of a frame. */

@@ -402,9 +402,30 @@ static void says_what_is_wrong(void **state)
 	}
 }
 
+/* Ids are those of maps that an xlbd of another ABI has made: the model counts, they do not. */
+static void ids_of_another_abi(void **state)
+{
+	static const char other[] =
+		"state: 1\nrevision: 7\norigin: x\nmodel: {version: 1}\nabi: 1\n"
+		"ids: {vip: [{id: 3, key: \"198.51.100.10\"}]}\ncomplete: true\n";
+	const struct place *place = *state;
+	AUTO(model_free) struct model *model = parse(text);
+	AUTO(ids_free) struct ids *ids = make_ids();
+	struct state loaded = {};
+	struct xlb_err err = {};
+
+	save(place, 1, model, ids, true); /* makes the folder */
+	write_all(place->paths.state_file, other, strlen(other));
+	assert_int_equal(state_load(&place->paths, &loaded, &err), 0);
+	assert_int_equal(loaded.revision, 7);
+	assert_null(ids_find(loaded.ids, ID_VIP, "198.51.100.10"));
+	state_done(&loaded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(ids_of_another_abi, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(round_trip, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(empty_model, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(first_start, make_place, remove_place),
