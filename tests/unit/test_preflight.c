@@ -355,6 +355,26 @@ static void offloads(void **state)
 	expect(&facts, "rx_vlan", PREFLIGHT_OK, "off", "");
 }
 
+/* What a server of a nat group sends beside replies is for the host to route. */
+static void nat_groups_need_a_router(void **state)
+{
+	struct preflight_facts facts = healthy();
+
+	(void)state;
+	assert_null(find(&facts, "forwarding"));
+	assert_null(find(&facts, "masquerade"));
+	facts.returns[0] = (struct preflight_returns){ .used = true, .bits = 96 + 24 };
+	parse_addr("10.0.1.11", &facts.returns[0].server);
+	expect(&facts, "forwarding", PREFLIGHT_WARN, "net.ipv4.ip_forward is 0",
+	       "sysctl -w net.ipv4.ip_forward=1");
+	expect(&facts, "masquerade", PREFLIGHT_OK, "ip saddr 10.0.1.11/24 masquerade", "");
+	facts.system.forwards[0] = true;
+	expect(&facts, "forwarding", PREFLIGHT_OK, "this host routes", "");
+	facts.returns[1] = (struct preflight_returns){ .used = true, .bits = 64 };
+	expect(&facts, "forwarding", PREFLIGHT_WARN, "net.ipv6.conf.all.forwarding is 0",
+	       "sysctl -w net.ipv6.conf.all.forwarding=1");
+}
+
 static void generic_mode_needs_single_packets(void **state)
 {
 	struct preflight_facts facts = healthy();
@@ -455,6 +475,7 @@ int main(void)
 		cmocka_unit_test(veth_ends),
 		cmocka_unit_test(targets_of_redirect),
 		cmocka_unit_test(offloads),
+		cmocka_unit_test(nat_groups_need_a_router),
 		cmocka_unit_test(generic_mode_needs_single_packets),
 		cmocka_unit_test(rp_filters),
 		cmocka_unit_test(servers_and_neighbours),

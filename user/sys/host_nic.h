@@ -77,6 +77,7 @@ struct host_system {
 	char firewall[96]; /* tables with rules of nftables and iptables: "nftables: filter, nat"; "" if none */
 	/* by family (0: IPv4, 1: IPv6): entries that may be dropped as garbage, and gc_thresh3 (0: unknown) */
 	uint32_t neighbours[2], neighbour_limit[2];
+	bool forwards[2]; /* by family: routes packets that are not for it */
 };
 void host_system(struct host *host, struct host_system *ret);
 

@@ -115,7 +115,7 @@ static void read_iptables(struct host_system *system, const char *path, const ch
 
 /* --- neighbours ----------------------------------------------------------------------------------- */
 
-static uint32_t read_limit(const char *path)
+static uint32_t read_number(const char *path)
 {
 	AUTO_FCLOSE FILE *file = fopen(path, "re");
 	char text[16] = "";
@@ -134,8 +134,8 @@ static void count_neighbours(struct host *host, struct host_system *system)
 	HASH_ITER(hh, host->neighbours, neighbour, next)
 		if (!neighbour->learned && !(neighbour->state & (NUD_PERMANENT | NUD_NOARP)))
 			system->neighbours[addr_family(&neighbour->key.addr) == XLB_IPV6]++;
-	system->neighbour_limit[0] = read_limit("/proc/sys/net/ipv4/neigh/default/gc_thresh3");
-	system->neighbour_limit[1] = read_limit("/proc/sys/net/ipv6/neigh/default/gc_thresh3");
+	system->neighbour_limit[0] = read_number("/proc/sys/net/ipv4/neigh/default/gc_thresh3");
+	system->neighbour_limit[1] = read_number("/proc/sys/net/ipv6/neigh/default/gc_thresh3");
 }
 
 void host_system(struct host *host, struct host_system *ret)
@@ -147,6 +147,8 @@ void host_system(struct host *host, struct host_system *ret)
 	read_nftables(ret);
 	read_iptables(ret, "/proc/net/ip_tables_names", "iptables: ");
 	read_iptables(ret, "/proc/net/ip6_tables_names", "ip6tables: ");
+	ret->forwards[0] = read_number("/proc/sys/net/ipv4/ip_forward");
+	ret->forwards[1] = read_number("/proc/sys/net/ipv6/conf/all/forwarding");
 	host_sync(host);
 	count_neighbours(host, ret);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Gathering the facts, running the checks. */
 #include "xlbd/preflight.h"
+#include "xlb/lists.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -37,14 +38,46 @@ int preflight_gather_nic(const struct preflight_source *source, const char *ifna
 	return 0;
 }
 
+static void look_at_returns(const struct preflight_source *source, const char *ifname,
+			    const struct server_group *group, struct preflight_facts *facts)
+{
+	const struct object *object;
+	uint32_t i;
+
+	TAILQ_FOREACH(object, &group->servers, link) {
+		const struct addr_list *list = &((const struct server *)object)->address;
+
+		for (i = 0; i < list->count; i++) {
+			struct preflight_returns *returns =
+				&facts->returns[addr_family(&list->addrs[i]) == XLB_IPV6];
+			uint8_t bits;
+
+			if (returns->used)
+				continue;
+			bits = host_on_link(source->host, ifname, &list->addrs[i]);
+			*returns = (struct preflight_returns){ true, list->addrs[i],
+							       bits ? bits : 128 };
+		}
+	}
+}
+
 int preflight_gather(const struct preflight_source *source, const char *ifname,
 		     struct preflight_facts *ret, struct xlb_err *err)
 {
 	int r = preflight_gather_nic(source, ifname, 0, ret, err);
 
-	if (!r)
-		host_system(source->host, &ret->system);
-	return r;
+	const struct object *object;
+
+	if (r)
+		return r;
+	host_system(source->host, &ret->system);
+	TAILQ_FOREACH(object, &source->model->server_groups, link) {
+		const struct server_group *group = (const struct server_group *)object;
+
+		if (xlb_mode_has(group->forward, XLB_MODE_RETURNS))
+			look_at_returns(source, ifname, group, ret);
+	}
+	return 0;
 }
 
 /* --- ways to servers ------------------------------------------------------------------------------ */

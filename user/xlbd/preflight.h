@@ -22,6 +22,13 @@ struct preflight_hops {
 	char unattached_ifname[IFNAMSIZ]; /* of the first of them */
 };
 
+/* Servers whose packets to clients must come back through xlb, of one family. */
+struct preflight_returns {
+	bool used;
+	struct xlb_addr server; /* one of them */
+	uint8_t bits; /* of its network, of struct xlb_addr's 128, if that is the interface's; else 128 */
+};
+
 struct preflight_facts {
 	struct nic nic;
 	struct host_system system;
@@ -31,6 +38,7 @@ struct preflight_facts {
 	char program[16]; /* name of the program on it */
 	uint32_t cpus;
 	struct preflight_hops hops;
+	struct preflight_returns returns[2]; /* 0: IPv4, 1: IPv6 */
 };
 
 enum preflight_level { PREFLIGHT_OK, PREFLIGHT_WARN, PREFLIGHT_FAIL };

@@ -131,10 +131,55 @@ static void judge_firewall(const struct preflight_facts *facts, struct preflight
 		      facts->system.firewall);
 }
 
+/* Of nat groups: xlb takes what is a reply of a flow, the rest is for the host to route. */
+static void judge_forwarding(const struct preflight_facts *facts, struct preflight_finding *ret)
+{
+	static const char *const settings[] = { "net.ipv4.ip_forward",
+						"net.ipv6.conf.all.forwarding" };
+
+	for (int i = 0; i < 2; i++) {
+		if (!facts->returns[i].used || ret->fix[0])
+			continue;
+		if (facts->system.forwards[i]) {
+			preflight_say(
+				ret, PREFLIGHT_OK,
+				"this host routes what servers of nat groups send beside replies");
+			continue;
+		}
+		preflight_say(
+			ret, PREFLIGHT_WARN,
+			"what servers of nat groups send beside replies ends here: %s is 0, and this host "
+			"is their router",
+			settings[i]);
+		preflight_fix(ret, "sysctl -w %s=1", settings[i]);
+	}
+}
+
+/* The same: behind private addresses those packets need another source, which no setting of xlb's gives them. */
+static void judge_masquerade(const struct preflight_facts *facts, struct preflight_finding *ret)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct preflight_returns *returns = &facts->returns[i];
+		const char *family = i ? "ip6" : "ip";
+		char text[ADDR_TEXT_MAX];
+
+		if (!returns->used || ret->text[0])
+			continue;
+		format_addr(&returns->server, text);
+		preflight_say(
+			ret, PREFLIGHT_OK,
+			"if servers of nat groups have private addresses, let this host stand for them in "
+			"what they begin themselves: nft 'table %s xlb_nat { chain out { type nat hook "
+			"postrouting priority 100; %s saddr %s/%u masquerade; }; }'",
+			family, family, text, returns->bits - (i ? 0U : 96U));
+	}
+}
+
 const struct preflight_check preflight_host_checks[] = {
 	{ "neighbours", judge_neighbours },	{ "neighbour_limit", judge_neighbour_limit },
 	{ "servers", judge_servers },		{ "kernel", judge_kernel },
 	{ "capabilities", judge_capabilities }, { "bpffs", judge_bpffs },
 	{ "tracepoints", judge_tracepoints },	{ "firewall", judge_firewall },
+	{ "forwarding", judge_forwarding },	{ "masquerade", judge_masquerade },
 };
 const uint32_t preflight_host_check_count = COUNT(preflight_host_checks);
