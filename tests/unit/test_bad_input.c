@@ -84,8 +84,8 @@ static const struct bad bad_rows[] = {
 	/* words and kinds */
 	{ "version: 1\nserver_groups: {w: {scheduler: ^wrr^}}\n",
 	  "scheduler \"wrr\" is not built yet: accepted are maglev", NULL, NULL },
-	{ "version: 1\nserver_groups: {w: {forward: ^dr^}}\n",
-	  "forward \"dr\" is not built yet: accepted are fullnat", NULL, NULL },
+	{ "version: 1\nserver_groups: {w: {forward: ^local^}}\n",
+	  "forward \"local\" is not built yet: accepted are fullnat, dr, tunnel, nat", NULL, NULL },
 	{ "version: 1\nserver_groups: {w: {health_check: {type: ^udp^}}}\n",
 	  "health_check.type \"udp\" is not built yet", NULL, NULL },
 	{ "version: 1\nserver_groups: {w: {fail_open: ^yes^}}\n",

@@ -273,7 +273,7 @@ static void test_every_row_of_a_simple_configuration(void **state)
 	assert_int_equal(count_rows(fixture, TABLE_NEIGHBOUR), 2);
 	assert_int_equal(count_rows(fixture, TABLE_SNAT), 1);
 	assert_int_equal(count_rows(fixture, TABLE_BITMAP), 2);
-	assert_int_equal(count_rows(fixture, TABLE_MAGLEV), 1);
+	assert_int_equal(count_rows(fixture, TABLE_MAGLEV), 2); /* of clients of either family */
 	assert_int_equal(count_rows(fixture, TABLE_PORT_SET), 1);
 	assert_int_equal(count_rows(fixture, TABLE_ADDRESS), 2); /* the VIP and the SNAT address */
 	assert_int_equal(count_rows(fixture, TABLE_VIP_ADDR), 1);
