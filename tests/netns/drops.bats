@@ -150,7 +150,7 @@ send_no_listener() {
 
 # a client of IPv6, and no server with such an address
 make_no_server() {
-	one_server
+	one_server group='address_family_affinity: same'
 	xlb set server web web1 --address 10.0.1.11 --yes --now
 	wait_for 5 in_line
 }
@@ -219,7 +219,7 @@ undo_flow_table_full() {
 }
 
 make_hairpin() {
-	one_server
+	one_server group='forward: dr' port=80
 }
 send_hairpin() {
 	in_ns web1 curl -sS -o /dev/null --max-time 0.5 "http://$LAB_VIP4/"

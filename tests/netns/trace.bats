@@ -41,7 +41,7 @@ step() {
 state_dump() {
 	local map
 	for map in flows replies drops drop_samples; do
-		bpftool -j map dump pinned "/sys/fs/bpf/xlb-$XLB_INSTANCE/abi1/$map" | jq -c ".[] | [\"$map\", .key, (.value // .values)]"
+		bpftool -j map dump pinned "/sys/fs/bpf/xlb-$XLB_INSTANCE/abi"*"/$map" | jq -c ".[] | [\"$map\", .key, (.value // .values)]"
 	done
 	xlb_json '.load_balancers[].listeners[], .server_groups[].servers[] | tojson' status
 }

@@ -35,6 +35,12 @@ struct bad {
 	"version: 1\n" GROUP \
 	"load_balancers:\n  edge:\n    addresses: [198.51.100.10, \"2001:db8::10\"]\n    listeners:\n" listeners
 #define SERVERS(servers) "version: 1\nserver_groups:\n  w:\n    servers:\n" servers
+#define GROUP_OF(fields) "version: 1\nserver_groups:\n  w: {" fields "}\n"
+#define KEPT(forward, port, listeners) \
+	"version: 1\nserver_groups:\n  w:\n    forward: " forward \
+	"\n    health_check: {type: none}\n" \
+	"    servers: {a: {address: 10.0.0.1, port: " port "}}\n" \
+	"load_balancers: {e: {addresses: 1.2.3.4, listeners: {" listeners "}}}\n"
 
 static const struct bad bad_rows[] = {
 	/* the whole text */
@@ -84,8 +90,8 @@ static const struct bad bad_rows[] = {
 	/* words and kinds */
 	{ "version: 1\nserver_groups: {w: {scheduler: ^wrr^}}\n",
 	  "scheduler \"wrr\" is not built yet: accepted are maglev", NULL, NULL },
-	{ "version: 1\nserver_groups: {w: {forward: ^dr^}}\n",
-	  "forward \"dr\" is not built yet: accepted are fullnat", NULL, NULL },
+	{ "version: 1\nserver_groups: {w: {forward: ^local^}}\n",
+	  "forward \"local\" is not built yet: accepted are fullnat, dr, tunnel, nat", NULL, NULL },
 	{ "version: 1\nserver_groups: {w: {health_check: {type: ^udp^}}}\n",
 	  "health_check.type \"udp\" is not built yet", NULL, NULL },
 	{ "version: 1\nserver_groups: {w: {fail_open: ^yes^}}\n",
@@ -224,6 +230,50 @@ static const struct bad bad_rows[] = {
 	  "server w/s: 1.2.3.4 is an address of load balancer a", NULL, NULL },
 	{ "version: 1\nload_balancers: {a: {addresses: 1.2.3.4}}\nserver_groups: {w: {snat: {addresses: ^1.2.3.4^}}}\n",
 	  "1.2.3.4 is an address of load balancer a", NULL, "/server_groups/w/snat/addresses" },
+
+	/* what forwarding modes cannot have */
+	{ GROUP_OF("forward: ^tunel^"), "forward \"tunel\": accepted are fullnat, dr, tunnel, nat",
+	  "did you mean \"tunnel\"?", "/server_groups/w/forward" },
+	{ GROUP_OF("forward: tunnel, encapsulation: ^vxlan^"),
+	  "encapsulation \"vxlan\": accepted are ipip, gue", NULL,
+	  "/server_groups/w/encapsulation" },
+	{ GROUP_OF("address_family_affinity: ^any^"),
+	  "address_family_affinity \"any\": accepted are none, same", NULL,
+	  "/server_groups/w/address_family_affinity" },
+	{ GROUP_OF("encapsulation: ^gue^"),
+	  "encapsulation has no meaning with forward: fullnat, only with tunnel: remove it", NULL,
+	  "/server_groups/w/encapsulation" },
+	{ GROUP_OF("encapsulation: ^ipip^, forward: nat"),
+	  "encapsulation has no meaning with forward: nat, only with tunnel: remove it", NULL,
+	  NULL },
+	{ GROUP_OF("forward: dr, encapsulation: ^ipip^"),
+	  "encapsulation has no meaning with forward: dr, only with tunnel: remove it", NULL,
+	  NULL },
+	{ GROUP_OF("forward: dr, snat: {addresses: ^10.0.0.2^}"),
+	  "snat.addresses has no meaning with forward: dr, only with fullnat, nat: remove it", NULL,
+	  "/server_groups/w/snat/addresses" },
+	{ GROUP_OF("forward: tunnel, snat: {ports: ^2000-3000^}"),
+	  "snat.ports has no meaning with forward: tunnel, only with fullnat, nat: remove it", NULL,
+	  "/server_groups/w/snat/ports" },
+	{ GROUP_OF("forward: nat, address_family_affinity: ^none^"),
+	  "forward: nat cannot serve a client of one family by a server of the other; fullnat, tunnel can",
+	  NULL, "/server_groups/w/address_family_affinity" },
+	{ GROUP_OF("address_family_affinity: ^none^, forward: dr"),
+	  "forward: dr cannot serve a client of one family by a server of the other; fullnat, tunnel can",
+	  NULL, NULL },
+	{ KEPT("dr", "^8080^", "h: {protocol: tcp, port: 80, server_group: w}"),
+	  "server w/a has port 8080, but with forward: dr it is asked for the port of listener e/h: remove the server's port",
+	  "forward: fullnat or nat can change the port", "/server_groups/w/servers/a/port" },
+	{ KEPT("tunnel", "^443^", "h: {protocol: tcp, port: [443, 80], server_group: w}"),
+	  "server w/a has port 443, but with forward: tunnel it is asked for the port of listener e/h: remove the server's port",
+	  "forward: fullnat or nat can change the port", "/server_groups/w/servers/a/port" },
+	{ KEPT("dr", "^80^",
+	       "h: {protocol: tcp, port: 80, server_group: w}, i: {protocol: udp, port: 81, server_group: w}"),
+	  "server w/a has port 80, but with forward: dr it is asked for the port of listener e/h",
+	  "forward: fullnat or nat can change the port", "/server_groups/w/servers/a/port" },
+	{ KEPT("dr", "^80^", "h: {protocol: tcp, port: 80-90, server_group: w}"),
+	  "server w/a has port 80, but listener e/h has a range of ports", NULL,
+	  "/server_groups/w/servers/a/port" },
 
 	/* groups and how they are used */
 	{ "version: 1\nserver_groups: {w: {servers: {a: {address: 10.0.0.1, port: ^80^}}}}\nload_balancers: {e: {addresses: "

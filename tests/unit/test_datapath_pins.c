@@ -80,20 +80,20 @@ static void test_foreign_pin(void **state)
 	assert_int_equal(bpf_obj_pin(fd, path), 0);
 	assert_int_equal(datapath_open(&options, &dp, &err), -EEXIST);
 	assert_non_null(strstr(err.text, path));
-	assert_non_null(strstr(err.text, "value size 8, this version of xlb needs 96"));
+	assert_non_null(strstr(err.text, "value size 8, this version of xlb needs 64"));
 	assert_int_equal(remove(path), 0);
 	dp_open();
 }
 
 static void test_no_bpffs(void **state)
 {
-	const struct datapath_options options = { .pin_dir = "/tmp/xlb-test/abi1" };
+	const struct datapath_options options = { .pin_dir = "/tmp/xlb-test/abi2" };
 
 	(void)state;
 	NEED_KERNEL();
 	dp = datapath_close(dp);
 	assert_int_equal(datapath_open(&options, &dp, &err), -ENOTSUP);
-	assert_non_null(strstr(err.text, "'/tmp/xlb-test/abi1' is not on a bpf file system"));
+	assert_non_null(strstr(err.text, "'/tmp/xlb-test/abi2' is not on a bpf file system"));
 	assert_string_equal(err.hint, "mount it: mount -t bpf bpf /sys/fs/bpf");
 	dp_open();
 }

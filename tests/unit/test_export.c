@@ -13,6 +13,7 @@
 #include "core/json.h"
 #include "core/object.h"
 #include "core/tree.h"
+#include "xlb/lists.h"
 
 #define ROUNDS 300
 
@@ -110,10 +111,31 @@ static void set_some(struct object *object, const char *const *except)
 	}
 }
 
+/* What the group's mode may have. */
+static void random_mode_fields(struct object *group)
+{
+	uint32_t mode = ((struct server_group *)group)->forward;
+	char text[64];
+
+	if (xlb_mode_has(mode, XLB_MODE_ENCAP) && pick(2))
+		set(group, "encapsulation", pick(2) ? "ipip" : "gue");
+	if (pick(2))
+		set(group, "address_family_affinity",
+		    xlb_mode_has(mode, XLB_MODE_FAMILY) && pick(2) ? "none" : "same");
+	if (xlb_mode_has(mode, XLB_MODE_SNAT) && pick(2)) {
+		random_address(text, sizeof(text), 1 + pick(1000), false);
+		set(group, "snat.addresses", text);
+		snprintf(text, sizeof(text), "%u-%u", 1024 + pick(1000), 3000 + pick(60000));
+		set(group, "snat.ports", text);
+	}
+}
+
 static void random_group(struct model *model, uint32_t number)
 {
 	static const char *const except[] = { "health_check.method", "health_check.path",
-					      "health_check.host", "health_check.expect", NULL };
+					      "health_check.host",   "health_check.expect",
+					      "encapsulation",	     "address_family_affinity",
+					      "snat.ports",	     NULL };
 	static const char *const server_except[] = { "port", NULL };
 	char text[128];
 	struct object *group;
@@ -128,10 +150,7 @@ static void random_group(struct model *model, uint32_t number)
 		set(group, "health_check.host", pick(2) ? "null" : "[2001:db8::1]:80");
 		set(group, "health_check.expect", "200,300-399");
 	}
-	if (pick(2)) {
-		random_address(text, sizeof(text), 1 + pick(1000), false);
-		set(group, "snat.addresses", text);
-	}
+	random_mode_fields(group);
 	for (uint32_t i = 0, n = pick(5); i < n; i++) {
 		struct object *server;
 		char v4[64], v6[64];

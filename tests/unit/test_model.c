@@ -153,6 +153,14 @@ static void good_texts(void **state)
 		"10.0.0.1, port: 53}}}}\n"
 		"load_balancers: {e: {addresses: 1.2.3.4, listeners: {a: {protocol: tcp, port: 53, server_group: w}, b: "
 		"{protocol: udp, port: 53, server_group: w}}}}\n",
+		/* each mode with what it may have; in dr and tunnel a server may name the listener's port */
+		"version: 1\nserver_groups:\n"
+		"  w: {forward: nat, address_family_affinity: same, snat: {addresses: 10.0.0.2, ports: 2000-3000}}\n"
+		"  x: {forward: tunnel, encapsulation: gue, address_family_affinity: none}\n"
+		"  y: {forward: fullnat, address_family_affinity: same}\n"
+		"  z: {forward: dr, servers: {a: {address: 10.0.0.1, port: 53}}}\n"
+		"load_balancers: {e: {addresses: 1.2.3.4, listeners: {a: {protocol: tcp, port: 53, server_group: z}, b: "
+		"{protocol: udp, port: 53, server_group: z}}}}\n",
 	};
 
 	(void)state;
@@ -308,7 +316,7 @@ static void address_sets_port(void **state)
 static void merging(void **state)
 {
 	AUTO(model_free) struct model *model = model_of(example);
-	struct server_group *web = model_group(model, "web");
+	struct server_group *web = model_group(model, "web"), *games = model_group(model, "games");
 	struct listener *http =
 		(struct listener *)object_at(model, "load_balancers/edge/listeners/http");
 	struct xlb_err err = {};
@@ -340,6 +348,18 @@ static void merging(void **state)
 	assert_int_equal(web->drain_timeout, UINT64_MAX);
 	assert_int_equal(merge(model, "server_groups/web", "health_check: {port: 81}", &err), 0);
 	assert_int_equal(web->health_check.type, CHECK_TCP);
+
+	/* encapsulation and families follow from the mode */
+	assert_int_equal(games->encapsulation, XLB_ENCAPSULATION_NONE);
+	assert_int_equal(merge(model, "server_groups/games", "forward: tunnel", &err), 0);
+	assert_int_equal(games->encapsulation, XLB_ENCAPSULATION_IPIP);
+	assert_int_equal(games->affinity, AFFINITY_NONE);
+	assert_int_equal(merge(model, "server_groups/games", "forward: nat", &err), 0);
+	assert_int_equal(games->encapsulation, XLB_ENCAPSULATION_NONE);
+	assert_int_equal(games->affinity, AFFINITY_SAME);
+	assert_int_equal(merge(model, "server_groups/games", "{forward: null, snat: null}", &err),
+			 0);
+	assert_int_equal(games->affinity, AFFINITY_NONE);
 
 	/* JSON's shapes; what follows from a field follows its change */
 	assert_int_equal(
@@ -387,6 +407,14 @@ static void merging_refuses(void **state)
 		{ "server_groups/web", "{health_check: {type: tcp}}",
 		  "health_check.path is for checks of type http",
 		  "/server_groups/web/health_check/path", 2 },
+		{ "server_groups/web", "{encapsulation: gue}",
+		  "encapsulation has no meaning with forward: fullnat",
+		  "/server_groups/web/encapsulation", 17 },
+		{ "server_groups/web", "{forward: dr}",
+		  "snat.addresses has no meaning with forward: dr",
+		  "/server_groups/web/snat/addresses", 1 },
+		{ "server_groups/web", "{forward: dr, address_family_affinity: none, snat: null}",
+		  "forward: dr cannot serve", "/server_groups/web/address_family_affinity", 40 },
 		{ "load_balancers/edge/listeners/games", "{idle_timeout: 2d}",
 		  "accepted are 1s-24h", "/load_balancers/edge/listeners/games/idle_timeout", 16 },
 		{ "load_balancers/edge/listeners/games",

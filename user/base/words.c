@@ -35,10 +35,12 @@ static const char *const advice[XLB_DROP_COUNT] = {
 		"add addresses to the group's `snat.addresses`, widen `snat.ports`, or add servers",
 	[XLB_DROP_FLOW_TABLE_FULL] =
 		"start xlbd with a larger `--max-flows` (needs the pins removed), or lower `idle_timeout`",
-	[XLB_DROP_HAIRPIN] = "let the server talk to itself by its own address instead of the VIP",
+	[XLB_DROP_HAIRPIN] =
+		"let the server talk to itself by its own address instead of the VIP; with `forward: fullnat` or `nat` it may use the VIP",
 	[XLB_DROP_TTL_EXPIRED] = "a traceroute; else look for a routing loop in front of xlb",
 	[XLB_DROP_MTU_EXCEEDED] =
-		"give the interface towards the servers the MTU of the one that clients come by",
+		"give the interface towards the servers the MTU of the one that clients come by; for a tunnel 20 to 48 bytes more, "
+		"or lower the servers' MSS (docs/modes/tunnel.md)",
 	[XLB_DROP_FLOW_RESET] =
 		"nothing, if a server was drained or a flow killed; else raise `idle_timeout`",
 	[XLB_DROP_INTERNAL] =

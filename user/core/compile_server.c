@@ -389,6 +389,22 @@ static int keep_named_addresses(struct compiler *c, const struct xlb_server *ser
 	return r;
 }
 
+/*
+ * The source of a retired server's outer header. Its flows have none of their own, so nothing else would keep
+ * the id from becoming another address's.
+ */
+static int keep_outer_source(struct compiler *c, const struct xlb_server *server)
+{
+	struct id_entry *snat = ids_by_id(c->ids, ID_SNAT, server->pools[0].snat);
+	struct frozen_snat frozen;
+	uint16_t id;
+
+	if (!snat || !server->pool_count || !xlb_mode_has(server->mode, XLB_MODE_ENCAP))
+		return 0;
+	memcpy(&frozen, snat->frozen, sizeof(frozen));
+	return take_snat(c, &frozen.value.addr, frozen.named, &id);
+}
+
 /* A server that is gone from the configuration: its flows go on to it until they end or its time is up. */
 static void retired_server(void *arg, struct id_entry *entry)
 {
@@ -407,6 +423,8 @@ static void retired_server(void *arg, struct id_entry *entry)
 		retired->r = compile_nexthop(c, &route, &value.nexthop);
 	if (!retired->r && value.nexthop)
 		retired->r = keep_named_addresses(c, &value, route.ifname);
+	if (!retired->r)
+		retired->r = keep_outer_source(c, &value);
 	deadline = entry->live ? retirement_deadline(c->world, entry) : entry->deadline;
 	if (c->world->now >= deadline)
 		value.flags |= XLB_SERVER_RESET;

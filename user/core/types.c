@@ -185,9 +185,8 @@ static const struct field server_group_fields[] = {
 		.name = "encapsulation",
 		.kind = FIELD_WORD,
 		GROUP_FIELD(encapsulation),
-		.preset = "ipip",
 		.words = encapsulations,
-		.help = "tunnel only: ipip, or gue, which is UDP and so spreads over the queues of the servers",
+		.help = "tunnel only: ipip (the default), or gue, which is UDP and so spreads over the queues of the servers",
 	},
 	{
 		.name = "address_family_affinity",
@@ -423,6 +422,10 @@ static int check_forward(struct object *object, struct xlb_err *err)
 				object, needs[i].field, err,
 				"%s has no meaning with forward: %s, only with %s: remove it",
 				needs[i].field, forward, modes_with(needs[i].property, modes));
+	if (!object_given(object, "encapsulation"))
+		group->encapsulation = xlb_mode_has(group->forward, XLB_MODE_ENCAP) ?
+					       XLB_ENCAPSULATION_IPIP :
+					       XLB_ENCAPSULATION_NONE;
 	if (!object_given(object, "address_family_affinity"))
 		group->affinity = xlb_mode_has(group->forward, XLB_MODE_FAMILY) ? AFFINITY_NONE :
 										  AFFINITY_SAME;

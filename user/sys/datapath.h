@@ -16,7 +16,7 @@
 struct datapath;
 
 struct datapath_options {
-	/* "/sys/fs/bpf/xlb/abi1" or "/sys/fs/bpf/xlb-NAME/abi1"; NULL: nothing is pinned (tests) */
+	/* "/sys/fs/bpf/xlb/abi2" or "/sys/fs/bpf/xlb-NAME/abi2"; NULL: nothing is pinned (tests) */
 	const char *pin_dir;
 	uint32_t max_flows; /* 0: XLB_DEFAULT_FLOWS; a flow table that is pinned keeps its size */
 };
