@@ -190,6 +190,80 @@ lab_server() {
 	in_ns "$1" ip route add default via 2001:db8:1::1
 }
 
+# lab_direct SERVER...: what servers need that answer clients themselves (direct return): the VIPs on the
+# loopback, which neither ARP requests nor ARP answers may tell of, and a way to the client that is not lb's. In
+# two-arm that is a second cable of the client, in one-arm the bridge. Packets from a VIP take it, those from the
+# servers' own addresses still go by lb, so the same servers suit every mode. The advertised MSS leaves room for
+# the outer headers of a tunnel: see lab_mss.
+LAB_SIDE4=192.0.2.2 LAB_SIDE6=fe80::c2
+lab_direct() {
+	local name vip family bits device=eth0
+	if [ "$LAB_SHAPE" = two-arm ]; then
+		device=side
+		lab_veth client side fabric to-side 02:00:00:00:00:03
+		lab_plug to-side
+	fi
+	lab_address client $device $LAB_SIDE4/32 $LAB_SIDE6/64
+	for name; do
+		in_ns "$name" sh -c 'cd /proc/sys/net/ipv4/conf/all; echo 1 >arp_ignore; echo 2 >arp_announce'
+		for vip in "$LAB_VIP4" "$LAB_OTHER_VIP4" "$LAB_VIP6" "$LAB_OTHER_VIP6"; do
+			family=-4 bits=32
+			[[ $vip != *:* ]] || family=-6 bits=128
+			lab_address "$name" lo "$vip/$bits"
+			in_ns "$name" ip $family rule add from "$vip" lookup 100
+		done
+		lab_mss "$name" 1500
+	done
+}
+
+# lab_mss SERVER MTU: the longest packet that clients may send to the VIPs of the server. xlb drops what is
+# longer than the link with the outer header, and says so to nobody; TCP clients never send such if the
+# server's SYN-ACK asks for shorter segments.
+lab_mss() {
+	in_ns "$1" ip route replace default via $LAB_SIDE4 dev eth0 onlink advmss $(($2 - 40)) table 100
+	in_ns "$1" ip -6 route replace default via $LAB_SIDE6 dev eth0 advmss $(($2 - 60)) table 100
+}
+
+# lab_decap SERVER...: the servers take off the outer headers of tunnels, by the kernel's own devices if it has
+# them, otherwise by a program on eth0. LAB_DECAP says which: devices, program. After lab_direct.
+lab_decap() {
+	local name
+	LAB_DECAP=program
+	! modprobe -qa ipip ip6_tunnel sit fou fou6 || LAB_DECAP=devices
+	export LAB_DECAP
+	for name; do
+		lab_mss "$name" 1452 # an outer IPv6 header and GUE's UDP header: 48
+		if [ $LAB_DECAP = devices ]; then
+			lab_decap_devices "$name"
+		else
+			in_ns "$name" ip link set eth0 xdp object "$LAB_TOOLS/decap.bpf.o" section xdp
+		fi
+	done
+}
+
+# lab_no_decap SERVER
+lab_no_decap() {
+	if [ "$LAB_DECAP" = devices ]; then
+		in_ns "$1" sh -c 'ip fou del port 6080; ip -6 fou del port 6080
+			for device in decap44 decap64 decap6; do ip link del $device; done'
+	else
+		in_ns "$1" ip link set eth0 xdp off
+	fi
+}
+
+# One device per outer family and kind; the ports of GUE hand over to them.
+lab_decap_devices() {
+	local ipv4 ipv6
+	ipv4=$(in_ns "$1" ip -4 -j address show dev eth0 | jq -r '.[0].addr_info[0].local')
+	ipv6=$(in_ns "$1" ip -6 -j address show dev eth0 | jq -r '[.[0].addr_info[] | select(.scope == "global")][0].local')
+	in_ns "$1" ip link add decap44 type ipip local "$ipv4"
+	in_ns "$1" ip link add decap64 type sit local "$ipv4"
+	in_ns "$1" ip link add decap6 type ip6tnl mode any local "$ipv6" remote ::
+	in_ns "$1" sh -c 'for device in decap44 decap64 decap6; do ip link set $device up; done'
+	in_ns "$1" ip fou add port 6080 gue
+	in_ns "$1" ip -6 fou add port 6080 gue
+}
+
 # Lets lb route between its two sides, as it would without a load balancer.
 lab_routing() {
 	in_ns lb sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'

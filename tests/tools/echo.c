@@ -2,10 +2,12 @@
 /*
  * echo NAME tcp|udp PORTS [tcp|udp PORTS]...: listens on every port of the lists ("80,1000-2000") in both
  * families and answers what it reads with "NAME PORT CLIENT-ADDRESS what-it-read". One process, epoll.
+ * Datagrams are answered from the address that was asked, which may be a VIP on the loopback.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,7 @@ static void open_port(int type, uint16_t port)
 		die("socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &(int){ 1 }, sizeof(int));
 	if (bind(fd, (struct sockaddr *)&any, sizeof(any)))
 		die("bind");
 	if (type == SOCK_STREAM && listen(fd, 256))
@@ -73,33 +76,52 @@ static void open_ports(int type, const char *list)
 	} while (*end == ',');
 }
 
+/* The way of the answer is by the routes from the address asked, not by where the question came in. */
+static void forget_interface(struct msghdr *message)
+{
+	struct cmsghdr *control;
+
+	for (control = CMSG_FIRSTHDR(message); control; control = CMSG_NXTHDR(message, control))
+		if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO)
+			((struct in6_pktinfo *)(void *)CMSG_DATA(control))->ipi6_ifindex = 0;
+}
+
 /* One datagram, or what has come on a connection: read and answered. False when the connection is over. */
 static int answer(const struct tag *tag)
 {
-	struct sockaddr_in6 peer;
-	socklen_t peer_size = sizeof(peer);
 	char in[2048], out[2300], address[INET6_ADDRSTRLEN] = "?";
-	ssize_t size =
-		recvfrom((int)tag->fd, in, sizeof(in), 0, (struct sockaddr *)&peer, &peer_size);
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	struct iovec data = { .iov_base = in, .iov_len = sizeof(in) };
+	struct sockaddr_in6 peer;
+	struct msghdr message = {
+		.msg_name = &peer,
+		.msg_namelen = sizeof(peer),
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	bool stream = tag->role == ROLE_STREAM;
+	ssize_t size = recvmsg((int)tag->fd, &message, 0);
 	int head;
 
 	if (size < 0)
-		return errno == EAGAIN || tag->role == ROLE_DATAGRAM;
-	if (tag->role == ROLE_STREAM) {
+		return errno == EAGAIN || !stream;
+	if (stream) {
 		if (size == 0)
 			return 0;
-		peer_size = sizeof(peer);
-		if (getpeername((int)tag->fd, (struct sockaddr *)&peer, &peer_size))
+		message = (struct msghdr){ .msg_iov = &data, .msg_iovlen = 1 };
+		if (getpeername((int)tag->fd, (struct sockaddr *)&peer,
+				&(socklen_t){ sizeof(peer) }))
 			return 0;
 	}
+	forget_interface(&message);
 	inet_ntop(AF_INET6, &peer.sin6_addr, address, sizeof(address));
 	head = snprintf(out, sizeof(out), "%s %u %s ", name, tag->port,
 			strncmp(address, "::ffff:", 7) ? address : address + 7);
 	memcpy(out + head, in, (size_t)size);
-	return sendto((int)tag->fd, out, (size_t)(head + size), MSG_NOSIGNAL,
-		      tag->role == ROLE_DATAGRAM ? (struct sockaddr *)&peer : NULL,
-		      tag->role == ROLE_DATAGRAM ? peer_size : 0) >= 0 ||
-	       tag->role == ROLE_DATAGRAM;
+	data = (struct iovec){ .iov_base = out, .iov_len = (size_t)(head + size) };
+	return sendmsg((int)tag->fd, &message, MSG_NOSIGNAL) >= 0 || !stream;
 }
 
 static void serve(const struct tag *tag)

@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# forward: tunnel. Servers take off the outer header, have the VIP on their loopback and answer clients past lb.
+# Each test is one outer family and encapsulation, for clients of either family.
+
+bats_require_minimum_version 1.5.0
+load helper
+load modes
+
+setup_file() {
+	modes_for_file two-arm
+	[ -z "${LAB_DIR:-}" ] || lab_decap web1 web2 web3
+}
+
+teardown_file() {
+	lab_end_of_file
+}
+
+setup() {
+	skip_without_lab
+}
+
+teardown() {
+	end_of_test
+}
+
+# tunnel ENCAPSULATION FAMILY: what goes through it
+tunnel() {
+	mode tunnel only="$2" more="encapsulation: $1"
+	past_xlb everything 4 198.51.100.2
+	past_xlb everything 6 2001:db8::2
+}
+
+@test "tunnel, ipip: IPv4 and IPv6 in IPv4" {
+	tunnel ipip 4
+}
+
+@test "tunnel, ipip: IPv4 and IPv6 in IPv6" {
+	tunnel ipip 6
+}
+
+@test "tunnel, gue: IPv4 and IPv6 in IPv4" {
+	tunnel gue 4
+}
+
+@test "tunnel, gue: IPv4 and IPv6 in IPv6" {
+	tunnel gue 6
+}
+
+@test "tunnel: nothing goes past the tunnel: a server that takes off no header does not answer" {
+	local encapsulation
+	lab_no_decap web1
+	for encapsulation in ipip gue; do
+		mode tunnel servers=1 more="encapsulation: $encapsulation"
+		run -1 ask -t 300 tcp "$LAB_VIP4,$LAB_VIP6" 7000
+	done
+	lab_decap web1
+	equal "answers" "$(ask -n 2 tcp "$LAB_VIP4,$LAB_VIP6" 7000)" "web1 2"
+}
+
+# Packets longer than the link with the outer header are dropped. TCP clients send none, as the servers ask for
+# short segments; those of servers that do not are cut off.
+@test "tunnel: without room for the outer header long segments are dropped, and counted" {
+	local before
+	mode tunnel only=6 more="encapsulation: gue" servers=1
+	before=$(drops mtu_exceeded)
+	lab_mss web1 1500
+	run ! in_ns client curl -sS --max-time 2 -T "$LAB_DIR/files/big" -o /dev/null "$(url "$LAB_VIP4")/upload/big"
+	[ "$(drops mtu_exceeded)" -gt "$before" ]
+	lab_mss web1 1452
+	transfers_are_unharmed 4
+}
+
+@test "tunnel: a connection outlives the loss of its flow: the same server is chosen again" {
+	mode tunnel
+	connection_outlives_its_flow
+}
