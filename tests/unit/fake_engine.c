@@ -503,6 +503,12 @@ int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *a
 	return 0;
 }
 
+uint8_t host_on_link(struct host *host, const char *ifname, const struct xlb_addr *addr)
+{
+	(void)host, (void)ifname, (void)addr;
+	return 0;
+}
+
 bool host_owns_address(struct host *host, const struct xlb_addr *addr)
 {
 	(void)host;

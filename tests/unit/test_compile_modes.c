@@ -94,6 +94,8 @@ static void test_row_of_each_mode(void **state)
 
 	for (i = 0; i < COUNT(rows); i++) {
 		bool braces = *rows[i].fields == '{';
+		/* checked through the datapath */
+		bool direct = xlb_mode_has(rows[i].mode, XLB_MODE_DIRECT);
 		struct xlb_server server;
 		char text[1024];
 
@@ -119,7 +121,9 @@ static void test_row_of_each_mode(void **state)
 		assert_true(server.nexthop != 0);
 		assert_int_equal(address_row(fixture, rows[i].address).flags, rows[i].role);
 		assert_int_equal(interface_flags(fixture),
-				 rows[i].role ? XLB_INTERFACE_RETURNS : 0);
+				 (rows[i].role ? XLB_INTERFACE_RETURNS : 0) |
+					 (direct ? XLB_INTERFACE_PROBES : 0));
+		assert_int_equal(count_rows(fixture, TABLE_PROBE_FILTER), direct ? 2 : 0);
 	}
 }
 

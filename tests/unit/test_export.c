@@ -117,6 +117,9 @@ static void random_mode_fields(struct object *group)
 	uint32_t mode = ((struct server_group *)group)->forward;
 	char text[64];
 
+	if (pick(2))
+		set(group, "health_check.via",
+		    xlb_mode_has(mode, XLB_MODE_DIRECT) && pick(2) ? "datapath" : "address");
 	if (xlb_mode_has(mode, XLB_MODE_ENCAP) && pick(2))
 		set(group, "encapsulation", pick(2) ? "ipip" : "gue");
 	if (pick(2))
@@ -135,7 +138,8 @@ static void random_group(struct model *model, uint32_t number)
 	static const char *const except[] = { "health_check.method", "health_check.path",
 					      "health_check.host",   "health_check.expect",
 					      "encapsulation",	     "address_family_affinity",
-					      "snat.ports",	     NULL };
+					      "snat.ports",	     "health_check.via",
+					      NULL };
 	static const char *const server_except[] = { "port", NULL };
 	char text[128];
 	struct object *group;

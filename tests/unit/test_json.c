@@ -169,7 +169,7 @@ static void objects(void **state)
 		fields_json(group, true),
 		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"fail_open\":true,"
 		"\"snat\":{\"addresses\":[],\"ports\":\"1024-65535\"},\"drain\":{\"timeout\":null},\"on_down\":\"keep\","
-		"\"health_check\":{\"type\":\"http\",\"port\":80,\"interval\":\"5s\",\"timeout\":\"2s\","
+		"\"health_check\":{\"type\":\"http\",\"port\":80,\"via\":\"address\",\"interval\":\"5s\",\"timeout\":\"2s\","
 		"\"healthy_threshold\":2,\"unhealthy_threshold\":3,\"method\":\"GET\",\"path\":\"/healthz\","
 		"\"host\":null,\"expect\":[\"200-299\",\"301\"]}}");
 	assert_json(
