@@ -212,6 +212,9 @@ lab_direct() {
 			lab_address "$name" lo "$vip/$bits"
 			in_ns "$name" ip $family rule add from "$vip" lookup 100
 		done
+		# answers to health checks through the datapath are for lb itself
+		in_ns "$name" ip route add throw 10.0.1.0/24 table 100
+		in_ns "$name" ip -6 route add throw 2001:db8:1::/64 table 100
 		lab_mss "$name" 1500
 	done
 }
