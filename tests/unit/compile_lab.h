@@ -169,8 +169,8 @@ static inline struct world world_of(struct fake *fake)
 static inline struct model *model_of(const char *text)
 {
 	struct xlb_err err = {};
-	struct tree *tree;
-	struct model *model;
+	struct tree *tree = NULL;
+	struct model *model = NULL;
 
 	if (tree_parse("test.yaml", text, strlen(text), &tree, &err) ||
 	    model_from_tree(tree, &model, &err))

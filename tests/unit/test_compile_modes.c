@@ -149,6 +149,22 @@ static void test_source_of_the_outer_header(void **state)
 	assert_int_equal(server_row(fixture, 1).nexthop, 0);
 }
 
+/* A group that names SNAT addresses of one family uses what the route prefers for the other. */
+static void test_named_sources_of_one_family(void **state)
+{
+	struct fixture *fixture = *state;
+	struct xlb_server v4, v6;
+
+	run_ok(fixture, ALONE "    snat: {addresses: [10.0.1.2, 10.0.1.3]}\n" BOTH);
+	v4 = server_row(fixture, 1);
+	v6 = server_row(fixture, 2);
+	assert_int_equal(v4.pool_count, 2);
+	assert_true(has_source(fixture, v4.pools[0].snat, "10.0.1.2"));
+	assert_int_equal(v6.pool_count, 1);
+	assert_true(has_source(fixture, v6.pools[0].snat, "2001:db8:1::1"));
+	assert_true(v6.pools[0].bitmap != 0);
+}
+
 /* No flow holds the id of an outer source: it must not be free while packets are sent from it. */
 static void test_source_stays_with_a_retired_tunnel(void **state)
 {
@@ -441,6 +457,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_row_of_each_mode),
 		TEST(test_source_of_the_outer_header),
+		TEST(test_named_sources_of_one_family),
 		TEST(test_source_stays_with_a_retired_tunnel),
 		TEST(test_answers_are_looked_for_while_a_server_retires),
 		TEST(test_neighbourhood_survives_a_link_flap),

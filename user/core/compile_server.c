@@ -230,10 +230,14 @@ static int refuse_unreachable(struct compiler *c, const struct server_group *gro
 static int compile_pools(struct compiler *c, const struct server_group *group,
 			 struct endpoint *endpoint, const struct world_route *route)
 {
+	int r;
+
 	if (!xlb_mode_has(group->forward, XLB_MODE_SNAT | XLB_MODE_ENCAP))
 		return 0;
-	if (group->snat_addresses.count)
-		return add_named_pools(c, group, &endpoint->value, route);
+	r = add_named_pools(c, group, &endpoint->value, route);
+	if (r || endpoint->value.pool_count)
+		return r;
+	/* the group names none of the server's family */
 	return route && !route->local ? add_route_pool(c, group, endpoint, route) :
 					keep_pools(c, group, endpoint);
 }
