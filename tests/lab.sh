@@ -181,7 +181,9 @@ lab_plug() {
 }
 
 # lab_server NAME NUMBER: a namespace with the addresses 10.0.1.NUMBER and 2001:db8:1::NUMBER
+declare -gA lab_numbers
 lab_server() {
+	lab_numbers[$1]=$2
 	lab_namespace "$1"
 	lab_veth "$1" eth0 fabric "to-$1" "02:00:00:00:01:$2"
 	lab_plug "to-$1"
@@ -197,7 +199,7 @@ lab_server() {
 # the outer headers of a tunnel: see lab_mss.
 LAB_SIDE4=192.0.2.2 LAB_SIDE6=fe80::c2
 lab_direct() {
-	local name vip family bits device=eth0
+	local name vip device=eth0
 	if [ "$LAB_SHAPE" = two-arm ]; then
 		device=side
 		lab_veth client side fabric to-side 02:00:00:00:00:03
@@ -206,12 +208,13 @@ lab_direct() {
 	lab_address client $device $LAB_SIDE4/32 $LAB_SIDE6/64
 	for name; do
 		in_ns "$name" sh -c 'cd /proc/sys/net/ipv4/conf/all; echo 1 >arp_ignore; echo 2 >arp_announce'
-		for vip in "$LAB_VIP4" "$LAB_OTHER_VIP4" "$LAB_VIP6" "$LAB_OTHER_VIP6"; do
-			family=-4 bits=32
-			[[ $vip != *:* ]] || family=-6 bits=128
-			lab_address "$name" lo "$vip/$bits"
-			in_ns "$name" ip $family rule add from "$vip" lookup 100
-		done
+		lab_address "$name" lo "$LAB_VIP4/32" "$LAB_OTHER_VIP4/32" "$LAB_VIP6/128" "$LAB_OTHER_VIP6/128"
+		for vip in "$LAB_VIP4" "$LAB_OTHER_VIP4"; do
+			echo "rule add from $vip lookup 100"
+		done | in_ns "$name" ip -4 -batch -
+		for vip in "$LAB_VIP6" "$LAB_OTHER_VIP6"; do
+			echo "rule add from $vip lookup 100"
+		done | in_ns "$name" ip -6 -batch -
 		# answers to health checks through the datapath are for lb itself
 		in_ns "$name" ip route add throw 10.0.1.0/24 table 100
 		in_ns "$name" ip -6 route add throw 2001:db8:1::/64 table 100
@@ -223,8 +226,10 @@ lab_direct() {
 # longer than the link with the outer header, and says so to nobody; TCP clients never send such if the
 # server's SYN-ACK asks for shorter segments.
 lab_mss() {
-	in_ns "$1" ip route replace default via $LAB_SIDE4 dev eth0 onlink advmss $(($2 - 40)) table 100
-	in_ns "$1" ip -6 route replace default via $LAB_SIDE6 dev eth0 advmss $(($2 - 60)) table 100
+	in_ns "$1" ip -batch - <<-END
+		route replace default via $LAB_SIDE4 dev eth0 onlink advmss $(($2 - 40)) table 100
+		route replace default via $LAB_SIDE6 dev eth0 advmss $(($2 - 60)) table 100
+	END
 }
 
 # lab_decap SERVER...: the servers take off the outer headers of tunnels, by the kernel's own devices if it has
@@ -244,26 +249,29 @@ lab_decap() {
 	done
 }
 
-# lab_no_decap SERVER
-lab_no_decap() {
+# lab_decapped SERVER: how many packets it has taken out of tunnels
+lab_decapped() {
+	local map
 	if [ "$LAB_DECAP" = devices ]; then
-		in_ns "$1" sh -c 'ip fou del port 6080; ip -6 fou del port 6080
-			for device in decap44 decap64 decap6; do ip link del $device; done'
+		in_ns "$1" ip -s -j link show | jq '[.[] | select(.ifname | startswith("decap")) | .stats64.rx.packets] | add'
 	else
-		in_ns "$1" ip link set eth0 xdp off
+		map=$(bpftool -j prog show id "$(in_ns "$1" ip -j link show eth0 | jq '.[0].xdp.prog.id')" | jq '.map_ids[0]')
+		bpftool -j map dump id "$map" | jq '.[0].formatted.value'
 	fi
 }
 
-# One device per outer family and kind; the ports of GUE hand over to them.
+# One device per outer and, in IPv4, inner family; the ports of GUE hand over to them.
 lab_decap_devices() {
-	local ipv4 ipv6
-	ipv4=$(in_ns "$1" ip -4 -j address show dev eth0 | jq -r '.[0].addr_info[0].local')
-	ipv6=$(in_ns "$1" ip -6 -j address show dev eth0 | jq -r '[.[0].addr_info[] | select(.scope == "global")][0].local')
-	in_ns "$1" ip link add decap44 type ipip local "$ipv4"
-	in_ns "$1" ip link add decap64 type sit local "$ipv4"
-	in_ns "$1" ip link add decap6 type ip6tnl mode any local "$ipv6" remote ::
-	in_ns "$1" sh -c 'for device in decap44 decap64 decap6; do ip link set $device up; done'
-	in_ns "$1" ip fou add port 6080 gue
+	local number=${lab_numbers[$1]}
+	in_ns "$1" ip -batch - <<-END
+		link add decap44 type ipip local 10.0.1.$number
+		link add decap64 type sit local 10.0.1.$number
+		link add decap6 type ip6tnl mode any local 2001:db8:1::$number remote ::
+		link set decap44 up
+		link set decap64 up
+		link set decap6 up
+		fou add port 6080 gue
+	END
 	in_ns "$1" ip -6 fou add port 6080 gue
 }
 

@@ -18,7 +18,6 @@ modes_for_file() {
 	lab_run iperf3 web1 iperf3 -s
 	wait_for 5 lab_listens web1 5201
 	head -c "${SMALL}M" /dev/urandom >"$LAB_DIR/files/big"
-	head -c 4M /dev/urandom >"$LAB_DIR/files/slow"
 }
 
 # mode FORWARD [KEY=VALUE...]: applies a configuration in which group web has forward: FORWARD. only: the
@@ -141,7 +140,7 @@ servers_see() {
 
 # --- the way of the answers ----------------------------------------------------------------------------
 
-# replies_through_xlb: packets that xlb sent to clients since the configuration was applied
+# packets that xlb sent to clients
 replies_through_xlb() {
 	xlb_json '[.load_balancers[].listeners[].state.counters.packets_out] | add' status
 }
@@ -151,15 +150,65 @@ bytes_from_servers() {
 	in_ns lb ip -s -j link show dev "$LAB_BACK" | jq '.[0].stats64.rx.bytes'
 }
 
-# past_xlb COMMAND...: while it runs the servers' answers do not touch lb. Health checks do, and in one-arm
-# what the client sends: so the most that may arrive there is a part of what the transfers measure.
+# past_xlb COMMAND...: while it runs, and in a download after it, the servers' answers do not touch lb. What may
+# arrive there is the client's acknowledgements (in one-arm) and the answers to health checks.
 past_xlb() {
-	local before
-	before=$(bytes_from_servers)
+	local before sent
+	sent=$(replies_through_xlb)
 	"$@"
-	equal "packets that xlb sent to clients" "$(replies_through_xlb)" 0
-	[ "$LAB_SHAPE" = one-arm ] ||
-		within "bytes from the servers to lb" $(($(bytes_from_servers) - before)) 0 $((SMALL << 18))
+	before=$(bytes_from_servers)
+	in_ns client curl -sS -g --max-time 30 -o /dev/null "$(url "$(vip "$2")")/files/big"
+	within "bytes that reached lb" $(($(bytes_from_servers) - before)) 0 $((SMALL << 18))
+	equal "packets that xlb sent to clients" $(($(replies_through_xlb) - sent)) 0
+}
+
+# --- in the middle of a transfer -------------------------------------------------------------------------
+
+# halfway up|down VIP: a transfer by web1 that stops soon after its beginning, in the background; returns when it
+# is under way. the_other_half: lets it go on, waits for its end and fails unless all has arrived.
+halfway() {
+	half_port=$((${half_port:-42000 + BATS_TEST_NUMBER * 20} + 1)) half_way=$1
+	rm -f "$LAB_DIR/go"
+	set -- "$1" "$(url "$2")" curl -sS -g --max-time 30 --local-port $half_port
+	if [ "$1" = down ]; then
+		in_ns client "${@:3}" "$2/files/big" 3>&- | half >"$LAB_DIR/half" &
+	else
+		half <"$LAB_DIR/files/big" | in_ns client "${@:3}" -T - "$2/upload/half" 3>&- &
+	fi
+	half_pid=$!
+	wait_for 5 half_is_there
+}
+
+half() {
+	head -c 100k
+	until [ -e "$LAB_DIR/go" ]; do
+		sleep 0.02
+	done
+	cat
+}
+
+half_is_there() {
+	[ "$(half_flow .state)" = established ]
+}
+
+# half_flow FIELD: of the transfer's flow
+half_flow() {
+	xlb_json ".flows[] | select(.client | endswith(\":$half_port\")) | $1" flow list
+}
+
+the_other_half() {
+	local there=$LAB_DIR/half
+	half_is_there
+	touch "$LAB_DIR/go"
+	wait "$half_pid"
+	[ "$half_way" = down ] || there=$LAB_DIR/web1/upload/half
+	cmp "$there" "$LAB_DIR/files/big"
+	rm "$there"
+}
+
+# for teardown: a transfer that nobody lets go on
+end_halfway() {
+	[ -z "${half_pid:-}" ] || touch "$LAB_DIR/go"
 }
 
 # --- the loss of flows -----------------------------------------------------------------------------------
@@ -178,5 +227,44 @@ connection_outlives_its_flow() {
 		equal "flows of the new one" "$(xlb_json .flows status)" 0
 		equal "who goes on" "$(talk)" "$first"
 		end_conversation
+	done
+}
+
+# --- clients beside the servers --------------------------------------------------------------------------
+
+# web4, which has no VIP on its loopback, where it would ask itself
+neighbour() {
+	[ ! -e "$LAB_DIR/web4" ] || return 0
+	lab_server web4 14
+	lab_web web4
+}
+
+# neighbour_asks VIP PATH [OPTION...]
+neighbour_asks() {
+	in_ns web4 curl -sS -g --max-time 30 "$(url "$1")$2" "${@:3}"
+}
+
+# fullnat_hairpin FAMILY ADDRESS: a server whose address is of the family asks the VIPs of which it is the server
+fullnat_hairpin() {
+	local vip
+	neighbour
+	mode fullnat servers=4 only="$1"
+	for vip in "$LAB_VIP4" "$LAB_VIP6"; do
+		equal "the VIP $vip asked by its server" "$(neighbour_asks "$vip" /)" "web4 $2"
+		neighbour_asks "$vip" /files/big | cmp - "$LAB_DIR/files/big"
+		neighbour_asks "$vip" /upload/big -T "$LAB_DIR/files/big"
+		cmp "$LAB_DIR/web4/upload/big" "$LAB_DIR/files/big"
+		rm "$LAB_DIR/web4/upload/big"
+	done
+}
+
+# A neighbour would be answered past xlb: it is fullnatted.
+nat_serves_neighbours() {
+	neighbour
+	mode nat servers=1
+	equal "over IPv4" "$(neighbour_asks "$LAB_VIP4" /)" "web1 10.0.1.1"
+	equal "over IPv6" "$(neighbour_asks "$LAB_VIP6" /)" "web1 2001:db8:1::1"
+	for vip in "$LAB_VIP4" "$LAB_VIP6"; do
+		neighbour_asks "$vip" /files/big | cmp - "$LAB_DIR/files/big"
 	done
 }

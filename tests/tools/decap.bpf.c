@@ -2,7 +2,7 @@
 /*
  * For the interface of a server whose kernel has no tunnel devices: takes off the outer header of a tunnel,
  * IPv4 or IPv6 of either family in IPv4 or IPv6 or in UDP port 6080 (GUE variant 1), and lets the inner packet
- * pass. XDP, as no helper of tc makes an IPv4 packet of one that came as IPv6.
+ * pass, counted. XDP, as no helper of tc makes an IPv4 packet of one that came as IPv6.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -17,7 +17,14 @@
 #define GUE_PORT   6080
 #define IPV6_IN_IP 41
 
-/* How long the IP header at `start` is and what is behind it; 0 if it is none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} taken SEC(".maps");
+
+/* How long the IP header behind `eth` is and what is behind it; 0 if it is none. */
 static __always_inline __u32 outer(const struct ethhdr *eth, const void *end, __u8 *ret_protocol)
 {
 	const struct iphdr *ipv4 = (const void *)(eth + 1);
@@ -42,7 +49,8 @@ int decap(struct xdp_md *ctx)
 	struct ethhdr *eth = data, link;
 	__u8 protocol = 0, *inner;
 	struct udphdr *udp;
-	__u32 length;
+	__u32 length, first = 0;
+	__u64 *count;
 
 	if ((void *)(eth + 1) > end)
 		return XDP_PASS;
@@ -69,6 +77,9 @@ int decap(struct xdp_md *ctx)
 	if (data + sizeof(link) > end)
 		return XDP_DROP;
 	*(struct ethhdr *)data = link;
+	count = bpf_map_lookup_elem(&taken, &first);
+	if (count)
+		__sync_fetch_and_add(count, 1);
 	return XDP_PASS;
 }
 
