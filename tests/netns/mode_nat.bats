@@ -78,3 +78,20 @@ ports_changed() {
 @test "nat: a connection outlives the loss of its flow: the same server is chosen again" {
 	connection_outlives_its_flow
 }
+
+# no_connection SERVER: to its echo
+no_connection() {
+	[ -z "$(in_ns "$1" ss -Htn state established 'sport = :7000')" ]
+}
+
+@test "nat: a flow that is killed ends at both sides at once" {
+	local address server
+	for address in "$LAB_VIP4" "$LAB_VIP6"; do
+		conversation tcp "$address" 7000
+		server=$(talk)
+		run ! no_connection "$server"
+		equal "answer" "$(xlb_json '[.matched, .killed, .not_told] | join(" ")' flow kill --listener edge/tcp)" "1 1 0"
+		wait_for 5 no_connection "$server"
+		end_conversation
+	done
+}
