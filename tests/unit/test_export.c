@@ -135,11 +135,11 @@ static void random_mode_fields(struct object *group)
 
 static void random_group(struct model *model, uint32_t number)
 {
-	static const char *const except[] = { "health_check.method", "health_check.path",
-					      "health_check.host",   "health_check.expect",
-					      "encapsulation",	     "address_family_affinity",
-					      "snat.ports",	     "health_check.via",
-					      NULL };
+	static const char *const except[] = {
+		"health_check.method", "health_check.path", "health_check.host",
+		"health_check.expect", "encapsulation",	    "address_family_affinity",
+		"snat.ports",	       "health_check.via",  NULL
+	};
 	static const char *const server_except[] = { "port", NULL };
 	char text[128];
 	struct object *group;

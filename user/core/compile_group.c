@@ -228,9 +228,12 @@ static void warn_of_families(struct compiler *c, const struct load_balancer *lb)
 
 			if (!group_serves_family(group, family))
 				fprintf(c->warnings,
-					"listener %s/%s: group %s has no IPv%u server, IPv%u clients get no_server\n",
+					"listener %s/%s: group %s has no IPv%u server, IPv%u clients get no_server%s\n",
 					lb->object.name, object->name, group->object.name, family,
-					family);
+					family,
+					xlb_mode_has(group->forward, XLB_MODE_FAMILY) ?
+						"" :
+						"; forward: fullnat and tunnel can serve them");
 		}
 	}
 }
