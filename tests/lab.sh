@@ -416,6 +416,15 @@ share() {
 	awk -v name="$1" '$1 == name { count = $2 } END { print count + 0 }'
 }
 
+# Checksums that receivers in the lab found wrong, by namespace and counter; nothing if all were right.
+lab_wrong_checksums() {
+	local name
+	for name in $(lab_namespaces); do
+		in_ns "${name#"$LAB-"}" nstat -asz '*CsumErrors' |
+			awk -v name="${name#"$LAB-"}" '/CsumErrors/ && $2 > 0 { print name, $1, $2 }'
+	done
+}
+
 # --- the end -------------------------------------------------------------------------------------
 
 # Ends all that was started, removes the namespaces, the folder and what the instance left on this host.

@@ -27,7 +27,8 @@ teardown() {
 # tunnel ENCAPSULATION FAMILY: what goes through it, and nothing past it
 tunnel() {
 	local before
-	mode tunnel only="$2" more="encapsulation: $1"
+	# health checks would come out of the tunnels as well
+	mode tunnel only="$2" more="encapsulation: $1" check="via: address, "
 	before=$(decapped)
 	past_xlb everything 4 198.51.100.2
 	past_xlb everything 6 2001:db8::2

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What must hold in every forwarding mode. A VIP's ports are the servers' own, as modes of direct return keep
-# them: nginx on 8080, tests/tools/echo on TCP 7000 and UDP 7001, iperf3 on 5201 of web1 only. The servers have
+# them: nginx on 8080, tests/tools/echo on TCP 7000 and UDP 7001, dnsmasq on UDP 5300, iperf3 on 5201 of web1 only. The servers have
 # the VIPs on their loopbacks and a way to the client past lb; only packets from a VIP take it.
 
 SMALL=${LAB_SMALL:-10} # MiB
@@ -14,10 +14,18 @@ modes_for_file() {
 	lab_direct web1 web2 web3
 	for server in web1 web2 web3; do
 		lab_echo $server tcp 7000 udp 7001
+		lab_dns $server
 	done
 	lab_run iperf3 web1 iperf3 -s
 	wait_for 5 lab_listens web1 5201
 	head -c "${SMALL}M" /dev/urandom >"$LAB_DIR/files/big"
+}
+
+# lab_dns SERVER: dnsmasq on port 5300, which knows by its name `who.test` which server it is
+lab_dns() {
+	lab_run "$1-dns" "$1" dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root --port=5300 \
+		--no-resolv --no-hosts --txt-record="who.test,$1"
+	wait_for 5 lab_bound "$1" udp 5300
 }
 
 # mode FORWARD [KEY=VALUE...]: applies a configuration in which group web has forward: FORWARD. only: the
@@ -39,6 +47,7 @@ mode() {
 			      http: {protocol: tcp, port: 8080, server_group: web}
 			      tcp: {protocol: tcp, port: 7000, server_group: web}
 			      udp: {protocol: udp, port: 7001, server_group: web}
+			      dns: {protocol: udp, port: 5300, server_group: web}
 			      iperf: {protocol: tcp, port: 5201, server_group: one}
 			server_groups:
 		END
@@ -98,6 +107,7 @@ everything() {
 	local server
 	transfers_are_unharmed "$1"
 	datagrams_come_back "$1"
+	names_resolve "$1"
 	streams_flow "$1"
 	servers_see "$1" "$2"
 }
@@ -117,6 +127,14 @@ datagrams_come_back() {
 	answers=$(ask -n 60 udp "$(vip "$1")" 7001)
 	for server in web1 web2 web3; do
 		within "datagrams answered by $server" "$(share $server <<<"$answers")" 5 45
+	done
+}
+
+names_resolve() {
+	local answer number
+	for number in 1 2 3; do
+		answer=$(in_ns client dig +short +tries=1 +time=3 -p 5300 "@$(vip "$1")" who.test TXT)
+		[[ $answer == '"web'?'"' ]]
 	done
 }
 

@@ -63,12 +63,27 @@ reason_of() {
 	wait_for 5 server_is web web2 up
 }
 
+# outer_headers_of_web3 stay|go
+outer_headers_of_web3() {
+	local device state=up
+	[ "$1" = go ] || state=down
+	if [ "$LAB_DECAP" = devices ]; then
+		for device in decap44 decap64 decap6; do
+			in_ns web3 ip link set $device $state
+		done
+	elif [ "$1" = go ]; then
+		lab_decap web3
+	else
+		in_ns web3 ip link set eth0 xdp off
+	fi
+}
+
 # tunnel_checks ENCAPSULATION FAMILY
 tunnel_checks() {
 	mode tunnel only="$2" more="encapsulation: $1"
-	lab_no_decap web3
+	outer_headers_of_web3 stay
 	wait_for 5 server_is web web3 down
-	lab_decap web3
+	outer_headers_of_web3 go
 	wait_for 5 server_is web web3 up
 	vip_of_web3 del
 	wait_for 5 server_is web web3 down
