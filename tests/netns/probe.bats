@@ -81,10 +81,13 @@ outer_headers_of_web3() {
 # tunnel_checks ENCAPSULATION FAMILY
 tunnel_checks() {
 	mode tunnel only="$2" more="encapsulation: $1"
-	outer_headers_of_web3 stay
-	wait_for 5 server_is web web3 down
-	outer_headers_of_web3 go
-	wait_for 5 server_is web web3 up
+	# over IPv6 a kernel that does not know the port for a tunnel's counts GUE's missing checksum as a wrong one
+	if [ "$1$2" != gue6 ]; then
+		outer_headers_of_web3 stay
+		wait_for 5 server_is web web3 down
+		outer_headers_of_web3 go
+		wait_for 5 server_is web web3 up
+	fi
 	vip_of_web3 del
 	wait_for 5 server_is web web3 down
 	vip_of_web3 add
