@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # vm.sh: TAP of what must also hold on the oldest kernel supported: the object loads, the packet rows pass,
-# real requests go through. Runs itself inside of the guest with --inside.
+# real traffic goes through in every mode. Runs itself inside of the guest with --inside.
 set -eu
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
@@ -11,7 +11,7 @@ if [ "${1:-}" = --inside ]; then
 	status=0
 	CMOCKA_MESSAGE_OUTPUT=TAP "$build/tests/verifier/verifier" || status=1
 	CMOCKA_MESSAGE_OUTPUT=TAP "$build/tests/packet/packet" || status=1
-	bats --tap tests/netns/datapath_http.bats || status=1
+	bats --tap tests/vm/traffic.bats || status=1
 	exit $status
 fi
 
