@@ -28,7 +28,7 @@
 struct usage {
 	char *name;
 	unsigned long instructions;
-	char stack[32];
+	char stack[64];
 	char *log;
 };
 
@@ -102,7 +102,7 @@ static int load(const struct variant *variant)
 		if (processed)
 			sscanf(processed, "processed %lu", &programs[i].instructions);
 		if (stack)
-			sscanf(stack, "stack depth %31s", programs[i].stack);
+			sscanf(stack, "stack depth %63s", programs[i].stack);
 	}
 	xlb__destroy(skel);
 	return r;
