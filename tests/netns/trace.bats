@@ -104,6 +104,23 @@ flow_is_known() {
 	equal "a client that is xlb itself" "$(trace .reason 10.0.1.1 "$LAB_VIP4:80" --interface back)" hairpin
 }
 
+# in_mode FORWARD: the configuration with servers at port 80, which need not be there
+in_mode() {
+	apply_config weights="100 100" port=80 check="{type: none}" group="forward: $1"
+}
+
+@test "each forwarding mode says what the packet becomes" {
+	local words=(198.51.100.2:51000 "$LAB_VIP4:80" tcp) came="198.51.100.2:51000 > $LAB_VIP4:80 tcp SYN"
+	[[ $(step rewrite "${words[@]}") == "10.0.1.1:"*" > 10.0.1.1"[12]":8080 tcp SYN (the SNAT port: any free one of the pool)" ]]
+	in_mode nat
+	[[ $(step rewrite "${words[@]}") == "198.51.100.2:51000 > 10.0.1.1"[12]":80 tcp SYN" ]]
+	in_mode dr
+	[[ $(step rewrite "${words[@]}") == "$came, as it came, to the MAC address of 10.0.1.1"[12] ]]
+	in_mode "tunnel
+    encapsulation: gue"
+	[[ $(step rewrite "${words[@]}") == "$came, in an outer header (gue) to 10.0.1.1"[12] ]]
+}
+
 @test "a trace leaves every map as it was" {
 	local before after
 	# quiet: nothing but traces may change anything
