@@ -24,8 +24,8 @@ static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
  * Keeps the packet as the last one dropped for the reason, unless the one kept is young. A function of its
  * own: it has no place among the code that every packet runs through.
  */
-__attribute__((noinline)) int sample_drop(struct xdp_md *ctx, __u32 reason, __u32 slot,
-					  __u32 listener, __u32 server)
+GLOBAL_STEP int sample_drop(struct xdp_md *ctx, __u32 reason, __u32 slot, __u32 listener,
+			    __u32 server)
 {
 	struct xlb_drop_sample *sample = bpf_map_lookup_elem(&drop_samples, &reason);
 	__u32 length = (__u32)bpf_xdp_get_buff_len(ctx);

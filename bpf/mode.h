@@ -2,12 +2,16 @@
 /*
  * Forwarding modes by their number. A mode is a row of XLB_MODES and a file mode_<word>.h with
  *
- *	<word>_takes(pkt, vip, server)		false: the server had better not get this new flow
- *	<word>_create(key, server, record, tcp_flags)	makes a flow: 0 with the record as it is in the
- *						table, or -XLB_DROP_x
- *	<word>_ends(pkt, server, mapping, ret)	the ends that a client's packet of the flow gets
- *	<word>_length(pkt, server)		what its IP packet will measure
- *	<word>_edit(ctx, pkt, server, ends)	writes the packet
+ *	<word>_takes(pkt, vip, server)
+ *		false: the server had better not get this new flow
+ *	<word>_create(key, server, record, tcp_flags)
+ *		makes a flow: 0 with the record as it is in the table, or -XLB_DROP_x
+ *	<word>_ends(pkt, server, mapping, ret)
+ *		the ends that a client's packet of the flow gets
+ *	<word>_length(pkt, server)
+ *		what its IP packet will measure
+ *	<word>_edit(ctx, pkt, server, ends)
+ *		writes the packet
  *
  * A server's packet of a mode with replies becomes one from the VIP to the client, in every mode alike.
  */

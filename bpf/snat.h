@@ -9,9 +9,6 @@
 
 #define SNAT_TRIES 16
 
-/* A global function: the verifier looks at it once, not at every place that calls it in every loop. */
-#define SNAT_GLOBAL __attribute__((noinline))
-
 static __always_inline struct xlb_snat *snat_find(__u32 id)
 {
 	return bpf_map_lookup_elem(&snats, &id);
@@ -71,7 +68,7 @@ static __always_inline __u32 snat_bit_from(__u64 bits, __u32 start)
  * words are spread over the range by steps of its golden section, since the ports in the middle of the
  * usual range are the host's; of a small pool every word is looked at.
  */
-SNAT_GLOBAL int snat_port_take(__u32 bitmap)
+GLOBAL_STEP int snat_port_take(__u32 bitmap)
 {
 	struct snat_range range = snat_range_of(bitmap);
 	__u32 first = range.from / 64, count = range.to / 64 - first + 1;
@@ -98,7 +95,7 @@ SNAT_GLOBAL int snat_port_take(__u32 bitmap)
 }
 
 /* Any port (host order) of the pool's range, taken or not. */
-SNAT_GLOBAL int snat_port_random(__u32 bitmap)
+GLOBAL_STEP int snat_port_random(__u32 bitmap)
 {
 	struct snat_range range = snat_range_of(bitmap);
 
@@ -106,7 +103,7 @@ SNAT_GLOBAL int snat_port_random(__u32 bitmap)
 }
 
 /* Gives a port (host order) back. */
-SNAT_GLOBAL int snat_port_release(__u32 bitmap, __u32 port_h)
+GLOBAL_STEP int snat_port_release(__u32 bitmap, __u32 port_h)
 {
 	__u64 *word = snat_word(bitmap, (port_h & 0xffff) / 64);
 

@@ -37,7 +37,7 @@ static __always_inline __u32 translate_length(const struct packet *pkt, __u8 fam
  * Internet checksum over `length` bytes from `offset`, not complemented; negative if that cannot be. Chunk by
  * chunk through a buffer, since no helper sums up a packet.
  */
-__attribute__((noinline)) int translate_sum(struct xdp_md *ctx, __u32 offset, __u32 length)
+GLOBAL_STEP int translate_sum(struct xdp_md *ctx, __u32 offset, __u32 length)
 {
 	__u32 key = 0, at, size, sum = 0;
 	struct translate_chunk *chunk = bpf_map_lookup_elem(&translate_scratch, &key);

@@ -12,11 +12,7 @@
 #include "pkt.h"
 #include "variant.h"
 
-/*
- * A global function: the verifier looks at it once, and its stack is not that of the packet's way. Before 6.8
- * it looks at it even where nobody calls it, so each one ends at once in the program that does not observe.
- */
-#define WATCH_STEP __attribute__((noinline))
+/* Each global function ends at once in the program that does not observe: see GLOBAL_STEP. */
 
 struct xlb_watch watches[XLB_WATCHES];
 /* events that the ring had no room for, by the interface that the frame came by or leaves by */
@@ -136,7 +132,7 @@ static __always_inline bool watch_other_server(const struct xlb_watch *watch,
 }
 
 /* Entries of `watches`, as bits, that want the event as far as everything but its ends goes. */
-WATCH_STEP int watch_by_ids(const struct xlb_event *event)
+GLOBAL_STEP int watch_by_ids(const struct xlb_event *event)
 {
 	const struct xlb_watch *watch;
 	__u32 wanted = 0, differs;
@@ -187,7 +183,7 @@ static __always_inline bool end_is_met(const struct xlb_watch_end *end,
 }
 
 /* Those of `wanted` whose ends the packet has. */
-WATCH_STEP int watch_by_ends(const struct xlb_event *event, __u32 wanted)
+GLOBAL_STEP int watch_by_ends(const struct xlb_event *event, __u32 wanted)
 {
 	__u32 i;
 
@@ -218,7 +214,7 @@ static __always_inline void watch_put(const struct xlb_event *event, __u32 size)
 }
 
 /* Tells those of `wanted` who want this stage; the event of the scratch and the frame. */
-WATCH_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
+GLOBAL_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 {
 	struct event_scratch *scratch = observing ? watch_scratch() : NULL;
 	__u32 length = (__u32)bpf_xdp_get_buff_len(ctx), snap = 0;
