@@ -111,10 +111,11 @@ static int filter_put(struct datapath *dp, const struct row *row, const void *co
 
 		r = bpf_tc_attach(&hook, &opts);
 	}
-	if (r)
-		return datapath_err(
-			err, r, "cannot let health checks go through the datapath on '%s'", ifname);
-	return 0;
+	if (!r)
+		return 0;
+	datapath_err(err, r, "cannot let health checks go through the datapath on '%s'", ifname);
+	xlb_err_hint(err, "health_check: {via: address} does without (needs: tc with clsact, bpf)");
+	return r;
 }
 
 static int filter_del(struct datapath *dp, const struct row *row, struct xlb_err *err)
