@@ -30,9 +30,10 @@ teardown() {
 	end_of_test
 }
 
+# so many connections that every server has some
 traffic() {
-	lab_run traffic client wrk -t1 -c8 -d60s "http://$LAB_VIP4:80/"
-	wait_for 10 flows_at_least 8
+	lab_run traffic client wrk -t1 -c32 -d60s "http://$LAB_VIP4:80/"
+	wait_for 10 flows_at_least 32
 }
 
 # start_top WIDTH HEIGHT WORD...
@@ -47,7 +48,7 @@ start_top() {
 	run -0 xlb top --once
 	[[ "${lines[0]}" == xlbd*"no problems" ]]
 	[[ "${lines[2]}" == "[1 listeners]"*"by NEW/S" ]]
-	[[ "${lines[4]}" =~ ^edge/http\ +enabled\ +8\ +0\ +[1-9][0-9.]+k?\ +[1-9][0-9.]+k?\ +[1-9] ]]
+	[[ "${lines[4]}" =~ ^edge/http\ +enabled\ +32\ +0\ +[1-9][0-9.]+k?\ +[1-9][0-9.]+k?\ +[1-9] ]]
 	run -0 xlb top servers --once --sort server
 	[[ "${lines[4]}" == web/web1* && "${lines[6]}" == web/web3* ]]
 	run -0 xlb top servers --once --sort -server --filter web2
@@ -79,7 +80,7 @@ start_top() {
 @test "top at 80x24: views, sort, filter, pause, help, quit" {
 	traffic
 	start_top 80 24
-	terminal_waits '^edge/http +enabled +8 +0 +[1-9]'
+	terminal_waits '^edge/http +enabled +32 +0 +[1-9]'
 	terminal_shows '^Tab view .* q quit'
 	equal "widest line" "$(terminal_text | awk 'length > 80' | wc -l)" 0
 	terminal_keys 2
