@@ -67,25 +67,30 @@ both_say() {
 	said_to_people=$(xlb "$(finder)" | grep -F "$said")
 }
 
+# tells KIND WORD...: the problem's text has all words. One server may be down before the others are.
+tells() {
+	local text word
+	text=$(told "$1")
+	shift
+	for word; do
+		[[ "$text" == *"$word"* ]] || return 1
+	done
+}
+
 # finds KIND COMMAND WORD...: the problem is told, its text has all words, both in JSON and for people, and the
 # command to type next is there
 finds() {
-	local kind=$1 command=$2 text line
+	local kind=$1 command=$2 line
 	shift 2
 	[ -n "$(finder)" ]
-	wait_for 15 is_told "$kind" || {
+	wait_for 15 tells "$kind" "$@" || {
 		xlb "$(finder)"
+		echo "not all of: $*"
 		return 1
 	}
 	wait_for 5 both_say "$kind"
-	text=$said line=$said_to_people
+	line=$said_to_people
 	echo "$line"
-	for word; do
-		[[ "$text" == *"$word"* ]] || {
-			echo "no \"$word\""
-			return 1
-		}
-	done
 	equal "the command" "${line##*-> }" "$command"
 }
 

@@ -168,12 +168,15 @@ static void storms_add_up(void **state)
 	record = wait_for(lab, kept + 2);
 	assert_int_equal(record->kind, EVENT_HEALTH);
 	assert_int_equal(suppressed_of(record), 300 - kept);
-	/* and then they come again, one by one, until the second is used up too */
+	/*
+	 * And then they come again, one by one, until the second is used up too: the number was one, and libevent's
+	 * timer may be a little early, by which part of another is missing.
+	 */
 	stop = events_next(lab->events);
 	for (i = 0; i < 50; i++)
 		event_emit(lab->events, EVENT_HEALTH, NULL, "up");
 	kept = events_next(lab->events) - stop;
-	assert_in_range(kept, EVENTS_PER_SECOND - 1, 49);
+	assert_in_range(kept, EVENTS_PER_SECOND - 2, 49);
 	record = wait_for(lab, stop + kept);
 	assert_int_equal(suppressed_of(record), 50 - kept);
 }
