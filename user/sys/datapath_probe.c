@@ -89,6 +89,16 @@ static int filter_list(struct datapath *dp, enum table_id table, row_add add, vo
 	return 0;
 }
 
+/* Takes the qdisc away, unless somebody else hangs on it. */
+static void qdisc_remove(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	if (!host_has_filters(ifindex))
+		bpf_tc_hook_destroy(&hook);
+}
+
 static int filter_put(struct datapath *dp, const struct row *row, const void *content, size_t size,
 		      struct xlb_err *err)
 {
@@ -97,11 +107,13 @@ static int filter_put(struct datapath *dp, const struct row *row, const void *co
 	uint32_t handle = ifindex ? filter_find(ifindex, &program) : 0;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_EGRESS);
 	int r = ifindex ? 0 : -ENODEV;
+	bool made = false;
 
 	(void)content, (void)size;
 	if (!r && !handle) {
 		r = bpf_tc_hook_create(&hook);
 		handle = r == -EEXIST ? HANDLE_SHARED : HANDLE_OWN;
+		made = !r;
 		r = r == -EEXIST ? 0 : r;
 	}
 	if (!r) {
@@ -110,6 +122,8 @@ static int filter_put(struct datapath *dp, const struct row *row, const void *co
 			    .flags = BPF_TC_F_REPLACE);
 
 		r = bpf_tc_attach(&hook, &opts);
+		if (r && made)
+			qdisc_remove(ifindex);
 	}
 	if (!r)
 		return 0;
@@ -125,14 +139,14 @@ static int filter_del(struct datapath *dp, const struct row *row, struct xlb_err
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = PRIORITY);
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_EGRESS);
 
-	(void)dp, (void)err;
-	if (!handle)
-		return 0;
-	bpf_tc_detach(&hook, &opts);
-	if (handle != HANDLE_OWN || host_has_filters(ifindex))
-		return 0;
-	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-	bpf_tc_hook_destroy(&hook);
+	int r = handle ? bpf_tc_detach(&hook, &opts) : 0;
+
+	(void)dp;
+	if (r && r != -ENOENT)
+		return datapath_err(err, r, "cannot remove the filter of health checks from '%s'",
+				    (const char *)row->key);
+	if (handle == HANDLE_OWN)
+		qdisc_remove(ifindex);
 	return 0;
 }
 
