@@ -112,8 +112,11 @@ enum probe_step probe_connect(struct probe *probe)
 		return probe_error(probe, errno);
 	quieten(probe->fd);
 	r = probe->wire ? go_through_datapath(probe, addr.ss_family) : 0;
-	if (r)
-		return probe_error(probe, -r);
+	if (r) {
+		/* no free port, no room in the map: nothing that the server has done */
+		probe_fail(probe, "xlbd: cannot check through the datapath: %s", strerror(-r));
+		return PROBE_SKIPPED;
+	}
 	if (connect(probe->fd, (struct sockaddr *)&addr, length) && errno != EINPROGRESS)
 		return probe_error(probe, errno);
 	return PROBE_WAIT_WRITE;
