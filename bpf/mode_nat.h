@@ -110,9 +110,11 @@ static __always_inline int nat_create(const struct xlb_flow_key *key,
 		return midway ? -XLB_DROP_NO_FLOW : fullnat_create(key, server, record, tcp_flags);
 	}
 	record->snat_port = key->client_port;
-	/* the end of a connection that nobody here knows: not worth a record */
+	/* the end of a connection that nobody here knows: not worth a record, but never another flow's end */
 	if (midway && tcp_flags & TCP_RST)
-		return 0;
+		return reply_find(record_reply_key(scratch, key, server, record)) ?
+			       -XLB_DROP_NO_FLOW :
+			       0;
 	r = nat_locate(scratch, key, server, record, midway);
 	if (r)
 		return r;

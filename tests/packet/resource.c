@@ -15,16 +15,6 @@
 
 #define TINY_PORTS 5
 
-static void steps_run(struct talk *talk, const struct step *steps)
-{
-	for (size_t i = 0; steps[i].actor; i++) {
-		const char *fault = talk_step(talk, &steps[i]);
-
-		if (fault)
-			fail_msg("step %zu: %s", i + 1, fault);
-	}
-}
-
 static const struct step steps_open[] = { ESTABLISH, {} };
 static const struct step steps_close[] = { CLOSE, {} };
 
@@ -73,7 +63,7 @@ static void test_snat_exhausted(void **state)
 		world_reset();
 		for (int i = 0; i < TINY_PORTS; i++) {
 			talk_init(&talks[i], family, IPPROTO_TCP, TINY, VIP_OWN);
-			steps_run(&talks[i], steps_open);
+			talk_run(&talks[i], steps_open);
 			assert_in_range(talks[i].now.snat_port, i < 3 ? TINY_FROM : TINY_FROM + 100,
 					i < 3 ? TINY_FROM + 2 : TINY_FROM + 101);
 		}
@@ -84,17 +74,17 @@ static void test_snat_exhausted(void **state)
 		check_flows(TINY_PORTS);
 		assert_int_equal(evictions(), evicted);
 		/* one that only waits for its port to be safe */
-		steps_run(&talks[1], steps_close);
+		talk_run(&talks[1], steps_close);
 		for (int i = 0; i < 50 && !opened; i++)
 			opened = try_open(&more, XLB_DROP_SNAT_EXHAUSTED);
 		assert_true(opened);
 		check_flows(TINY_PORTS);
 		assert_int_equal(evictions(), evicted + 1);
 		more.now = talks[1].now;
-		steps_run(&more, (const struct step[]){ FORWARD(CLIENT, SYN),
-							FORWARD(SERVER, SYN | ACK),
-							FORWARD(CLIENT, ACK),
-							{} });
+		talk_run(&more, (const struct step[]){ FORWARD(CLIENT, SYN),
+						       FORWARD(SERVER, SYN | ACK),
+						       FORWARD(CLIENT, ACK),
+						       {} });
 		for (int i = 0; i < TINY_PORTS; i++) {
 			struct frame frame = talk_frame(&talks[i], CLIENT, ACK);
 
@@ -105,7 +95,7 @@ static void test_snat_exhausted(void **state)
 		}
 		assert_int_equal(own, TINY_PORTS - 1);
 		/* a closed flow of the same client has no fresh port to go to but finds its way */
-		steps_run(&more, steps_close);
+		talk_run(&more, steps_close);
 		opened = false;
 		for (int i = 0; i < 50 && !opened; i++)
 			opened = try_open(&more, XLB_DROP_SNAT_EXHAUSTED);
@@ -149,7 +139,7 @@ static void test_table_full(void **state)
 	world_close();
 	assert_null(world_open(room));
 	talk_init(&closed, XLB_IPV6, IPPROTO_TCP, WEB, VIP_OWN);
-	steps_run(&closed, steps_open);
+	talk_run(&closed, steps_open);
 	for (;; count++) {
 		talk_init(&talk, XLB_IPV6, IPPROTO_TCP, WEB, VIP_OWN);
 		if (!try_open(&talk, XLB_DROP_FLOW_TABLE_FULL))
@@ -158,7 +148,7 @@ static void test_table_full(void **state)
 	assert_int_equal(count, room - 1);
 	check_flows(room);
 	/* a closed flow makes room, for one of its own client too */
-	steps_run(&closed, steps_close);
+	talk_run(&closed, steps_close);
 	for (int i = 0; i < 3 && !opened; i++)
 		opened = try_open(&closed, XLB_DROP_FLOW_TABLE_FULL);
 	assert_true(opened);
@@ -197,8 +187,8 @@ static void test_rate_limit(void **state)
 	assert_int_equal(world_drops(XLB_DROP_NO_FLOW) - answered, sent);
 	/* flows that are known are told all the same */
 	talk_init(&talk, XLB_IPV4, IPPROTO_TCP, WEB, VIP_OWN);
-	steps_run(&talk, (const struct step[]){
-				 ESTABLISH, DO(KILL, 0), RESET(CLIENT, ACK, FLOW_RESET), {} });
+	talk_run(&talk, (const struct step[]){
+				ESTABLISH, DO(KILL, 0), RESET(CLIENT, ACK, FLOW_RESET), {} });
 }
 
 /* A locator that leads to a flow with another port is not believed. */
@@ -211,7 +201,7 @@ static void test_stale_locator(void **state)
 		const char *fault;
 
 		talk_init(&talk, family, IPPROTO_TCP, WEB, VIP_OWN);
-		steps_run(&talk, steps_open);
+		talk_run(&talk, steps_open);
 		stale = talk;
 		stale.now.snat_port = (uint16_t)(talk.now.snat_port ^ 1);
 		frame = talk_frame(&stale, SERVER, ACK);
@@ -270,7 +260,7 @@ static void test_counters(void **state)
 	(void)state;
 	talk_init(&talk, XLB_IPV4, IPPROTO_TCP, WEB, VIP_OWN);
 	before = counts_read(IPPROTO_TCP);
-	steps_run(&talk, steps);
+	talk_run(&talk, steps);
 	after = counts_read(IPPROTO_TCP);
 	for (int i = 0; i < XLB_COUNT_MAX; i++) {
 		static const uint64_t want[XLB_COUNT_MAX] = {
@@ -392,8 +382,8 @@ static void test_lockstep(void **state)
 				.server = WEB,
 			};
 			if (!pass)
-				steps_run(&talks[i],
-					  (const struct step[]){ FORWARD(CLIENT, ACK), CLOSE, {} });
+				talk_run(&talks[i],
+					 (const struct step[]){ FORWARD(CLIENT, ACK), CLOSE, {} });
 		}
 	}
 	world_end_flows(FLOW_DELETE);

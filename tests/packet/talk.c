@@ -451,6 +451,16 @@ const char *talk_step(struct talk *talk, const struct step *step)
 	return talk_send(talk, step->actor, &frame, step->expect, step->reason);
 }
 
+void talk_run(struct talk *talk, const struct step *steps)
+{
+	for (size_t i = 0; steps[i].actor; i++) {
+		const char *fault = talk_step(talk, &steps[i]);
+
+		if (fault)
+			fail_msg("step %zu: %s", i + 1, fault);
+	}
+}
+
 void talk_test(void **state)
 {
 	const struct talk_row *row = *state;

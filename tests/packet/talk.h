@@ -93,6 +93,9 @@ const char *talk_send(struct talk *talk, enum actor actor, const struct frame *f
 /* One step; NULL or what is wrong. */
 const char *talk_step(struct talk *talk, const struct step *step);
 
+/* All steps; fails the test at the first that is wrong. */
+void talk_run(struct talk *talk, const struct step *steps);
+
 /* NULL if there are `count` flows, locators and ports taken. */
 const char *talk_check_flows(uint32_t count);
 
