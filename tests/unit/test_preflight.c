@@ -367,7 +367,8 @@ static void nat_groups_need_a_router(void **state)
 	parse_addr("10.0.1.11", &facts.returns[0].server);
 	expect(&facts, "forwarding", PREFLIGHT_WARN, "net.ipv4.ip_forward is 0",
 	       "sysctl -w net.ipv4.ip_forward=1");
-	expect(&facts, "masquerade", PREFLIGHT_OK, "ip saddr 10.0.1.11/24 masquerade", "");
+	expect(&facts, "masquerade", PREFLIGHT_OK,
+	       "ip saddr 10.0.1.11/24 oifname != \"eth0\" masquerade", "");
 	facts.system.forwards[0] = true;
 	expect(&facts, "forwarding", PREFLIGHT_OK, "this host routes", "");
 	facts.returns[1] = (struct preflight_returns){ .used = true, .bits = 64 };

@@ -161,17 +161,20 @@ static void judge_masquerade(const struct preflight_facts *facts, struct preflig
 	for (int i = 0; i < 2; i++) {
 		const struct preflight_returns *returns = &facts->returns[i];
 		const char *family = i ? "ip6" : "ip";
-		char text[ADDR_TEXT_MAX];
+		char text[ADDR_TEXT_MAX], out[40] = "";
 
 		if (!returns->used || ret->text[0])
 			continue;
 		format_addr(&returns->server, text);
+		/* what this host itself sends to the servers stays as it is */
+		if (returns->bits < 128)
+			snprintf(out, sizeof(out), "oifname != \"%s\" ", facts->nic.link.name);
 		preflight_say(
 			ret, PREFLIGHT_OK,
 			"if servers of nat groups have private addresses, let this host stand for them in "
 			"what they begin themselves: nft 'table %s xlb_nat { chain out { type nat hook "
-			"postrouting priority 100; %s saddr %s/%u masquerade; }; }'",
-			family, family, text, returns->bits - (i ? 0U : 96U));
+			"postrouting priority 100; %s saddr %s/%u %smasquerade; }; }'",
+			family, family, text, returns->bits - (i ? 0U : 96U), out);
 	}
 }
 
