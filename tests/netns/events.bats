@@ -214,7 +214,7 @@ storm() {
 		version: 1
 		server_groups:
 		  storm:
-		    health_check: {type: http, port: 8080, path: /healthz, interval: 1s, timeout: 1s, healthy_threshold: 1, unhealthy_threshold: 1}
+		    health_check: {type: http, port: 8080, path: /healthz, interval: 1s, timeout: 20s, healthy_threshold: 1, unhealthy_threshold: 1}
 		    servers:
 	END
 	for number in $(seq 300); do

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A daemon that only answers (fake_xlbd.py), one for each file.
 
+# shellcheck source=tests/lab.sh
+. "$BATS_TEST_DIRNAME/../lab.sh" # wait_for
+
 root() {
 	cd "$BATS_TEST_DIRNAME/../.." && pwd
 }
@@ -16,11 +19,7 @@ setup_file() {
 	mkdir -p "$RUN_DIR" "$FAKE"
 	"$(root)/tests/netns/fake_xlbd.py" "$RUN_DIR/xlbd.sock" "$FAKE" 3>&- &
 	echo $! >"$BATS_FILE_TMPDIR/pid"
-	for _ in $(seq 100); do
-		[ -S "$RUN_DIR/xlbd.sock" ] && return
-		sleep 0.05
-	done
-	return 1
+	wait_for 5 test -S "$RUN_DIR/xlbd.sock"
 }
 
 teardown_file() {
@@ -46,4 +45,14 @@ answer() {
 # sent TEXT: the whole log of requests
 sent() {
 	diff <(printf '%s\n' "$1") <(grep -v '^X-XLB-Origin: xlbctl' "$FAKE/log")
+}
+
+# interrupted REQUEST COMMAND...: Ctrl-C once the daemon was asked for that. A shell's background commands would ignore it.
+interrupted() {
+	local request=$1
+	shift
+	env --default-signal=INT "$@" 3>&- &
+	wait_for 10 grep -qF "$request" "$FAKE/log"
+	kill -s INT $!
+	wait $!
 }

@@ -5,9 +5,6 @@
 load fake
 load terminal
 
-# shellcheck source=tests/lab.sh
-. "$BATS_TEST_DIRNAME/../lab.sh" # wait_for
-
 teardown() {
 	terminal_end
 }

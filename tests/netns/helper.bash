@@ -41,8 +41,10 @@ lab_end_of_file() {
 	}
 }
 
-# for teardown: what xlbd said is shown if the test failed; a conversation left open would be waited for
+# for teardown: what xlbd said is shown if the test failed; a conversation left open would be waited for, and load
+# meet the next test
 end_of_test() {
+	lab_kill wrk
 	[ -z "${talk_pid:-}" ] || kill "$talk_pid" 2>/dev/null || true
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 15 "$LAB_DIR/xlbd.log"
 }
@@ -64,7 +66,7 @@ xlb_json() {
 config() {
 	local listener="{protocol: tcp, port: 80, server_group: web}" group="" weights="100 100 100"
 	local addresses="$LAB_VIP4, \"$LAB_VIP6\"" port=8080 number=0 weight word
-	local check="{type: http, port: 8080, path: /healthz, interval: 200ms, timeout: 200ms, healthy_threshold: 1, unhealthy_threshold: 2}"
+	local check="{type: http, port: 8080, path: /healthz, interval: 200ms, timeout: 5s, healthy_threshold: 1, unhealthy_threshold: 2}"
 	for word; do
 		local "${word%%=*}=${word#*=}"
 	done
@@ -126,7 +128,7 @@ drops() {
 conversation() {
 	rm -f "$LAB_DIR/talk.in" "$LAB_DIR/talk.out"
 	mkfifo "$LAB_DIR/talk.in" "$LAB_DIR/talk.out"
-	nsenter --net="/run/netns/$LAB-client" -- "$LAB_TOOLS/ask" -i -t "${TALK_TIMEOUT:-1000}" "$@" \
+	nsenter --net="/run/netns/$LAB-client" -- "$LAB_TOOLS/ask" -i -t "${TALK_TIMEOUT:-5000}" "$@" \
 		<"$LAB_DIR/talk.in" >"$LAB_DIR/talk.out" 2>/dev/null 3>&- &
 	talk_pid=$!
 	exec {talk_in}>"$LAB_DIR/talk.in" {talk_out}<"$LAB_DIR/talk.out"
@@ -135,7 +137,7 @@ conversation() {
 talk() {
 	local answer
 	echo >&"$talk_in"
-	read -r -t 5 answer <&"$talk_out"
+	read -r -t 30 answer <&"$talk_out"
 	echo "$answer"
 }
 
@@ -153,20 +155,45 @@ end_conversation() {
 
 # --- load ------------------------------------------------------------------------------------------
 
-# wrk_start SECONDS: 64 keep-alive connections to the VIP, in the background. wrk_end waits for their end,
-# fails unless all went well, and leaves their number in wrk_requests. The port is named, as wrk would look
-# for the word http in /etc/services.
+# wrk_start: 64 keep-alive connections to the VIP, in the background, which have begun when it returns. wrk_end ends
+# them, fails unless all went well, and leaves the number of requests in wrk_requests. The port is named, as wrk would
+# look for the word http in /etc/services.
 wrk_start() {
-	in_ns client wrk -t2 -c64 -d"$1s" "http://$LAB_VIP4:80/" >"$LAB_DIR/wrk.out" 3>&- &
-	wrk_pid=$!
+	rm -f "$LAB_DIR/wrk.log"
+	lab_run wrk client wrk -t2 -c64 -d1h "http://$LAB_VIP4:80/"
+	client_sends 1000
 }
 
 wrk_end() {
-	wait "$wrk_pid"
-	cat "$LAB_DIR/wrk.out"
-	wrk_requests=$(sed -n 's/^ *\([0-9]*\) requests in.*/\1/p' "$LAB_DIR/wrk.out")
+	lab_kill wrk INT
+	cat "$LAB_DIR/wrk.log"
 	# wrk prints these lines only if there was something to count
-	! grep -qE 'Socket errors|Non-2xx' "$LAB_DIR/wrk.out"
+	run ! grep -E 'Socket errors|Non-2xx' "$LAB_DIR/wrk.log"
+	wrk_requests=$(sed -n 's/^ *\([0-9]*\) requests in.*/\1/p' "$LAB_DIR/wrk.log")
+	[ "$wrk_requests" -gt 0 ]
+}
+
+# client_sends NUMBER: returns when the client has sent so many more packets
+client_sends() {
+	wait_for 30 client_has_sent $(($(client_sent) + $1))
+}
+
+client_has_sent() {
+	[ "$(client_sent)" -ge "$1" ]
+}
+
+client_sent() {
+	in_ns client ip -s -j link show eth0 | jq '.[0].stats64.tx.packets'
+}
+
+# client_is_done: its connections have ended, at both ends; for wait_for
+client_is_done() {
+	[ -z "$(in_ns client ss -Htan state connected exclude time-wait)" ]
+}
+
+# cpu_ms: the processor time that the daemon has used so far
+cpu_ms() {
+	awk '{ print ($14 + $15) * 10 }' "/proc/$(cat "$LAB_DIR/pids/xlbd")/stat"
 }
 
 # --- assertions --------------------------------------------------------------------------------------

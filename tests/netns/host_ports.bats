@@ -51,7 +51,7 @@ teardown() {
 @test "the host's own connections out of its address go on beside a listener on any port" {
 	apply_config addresses="$HOST4" listener='{protocol: tcp, port: any, server_group: web}' port=0 weights=100
 	lab_web client
-	[ "$(in_ns lb curl -sS --max-time 5 http://198.51.100.2:8080/)" = "client $HOST4" ]
+	[ "$(in_ns lb curl -sS --max-time 30 http://198.51.100.2:8080/)" = "client $HOST4" ]
 	lab_kill client
 }
 

@@ -38,21 +38,18 @@ xlb_picture() {
 	xlb export
 }
 
-@test "the demo ends well, within a minute, beside a running xlb that does not notice" {
-	local host xlb started
+@test "the demo ends well beside a running xlb that does not notice" {
+	local host xlb
 	host=$(host_picture)
 	xlb=$(xlb_picture)
-	lab_run wrk client wrk -t1 -c8 -d60s "http://$LAB_VIP4:80/"
-	started=$SECONDS
+	# less than wrk_start's load: the demo has waits of its own
+	lab_run wrk client wrk -t1 -c8 -d1h "http://$LAB_VIP4:80/"
 	run env -u XLB_INSTANCE -u LAB -u LAB_DIR "$LAB_ROOT/scripts/demo.sh" 3>&-
 	echo "$output"
 	[ "$status" = 0 ]
-	[ $((SECONDS - started)) -lt 60 ]
 	diff <(echo "$host") <(host_picture)
 	diff <(echo "$xlb") <(xlb_picture)
-	lab_kill wrk INT
-	grep -q 'requests in' "$LAB_DIR/wrk.log"
-	run ! grep -E 'Socket errors|Non-2xx' "$LAB_DIR/wrk.log"
+	wrk_end
 }
 
 @test "demo.sh --keep leaves the lab up, --remove ends it" {
@@ -62,7 +59,7 @@ xlb_picture() {
 	[ "$status" = 0 ]
 	name=$(sed -n 's/.*demo.sh --remove //p' <<<"$output")
 	[ -n "$name" ]
-	nsenter --net="/run/netns/$name-client" curl -sS --max-time 5 "http://$LAB_VIP4/" 3>&- | grep -q '^web'
+	nsenter --net="/run/netns/$name-client" curl -sS --max-time 30 "http://$LAB_VIP4/" 3>&- | grep -q '^web'
 	"$LAB_ROOT/scripts/demo.sh" --remove "$name" 3>&-
 	diff <(echo "$before") <(xlb_picture)
 }

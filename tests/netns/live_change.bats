@@ -164,13 +164,13 @@ vip_is_gone() {
 }
 
 @test "server removed with drain.timeout: TCP flows are cut by RST when it is over" {
-	tcp_config weights="100 0 0" group="drain: {timeout: 2s}"
+	tcp_config weights="100 0 0" group="drain: {timeout: 5s}"
 	conversation tcp "$LAB_VIP4" 7000
 	talk_is web1
 	xlb set server web web2 --weight 100
 	xlb rm server web web1 --yes
 	talk_is web1
-	wait_for 6 talk_is_reset
+	wait_for 10 talk_is_reset
 	end_conversation
 }
 
@@ -307,18 +307,16 @@ no_flows() {
 	end_conversation
 }
 
-@test "30 s of keep-alive requests meet no error while weights change and a server comes and goes" {
-	local seconds=${LAB_SECONDS:-30} end
+@test "keep-alive requests meet no error while weights change and a server comes and goes" {
 	apply_config
-	wrk_start "$seconds"
-	end=$((SECONDS + seconds))
-	while [ $SECONDS -lt $((end - 2)) ]; do
+	wrk_start
+	for _ in $(seq 25); do
 		xlb set server web web1 --weight $((RANDOM % 100 + 1))
 		xlb rm server web web3 --yes
-		sleep 0.5
+		client_sends 3000
 		xlb add server web web3 '10.0.1.13:8080,[2001:db8:1::13]:8080' --weight $((RANDOM % 100 + 1))
-		sleep 0.5
+		wait_for 5 server_is web web3 up
+		client_sends 3000
 	done
 	wrk_end
-	[ "$wrk_requests" -gt $((seconds * 3333)) ]
 }

@@ -42,8 +42,25 @@ mend() {
 	far_end client eth0 awake
 }
 
+# send WORD...: returns when all frames are counted, which is not at once on a busy machine
 send() {
+	local before
+	before=$(all_drops)
 	packets datagram "$LAB_VIP4" 80 count=$FRAMES "$@"
+	wait_for 5 all_drops_are $((before + FRAMES)) || true
+}
+
+# by the map itself, as the daemon may be dead
+all_drops() {
+	bpftool -j map dump pinned "/sys/fs/bpf/xlb-$XLB_INSTANCE/abi"*/drops | jq '[.[].formatted.values[].value] | add'
+}
+
+all_drops_are() {
+	[ "$(all_drops)" -ge "$1" ]
+}
+
+reset_are() {
+	[ "$(drops no_flow)" -ge "$1" ]
 }
 
 # Frames sent while the daemon is dead and the network is as the command makes it are all counted
@@ -84,6 +101,7 @@ all_counted_while() {
 	far_end client eth0 idle
 	# a veth queues 256, and nobody takes them; less than the limit of RSTs in a second
 	packets segment "$LAB_VIP4" 80 count=700
+	wait_for 5 reset_are $((resets + 700))
 	far_end client eth0 awake
 	equal "answered by RST" "$(($(drops no_flow) - resets))" 700
 	within "tx_failed more" "$(($(drops tx_failed) - before))" 100 700
@@ -147,5 +165,5 @@ link_is_gone() {
 	last=$(xlb_json '.drops[0].last' drops --reason redirect_failed)
 	equal "interface" "$(jq -r .interface <<<"$last")" "$LAB_FRONT"
 	equal "packet" "$(jq -r .packet <<<"$last")" null
-	within "age" "$(jq '.age | floor' <<<"$last")" 0 5
+	within "age" "$(jq '.age | floor' <<<"$last")" 0 60
 }

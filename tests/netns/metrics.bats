@@ -41,6 +41,7 @@ traffic() {
 	done
 	# a port without listener
 	run -28 in_ns client curl -sS --max-time 0.3 "http://$LAB_VIP4:81/"
+	wait_for 5 client_is_done
 }
 
 @test "promtool accepts a scrape with traffic" {

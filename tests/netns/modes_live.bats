@@ -32,7 +32,7 @@ mode_seen() {
 	local sent client decapped
 	sent=$(sent_to_clients) decapped=$(lab_decapped web1)
 	# shellcheck disable=SC2016 # expands inside
-	client=$(in_ns client timeout 5 bash -c 'exec 3<>"/dev/tcp/$1/7000" && echo >&3 && head -n 1 <&3' sh "$1" |
+	client=$(in_ns client timeout 30 bash -c 'exec 3<>"/dev/tcp/$1/7000" && echo >&3 && head -n 1 <&3' sh "$1" |
 		cut -d' ' -f3)
 	sent=$(($(sent_to_clients) - sent)) decapped=$(($(lab_decapped web1) - decapped))
 	# the transfer that waits may still send a packet now and then, by a tunnel if that was its mode

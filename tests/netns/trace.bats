@@ -83,7 +83,7 @@ counters_only() {
 	local server
 	lab_run hold client python3 -c "
 import socket, time
-s = socket.socket(); s.bind(('198.51.100.2', 53001)); s.connect(('$LAB_VIP4', 80)); time.sleep(60)"
+s = socket.socket(); s.bind(('198.51.100.2', 53001)); s.connect(('$LAB_VIP4', 80)); time.sleep(3600)"
 	wait_for 5 flow_is_known
 	server=$(trace .server 198.51.100.2:53001 "$LAB_VIP4:80" --flags ACK)
 	[[ $server == web/web?@* ]]
@@ -134,6 +134,7 @@ in_mode() {
 	END
 	wait_for 5 in_line
 	http "$LAB_VIP4"
+	wait_for 5 client_is_done
 	wait_for 10 in_line
 	before=$(state_dump | counters_only | sort)
 	xlb trace 198.51.100.2:50001 "$LAB_VIP4:80" tcp

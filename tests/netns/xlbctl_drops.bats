@@ -80,10 +80,10 @@ no_listener: do what helps against no_listener
 	answer GET /v1/drops 200 "$(drops_answer null "$(drop no_flow 8 1 '"[2001:db8::9]:5 > [2001:db8::10]:80 tcp ACK"')")"
 	terminal_start 80 24 "$XLBCTL" drops -w1
 	terminal_waits '^no_flow +1 +8  no room for no_flow in these thirty words or$'
-	terminal_shows '^  so that go on for a while$'
-	terminal_shows '^  last 3m10s ago on eth0: \[2001:db8::9\]:5 > \[2001:db8::10\]:80 tcp ACK, 74 bytes,$'
-	terminal_shows '^  listener edge/http$'
-	terminal_shows '^-> xlbctl capture --reason no_flow$'
+	terminal_waits '^  so that go on for a while$'
+	terminal_waits '^  last 3m10s ago on eth0: \[2001:db8::9\]:5 > \[2001:db8::10\]:80 tcp ACK, 74 bytes,$'
+	terminal_waits '^  listener edge/http$'
+	terminal_waits '^-> xlbctl capture --reason no_flow$'
 }
 
 @test "docs/drops.md has the table of reasons as the program has it" {

@@ -80,7 +80,8 @@ Last-Event-ID: 19ac-8'
 	answer GET /v1/events 200 "data: $OTHER
 
 "
-	run -130 sh -c "timeout -s INT --preserve-status 1 '$XLBCTL' events -f"
+	# the second request is that after the end of the first stream
+	run -130 interrupted 'events?follow=1' "$XLBCTL" events -f
 	[[ "$output" == *"r2 xlb.yaml: + x"* ]]
-	run -0 bash -c "timeout 20 '$XLBCTL' events -f | head -n 1; [ \${PIPESTATUS[0]} != 124 ]"
+	run -0 bash -c "timeout 60 '$XLBCTL' events -f | head -n 1; [ \${PIPESTATUS[0]} != 124 ]"
 }
