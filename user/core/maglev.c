@@ -2,6 +2,7 @@
 #include "core/maglev.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,23 +36,39 @@ static int walker_compare(const void *a, const void *b)
 	return left->id < right->id ? -1 : left->id > right->id;
 }
 
-/* The first free slot of the walker's permutation; SLOTS is prime, so it meets every slot. */
-static uint32_t walker_take(struct walker *walker, const uint16_t *slots)
+/*
+ * A bit per slot that is taken: most of the work is to meet taken slots in no order, and these 8 KiB stay in
+ * the processor's nearest cache where the slots themselves would not.
+ */
+struct taken {
+	uint64_t words[(SLOTS + 63) / 64];
+};
+
+static bool is_taken(const struct taken *taken, uint32_t slot)
 {
-	uint32_t slot;
+	return taken->words[slot / 64] >> slot % 64 & 1;
+}
+
+/* Takes the first free slot of the walker's permutation; SLOTS is prime, so it meets every slot. */
+static uint32_t walker_take(struct walker *walker, struct taken *taken)
+{
+	uint32_t slot, next = walker->next;
 
 	do {
-		slot = walker->next;
-		walker->next += walker->skip;
-		if (walker->next >= SLOTS)
-			walker->next -= SLOTS;
-	} while (slots[slot]);
+		slot = next;
+		next += walker->skip;
+		if (next >= SLOTS)
+			next -= SLOTS;
+	} while (is_taken(taken, slot));
+	walker->next = next;
+	taken->words[slot / 64] |= 1ULL << slot % 64;
 	return slot;
 }
 
 /* A server takes a slot whenever its weights add up to the largest: turns in proportion, spread evenly. */
 static void take_turns(struct walker *walkers, uint32_t count, uint32_t max_weight, uint16_t *slots)
 {
+	struct taken taken = {};
 	uint32_t filled = 0, i;
 
 	for (;;) {
@@ -62,7 +79,7 @@ static void take_turns(struct walker *walkers, uint32_t count, uint32_t max_weig
 			if (walker->credit < max_weight)
 				continue;
 			walker->credit -= max_weight;
-			slots[walker_take(walker, slots)] = (uint16_t)walker->id;
+			slots[walker_take(walker, &taken)] = (uint16_t)walker->id;
 			if (++filled == SLOTS)
 				return;
 		}
