@@ -168,7 +168,7 @@ with() {
 	equal "configuration" "$(xlb export)" "$good"
 }
 
-@test "a million keys are refused for little processor time" {
+@test "a million keys are refused in under 2 s of processor time" {
 	local before
 	{
 		echo "version: 1"
@@ -177,7 +177,7 @@ with() {
 	} >"$LAB_DIR/bad.yaml"
 	before=$(cpu_ms)
 	run -3 xlb apply "$LAB_DIR/bad.yaml" --yes
-	within "milliseconds" $(($(cpu_ms) - before)) 0 5000
+	within "milliseconds" $(($(cpu_ms) - before)) 0 2000
 	equal "configuration" "$(xlb export)" "$good"
 }
 

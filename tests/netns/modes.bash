@@ -126,7 +126,7 @@ datagrams_come_back() {
 	local answers server
 	answers=$(ask -n 60 udp "$(vip "$1")" 7001)
 	for server in web1 web2 web3; do
-		within "datagrams answered by $server" "$(share $server <<<"$answers")" 1 58
+		within "datagrams answered by $server" "$(share $server <<<"$answers")" 5 45
 	done
 }
 

@@ -138,7 +138,6 @@ static int filter_del(struct datapath *dp, const struct row *row, struct xlb_err
 	uint32_t handle = ifindex ? filter_find(ifindex, &program) : 0;
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = PRIORITY);
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_EGRESS);
-
 	int r = handle ? bpf_tc_detach(&hook, &opts) : 0;
 
 	(void)dp;
