@@ -119,7 +119,7 @@ programs = $(patsubst tests/%.c,$(TESTS)/%,$(wildcard tests/$(1)))
 UNIT := $(call programs,unit/test_*.c)
 TOOLS := $(filter-out %.bpf,$(call programs,tools/*.c))
 BENCH := $(call programs,bench/*.c)
-$(TESTS)/bench/hotpath $(TESTS)/bench/modes: $(call objects,$(patsubst %,tests/packet/%.c,world frame talk dry))
+$(TESTS)/bench/hotpath $(TESTS)/bench/modes: $(call objects,$(patsubst %,tests/packet/%.c,world frame talk tables dry))
 $(UNIT) $(BENCH): $(TESTS)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libxlb.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LD_FLAGS) $(filter %.o,$^) -o $@ $(LIBS_TEST)

@@ -21,6 +21,11 @@ static __always_inline struct xlb_vip *vip_find(__u32 id)
 	return bpf_map_lookup_elem(&vips, &id);
 }
 
+static __always_inline struct xlb_addr *vip_address_find(__u32 id)
+{
+	return bpf_map_lookup_elem(&vip_addresses, &id);
+}
+
 static __always_inline struct xlb_listener *listener_find(__u32 id)
 {
 	return bpf_map_lookup_elem(&listeners, &id);

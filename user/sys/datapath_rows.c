@@ -147,10 +147,16 @@ static int address_put(struct datapath *dp, const struct row *row, const void *c
 		       struct xlb_err *err)
 {
 	char text[ADDR_TEXT_MAX];
+	struct xlb_address value;
 	struct xlb_addr addr;
 
 	(void)content, (void)size;
 	memcpy(&addr, row->key, sizeof(addr));
+	memcpy(&value, row->value, sizeof(value));
+	/* replies are from it as soon as there are flows */
+	if (value.vip && value.vip < XLB_MAX_VIPS)
+		words_store(map_entry(&dp->maps[MAP_VIP_ADDRESSES], value.vip), &addr,
+			    sizeof(addr) / 8);
 	if (!bpf_map_update_elem(dp->maps[MAP_ADDRESSES].fd, &addr, row->value, BPF_ANY))
 		return 0;
 	format_addr(&addr, text);
