@@ -2,7 +2,7 @@
 #
 #   make                 build/xlbd, build/xlbctl           V=1 shows commands
 #   make install         PREFIX, DESTDIR, UNITDIR           WERROR=1 makes warnings errors
-#   make unit packet verifier fuzz                          SAN=address,undefined builds with sanitizers
+#   make unit packet verifier fuzz guard                    SAN=address,undefined builds with sanitizers
 #   make bench                                              what a packet costs; needs root
 #   make format-check compdb clean
 #
@@ -33,7 +33,7 @@ say = $(if $(V),,@$(if $(silent),,printf '  %-8s %s\n' '$(1)' '$(2)';))
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all install uninstall clean unit packet verifier fuzz unit-build packet-build verifier-build fuzz-build \
-	bench-build bench verifier-update tools format format-check compdb FORCE
+	bench-build bench guard guard-build guard-update verifier-update tools format format-check compdb FORCE
 all: $(BUILD)/xlbd $(BUILD)/xlbctl
 
 # --- what must be there --------------------------------------------------------------------------
@@ -122,9 +122,10 @@ TOOLS := $(filter-out %.bpf,$(call programs,tools/*.c))
 # ... but for what several benches share
 BENCH_PARTS := measure farm report
 BENCH := $(filter-out $(patsubst %,$(TESTS)/bench/%,$(BENCH_PARTS)),$(call programs,bench/*.c))
+GUARD := $(call programs,guard/*.c)
 FARM := $(call objects,$(patsubst %,tests/packet/%.c,world frame dry) $(patsubst %,tests/bench/%.c,$(BENCH_PARTS)))
-$(TESTS)/bench/bench $(TESTS)/bench/hotpath: $(FARM)
-$(UNIT) $(BENCH): $(TESTS)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libxlb.a
+$(TESTS)/bench/bench $(TESTS)/bench/hotpath $(GUARD): $(FARM)
+$(UNIT) $(BENCH) $(GUARD): $(TESTS)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libxlb.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LD_FLAGS) $(filter %.o,$^) -o $@ $(LIBS_TEST)
 $(TOOLS): $(TESTS)/%: $(BUILD)/obj/tests/%.o
@@ -163,17 +164,22 @@ verifier-build: $(if $(filter verifier,$(SUITES)),$(TESTS)/verifier/verifier)
 fuzz-build: $(FUZZ)
 tools: $(TOOLS) $(patsubst tests/%.c,$(TESTS)/%.o,$(wildcard tests/tools/*.bpf.c))
 bench-build: $(BENCH)
+guard-build: $(GUARD) tools
 
 # some minutes; the table is printed and written to build/bench.json
 bench: all bench-build tools
 	$(Q)$(TESTS)/bench/bench
 
-unit packet verifier fuzz: %: %-build FORCE
+unit packet verifier fuzz guard: %: %-build FORCE
 	$(Q)BUILD=$(BUILD) tests/run $@
 
 # after a change of the datapath: records what the verifier of this kernel now counts
 verifier-update: verifier-build
 	$(TESTS)/verifier/verifier --update
+
+# the same for the instructions that packets cost
+guard-update: guard-build
+	$(Q)BUILD=$(BUILD) tests/guard.sh --update
 
 # --- the source's form ---------------------------------------------------------------------------
 

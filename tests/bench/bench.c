@@ -306,7 +306,7 @@ static uint32_t size_of_table(enum farm_kind farm)
 
 static void open_table(enum farm_kind farm, uint8_t family, bool full)
 {
-	struct farm_plan plan = { .kind = farm, .family = family, .learnable = LEARNED };
+	struct farm_plan plan = { .kind = farm, .family = family };
 	const char *reason;
 
 	memset(&table, 0, sizeof(table));

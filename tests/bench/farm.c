@@ -210,23 +210,36 @@ static void put_vip(void)
 	world_put(TABLE_ADDRESS, &addr, &role);
 }
 
-const char *farm_open(const struct farm_plan *wanted)
+static void put_all(void)
 {
-	const char *reason;
-
-	farm_close();
-	plan = *wanted;
-	reason = world_open(plan.max_flows);
-	if (reason)
-		return reason;
-	is_open = true;
 	put_pools();
 	for (uint32_t i = 0; i < plan.servers; i++)
 		put_server(i);
 	put_group();
 	farm_listen(true);
 	put_vip();
+}
+
+const char *farm_open(const struct farm_plan *wanted)
+{
+	const char *reason;
+
+	farm_close();
+	reason = world_open(wanted->max_flows);
+	if (reason)
+		return reason;
+	is_open = true;
+	plan = *wanted;
+	put_all();
 	return NULL;
+}
+
+void farm_change(enum farm_kind kind, uint8_t family)
+{
+	world_end_flows(FLOW_DELETE);
+	plan.kind = kind;
+	plan.family = family;
+	put_all();
 }
 
 /* The kernel frees large maps later: who looks at the memory that is left must wait for it. */

@@ -43,10 +43,11 @@ struct farm_plan {
 	uint8_t family;	    /* of clients */
 	uint32_t max_flows; /* size of the flow table */
 	uint32_t servers;   /* each with XLB_SERVER_POOLS SNAT addresses, if the mode has any */
-	uint32_t learnable; /* flows whose replies can be sent */
 };
 /* Loads and fills; NULL, or why it cannot. Ends what was open. */
 const char *farm_open(const struct farm_plan *plan);
+/* Ends all flows and goes on with others. For few: the daemon's way to end a flow is slow. */
+void farm_change(enum farm_kind kind, uint8_t family);
 void farm_close(void);
 int farm_program(void);
 

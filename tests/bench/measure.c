@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "xlb/abi.h"
 
-#define OBJECT "build/tests/tools/vary.bpf.o"
+#define OBJECT "tests/tools/vary.bpf.o" /* in the directory of the build */
 
 void die(const char *format, ...)
 {
@@ -33,15 +33,19 @@ void die(const char *format, ...)
 
 void front_open(struct front *front, uint32_t learnable)
 {
-	struct bpf_object *object = bpf_object__open_file(OBJECT, NULL);
+	const char *build = getenv("BUILD");
 	struct bpf_map *ends, *variables;
+	struct bpf_object *object;
+	char path[256];
 
+	snprintf(path, sizeof(path), "%s/" OBJECT, build ? build : "build");
+	object = bpf_object__open_file(path, NULL);
 	if (!object)
-		die(OBJECT " (make tools)");
+		die("%s (make tools)", path);
 	ends = bpf_object__find_map_by_name(object, "ends");
 	bpf_map__set_max_entries(ends, learnable ? learnable : 1);
 	if (bpf_object__load(object))
-		die(OBJECT);
+		die("%s", path);
 	variables = bpf_object__find_map_by_name(object, ".bss");
 	*front = (struct front){
 		.object = object,
@@ -51,7 +55,7 @@ void front_open(struct front *front, uint32_t learnable)
 		.trivial = bpf_program__fd(bpf_object__find_program_by_name(object, "trivial")),
 	};
 	if (front->vary == MAP_FAILED)
-		die("the variables of " OBJECT);
+		die("the variables of %s", path);
 }
 
 void front_close(struct front *front)
