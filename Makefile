@@ -33,7 +33,7 @@ say = $(if $(V),,@$(if $(silent),,printf '  %-8s %s\n' '$(1)' '$(2)';))
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all install uninstall clean unit packet verifier fuzz unit-build packet-build verifier-build fuzz-build \
-	bench-build bench guard guard-build guard-update verifier-update tools format format-check compdb FORCE
+	bench-build bench bench-100m guard guard-build guard-update verifier-update tools format format-check compdb FORCE
 all: $(BUILD)/xlbd $(BUILD)/xlbctl
 
 # --- what must be there --------------------------------------------------------------------------
@@ -124,7 +124,7 @@ BENCH_PARTS := measure farm report
 BENCH := $(filter-out $(patsubst %,$(TESTS)/bench/%,$(BENCH_PARTS)),$(call programs,bench/*.c))
 GUARD := $(call programs,guard/*.c)
 FARM := $(call objects,$(patsubst %,tests/packet/%.c,world frame dry) $(patsubst %,tests/bench/%.c,$(BENCH_PARTS)))
-$(TESTS)/bench/bench $(TESTS)/bench/hotpath $(GUARD): $(FARM)
+$(addprefix $(TESTS)/bench/,bench capacity hotpath) $(GUARD): $(FARM)
 $(UNIT) $(BENCH) $(GUARD): $(TESTS)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libxlb.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LD_FLAGS) $(filter %.o,$^) -o $@ $(LIBS_TEST)
@@ -167,8 +167,11 @@ bench-build: $(BENCH)
 guard-build: $(GUARD) tools
 
 # some minutes; the table is printed and written to build/bench.json
-bench: all bench-build tools
-	$(Q)$(TESTS)/bench/bench
+bench: bench-build tools
+	$(Q)BUILD=$(BUILD) $(TESTS)/bench/bench
+# a flow table of a hundred million, if there is memory for it
+bench-100m: bench-build tools
+	$(Q)BUILD=$(BUILD) $(TESTS)/bench/capacity
 
 unit packet verifier fuzz guard: %: %-build FORCE
 	$(Q)BUILD=$(BUILD) tests/run $@

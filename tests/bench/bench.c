@@ -74,8 +74,9 @@ static const struct row rows[] = {
 static struct options {
 	int rounds;
 	uint32_t repeat;
-	const char *mode, *output;
-} options = { 9, 200000, NULL, "build/bench.json" };
+	enum farm_kind only; /* FARM_KINDS: all */
+	const char *output;
+} options = { 7, 200000, FARM_KINDS, "build/bench.json" };
 
 static struct front fronts[2]; /* one per CPU; the first is for all rows */
 
@@ -83,6 +84,7 @@ static struct front fronts[2]; /* one per CPU; the first is for all rows */
 static struct {
 	uint32_t tcp, udp; /* flows 0 to this */
 	uint32_t new_next;
+	uint32_t max_flows, servers;
 	uint32_t limit;	    /* flows that it has room for, beside new ones */
 	char short_of[100]; /* why no more */
 } table;
@@ -118,7 +120,6 @@ static struct farm_load load_of(const struct row *row)
 
 	if (row->kind == NEW || row->kind == FULL) {
 		load.first = table.new_next;
-		load.flows = options.repeat;
 		load.in_turn = true;
 	}
 	return load;
@@ -130,51 +131,6 @@ static uint32_t verdict_of(const struct row *row)
 	       row->kind == NOBODY ? XDP_DROP :
 	       row->kind == REPLY  ? XDP_TX :
 				     XDP_REDIRECT;
-}
-
-/* The flows that a round has made are half-open no longer. */
-static void establish(const struct farm_load *made)
-{
-	struct farm_load load = *made;
-
-	load.flags = ACK;
-	farm_sweep_over(&fronts[0], &load);
-}
-
-/* Rounds of the trivial program and of xlb's on one load. */
-static struct figure rounds_of(const struct row *row, struct result *result)
-{
-	static double times[ROUNDS_MAX], trivial[ROUNDS_MAX];
-	struct front *front = &fronts[0];
-	uint64_t drops = 0;
-
-	for (int round = -1; round < options.rounds; round++) {
-		const struct farm_load load = load_of(row);
-		double ns[2];
-
-		for (int i = 0; i < 2; i++) {
-			/* who comes first changes: what follows what must not matter */
-			bool own = (i + round) & 1;
-
-			farm_aim(front, &load);
-			/* other flows each round, the same for both */
-			front->vary->state += load.in_turn ? 0 : (uint64_t)(round + 1) << 32;
-			ns[own] = front_run(front, own ? farm_program() : front->trivial,
-					    options.repeat, NULL);
-		}
-		if (row->kind == NEW)
-			establish(&load);
-		if (load.in_turn)
-			table.new_next += load.flows;
-		if (round < 0) {
-			drops = farm_drops();
-			continue;
-		}
-		trivial[round] = ns[0];
-		times[round] = ns[1];
-	}
-	result->dropped = (double)(farm_drops() - drops) / options.repeat / options.rounds;
-	return figure_of(times, trivial, options.rounds);
 }
 
 /* --- two CPUs ------------------------------------------------------------------------------------ */
@@ -260,13 +216,20 @@ static void measure_row(const struct row *row, struct result *result)
 	if (row->kind == TWO)
 		measure_two(row, result);
 	else
-		result->figure = rounds_of(row, result);
+		result->figure = farm_measure(&fronts[0], &load, options.rounds, options.repeat,
+					      &result->dropped);
+	if (load.in_turn)
+		table.new_next = load.first;
 	farm_listen(true);
 }
 
 static void skip_or_measure(const struct row *row, enum farm_kind farm, uint8_t family)
 {
-	struct result result = { .row = row->name, .farm = farm, .family = family };
+	struct result result = { .row = row->name,
+				 .farm = farm,
+				 .family = family,
+				 .max_flows = table.max_flows,
+				 .servers = table.servers };
 
 	if (row->flows > table.limit)
 		snprintf(result.skipped, sizeof(result.skipped), "%s", table.short_of);
@@ -314,7 +277,12 @@ static void open_table(enum farm_kind farm, uint8_t family, bool full)
 	table.limit = SMALL_TABLE;
 	plan.max_flows = full ? SMALL_TABLE : size_of_table(farm);
 	plan.servers = farm_servers_for(plan.max_flows);
+	table.max_flows = plan.max_flows;
+	table.servers = plan.servers;
 	reason = farm_open(&plan);
+	printf("%s, IPv%d: a table for %.1fM flows, %u servers", farm_words[farm],
+	       family == XLB_IPV4 ? 4 : 6, (double)plan.max_flows / M, plan.servers);
+	printf(farm_has_ports(farm) ? ", %d SNAT addresses\n" : "\n", XLB_SERVER_POOLS);
 	if (reason) {
 		table.limit = 0;
 		snprintf(table.short_of, sizeof(table.short_of), "%s", reason);
@@ -354,7 +322,7 @@ int main(int argc, char **argv)
 		else if (option == 'n')
 			options.repeat = (uint32_t)strtoul(optarg, NULL, 10);
 		else if (option == 'm')
-			options.mode = optarg;
+			options.only = farm_kind_of(optarg);
 		else if (option == 'o')
 			options.output = optarg;
 		else
@@ -370,12 +338,12 @@ int main(int argc, char **argv)
 	printf("a flow takes %.0f bytes\n", bytes_per_flow);
 	report_begin();
 	for (enum farm_kind farm = 0; farm < FARM_KINDS; farm++) {
-		if (options.mode && strcmp(options.mode, farm_words[farm]) != 0)
+		if (options.only != FARM_KINDS && options.only != farm)
 			continue;
 		measure_farm(farm, XLB_IPV4);
 		measure_farm(farm, XLB_IPV6);
 	}
-	report_end(options.output, options.rounds, options.repeat);
+	report_end(options.output, options.rounds, options.repeat, bytes_per_flow);
 	for (int cpu = 0; cpu < 2; cpu++)
 		if (fronts[cpu].object)
 			front_close(&fronts[cpu]);

@@ -9,6 +9,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,6 +55,15 @@ const char *const farm_words[FARM_KINDS] = {
 
 static struct farm_plan plan;
 static bool is_open;
+
+enum farm_kind farm_kind_of(const char *word)
+{
+	for (enum farm_kind kind = 0; kind < FARM_KINDS; kind++)
+		if (!strcmp(farm_words[kind], word))
+			return kind;
+	fprintf(stderr, "bench: '%s' is no mode\n", word);
+	exit(2);
+}
 
 bool farm_has_replies(enum farm_kind kind)
 {
@@ -418,22 +428,70 @@ void farm_check(struct front *front, const struct farm_load *load, uint32_t verd
 		    fault ? fault : "right");
 }
 
+/* ns per packet of one round of one program. */
+static double round_of(struct front *front, const struct farm_load *load, int round, int program,
+		       uint32_t repeat)
+{
+	farm_aim(front, load);
+	/* other flows each round, the same for both programs */
+	front->vary->state += load->in_turn ? 0 : (uint64_t)(round + 1) << 32;
+	return front_run(front, program, repeat, NULL);
+}
+
+struct figure farm_measure(struct front *front, struct farm_load *load, int rounds, uint32_t repeat,
+			   double *ret_dropped)
+{
+	static double times[ROUNDS_MAX], trivial[ROUNDS_MAX];
+	uint64_t dropped = 0;
+
+	/* one to warm up */
+	for (int round = -1; round < rounds; round++) {
+		uint64_t drops = farm_drops();
+		double ns[2];
+
+		if (load->in_turn)
+			load->flows = repeat;
+		for (int i = 0; i < 2; i++) {
+			/* who comes first changes: what follows what must not matter */
+			bool own = (i + round) & 1;
+
+			ns[own] = round_of(front, load, round,
+					   own ? farm_program() : front->trivial, repeat);
+		}
+		drops = farm_drops() - drops;
+		if (load->in_turn) {
+			struct farm_load answer = *load;
+
+			answer.flags = ACK;
+			if (load->protocol == IPPROTO_TCP)
+				farm_sweep_over(front, &answer);
+			load->first += repeat;
+		}
+		if (round < 0)
+			continue;
+		dropped += drops;
+		trivial[round] = ns[0];
+		times[round] = ns[1];
+	}
+	*ret_dropped = (double)dropped / repeat / rounds;
+	return figure_of(times, trivial, rounds);
+}
+
 /* By two sizes, so that what a table of any size takes does not count. */
 double farm_bytes_per_flow(void)
 {
-	static const uint32_t sizes[] = { 1 << 18, 1 << 22 };
+	static const uint32_t sizes[] = { 1 << 18, 1 << 20 };
 	double used[2];
 
 	for (size_t i = 0; i < 2; i++) {
 		struct farm_plan probe = { .max_flows = sizes[i],
 					   .servers = 1,
 					   .family = XLB_IPV4 };
-		uint64_t before = memory_available();
 		const char *reason = farm_open(&probe);
 
 		if (reason)
 			die("%s", reason);
-		used[i] = (double)before - (double)memory_available();
+		used[i] = (double)memory_of_maps();
 		farm_close();
 	}
 	return (used[1] - used[0]) / (sizes[1] - sizes[0]);

@@ -29,6 +29,8 @@ enum farm_kind {
 		FARM_KINDS,
 };
 extern const char *const farm_words[FARM_KINDS];
+/* Ends the program if the word is none. */
+enum farm_kind farm_kind_of(const char *word);
 /* of those that have replies and ports */
 bool farm_has_replies(enum farm_kind kind);
 bool farm_has_ports(enum farm_kind kind);
@@ -81,7 +83,13 @@ uint64_t farm_drops(void);
 uint64_t farm_present(struct front *front, uint8_t protocol, uint32_t flows);
 /* Dies if what the program makes of the load is not a whole frame with right checksums. */
 void farm_check(struct front *front, const struct farm_load *load, uint32_t verdict);
-/* Bytes of memory that a flow table takes for each flow that it may hold, by the memory that is left. */
+/*
+ * Rounds of `repeat` packets through the trivial program and through xlb's. Loads in turn go on from round to
+ * round, and new flows of TCP are established between them. Fills what share of packets was dropped.
+ */
+struct figure farm_measure(struct front *front, struct farm_load *load, int rounds, uint32_t repeat,
+			   double *ret_dropped);
+/* Bytes of memory that a flow table takes for each flow that it may hold. */
 double farm_bytes_per_flow(void);
 
 #endif

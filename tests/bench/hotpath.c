@@ -96,15 +96,6 @@ static void print_row(enum target target, int rounds)
 	printf("%-12s %10.1f %10.3f\n", names[target], figure.net, median(ratio, rounds));
 }
 
-static enum farm_kind kind_of(const char *word)
-{
-	for (enum farm_kind kind = 0; kind < FARM_KINDS; kind++)
-		if (!strcmp(farm_words[kind], word))
-			return kind;
-	fprintf(stderr, "hotpath: '%s' is no mode\n", word);
-	exit(2);
-}
-
 int main(int argc, char **argv)
 {
 	struct farm_plan plan = { .kind = FARM_FULLNAT, .family = XLB_IPV4 };
@@ -118,7 +109,7 @@ int main(int argc, char **argv)
 		else if (option == 'f')
 			flows = (uint32_t)strtoul(optarg, NULL, 10);
 		else if (option == 'm')
-			plan.kind = kind_of(optarg);
+			plan.kind = farm_kind_of(optarg);
 		else if (option == '6')
 			plan.family = XLB_IPV6;
 		else

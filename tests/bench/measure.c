@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -160,6 +161,35 @@ uint64_t memory_available(void)
 		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
 			return kib * 1024;
 	die("/proc/meminfo");
+}
+
+/* memlock of a descriptor, if it is of a map or program */
+static uint64_t memory_of(const char *fd)
+{
+	AUTO_FCLOSE FILE *file = NULL;
+	unsigned long long bytes;
+	char path[64], line[128];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%.20s", fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			return bytes;
+	return 0;
+}
+
+uint64_t memory_of_maps(void)
+{
+	DIR *dir = opendir("/proc/self/fdinfo");
+	struct dirent *entry;
+	uint64_t bytes = 0;
+
+	if (!dir)
+		die("/proc/self/fdinfo");
+	while ((entry = readdir(dir)))
+		bytes += memory_of(entry->d_name);
+	closedir(dir);
+	return bytes;
 }
 
 struct figure figure_of(const double *times, const double *trivial, int rounds)

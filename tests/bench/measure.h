@@ -40,6 +40,8 @@ void pin_to_cpu(int cpu);
 double median(const double *values, int count);
 /* Memory of this machine that is free for programs. */
 uint64_t memory_available(void);
+/* What the kernel says that the BPF maps and programs which this process has open take. */
+uint64_t memory_of_maps(void);
 
 /* What rounds of a program and of the trivial one say, in ns per packet. */
 struct figure {

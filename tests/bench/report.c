@@ -56,9 +56,10 @@ void report_add(const struct result *result)
 static json_t *to_json(const struct result *result)
 {
 	const struct figure *figure = &result->figure;
-	json_t *json = json_pack("{s:s, s:s, s:i}", "row", result->row, "mode",
+	json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:i}", "row", result->row, "mode",
 				 farm_words[result->farm], "family",
-				 result->family == XLB_IPV4 ? 4 : 6);
+				 result->family == XLB_IPV4 ? 4 : 6, "max_flows",
+				 (int)result->max_flows, "servers", (int)result->servers);
 
 	if (result->skipped[0]) {
 		json_object_set_new(json, "skipped", json_string(result->skipped));
@@ -80,7 +81,7 @@ static json_t *to_json(const struct result *result)
 	return json;
 }
 
-static void write_json(const char *path, int rounds, uint32_t repeat)
+static void write_json(const char *path, int rounds, uint32_t repeat, double bytes_per_flow)
 {
 	json_t *rows = json_array(), *root;
 	char now[TIME_TEXT_MAX];
@@ -90,8 +91,9 @@ static void write_json(const char *path, int rounds, uint32_t repeat)
 	format_utc(time(NULL), now);
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(rows, to_json(&results[i]));
-	root = json_pack("{s:s, s:s, s:i, s:i, s:o}", "time", now, "kernel", host.release, "rounds",
-			 rounds, "packets", (int)repeat, "rows", rows);
+	root = json_pack("{s:s, s:s, s:i, s:i, s:f, s:o}", "time", now, "kernel", host.release,
+			 "rounds", rounds, "packets", (int)repeat, "bytes_per_flow", bytes_per_flow,
+			 "rows", rows);
 	if (!root || json_dump_file(root, path, JSON_INDENT(1) | JSON_REAL_PRECISION(6)))
 		die("%s", path);
 	json_decref(root);
@@ -121,8 +123,7 @@ static void print_cell(const struct result *result)
 /* A line per row, a column per mode that all rows are of, and family. */
 static void print_table(void)
 {
-	printf("\nns per packet, net of the trivial program%*s", 0, "");
-	printf("\n%-28s", "");
+	printf("\nns per packet, net of the trivial program\n%-28s", "");
 	for (int column = 0; column < 2 * (FARM_FULLNAT + 1); column++)
 		printf(" %7s/%d", farm_words[column / 2], column % 2 ? 6 : 4);
 	for (size_t i = 0; i < count; i++) {
@@ -141,9 +142,9 @@ static void print_table(void)
 	putchar('\n');
 }
 
-void report_end(const char *path, int rounds, uint32_t repeat)
+void report_end(const char *path, int rounds, uint32_t repeat, double bytes_per_flow)
 {
 	print_table();
-	write_json(path, rounds, repeat);
+	write_json(path, rounds, repeat, bytes_per_flow);
 	printf("written to %s\n", path);
 }
