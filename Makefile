@@ -2,7 +2,8 @@
 #
 #   make                 build/xlbd, build/xlbctl           V=1 shows commands
 #   make install         PREFIX, DESTDIR, UNITDIR           WERROR=1 makes warnings errors
-#   make unit packet verifier fuzz                          SAN=address,undefined builds with sanitizers
+#   make unit packet verifier fuzz guard                    SAN=address,undefined builds with sanitizers
+#   make bench                                              what a packet costs; needs root
 #   make format-check compdb clean
 #
 # Every *.c below user/<folder> and tests/<suite> is found by itself: adding a file needs no change here.
@@ -32,7 +33,7 @@ say = $(if $(V),,@$(if $(silent),,printf '  %-8s %s\n' '$(1)' '$(2)';))
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all install uninstall clean unit packet verifier fuzz unit-build packet-build verifier-build fuzz-build \
-	bench-build verifier-update tools format format-check compdb FORCE
+	bench-build bench bench-100m guard guard-build guard-update verifier-update tools format format-check compdb FORCE
 all: $(BUILD)/xlbd $(BUILD)/xlbctl
 
 # --- what must be there --------------------------------------------------------------------------
@@ -118,9 +119,13 @@ LIBS_TEST = $(BUILD)/libxlb.a $(call libs_of,$(PACKAGES_XLBD) $(PACKAGES_TEST))
 programs = $(patsubst tests/%.c,$(TESTS)/%,$(wildcard tests/$(1)))
 UNIT := $(call programs,unit/test_*.c)
 TOOLS := $(filter-out %.bpf,$(call programs,tools/*.c))
-BENCH := $(call programs,bench/*.c)
-$(TESTS)/bench/hotpath $(TESTS)/bench/modes: $(call objects,$(patsubst %,tests/packet/%.c,world frame talk tables dry))
-$(UNIT) $(BENCH): $(TESTS)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libxlb.a
+# ... but for what several benches share
+BENCH_PARTS := measure farm report
+BENCH := $(filter-out $(patsubst %,$(TESTS)/bench/%,$(BENCH_PARTS)),$(call programs,bench/*.c))
+GUARD := $(call programs,guard/*.c)
+FARM := $(call objects,$(patsubst %,tests/packet/%.c,world frame tables dry) $(patsubst %,tests/bench/%.c,$(BENCH_PARTS)))
+$(addprefix $(TESTS)/bench/,bench capacity hotpath) $(GUARD): $(FARM)
+$(UNIT) $(BENCH) $(GUARD): $(TESTS)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libxlb.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LD_FLAGS) $(filter %.o,$^) -o $@ $(LIBS_TEST)
 $(TOOLS): $(TESTS)/%: $(BUILD)/obj/tests/%.o
@@ -159,13 +164,25 @@ verifier-build: $(if $(filter verifier,$(SUITES)),$(TESTS)/verifier/verifier)
 fuzz-build: $(FUZZ)
 tools: $(TOOLS) $(patsubst tests/%.c,$(TESTS)/%.o,$(wildcard tests/tools/*.bpf.c))
 bench-build: $(BENCH)
+guard-build: $(GUARD) tools
 
-unit packet verifier fuzz: %: %-build FORCE
+# some minutes; the table is printed and written to build/bench.json
+bench: bench-build tools
+	$(Q)BUILD=$(BUILD) $(TESTS)/bench/bench
+# a flow table of a hundred million, if there is memory for it
+bench-100m: bench-build tools
+	$(Q)BUILD=$(BUILD) $(TESTS)/bench/capacity
+
+unit packet verifier fuzz guard: %: %-build FORCE
 	$(Q)BUILD=$(BUILD) tests/run $@
 
 # after a change of the datapath: records what the verifier of this kernel now counts
 verifier-update: verifier-build
 	$(TESTS)/verifier/verifier --update
+
+# the same for the instructions that packets cost
+guard-update: guard-build
+	$(Q)BUILD=$(BUILD) tests/guard.sh --update
 
 # --- the source's form ---------------------------------------------------------------------------
 

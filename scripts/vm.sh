@@ -1,28 +1,33 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# vm.sh [-k 6.1|6.12] [-m MIB] [-t SECONDS] COMMAND...
+# vm.sh [-k 6.1|6.12] [-m MIB] [-t SECONDS] [-i] COMMAND...
 #
 # Runs a command as root on a Debian kernel under QEMU, in this directory of this very root file system:
 # the guest sees it read-only (virtiofs) below a tmpfs that takes its writes, and has no network. The
 # kernel is downloaded by apt once and kept in ${XDG_CACHE_HOME:-/var/cache}/xlb-vm. Emulation (TCG), so
 # it works inside of virtual machines too. Exit status: the command's; 125 if the guest gave none or QEMU
 # cannot run here (the reason is on stderr).
+#
+# -i: one processor whose clock counts the instructions that it has executed, one each ns, whatever else the
+# host does: what a command measures as time is its work.
 set -eu
 
 series=6.1 memory=2048 limit=900
+processor=(-accel "tcg,thread=multi" -smp 2)
 
 fail() {
 	echo "vm.sh: $*" >&2
 	exit 125
 }
 
-while getopts k:m:t: option; do
+while getopts k:m:t:i option; do
 	case $option in
 	k) series=$OPTARG ;;
 	m) memory=$OPTARG ;;
 	t) limit=$OPTARG ;;
-	*) fail "usage: vm.sh [-k 6.1|6.12] [-m MIB] [-t SECONDS] COMMAND..." ;;
+	i) processor=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -smp 1) ;;
+	*) fail "usage: vm.sh [-k 6.1|6.12] [-m MIB] [-t SECONDS] [-i] COMMAND..." ;;
 	esac
 done
 shift $((OPTIND - 1))
@@ -145,7 +150,7 @@ while [ ! -S "$work/socket" ]; do
 done
 
 timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -machine pc \
-	-accel tcg,thread=multi -cpu max,la57=off -smp 2 -m "$memory" \
+	"${processor[@]}" -cpu max,la57=off -m "$memory" \
 	-object memory-backend-memfd,id=memory,size="${memory}M",share=on -numa node,memdev=memory \
 	-display none -nic none -no-reboot -device virtio-rng-pci \
 	-chardev socket,id=root,path="$work/socket" -device vhost-user-fs-pci,chardev=root,tag=root,queue-size=1024 \
