@@ -3,6 +3,7 @@
 #   make                 build/xlbd, build/xlbctl           V=1 shows commands
 #   make install         PREFIX, DESTDIR, UNITDIR           WERROR=1 makes warnings errors
 #   make unit packet verifier fuzz                          SAN=address,undefined builds with sanitizers
+#   make bench-net       xlb beside others, a few minutes
 #   make format-check compdb clean
 #
 # Every *.c below user/<folder> and tests/<suite> is found by itself: adding a file needs no change here.
@@ -32,7 +33,7 @@ say = $(if $(V),,@$(if $(silent),,printf '  %-8s %s\n' '$(1)' '$(2)';))
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all install uninstall clean unit packet verifier fuzz unit-build packet-build verifier-build fuzz-build \
-	bench-build verifier-update tools format format-check compdb FORCE
+	bench-build bench-net verifier-update tools format format-check compdb FORCE
 all: $(BUILD)/xlbd $(BUILD)/xlbctl
 
 # --- what must be there --------------------------------------------------------------------------
@@ -159,6 +160,8 @@ verifier-build: $(if $(filter verifier,$(SUITES)),$(TESTS)/verifier/verifier)
 fuzz-build: $(FUZZ)
 tools: $(TOOLS) $(patsubst tests/%.c,$(TESTS)/%.o,$(wildcard tests/tools/*.bpf.c))
 bench-build: $(BENCH)
+bench-net: all tools
+	$(Q)BUILD=$(BUILD) tests/bench/net.sh
 
 unit packet verifier fuzz: %: %-build FORCE
 	$(Q)BUILD=$(BUILD) tests/run $@
