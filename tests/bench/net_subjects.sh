@@ -39,6 +39,8 @@ bench_network() {
 	lab_pass off # a veth that has a program copies what its own stack receives
 	lab_direct web1 web2
 	lab_routing
+	# a switch knows no netfilter
+	[ ! -e /proc/sys/net/bridge ] || in_ns fabric sh -c 'echo 0 | tee /proc/sys/net/bridge/bridge-nf-call-*' >/dev/null
 	for name in client lb web1 web2; do
 		in_ns "$name" sh -c 'cd /proc/sys/net/ipv4; echo reno >tcp_congestion_control; echo 1 >tcp_tw_reuse'
 	done
@@ -56,7 +58,6 @@ bench_network() {
 	for name in web1 web2; do
 		wait_for 5 lab_bound "$name" udp $bench_udp
 	done
-	lab_xlbd
 }
 
 # --- subjects --------------------------------------------------------------------------------------
@@ -134,7 +135,7 @@ start_xlb() {
 			[ -z "${2:-}" ] || echo "    $2"
 		done
 	} >"$LAB_DIR/xlb.yaml"
-	in_ns lb xlbctl attach "$LAB_FRONT" --no-confirm && in_ns lb xlbctl attach "$LAB_BACK" --no-confirm &&
+	lab_xlbd && in_ns lb xlbctl attach "$LAB_FRONT" --no-confirm && in_ns lb xlbctl attach "$LAB_BACK" --no-confirm &&
 		in_ns lb xlbctl apply "$LAB_DIR/xlb.yaml" --yes --now && wait_for 5 xlb_in_line
 }
 
@@ -142,8 +143,9 @@ xlb_in_line() {
 	[ "$(in_ns lb xlbctl --json status | jq .pending)" = false ]
 }
 
+# The daemon ends too: it would go on to sweep the flows that there were while others are measured.
 stop_xlb() {
-	in_ns lb xlbctl detach "$LAB_FRONT" --yes && in_ns lb xlbctl detach "$LAB_BACK" --yes
+	in_ns lb xlbctl detach "$LAB_FRONT" --yes && in_ns lb xlbctl detach "$LAB_BACK" --yes && lab_kill xlbd
 }
 
 stop_fullnat() {
