@@ -31,7 +31,7 @@ cd "$(dirname "$0")/../.."
 
 rounds=${BENCH_NET_ROUNDS:-5} seconds=${BENCH_NET_SECONDS:-2}
 json=${BENCH_NET_JSON:-$LAB_BUILD/bench-net.json}
-read -ra subjects <<<"${BENCH_NET_SUBJECTS:-direct fullnat nat dr nft nft-nat haproxy nginx}"
+read -ra subjects <<<"${BENCH_NET_SUBJECTS:-direct pass fullnat nat dr nft nft-nat haproxy nginx}"
 read -ra measures <<<"${BENCH_NET_MEASURES:-keepalive connections udp}"
 
 fail() {
@@ -62,23 +62,24 @@ run_keepalive() {
 }
 
 run_connections() {
-	run_tool 1 dial -b "$(join "${bench_clients[@]}")" "$@" "$bench_http" /kib
+	run_tool 1 dial 100000 "$@" "$bench_http" /kib
 }
 
 run_udp() {
-	run_tool 2 volley -b "$(join "${bench_clients[@]}")" "$@" "$bench_udp"
+	run_tool 2 volley 10000000 "$@" "$bench_udp"
 }
 
-# run_tool PER-ANSWER TOOL -b SOURCES ADDRESS... ARGUMENTS: what each answer counts for
+# run_tool COUNT TOOL MOST ADDRESS... ARGUMENTS: an answer counts for COUNT. MOST is what fits into the tables of flows
+# and the ports that there are, however long a measurement may be.
 run_tool() {
-	local each=$1 tool=$2 sources=$4 addresses=()
-	shift 4
+	local each=$1 tool=$2 most=$3 addresses=()
+	shift 3
 	while [[ ${1:-} == *.*.* ]]; do
 		addresses+=("$1")
 		shift
 	done
-	in_ns client timeout $((seconds + 20)) "$LAB_TOOLS/$tool" -s "$seconds" -b "$sources" \
-		"$(join "${addresses[@]}")" "$@" | awk -v each="$each" '
+	in_ns client timeout $((seconds + 20)) "$LAB_TOOLS/$tool" -s "$seconds" -n "$most" \
+		-b "$(join "${bench_clients[@]}")" "$(join "${addresses[@]}")" "$@" | awk -v each="$each" '
 		$1 == "units" { print $2 * each, $2 * each / $4, $6; found = 1 }
 		END { if (!found) print "0 0 0" }'
 }
@@ -117,7 +118,7 @@ forget() {
 	done
 }
 
-# measure ROUND MEASURE SUBJECT: a row of JSON for the results. One without a rate says what was wrong.
+# measure ROUND MEASURE SUBJECT: a row of JSON for the results. With more than one fault in a hundred it has failed.
 measure() {
 	local round=$1 measure=$2 subject=$3 before segments units=0 rate=0 faults=0 cpu others
 	segments=$(resent)
@@ -151,7 +152,7 @@ take() {
 	if subject_start "$subject" >"$LAB_DIR/why" 2>&1; then
 		measure "$@"
 	else
-		note "$@" "$(tail -n 5 "$LAB_DIR/why")"
+		note "$@" "$(tail -n 3 "$LAB_DIR/why" | tr '\n' ' ')"
 		absent[$subject]=1
 	fi
 	subject_stop "$subject" >"$LAB_DIR/why" 2>&1 || {
@@ -195,6 +196,7 @@ for word in "${!BENCH_NET_@}"; do
 	printf -v command '%s=%q %s' "$word" "${!word}" "$command"
 done
 load_before=$(cut -d' ' -f1-3 /proc/loadavg)
+[[ $rounds =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ ]] || fail "rounds and seconds are whole numbers"
 reason=$(lab_possible) || fail "$reason"
 for tool in jq wrk nginx ethtool; do
 	command -v $tool >/dev/null || fail "$tool is missing: scripts/deps.sh bench installs it"

@@ -8,7 +8,7 @@
 # SNAT addresses if they use any, and only one of them is there at a time.
 
 declare -A bench_titles=(
-	[direct]="no LB" [fullnat]="xlb fullnat" [nat]="xlb nat" [dr]="xlb dr" [nft]="nft dnat+snat" [nft-nat]="nft dnat"
+	[direct]="no LB" [pass]="no LB, XDP pass" [fullnat]="xlb fullnat" [nat]="xlb nat" [dr]="xlb dr" [nft]="nft dnat+snat" [nft-nat]="nft dnat"
 	[haproxy]="HAProxy tcp" [nginx]="nginx stream"
 )
 bench_http=8080 bench_udp=7000
@@ -65,7 +65,7 @@ bench_network() {
 # subject_addresses NAME: where its clients ask
 subject_addresses() {
 	case $1 in
-	direct) echo 10.0.1.11 10.0.1.12 ;;
+	direct | pass) echo 10.0.1.11 10.0.1.12 ;;
 	*) echo "$LAB_VIP4" ;;
 	esac
 }
@@ -101,6 +101,20 @@ need() {
 
 start_direct() {
 	:
+}
+
+# What it costs that a veth copies each packet for XDP, which network cards do not
+start_pass() {
+	set_pass object "$LAB_TOOLS/pass.bpf.o" section xdp
+}
+
+stop_pass() {
+	set_pass off
+}
+
+# set_pass WORDS: of ip link set xdp
+set_pass() {
+	in_ns lb ip link set "$LAB_FRONT" xdp "$@" && in_ns lb ip link set "$LAB_BACK" xdp "$@"
 }
 
 start_fullnat() {
@@ -143,9 +157,13 @@ xlb_in_line() {
 	[ "$(in_ns lb xlbctl --json status | jq .pending)" = false ]
 }
 
-# The daemon ends too: it would go on to sweep the flows that there were while others are measured.
+# Also what has only begun to start. The daemon ends too: it would go on to sweep the flows that there were while others
+# are measured.
 stop_xlb() {
-	in_ns lb xlbctl detach "$LAB_FRONT" --yes && in_ns lb xlbctl detach "$LAB_BACK" --yes && lab_kill xlbd
+	in_ns lb xlbctl detach "$LAB_FRONT" --yes || true
+	in_ns lb xlbctl detach "$LAB_BACK" --yes || true
+	lab_kill xlbd
+	! in_ns lb ip link show | grep prog/xdp
 }
 
 stop_fullnat() {
@@ -187,8 +205,7 @@ start_nft_rules() {
 }
 
 stop_nft() {
-	# not there if it did not start
-	in_ns lb nft 'add table ip bench; delete table ip bench'
+	! command -v nft || in_ns lb nft 'add table ip bench; delete table ip bench'
 }
 
 stop_nft-nat() {

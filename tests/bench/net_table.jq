@@ -17,5 +17,6 @@ def count: if . == null then "-" elif . >= 100 then round else . end | tostring;
 			| map(if type == "string" then . else count end) | @tsv),
 		(.errors[] | "    failed: " + .))),
 "",
-"other processes of this machine used \(.about.others_cpu_share | map_values(. * 100 | round) | "\(.median) % of its CPUs meanwhile (\(.min)-\(.max) %)")",
-(.targets[] | "xlb fullnat: \(.text): \(.value) (\(.limit)) \(if .met then "met" else "NOT MET" end)")
+(.about.others_cpu_share | select(.) | map_values(. * 100 | round) |
+	"other processes used \(.median) % of the CPUs meanwhile (\(.min)-\(.max) %)"),
+(.targets[] | "xlb fullnat, \(.text) \(.limit): \(.value), \(if .met then "met" else "NOT MET" end)")
