@@ -84,18 +84,18 @@ run_tool() {
 		END { if (!found) print "0 0 0" }'
 }
 
-# cpu_seconds: of this machine since its start, "OURS OTHERS". Others are processes that neither the lab nor this script
-# started, with children that have ended; all else, and so what the kernel does by itself, is taken for ours.
+# cpu_seconds: of this machine since its start, "OURS OTHERS". Others are the processes, with children that have ended, that
+# are neither in the process group of this script nor in one of the lab's; all else, and so what the kernel does by
+# itself, is taken for ours.
 cpu_seconds() {
 	{ cat /proc/stat /proc/[0-9]*/stat 2>/dev/null || true; } | # some end meanwhile
-		awk -v hertz="$(getconf CLK_TCK)" -v own="$$ $(cat "$LAB_DIR"/pids/* | tr '\n' ' ')" '
+		awk -v hertz="$(getconf CLK_TCK)" -v own="$group $(cat "$LAB_DIR"/pids/* | tr '\n' ' ')" '
 		BEGIN { count = split(own, words); for (i = 1; i <= count; i++) ours[words[i]] = 1 }
 		/^cpu / { busy = $2 + $3 + $4 + $7 + $8 }
 		/^[0-9]+ \(/ {
-			pid = $1
 			sub(/.*\) /, "")
-			kernel_thread = $2 == 2
-			if (!kernel_thread && !(pid in ours) && !($4 in ours)) # $4: its session, as of lab_run
+			parent = $2
+			if (parent != 2 && !($3 in ours)) # 2: of kernel threads
 				others += $12 + $13 + $14 + $15
 		}
 		END { printf "%.2f %.2f", (busy - others) / hertz, others / hertz }'
@@ -208,6 +208,7 @@ for word in "${measures[@]}"; do
 	declare -F "run_$word" >/dev/null || fail "no measure '$word': keepalive, connections, udp"
 done
 
+read -r _ _ _ _ group _ </proc/$$/stat
 lab_init "xlbn-$$"
 trap lab_cleanup EXIT
 trap 'exit 130' INT

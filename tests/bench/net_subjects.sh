@@ -4,7 +4,7 @@
 # net_subjects.sh: the network of net.sh, and the load balancers that it compares. To be sourced after lab.sh.
 #
 # A subject is a row in bench_titles, `start_NAME`, which returns when it forwards, and, if that left something, `stop_NAME`.
-# All serve the VIP's TCP port $bench_http and UDP port $bench_udp at the same ports of the servers, are given the same
+# All serve a VIP's TCP port $bench_http and UDP port $bench_udp at the same ports of the servers, are given the same
 # SNAT addresses if they use any, and only one of them is there at a time.
 
 declare -A bench_titles=(
@@ -51,7 +51,7 @@ bench_network() {
 	# the first ones are there already
 	lab_address client eth0 "${clients[@]:1}"
 	lab_address lb back "${snat[@]:1}"
-	lab_address lb front "$LAB_VIP4/32"
+	lab_address lb front "$LAB_VIP4/32" "$LAB_OTHER_VIP4/32"
 	lab_web web1 web2
 	lab_run udp1 web1 "$LAB_TOOLS/volley" serve $bench_udp 10.0.1.11 "$LAB_VIP4"
 	lab_run udp2 web2 "$LAB_TOOLS/volley" serve $bench_udp 10.0.1.12 "$LAB_VIP4"
@@ -62,10 +62,12 @@ bench_network() {
 
 # --- subjects --------------------------------------------------------------------------------------
 
-# subject_addresses NAME: where its clients ask
+# subject_addresses NAME: where its clients ask. The two of nftables have a VIP each: for 120 s conntrack knows what became
+# of a client's port at a VIP, and takes a SYN that is now to go elsewhere for an error.
 subject_addresses() {
 	case $1 in
 	direct | pass) echo 10.0.1.11 10.0.1.12 ;;
+	nft-nat) echo "$LAB_OTHER_VIP4" ;;
 	*) echo "$LAB_VIP4" ;;
 	esac
 }
@@ -179,26 +181,26 @@ stop_dr() {
 }
 
 start_nft() {
-	start_nft_rules "ct status dnat snat to ${bench_snat[0]}-${bench_snat[-1]}"
+	start_nft_rules "$(subject_addresses nft)" "ct status dnat snat to ${bench_snat[0]}-${bench_snat[-1]}"
 }
 
 start_nft-nat() {
-	start_nft_rules
+	start_nft_rules "$(subject_addresses nft-nat)"
 }
 
-# start_nft_rules [RULE]: of the chain after routing
+# start_nft_rules VIP [RULE]: of the chain after routing
 start_nft_rules() {
 	local protocol
 	need nft && {
 		echo "table ip bench {"
 		echo "chain before { type nat hook prerouting priority dstnat;"
 		for protocol in "tcp dport $bench_http" "udp dport $bench_udp"; do
-			echo "ip daddr $LAB_VIP4 $protocol dnat to jhash ip saddr . ${protocol% dport*} sport mod 2" \
+			echo "ip daddr $1 $protocol dnat to jhash ip saddr . ${protocol% dport*} sport mod 2" \
 				"map { 0 : 10.0.1.11, 1 : 10.0.1.12 }"
 		done
 		echo "}"
 		echo "chain after { type nat hook postrouting priority srcnat;"
-		echo "${1:-}"
+		echo "${2:-}"
 		echo "}"
 		echo "}"
 	} | in_ns lb nft -f -
