@@ -205,7 +205,7 @@ for word in "${subjects[@]}"; do
 	[ -n "${bench_titles[$word]:-}" ] || fail "no subject '$word': ${!bench_titles[*]}"
 done
 for word in "${measures[@]}"; do
-	declare -F "run_$word" >/dev/null || fail "no measure '$word': keepalive, connections, udp"
+	[[ $word =~ ^(keepalive|connections|udp)$ ]] || fail "no measure '$word': keepalive, connections, udp"
 done
 
 read -r _ _ _ _ group _ </proc/$$/stat
