@@ -33,13 +33,7 @@ XLB_TABLE(nexthops, struct xlb_nexthop, XLB_MAX_NEXTHOPS);
 XLB_TABLE(snats, struct xlb_snat, XLB_MAX_SNATS);
 XLB_TABLE(vip_addresses, struct xlb_addr, XLB_MAX_VIPS); /* written with the role of the address */
 
-/* ifindex -> interface slot */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, XLB_MAX_INTERFACES);
-	__type(key, __u32);
-	__type(value, __u32);
-} interface_slots SEC(".maps");
+XLB_TABLE(interface_slots, struct xlb_interface_slot, XLB_INTERFACE_PLACES);
 
 /* interface slot -> ifindex to redirect to */
 struct {
@@ -49,12 +43,7 @@ struct {
 	__type(value, __u32);
 } devices SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, XLB_MAX_ADDRESSES);
-	__type(key, struct xlb_addr);
-	__type(value, struct xlb_address);
-} addresses SEC(".maps");
+XLB_TABLE(addresses, struct xlb_address_place, XLB_ADDRESS_PLACES);
 
 /* not preallocated: only the daemon inserts */
 struct {

@@ -60,9 +60,7 @@ static __always_inline bool is_own(const struct xlb_address *role)
 /* A server of the listener's group for a packet that starts a flow, into pkt. */
 static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 group, __u8 *ret_mode)
 {
-	/* before 6.5 a map's key must be on the stack, or of a map */
-	struct xlb_addr source = pkt->source;
-	struct xlb_address *own = address_find(&source);
+	struct xlb_address own = address_find(&pkt->source);
 	struct xlb_server *server;
 	__u32 turn, first = 0;
 	int r;
@@ -88,7 +86,7 @@ static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 gr
 	if (server->flags & XLB_SERVER_RESET)
 		return -XLB_DROP_NO_SERVER;
 	/* a reply to an address of xlb, or a packet of the server to itself, would never arrive */
-	if ((own && is_own(own)) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
+	if (is_own(&own) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
 				     xlb_addr_equal(&pkt->source, &server->addr)))
 		return -XLB_DROP_HAIRPIN;
 	*ret_mode = server->mode;
@@ -334,18 +332,18 @@ static __always_inline int returned(struct xdp_md *ctx, struct work *work)
 {
 	struct packet *pkt = &work->pkt;
 	struct xlb_interface *interface = interface_find(pkt->slot);
-	struct xlb_address *from;
+	struct xlb_address from;
 
 	if (!interface || !(interface->flags & XLB_INTERFACE_RETURNS) || pkt->fault)
 		return XLB_PASS;
 	from = address_find(&pkt->source);
-	return from && from->flags & XLB_ADDRESS_RETURNS ? reply(ctx, work, 0) : XLB_PASS;
+	return from.flags & XLB_ADDRESS_RETURNS ? reply(ctx, work, 0) : XLB_PASS;
 }
 
 static __always_inline int process(struct xdp_md *ctx, struct work *work)
 {
 	struct packet *pkt = &work->pkt;
-	struct xlb_address *role;
+	struct xlb_address role;
 	__u32 vip, snat;
 	int r;
 
@@ -354,12 +352,12 @@ static __always_inline int process(struct xdp_md *ctx, struct work *work)
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
-	if (!role || !is_own(role))
+	if (!is_own(&role))
 		return returned(ctx, work);
 	if (pkt->fault)
-		return fault_of(pkt, role);
-	vip = role->vip;
-	snat = role->snat;
+		return fault_of(pkt, &role);
+	vip = role.vip;
+	snat = role.snat;
 	r = XLB_PASS;
 	if (snat)
 		r = reply(ctx, work, snat);
@@ -435,7 +433,7 @@ SEC("xdp")
 int xlb(struct xdp_md *ctx)
 {
 	__u32 ifindex = ctx->ingress_ifindex;
-	__u32 *slot = bpf_map_lookup_elem(&interface_slots, &ifindex);
+	__u32 slot = interface_slot(ifindex);
 	struct work *work = work_begin();
 	struct packet *pkt;
 	int r;
@@ -444,7 +442,7 @@ int xlb(struct xdp_md *ctx)
 	if (!slot || !work)
 		return XDP_PASS;
 	pkt = &work->pkt;
-	pkt->slot = *slot;
+	pkt->slot = slot;
 	r = process(ctx, work);
 	if (r == XLB_PASS)
 		r = hand_over(ctx, pkt);
@@ -522,19 +520,18 @@ int xlb_flow_end(struct xlb_flow_ends *args)
 static __always_inline int lost(__u32 from_ifindex, __u32 to_ifindex, __u32 reason, __u32 frames,
 				__u32 error)
 {
-	__u32 *from = bpf_map_lookup_elem(&interface_slots, &from_ifindex), *to;
+	__u32 from = interface_slot(from_ifindex);
 	struct packet pkt = {};
 
 	if (!from || !frames)
 		return 0;
 	if (observing) {
-		to = bpf_map_lookup_elem(&interface_slots, &to_ifindex);
-		watch_lost(*from, to ? *to : 0, reason, frames, error);
+		watch_lost(from, interface_slot(to_ifindex), reason, frames, error);
 		return 0;
 	}
-	pkt.slot = *from;
+	pkt.slot = from;
 	count_drops(&pkt, reason, frames);
-	sample_lost(reason, *from);
+	sample_lost(reason, from);
 	return 0;
 }
 

@@ -65,18 +65,40 @@ struct xlb_interface {
 };
 XLB_ASSERT_SIZE(xlb_interface, 16);
 
+/*
+ * map `interface_slots`: which slot a NIC has. An ifindex may be in XLB_PROBES places from ifindex %
+ * XLB_INTERFACE_PLACES on, up to the first that was never used; slot 0: free again.
+ */
+#define XLB_INTERFACE_PLACES 1024
+#define XLB_PROBES	     16
+struct xlb_interface_slot {
+	/* live word */
+	__u32 ifindex;
+	__u32 slot;
+};
+XLB_ASSERT_SIZE(xlb_interface_slot, 8);
+
 #define XLB_ADDRESS_RETURNS 1U /* a server's whose packets to clients come back through xlb (nat) */
 
-/*
- * map `addresses`: role of an address, looked up for every packet's destination, and for its source where
- * XLB_INTERFACE_RETURNS says so (one live word)
- */
+/* Role of an address. */
 struct xlb_address {
 	__u32 vip;   /* id of the VIP, 0: not a VIP */
 	__u16 snat;  /* id of the SNAT address, 0: not one */
 	__u16 flags; /* XLB_ADDRESS_* */
 };
 XLB_ASSERT_SIZE(xlb_address, 8);
+
+/*
+ * map `addresses`: looked up for every packet's destination, and for its source where XLB_INTERFACE_RETURNS says
+ * so. An address may be in XLB_PROBES places from xlb_hash_addr on, up to the first that was never used; addr is
+ * written while the role is all zero, which says that the place is free.
+ */
+#define XLB_ADDRESS_PLACES 131072
+struct xlb_address_place {
+	struct xlb_address role; /* live word */
+	struct xlb_addr addr;
+};
+XLB_ASSERT_SIZE(xlb_address_place, 24);
 
 #define XLB_VIP_HOST 1U /* the host's own address: what no listener matches passes to the stack */
 
