@@ -124,7 +124,7 @@ TOOLS := $(filter-out %.bpf,$(call programs,tools/*.c))
 BENCH_PARTS := measure farm report
 BENCH := $(filter-out $(patsubst %,$(TESTS)/bench/%,$(BENCH_PARTS)),$(call programs,bench/*.c))
 GUARD := $(call programs,guard/*.c)
-FARM := $(call objects,$(patsubst %,tests/packet/%.c,world frame tables dry) $(patsubst %,tests/bench/%.c,$(BENCH_PARTS)))
+FARM := $(call objects,$(filter-out %/main.c,$(wildcard tests/packet/*.c)) $(patsubst %,tests/bench/%.c,$(BENCH_PARTS)))
 $(addprefix $(TESTS)/bench/,bench capacity hotpath) $(GUARD): $(FARM)
 $(UNIT) $(BENCH) $(GUARD): $(TESTS)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libxlb.a
 	@mkdir -p $(@D)

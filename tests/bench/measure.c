@@ -163,19 +163,39 @@ uint64_t memory_available(void)
 	die("/proc/meminfo");
 }
 
-/* memlock of a descriptor, if it is of a map or program */
-static uint64_t memory_of(const char *fd)
+/* What the kernel says in fdinfo; 0 if the descriptor is of no map or program. */
+static uint64_t memory_of(int fd)
 {
 	AUTO_FCLOSE FILE *file = NULL;
 	unsigned long long bytes;
 	char path[64], line[128];
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%.20s", fd);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file))
 		if (sscanf(line, "memlock: %llu", &bytes) == 1)
 			return bytes;
 	return 0;
+}
+
+/* Of the maps inside of a map of maps. */
+static uint64_t memory_inside(int fd)
+{
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info), id;
+	uint64_t bytes = 0;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.type != BPF_MAP_TYPE_ARRAY_OF_MAPS)
+		return 0;
+	for (uint32_t key = 0; key < info.max_entries; key++) {
+		AUTO_CLOSE int inner = -1;
+
+		if (bpf_map_lookup_elem(fd, &key, &id))
+			continue;
+		inner = bpf_map_get_fd_by_id(id);
+		bytes += memory_of(inner);
+	}
+	return bytes;
 }
 
 uint64_t memory_of_maps(void)
@@ -186,8 +206,14 @@ uint64_t memory_of_maps(void)
 
 	if (!dir)
 		die("/proc/self/fdinfo");
-	while ((entry = readdir(dir)))
-		bytes += memory_of(entry->d_name);
+	while ((entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+		uint64_t own = memory_of(fd);
+
+		bytes += own;
+		if (own)
+			bytes += memory_inside(fd);
+	}
 	closedir(dir);
 	return bytes;
 }
