@@ -127,17 +127,16 @@ uint8_t host_on_link(struct host *host, const char *ifname, const struct xlb_add
 	return !strcmp(ifname, "eth0") ? 96 + 24 : 0;
 }
 
-int host_probe_address(const char *ifname, const struct xlb_addr *addr, int timeout_ms,
-		       uint8_t ret_mac[6], struct xlb_err *err)
+int host_probe_addresses(struct host_probe *probes, size_t count, int timeout_ms)
 {
-	(void)ifname;
-	(void)addr;
 	(void)timeout_ms;
-	(void)err;
 	lab_world.probing = true;
 	usleep((useconds_t)lab_world.probe_ms * 1000);
-	memset(ret_mac, 2, 6);
-	return lab_world.probe_busy ? -EADDRINUSE : 0;
+	while (count--) {
+		memset(probes[count].mac, 2, 6);
+		probes[count].r = lab_world.probe_busy ? -EADDRINUSE : 0;
+	}
+	return 0;
 }
 
 int host_announce_address(const char *ifname, const struct xlb_addr *addr, struct xlb_err *err)

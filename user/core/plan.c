@@ -158,6 +158,33 @@ int plan_build(struct plan *plan, const struct rows *wanted, struct xlb_err *err
 	return 0;
 }
 
+int plan_reserve(const struct plan *plan, struct sink *const sinks[SINK_COUNT], struct xlb_err *err)
+{
+	struct reservation reservations[TABLE_COUNT] = {};
+	int r = 0;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct row *row = &plan->ops[i].row;
+		struct reservation *reservation = &reservations[row->table];
+		struct row_id id;
+
+		if (plan->ops[i].kind != OP_PUT)
+			continue;
+		memcpy(&id, row->key, sizeof(id));
+		reservation->rows++;
+		if (id.id > reservation->highest)
+			reservation->highest = id.id;
+	}
+	for (int table = 0; !r && table < TABLE_COUNT; table++) {
+		struct sink *sink = sinks[tables[table].sink];
+
+		reservations[table].table = table;
+		if (reservations[table].rows && sink->reserve)
+			r = sink->reserve(sink, &reservations[table], err);
+	}
+	return r;
+}
+
 static struct sink *sink_of(const struct row *row, struct sink *const sinks[SINK_COUNT])
 {
 	return sinks[tables[row->table].sink];

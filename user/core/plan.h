@@ -55,6 +55,9 @@ struct plan {
 /* The operations in the order they must run. Both sides sorted. */
 int plan_make(const struct rows *wanted, const struct rows *present, struct plan *ret,
 	      struct xlb_err *err);
+/* Lets the sinks make room for what the plan is going to put (may run in a worker thread). */
+int plan_reserve(const struct plan *plan, struct sink *const sinks[SINK_COUNT],
+		 struct xlb_err *err);
 /* Builds the contents the plan needs (pure, may run in a worker thread). */
 int plan_build(struct plan *plan, const struct rows *wanted, struct xlb_err *err);
 /*

@@ -200,6 +200,7 @@ void datapath_settle(struct datapath *dp)
 {
 	uint32_t key = 0;
 
+	host_ports_forget(dp);
 	/* cannot fail; if it does, nothing is taken for free */
 	if (bpf_map_update_elem(dp->settle_outer_fd, &key, &dp->settle_inner_fd, BPF_ANY))
 		return;
@@ -254,6 +255,7 @@ struct datapath *datapath_close(struct datapath *dp)
 	slots_done(&dp->port_pages);
 	chunks_done(&dp->maglev);
 	chunks_done(&dp->snat);
+	host_ports_forget(dp);
 	for (int i = 0; i < MAP_COUNT; i++)
 		map_munmap(&dp->maps[i]);
 	xlb__destroy(dp->skel);

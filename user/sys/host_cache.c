@@ -28,6 +28,7 @@ bool cache_put_address(struct host *host, const struct address *address)
 {
 	struct address *known;
 
+	routes_forget(host); /* the kernel tells of our own addresses later, or as nothing new */
 	HASH_FIND(hh, host->addresses, &address->key, sizeof(address->key), known);
 	if (!known) {
 		known = calloc(1, sizeof(*known));
@@ -49,6 +50,7 @@ void cache_del_address(struct host *host, const struct address_key *key)
 	HASH_FIND(hh, host->addresses, key, sizeof(*key), known);
 	if (!known)
 		return;
+	routes_forget(host);
 	HASH_DEL(host->addresses, known);
 	free(known);
 }
@@ -199,9 +201,15 @@ bool cache_take(struct host *host, const struct nlmsghdr *message)
 		return take_neighbour(host, message);
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
+		routes_forget(host);
 		return take_route(message);
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+	case RTM_NEWNEXTHOP:
+	case RTM_DELNEXTHOP:
+		routes_forget(host);
 		return true;
 	default:
 		return false;
@@ -213,6 +221,7 @@ void cache_clear(struct host *host)
 	struct address *address, *next_address;
 	struct neighbour *neighbour, *next_neighbour;
 
+	routes_forget(host);
 	HASH_ITER(hh, host->addresses, address, next_address) {
 		HASH_DEL(host->addresses, address);
 		free(address);

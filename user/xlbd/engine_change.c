@@ -12,34 +12,12 @@
 
 #include "base/log.h"
 #include "core/types.h"
-#include "xlbd/engine_private.h"
+#include "xlbd/engine_change.h"
 #include "xlbd/state.h"
 
-#define PROBE_TIMEOUT_MS   600
 #define RECONCILE_DELAY_MS 10  /* lets a burst of notifications become one change */
 #define TROUBLE_DELAY_MS   200 /* the same while they may be the echo of what fails */
 #define RETRY_SECONDS	   5
-
-struct change {
-	TAILQ_ENTRY(change) link;
-	struct apply_options options;
-	bool by_user; /* false: health or network */
-	model_edit edit;
-	void *edit_arg;
-	apply_done done;
-	void *done_arg;
-
-	struct model *next;
-	struct model_changes diff;
-	struct ids *ids;
-	struct compiled compiled;
-	char *new_warnings;
-	struct plan plan;
-	uint64_t flows_affected, flows_refused;
-	int held_up; /* why rows that others can refuse were left out */
-	struct xlb_err err;
-	int r;
-};
 
 static void run_changes(struct engine *engine);
 
@@ -238,51 +216,6 @@ static int prepare(struct engine *engine, struct change *change)
 		r = plan_make(&change->compiled.rows, &engine->present, &change->plan,
 			      &change->err);
 	return r;
-}
-
-/* In the worker: a VIP that somebody else answers for is refused. */
-static int probe_addresses(struct change *change)
-{
-	size_t i;
-	int r;
-
-	for (i = 0; i < change->plan.count; i++) {
-		const struct op *op = &change->plan.ops[i];
-		struct row_vip_addr_key key;
-		char text[ADDR_TEXT_MAX];
-		uint8_t mac[6];
-
-		if (op->kind != OP_PUT || op->row.table != TABLE_VIP_ADDR)
-			continue;
-		memcpy(&key, op->row.key, sizeof(key));
-		r = host_probe_address(key.ifname, &key.addr, PROBE_TIMEOUT_MS, mac, &change->err);
-		if (r != -EADDRINUSE)
-			continue; /* nobody, or a probe that could not be sent: no reason to refuse */
-		format_addr(&key.addr, text);
-		xlb_err_set(
-			&change->err, XLB_ERR_CONFIG, -EADDRINUSE,
-			"%s is answered by another host on %s, MAC address %02x:%02x:%02x:%02x:%02x:%02x",
-			text, key.ifname, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-		xlb_err_hint(&change->err,
-			     "free the address there, or use --force to take it over");
-		return -EADDRINUSE;
-	}
-	return 0;
-}
-
-static void *work(void *arg)
-{
-	struct engine *engine = arg;
-	struct change *change = TAILQ_FIRST(&engine->changes);
-	uint64_t one = 1;
-
-	if (change->by_user && !change->options.force)
-		change->r = probe_addresses(change);
-	if (!change->r)
-		change->r = plan_build(&change->plan, &change->compiled.rows, &change->err);
-	if (write(engine->worker_fd, &one, sizeof(one)) != sizeof(one))
-		abort(); /* an eventfd takes any count below its limit */
-	return NULL;
 }
 
 static bool needs_worker(const struct change *change)
@@ -514,7 +447,7 @@ static void run_changes(struct engine *engine)
 	while (!engine->working && (change = TAILQ_FIRST(&engine->changes))) {
 		change->r = prepare(engine, change);
 		if (!change->r && needs_worker(change)) {
-			if (!pthread_create(&engine->worker, NULL, work, engine)) {
+			if (!pthread_create(&engine->worker, NULL, engine_work, engine)) {
 				engine->working = true;
 				return;
 			}
