@@ -123,6 +123,58 @@ int plan_make(const struct rows *wanted, const struct rows *present, struct plan
 	return 0;
 }
 
+/* Rows that may differ in a plan of a part. */
+static bool may_change(enum table_id table)
+{
+	return table == TABLE_SERVER || table == TABLE_MAGLEV;
+}
+
+int plan_make_part(const struct rows *wanted, const struct rows *present, struct plan *ret,
+		   struct xlb_err *err)
+{
+	struct plan plan = { .ops = calloc(wanted->count + 1, sizeof(*plan.ops)) };
+	size_t i;
+
+	if (!plan.ops)
+		return out_of_memory(err);
+	for (i = 0; i < wanted->count; i++) {
+		const struct row *want = &wanted->rows[i];
+		const struct row *have = rows_find(present, want->table, want->key);
+		bool same = have && !memcmp(want->value, have->value, sizeof(want->value));
+
+		if (!have || (!same && !may_change(want->table)) ||
+		    (content_expected(want->table) && !rows_find_recipe(present, want))) {
+			plan_done(&plan);
+			return xlb_err_set(err, XLB_ERR_FAILED, -ESTALE, "other rows change");
+		}
+		if (!same)
+			plan_add(&plan, OP_PUT, want, have);
+	}
+	qsort(plan.ops, plan.count, sizeof(*plan.ops), op_compare);
+	*ret = plan;
+	return 0;
+}
+
+void rows_follow(struct rows *present, struct rows *wanted, const struct plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < plan->count; i++) {
+		const struct row *row = &plan->ops[i].row;
+		/* both are the callers' own; the lookups are const for others */
+		struct row *have = (struct row *)rows_find(present, row->table, row->key);
+		struct recipe *recipe = (struct recipe *)rows_find_recipe(wanted, row);
+		struct recipe *old = (struct recipe *)rows_find_recipe(present, row);
+
+		memcpy(have->value, row->value, sizeof(have->value));
+		if (!recipe || !old)
+			continue;
+		free(old->data);
+		old->data = TAKE(recipe->data);
+		old->size = recipe->size;
+	}
+}
+
 /* Builds the content of a row by the recipe that `rows` has for it. */
 static int row_content(const struct row *row, const struct rows *rows, void **ret, size_t *ret_size,
 		       struct xlb_err *err)

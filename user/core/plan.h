@@ -55,6 +55,14 @@ struct plan {
 /* The operations in the order they must run. Both sides sorted. */
 int plan_make(const struct rows *wanted, const struct rows *present, struct plan *ret,
 	      struct xlb_err *err);
+/*
+ * The same of rows that are all present and, but for `server` and `maglev`, as wanted: -ESTALE if one is not. What
+ * else is present stays.
+ */
+int plan_make_part(const struct rows *wanted, const struct rows *present, struct plan *ret,
+		   struct xlb_err *err);
+/* A plan of plan_make_part has been carried out: gives `present` the values and recipes of `wanted`. */
+void rows_follow(struct rows *present, struct rows *wanted, const struct plan *plan);
 /* Lets the sinks make room for what the plan is going to put (may run in a worker thread). */
 int plan_reserve(const struct plan *plan, struct sink *const sinks[SINK_COUNT],
 		 struct xlb_err *err);

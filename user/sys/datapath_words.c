@@ -58,7 +58,8 @@ void map_munmap(struct map *map)
 	map->words = NULL;
 }
 
-enum { SLOT_FREE, SLOT_USED, SLOT_RETIRED };
+/* settling: a grace period that began after it was retired is under way */
+enum { SLOT_FREE, SLOT_USED, SLOT_RETIRED, SLOT_SETTLING };
 
 int slots_init(struct slots *slots, uint32_t count)
 {
@@ -116,10 +117,22 @@ void slots_retire(struct slots *slots, uint32_t slot)
 		slots->state[slot] = SLOT_RETIRED;
 }
 
-void slots_settle(struct slots *slots)
+bool slots_settle_begin(struct slots *slots)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < slots->count; i++) {
+		if (slots->state[i] == SLOT_RETIRED)
+			slots->state[i] = SLOT_SETTLING;
+		any = any || slots->state[i] == SLOT_SETTLING;
+	}
+	return any;
+}
+
+void slots_settle_end(struct slots *slots)
 {
 	for (uint32_t i = 0; i < slots->count; i++)
-		if (slots->state[i] == SLOT_RETIRED)
+		if (slots->state[i] == SLOT_SETTLING)
 			slots_give_back(slots, i);
 }
 

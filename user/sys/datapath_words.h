@@ -3,6 +3,7 @@
 #ifndef XLB_SYS_DATAPATH_WORDS_H
 #define XLB_SYS_DATAPATH_WORDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,7 +47,9 @@ uint32_t slots_nth_free(const struct slots *slots, uint32_t n);
 void slots_give_back(struct slots *slots, uint32_t slot);
 /* Gives back a slot once datapath_settle has run. */
 void slots_retire(struct slots *slots, uint32_t slot);
-void slots_settle(struct slots *slots);
+/* Before a grace period, true if anything waits for it; and after it. */
+bool slots_settle_begin(struct slots *slots);
+void slots_settle_end(struct slots *slots);
 
 /* The inner maps of a map of maps, made on demand and mapped. */
 #define CHUNKS_MAX 256

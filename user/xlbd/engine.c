@@ -36,7 +36,11 @@ static void health_has_changed(void *arg)
 
 	if (checker_save(engine->checker, engine->paths.health_file, &err))
 		log_warning("%s, going on", err.text);
-	engine_schedule(engine, false);
+}
+
+static void health_of_group(void *arg, const char *group)
+{
+	engine_schedule_group(arg, group);
 }
 
 static void host_readable(evutil_socket_t fd, short events, void *arg)
@@ -218,6 +222,7 @@ static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err 
 	if (!engine->checker || !engine->host_event)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	event_add(engine->host_event, NULL);
+	checker_on_group(engine->checker, health_of_group, engine);
 	checker_through(engine->checker, check_begins, check_ends, engine);
 	if (checker_load(engine->checker, engine->paths.health_file, err))
 		log_warning("%s, starting without known health", err->text);
@@ -235,8 +240,10 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t max
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	engine->base = base;
 	engine->paths = *paths;
-	engine->worker_fd = -1;
+	engine->worker_fd = engine->settler.fd = -1;
 	r = engine_changes_open(engine, err);
+	if (!r)
+		r = engine_settle_open(engine, err);
 	if (!r)
 		r = engine_events_open(engine, err);
 	if (!r)
@@ -279,6 +286,7 @@ struct engine *engine_close(struct engine *engine)
 	if (!engine)
 		return NULL;
 	engine_changes_close(engine);
+	engine_settle_close(engine);
 	engine_sweep_close(engine);
 	engine_guard_close(engine);
 	engine_announce_close(engine);
@@ -300,6 +308,8 @@ struct engine *engine_close(struct engine *engine)
 	free(engine->host_ports.ranges);
 	free(engine->sockets);
 	free(engine->warnings);
+	free(engine->warned);
+	state_text_done(&engine->saved);
 	free(engine);
 	return NULL;
 }

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "core/object.h"
 #include "core/types.h"
 #include "xlbd/engine_change.h"
-#include "xlbd/state.h"
 
 #define RECONCILE_DELAY_MS 10  /* lets a burst of notifications become one change */
 #define TROUBLE_DELAY_MS   200 /* the same while they may be the echo of what fails */
@@ -24,6 +24,9 @@ static void run_changes(struct engine *engine);
 static struct change *change_free(struct change *change)
 {
 	model_free(change->next);
+	if (change->group)
+		object_free(&change->group->object);
+	free(change->left_out);
 	free(change->diff.lines);
 	ids_free(change->ids);
 	compiled_done(&change->compiled);
@@ -90,12 +93,6 @@ static int make_next(struct engine *engine, struct change *change)
 {
 	int r;
 
-	if (!change->by_user) {
-		change->next = model_copy(engine->model);
-		return change->next ?
-			       0 :
-			       xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	}
 	if (change->options.if_revision && change->options.if_revision != engine->revision) {
 		xlb_err_set(&change->err, XLB_ERR_CONFLICT, -ESTALE,
 			    "conflict: you edited r%llu, the daemon has r%llu (by %s)",
@@ -163,10 +160,10 @@ static bool detaches(const struct engine *engine, const struct model *next)
 	return false;
 }
 
-static int check_consent(struct engine *engine, struct change *change)
+int engine_check_consent(struct engine *engine, struct change *change)
 {
 	static const enum id_kind kinds[] = { ID_SERVER, ID_LISTENER, ID_VIP };
-	bool detach = detaches(engine, change->next);
+	bool detach = change->next && detaches(engine, change->next);
 	size_t i;
 
 	/* a flow has one id of each kind: the largest sum is nearest to the number of flows */
@@ -189,24 +186,25 @@ static int check_consent(struct engine *engine, struct change *change)
 	return -ECANCELED;
 }
 
-/* Everything up to the worker: pure or quick. */
-static int prepare(struct engine *engine, struct change *change)
+/* Everything up to the worker, of all there is. */
+static int prepare_all(struct engine *engine, struct change *change)
 {
 	struct world world = engine_world(engine, change->by_user, change->options.now);
 	int r;
 
-	r = make_next(engine, change);
+	r = change->by_user ? make_next(engine, change) : 0;
 	if (r)
 		return r;
 	change->ids = ids_copy(engine->ids);
 	if (!change->ids)
 		return xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	r = compile(change->next, change->ids, &world, &change->compiled, &change->err);
+	r = compile(change->by_user ? change->next : engine->model, change->ids, &world,
+		    &change->compiled, &change->err);
 	if (!r)
 		change->new_warnings = new_lines(change->compiled.warnings,
 						 engine->warnings ? engine->warnings : "");
 	if (!r && change->by_user)
-		r = check_consent(engine, change);
+		r = engine_check_consent(engine, change);
 	if (!r && (engine->host_stale || engine->present_unsure)) {
 		r = engine_list(engine, !engine->present_unsure, &change->err);
 		if (!r)
@@ -215,6 +213,30 @@ static int prepare(struct engine *engine, struct change *change)
 	if (!r)
 		r = plan_make(&change->compiled.rows, &engine->present, &change->plan,
 			      &change->err);
+	return r;
+}
+
+/* News of the groups' health are followed alone unless there is more to follow. */
+static void take_due(struct engine *engine, struct change *change)
+{
+	bool all = engine->all_due || engine->trouble[0];
+
+	memcpy(change->due_groups, engine->due_groups, sizeof(change->due_groups));
+	change->due_count = all ? 0 : engine->due_count;
+	engine->all_due = false;
+	engine->due_count = 0;
+}
+
+/* Pure or quick. */
+static int prepare(struct engine *engine, struct change *change)
+{
+	int r;
+
+	if (!change->by_user)
+		take_due(engine, change);
+	r = engine_prepare_part(engine, change) ? prepare_all(engine, change) : 0;
+	if (!r && !change->options.dry_run)
+		engine_plan_save(engine, change);
 	return r;
 }
 
@@ -228,157 +250,7 @@ static bool needs_worker(const struct change *change)
 		if (table == TABLE_MAGLEV || table == TABLE_PORT_SET || table == TABLE_VIP_ADDR)
 			return true;
 	}
-	return false;
-}
-
-/* The model that a restart may know: without attachments that still wait for their confirmation. */
-static int save_state(struct engine *engine, uint64_t revision, const char *origin,
-		      const struct model *model, const struct ids *ids, bool new_revision,
-		      uint32_t confirm, struct xlb_err *err)
-{
-	AUTO(model_free) struct model *known = model_copy(model);
-	struct object *object, *next;
-
-	if (!known)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	for (object = TAILQ_FIRST(&known->interfaces); object; object = next) {
-		next = TAILQ_NEXT(object, link);
-		if (engine_is_guarded(engine, object->name) ||
-		    (confirm && !object_find(&engine->model->interfaces, object->name)))
-			object_remove(known, object);
-	}
-	return state_save(&engine->paths, revision, origin, known, ids, new_revision, err);
-}
-
-/* An id that is used again starts from zero; the row of who had it before may still be there. */
-static void clear_counters(struct engine *engine, const struct plan *plan)
-{
-	size_t i;
-
-	for (i = 0; i < plan->count; i++) {
-		const struct op *op = &plan->ops[i];
-		enum id_kind kind = op->row.table == TABLE_SERVER ? ID_SERVER : ID_LISTENER;
-		struct row_id key;
-
-		if (op->kind != OP_PUT ||
-		    (op->row.table != TABLE_SERVER && op->row.table != TABLE_LISTENER))
-			continue;
-		memcpy(&key, op->row.key, sizeof(key));
-		if (!ids_by_id(engine->ids, kind, key.id))
-			datapath_clear_counters(engine->datapath, op->row.table, key.id);
-	}
-}
-
-/* Takes the tables shared with others out of a change: addresses, neighbours, attachments stay as they are. */
-static int leave_shared(const struct engine *engine, struct change *change)
-{
-	struct rows *wanted = &change->compiled.rows;
-	struct plan *plan = &change->plan;
-	size_t i, kept = 0;
-	int r = 0;
-
-	for (i = 0; i < plan->count; i++)
-		if (!engine_shares_table(plan->ops[i].row.table))
-			plan->ops[kept++] = plan->ops[i];
-	plan->count = kept;
-	for (i = kept = 0; i < wanted->count; i++)
-		if (!engine_shares_table(wanted->rows[i].table))
-			wanted->rows[kept++] = wanted->rows[i];
-	wanted->count = kept;
-	for (i = 0; !r && i < engine->present.count; i++) {
-		const struct row *row = &engine->present.rows[i];
-
-		if (engine_shares_table(row->table))
-			r = rows_add(wanted, row->table, row->key, row->value);
-	}
-	return r ? r : rows_sort(wanted);
-}
-
-/*
- * All or nothing for a user. Health and network are followed as far as can be: an address that the host
- * refuses must not keep a dead server in use.
- */
-static int apply_plan(struct engine *engine, struct change *change)
-{
-	struct xlb_err again;
-	int r = plan_apply(&change->plan, engine->sinks, &engine->present, &change->err);
-
-	if (!r)
-		return 0;
-	engine->present_unsure = true;
-	if (change->by_user || leave_shared(engine, change) ||
-	    plan_apply(&change->plan, engine->sinks, &engine->present, &again))
-		return r;
-	change->held_up = r;
-	return 0;
-}
-
-static int commit(struct engine *engine, struct change *change)
-{
-	bool changed = change->by_user &&
-		       (change->diff.added || change->diff.changed || change->diff.removed);
-	uint64_t revision = engine->revision + changed;
-	const char *origin = changed ? change->options.origin : engine->origin;
-	bool stale = changed || ids_version(change->ids) != engine->saved_version;
-	struct xlb_err why;
-	int r;
-
-	if (stale) {
-		/* first the ids, then the maps: an id that a map knows is never handed out twice */
-		r = save_state(engine, revision, origin, change->next, change->ids, changed,
-			       change->options.confirm, &change->err);
-		engine->saved_version = UINT64_MAX; /* until the end is known */
-		if (r)
-			return r;
-	}
-	clear_counters(engine, &change->plan);
-	r = apply_plan(engine, change);
-	if (r) {
-		if (stale && save_state(engine, engine->revision, engine->origin, engine->model,
-					engine->ids, false, 0, &why))
-			log_error("cannot write the state file back: %s, trying again", why.text);
-		else if (stale)
-			engine->saved_version = ids_version(engine->ids);
-		return r;
-	}
-	if (change->plan.count)
-		datapath_settle(engine->datapath);
-	engine->saved_version = ids_version(change->ids);
-	engine->revision = revision;
-	if (changed) {
-		snprintf(engine->origin, sizeof(engine->origin), "%s", change->options.origin);
-		engine_events_config(engine, &change->diff);
-	}
-	return 0;
-}
-
-/* The new state becomes the engine's. */
-static void adopt(struct engine *engine, struct change *change)
-{
-	struct xlb_err err;
-
-	if (change->by_user && change->options.confirm)
-		engine_guard_start(engine, engine->model, change->next, change->options.confirm);
-	rows_done(&engine->present);
-	engine->present = change->compiled.rows;
-	memset(&change->compiled.rows, 0, sizeof(change->compiled.rows));
-	model_free(engine->model);
-	engine->model = TAKE(change->next);
-	ids_free(engine->ids);
-	engine->ids = TAKE(change->ids);
-	free(engine->warnings);
-	engine->warnings = TAKE(change->compiled.warnings);
-	engine_index_names(engine);
-	engine_guard_adopted(engine);
-	engine_sweep_adopted(engine);
-	engine_announce(engine, &change->plan);
-	engine_events_plan(engine, &change->plan);
-	engine_events_links(engine);
-	if (change->by_user) {
-		if (checker_configure(engine->checker, engine->model, &err))
-			log_error("health checks: %s", err.text);
-		engine_schedule(engine, false); /* health of what is new */
-	}
+	return change->saves;
 }
 
 static void note_trouble(struct engine *engine, const struct change *change)
@@ -405,7 +277,7 @@ static void note_trouble(struct engine *engine, const struct change *change)
 			   change->err.text, RETRY_SECONDS);
 	}
 	snprintf(engine->trouble, sizeof(engine->trouble), "%s", change->err.text);
-	engine->host_stale = true;
+	engine->host_stale = engine->all_due = true;
 	if (!engine->scheduled)
 		evtimer_add(engine->reconcile_timer, &retry);
 }
@@ -413,10 +285,15 @@ static void note_trouble(struct engine *engine, const struct change *change)
 /* Back in the loop with everything built. */
 static void complete(struct engine *engine, struct change *change)
 {
-	if (!change->r && !change->options.dry_run) {
-		change->r = commit(engine, change);
+	bool counts = !change->r && !change->options.dry_run;
+
+	if (counts)
+		change->r = engine_commit(engine, change);
+	if (change->r)
+		engine_unsave(engine, change);
+	if (counts) {
 		if (!change->r)
-			adopt(engine, change);
+			engine_adopt(engine, change);
 		else if (change->by_user)
 			engine_schedule(engine, true); /* looks whether all was undone */
 		if (!change->r)
@@ -491,7 +368,7 @@ void engine_apply(struct engine *engine, const struct apply_options *options, mo
 		run_changes(engine);
 }
 
-void engine_reconcile(struct engine *engine)
+static void reconcile(struct engine *engine)
 {
 	bool idle = TAILQ_EMPTY(&engine->changes);
 	const struct change *last = TAILQ_LAST(&engine->changes, change_list);
@@ -502,6 +379,12 @@ void engine_reconcile(struct engine *engine)
 		run_changes(engine);
 }
 
+void engine_reconcile(struct engine *engine)
+{
+	engine->all_due = true;
+	reconcile(engine);
+}
+
 static void reconcile_due(evutil_socket_t fd, short events, void *arg)
 {
 	struct engine *engine = arg;
@@ -509,19 +392,38 @@ static void reconcile_due(evutil_socket_t fd, short events, void *arg)
 	(void)fd;
 	(void)events;
 	engine->scheduled = false;
-	engine_reconcile(engine);
+	reconcile(engine);
 }
 
-void engine_schedule(struct engine *engine, bool host_stale)
+static void start_timer(struct engine *engine)
 {
 	int ms = engine->trouble[0] ? TROUBLE_DELAY_MS : RECONCILE_DELAY_MS;
 	struct timeval delay = { .tv_usec = ms * 1000 };
 
-	engine->host_stale |= host_stale;
 	if (engine->scheduled)
 		return; /* not put off by each new reason */
 	engine->scheduled = true;
 	evtimer_add(engine->reconcile_timer, &delay);
+}
+
+void engine_schedule(struct engine *engine, bool host_stale)
+{
+	engine->host_stale |= host_stale;
+	engine->all_due = true;
+	start_timer(engine);
+}
+
+void engine_schedule_group(struct engine *engine, const char *group)
+{
+	uint32_t i = 0;
+
+	while (i < engine->due_count && strcmp(engine->due_groups[i], group))
+		i++;
+	if (i == GROUPS_DUE_MAX)
+		engine->all_due = true;
+	else if (i == engine->due_count)
+		snprintf(engine->due_groups[engine->due_count++], NAME_TEXT_MAX, "%s", group);
+	start_timer(engine);
 }
 
 int engine_changes_open(struct engine *engine, struct xlb_err *err)
@@ -543,8 +445,10 @@ void engine_changes_close(struct engine *engine)
 {
 	struct change *change;
 
-	if (engine->working)
+	if (engine->working) {
 		pthread_join(engine->worker, NULL);
+		engine_unsave(engine, TAILQ_FIRST(&engine->changes));
+	}
 	while ((change = TAILQ_FIRST(&engine->changes))) {
 		change->r =
 			xlb_err_set(&change->err, XLB_ERR_FAILED, -ESHUTDOWN, "xlbd is stopping");

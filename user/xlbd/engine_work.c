@@ -111,6 +111,9 @@ void *engine_work(void *arg)
 		change->r = build_and_ask(engine, change, &questions);
 	else
 		change->r = build(engine, change);
+	/* last: a change that is refused must not be in the file */
+	if (!change->r)
+		change->r = engine_save(engine, change);
 	free(questions.list);
 	if (write(engine->worker_fd, &one, sizeof(one)) != sizeof(one))
 		abort(); /* an eventfd takes any count below its limit */
