@@ -31,7 +31,7 @@ void engine_settle(struct engine *engine, bool trim)
 	struct settler *settler = &engine->settler;
 
 	settler->trim_due = settler->trim_due || trim;
-	if (settler->waiting || !datapath_settle_begin(engine->datapath))
+	if (settler->waiting || (!datapath_settle_begin(engine->datapath) && !settler->trim_due))
 		return;
 	settler->trim = settler->trim_due;
 	settler->trim_due = false;
