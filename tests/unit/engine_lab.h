@@ -51,7 +51,7 @@ static struct {
 	const char *busy_port; /* address on which sshd has port 80 */
 	atomic_int probe_ms;
 	atomic_bool probe_busy, probing, settling;
-	uint32_t announced;
+	atomic_uint announced;
 	uint32_t released;
 	/* checker */
 	checker_changed health_changed;

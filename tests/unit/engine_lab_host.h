@@ -209,15 +209,15 @@ void checker_on_group(struct checker *checker, checker_group_changed changed, vo
 	lab_world.group_arg = arg;
 }
 
-int checker_status(const struct checker *checker, const char *group, const char *server,
-		   const struct xlb_addr *addr, struct check_status *ret)
+int checker_health(const struct checker *checker, const char *group, const char *server,
+		   const struct xlb_addr *addr, enum health *ret)
 {
 	bool down = lab_world.down && !strcmp(lab_world.down, server);
 
 	(void)checker;
 	(void)group;
 	(void)addr;
-	*ret = (struct check_status){ .health = down ? HEALTH_DOWN : HEALTH_UP, .ever_up = true };
+	*ret = down ? HEALTH_DOWN : HEALTH_UP;
 	return 0;
 }
 

@@ -103,21 +103,19 @@ static void weight_0_drains(void **state)
 {
 	struct wish wish = { .server = "web2" };
 	struct lab *lab = *state;
-	struct id_entry *entry;
 	char *file;
 
 	lab_apply_ok(lab, LAB_BOTH);
 	assert_int_equal(grant(lab, &wish), 0);
 	assert_int_equal(wish.seen_with_lb, 0);
-	entry = ids_by_id(engine_ids(lab->engine), ID_SERVER, 2);
-	assert_true(entry->draining);
+	assert_true(ids_by_id(engine_ids(lab->engine), ID_SERVER, 2)->draining);
 	file = lab_file(lab->paths.state_file);
 	assert_non_null(strstr(file, "draining: true"));
 	free(file);
 	assert_in_line(lab);
 	wish.weight = 1;
 	assert_int_equal(grant(lab, &wish), 0);
-	assert_false(entry->draining);
+	assert_false(ids_by_id(engine_ids(lab->engine), ID_SERVER, 2)->draining);
 	assert_in_line(lab);
 }
 

@@ -321,25 +321,32 @@ static size_t plan_undo(const struct plan *plan, size_t count, struct sink *cons
 	return failed;
 }
 
+int plan_step(struct plan *plan, size_t at, struct sink *const sinks[SINK_COUNT],
+	      const struct rows *before, struct xlb_err *err)
+{
+	int r = op_run(&plan->ops[at], sinks, err);
+	size_t failed;
+
+	if (!r)
+		return 0;
+	failed = plan_undo(plan, at, sinks, before);
+	if (failed)
+		xlb_err_hint(
+			err,
+			"%zu of %zu changes could not be undone (see the log): restart xlbd, it compares everything anew",
+			failed, at);
+	return r;
+}
+
 int plan_apply(struct plan *plan, struct sink *const sinks[SINK_COUNT], const struct rows *before,
 	       struct xlb_err *err)
 {
-	size_t i, failed;
-	int r;
+	size_t i;
+	int r = 0;
 
-	for (i = 0; i < plan->count; i++) {
-		r = op_run(&plan->ops[i], sinks, err);
-		if (!r)
-			continue;
-		failed = plan_undo(plan, i, sinks, before);
-		if (failed)
-			xlb_err_hint(
-				err,
-				"%zu of %zu changes could not be undone (see the log): restart xlbd, it compares everything anew",
-				failed, i);
-		return r;
-	}
-	return 0;
+	for (i = 0; !r && i < plan->count; i++)
+		r = plan_step(plan, i, sinks, before, err);
+	return r;
 }
 
 void plan_done(struct plan *plan)

@@ -75,6 +75,9 @@ int plan_build(struct plan *plan, const struct rows *wanted, struct xlb_err *err
  */
 int plan_apply(struct plan *plan, struct sink *const sinks[SINK_COUNT], const struct rows *before,
 	       struct xlb_err *err);
+/* Operation `at` alone, when those before have been run: for callers that do other things in between. */
+int plan_step(struct plan *plan, size_t at, struct sink *const sinks[SINK_COUNT],
+	      const struct rows *before, struct xlb_err *err);
 void plan_done(struct plan *plan);
 
 /* True for tables whose rows have content beside them. */

@@ -15,7 +15,7 @@
 #include "base/parse.h"
 #include "base/sink.h"
 
-struct host; /* for one thread; what takes no struct host may be called from any */
+struct host; /* any thread may ask; closing and dispatching are the loop's */
 
 /*
  * Called from host_dispatch, at most once each, when links, addresses or routes changed, or a neighbour

@@ -265,6 +265,7 @@ bool address_is_ours(struct host *host, const struct address *address)
 int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *addr,
 		   uint8_t ret_mac[6])
 {
+	HOST_LOCK(host);
 	struct row_neighbour_key key = { .addr = *addr, .ifindex = ifindex };
 	const struct neighbour *neighbour = cache_neighbour(host, &key);
 
@@ -276,6 +277,7 @@ int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *a
 
 bool host_owns_address(struct host *host, const struct xlb_addr *addr)
 {
+	HOST_LOCK(host);
 	const struct address *address, *next;
 
 	host_sync(host);
@@ -297,6 +299,7 @@ static bool prefix_contains(const struct address *address, const struct xlb_addr
 
 uint8_t host_on_link(struct host *host, const char *ifname, const struct xlb_addr *addr)
 {
+	HOST_LOCK(host);
 	uint32_t ifindex = if_nametoindex(ifname);
 	const struct address *address, *next;
 	uint8_t longest = 0;

@@ -7,6 +7,7 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <pthread.h>
 #include <uthash.h>
 
 #include "sys/host.h"
@@ -87,7 +88,17 @@ struct host {
 	struct address *addresses;
 	struct neighbour *neighbours;
 	struct known_route *routes;
+	pthread_mutex_t lock; /* recursive: of all above, held by each question and operation */
 };
+
+static inline void host_unlock(struct host **host)
+{
+	pthread_mutex_unlock(&(*host)->lock);
+}
+/* To the end of the block. */
+#define HOST_LOCK(host) \
+	__attribute__((cleanup(host_unlock))) struct host *locked_host = (host); \
+	pthread_mutex_lock(&locked_host->lock)
 
 /* host_netlink.c */
 

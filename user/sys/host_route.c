@@ -174,6 +174,7 @@ static struct known_route route_know(struct host *host, const struct xlb_addr *a
 int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
 	       struct xlb_err *err)
 {
+	HOST_LOCK(host);
 	struct known_route known = route_know(host, addr);
 	char text[ADDR_TEXT_MAX];
 

@@ -122,7 +122,7 @@ static void keep_recipes(struct rows *from, struct rows *rows)
 	from->recipe_count = 0;
 }
 
-int engine_list(struct engine *engine, bool host_only, struct xlb_err *err)
+int engine_list(const struct engine *engine, bool host_only, struct rows *ret, struct xlb_err *err)
 {
 	struct listing listing = {};
 	size_t i;
@@ -140,14 +140,19 @@ int engine_list(struct engine *engine, bool host_only, struct xlb_err *err)
 			list_row(&listing, &engine->present.rows[i]);
 	if (!r && (listing.r || rows_sort(&listing.rows)))
 		r = xlb_err_set(err, XLB_ERR_FAILED, -EIO, "cannot read what is present");
-	if (r) {
+	if (r)
 		rows_done(&listing.rows);
-		return r;
-	}
-	keep_recipes(&engine->present, &listing.rows);
+	else
+		*ret = listing.rows;
+	return r;
+}
+
+void engine_take_list(struct engine *engine, struct rows *listed)
+{
+	keep_recipes(&engine->present, listed);
 	rows_done(&engine->present);
-	engine->present = listing.rows;
-	return 0;
+	engine->present = *listed;
+	*listed = (struct rows){};
 }
 
 static void index_name(void *arg, struct id_entry *entry)
@@ -227,7 +232,7 @@ static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err 
 	if (checker_load(engine->checker, engine->paths.health_file, err))
 		log_warning("%s, starting without known health", err->text);
 	r = checker_configure(engine->checker, engine->model, err);
-	return r ? r : engine_list(engine, false, err);
+	return r ? r : engine_list(engine, false, &engine->present, err);
 }
 
 int engine_open(struct event_base *base, const struct paths *paths, uint32_t max_flows,

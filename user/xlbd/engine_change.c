@@ -21,7 +21,7 @@
 
 static void run_changes(struct engine *engine);
 
-static struct change *change_free(struct change *change)
+void engine_change_free(struct change *change)
 {
 	model_free(change->next);
 	if (change->group)
@@ -29,11 +29,12 @@ static struct change *change_free(struct change *change)
 	free(change->left_out);
 	free(change->diff.lines);
 	ids_free(change->ids);
+	ids_free(change->ids_before);
 	compiled_done(&change->compiled);
+	rows_done(&change->listed);
 	free(change->new_warnings);
 	plan_done(&change->plan);
 	free(change);
-	return NULL;
 }
 
 /* The lines of `now` that are not in `before`: what this change is to be warned of. NULL on lack of memory. */
@@ -86,7 +87,7 @@ static void change_finish(struct engine *engine, struct change *change)
 	TAILQ_REMOVE(&engine->changes, change, link);
 	if (change->done)
 		change->done(change->done_arg, change->r, &result, &change->err);
-	change_free(change);
+	engine_settle(engine, change);
 }
 
 static int make_next(struct engine *engine, struct change *change)
@@ -104,15 +105,17 @@ static int make_next(struct engine *engine, struct change *change)
 	r = change->edit(change->edit_arg, engine->model, &change->next, &change->err);
 	if (!r && model_keep_interfaces(change->next, engine->model))
 		r = xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	if (!r)
-		r = model_check(change->next, &change->err);
-	if (!r)
-		r = engine_check_interfaces(engine, change->next, &change->err);
+	return r ? r : engine_check_interfaces(engine, change->next, &change->err);
+}
+
+/* What there is to say against the model, and what is new in it. */
+static int judge_next(struct engine *engine, struct change *change)
+{
+	int r = model_check(change->next, &change->err);
+
 	if (!r && !change->options.force)
 		r = engine_check_host_ports(engine, change->next, &change->err);
-	if (!r)
-		r = model_diff(engine->model, change->next, &change->diff);
-	return r;
+	return r ? r : model_diff(engine->model, change->next, &change->diff);
 }
 
 struct retiring {
@@ -186,13 +189,15 @@ int engine_check_consent(struct engine *engine, struct change *change)
 	return -ECANCELED;
 }
 
-/* Everything up to the worker, of all there is. */
-static int prepare_all(struct engine *engine, struct change *change)
+/* Beside the loop: nothing of what it asks changes while a change is under way, or it has a lock. */
+int engine_compile(struct engine *engine, struct change *change)
 {
 	struct world world = engine_world(engine, change->by_user, change->options.now);
-	int r;
+	int r = 0;
 
-	r = change->by_user ? make_next(engine, change) : 0;
+	engine->sockets_read = false;
+	if (change->by_user)
+		r = judge_next(engine, change);
 	if (r)
 		return r;
 	change->ids = ids_copy(engine->ids);
@@ -203,15 +208,11 @@ static int prepare_all(struct engine *engine, struct change *change)
 	if (!r)
 		change->new_warnings = new_lines(change->compiled.warnings,
 						 engine->warnings ? engine->warnings : "");
-	if (!r && change->by_user)
-		r = engine_check_consent(engine, change);
-	if (!r && (engine->host_stale || engine->present_unsure)) {
-		r = engine_list(engine, !engine->present_unsure, &change->err);
-		if (!r)
-			engine->host_stale = engine->present_unsure = false;
-	}
+	if (!r && change->lists)
+		r = engine_list(engine, !change->lists_all, &change->listed, &change->err);
 	if (!r)
-		r = plan_make(&change->compiled.rows, &engine->present, &change->plan,
+		r = plan_make(&change->compiled.rows,
+			      change->lists ? &change->listed : &engine->present, &change->plan,
 			      &change->err);
 	return r;
 }
@@ -225,19 +226,6 @@ static void take_due(struct engine *engine, struct change *change)
 	change->due_count = all ? 0 : engine->due_count;
 	engine->all_due = false;
 	engine->due_count = 0;
-}
-
-/* Pure or quick. */
-static int prepare(struct engine *engine, struct change *change)
-{
-	int r;
-
-	if (!change->by_user)
-		take_due(engine, change);
-	r = engine_prepare_part(engine, change) ? prepare_all(engine, change) : 0;
-	if (!r && !change->options.dry_run)
-		engine_plan_save(engine, change);
-	return r;
 }
 
 static bool needs_worker(const struct change *change)
@@ -282,30 +270,79 @@ static void note_trouble(struct engine *engine, const struct change *change)
 		evtimer_add(engine->reconcile_timer, &retry);
 }
 
-/* Back in the loop with everything built. */
-static void complete(struct engine *engine, struct change *change)
+/* The end, good or not. */
+static void finish(struct engine *engine, struct change *change)
 {
-	bool counts = !change->r && !change->options.dry_run;
+	bool counts = !change->options.dry_run;
 
-	if (counts)
-		change->r = engine_commit(engine, change);
 	if (change->r)
 		engine_unsave(engine, change);
-	if (counts) {
-		if (!change->r)
-			engine_adopt(engine, change);
-		else if (change->by_user)
-			engine_schedule(engine, true); /* looks whether all was undone */
-		if (!change->r)
-			change->r = change->held_up;
-	}
+	else if (counts)
+		engine_adopt(engine, change);
+	if (change->r && change->by_user && change->committing)
+		engine_schedule(engine, true); /* looks whether all was undone */
+	if (!change->r)
+		change->r = change->held_up;
 	note_trouble(engine, change);
+	engine->busy = false;
 	change_finish(engine, change);
+}
+
+static void commit(struct engine *engine, struct change *change, bool whole)
+{
+	static const struct timeval now;
+
+	change->committing = !change->options.dry_run;
+	if (change->committing)
+		change->r = engine_commit(engine, change, whole);
+	if (change->r == -EINPROGRESS)
+		evtimer_add(engine->apply_timer, &now);
+	else
+		finish(engine, change);
+}
+
+static void start_work(struct engine *engine, struct change *change)
+{
+	engine->working = !pthread_create(&engine->worker, NULL, engine_work, engine);
+	if (engine->working)
+		return;
+	change->r = xlb_err_set(&change->err, XLB_ERR_FAILED, -EAGAIN, "cannot start a thread");
+	finish(engine, change);
+}
+
+/* What is to be done is known. */
+static void carry_out(struct engine *engine, struct change *change)
+{
+	if (!change->options.dry_run)
+		engine_plan_save(engine, change);
+	if (needs_worker(change))
+		start_work(engine, change);
+	else
+		commit(engine, change, false);
+}
+
+/* Back from the worker with everything compiled. */
+static void take_plan(struct engine *engine, struct change *change)
+{
+	change->compiles = false;
+	if (change->lists && !change->r) {
+		engine_take_list(engine, &change->listed);
+	} else if (change->lists) {
+		engine->host_stale = true;
+		engine->present_unsure |= change->lists_all;
+	}
+	if (!change->r && change->by_user)
+		change->r = engine_check_consent(engine, change);
+	if (change->r)
+		finish(engine, change);
+	else
+		carry_out(engine, change);
 }
 
 static void worker_done(evutil_socket_t fd, short events, void *arg)
 {
 	struct engine *engine = arg;
+	struct change *change = TAILQ_FIRST(&engine->changes);
 	uint64_t count;
 
 	(void)events;
@@ -313,26 +350,54 @@ static void worker_done(evutil_socket_t fd, short events, void *arg)
 		return;
 	pthread_join(engine->worker, NULL);
 	engine->working = false;
-	complete(engine, TAILQ_FIRST(&engine->changes));
+	if (change->compiles)
+		take_plan(engine, change);
+	else if (change->r)
+		finish(engine, change);
+	else
+		commit(engine, change, false);
 	run_changes(engine);
+}
+
+static void apply_on(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *engine = arg;
+
+	(void)fd;
+	(void)events;
+	commit(engine, TAILQ_FIRST(&engine->changes), false);
+	run_changes(engine);
+}
+
+/* A part is known at once; of everything the worker makes a plan. */
+static void begin(struct engine *engine, struct change *change)
+{
+	engine->busy = true;
+	if (!change->by_user)
+		take_due(engine, change);
+	if (!engine_prepare_part(engine, change)) {
+		carry_out(engine, change);
+		return;
+	}
+	if (change->by_user)
+		change->r = make_next(engine, change);
+	if (change->r) {
+		finish(engine, change);
+		return;
+	}
+	change->lists = engine->host_stale || engine->present_unsure;
+	change->lists_all = engine->present_unsure;
+	engine->host_stale = engine->present_unsure = false;
+	change->compiles = true;
+	start_work(engine, change);
 }
 
 static void run_changes(struct engine *engine)
 {
 	struct change *change;
 
-	while (!engine->working && (change = TAILQ_FIRST(&engine->changes))) {
-		change->r = prepare(engine, change);
-		if (!change->r && needs_worker(change)) {
-			if (!pthread_create(&engine->worker, NULL, engine_work, engine)) {
-				engine->working = true;
-				return;
-			}
-			change->r = xlb_err_set(&change->err, XLB_ERR_FAILED, -EAGAIN,
-						"cannot start a thread");
-		}
-		complete(engine, change);
-	}
+	while (!engine->busy && (change = TAILQ_FIRST(&engine->changes)))
+		begin(engine, change);
 }
 
 static struct change *change_new(struct engine *engine)
@@ -433,9 +498,10 @@ int engine_changes_open(struct engine *engine, struct xlb_err *err)
 	if (engine->worker_fd < 0)
 		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "eventfd: %m");
 	engine->reconcile_timer = evtimer_new(engine->base, reconcile_due, engine);
+	engine->apply_timer = evtimer_new(engine->base, apply_on, engine);
 	engine->worker_event = event_new(engine->base, engine->worker_fd, EV_READ | EV_PERSIST,
 					 worker_done, engine);
-	if (!engine->reconcile_timer || !engine->worker_event)
+	if (!engine->reconcile_timer || !engine->worker_event || !engine->apply_timer)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	event_add(engine->worker_event, NULL);
 	return 0;
@@ -448,6 +514,8 @@ void engine_changes_close(struct engine *engine)
 	if (engine->working) {
 		pthread_join(engine->worker, NULL);
 		engine_unsave(engine, TAILQ_FIRST(&engine->changes));
+	} else if (engine->busy) { /* half carried out */
+		commit(engine, TAILQ_FIRST(&engine->changes), true);
 	}
 	while ((change = TAILQ_FIRST(&engine->changes))) {
 		change->r =
@@ -456,6 +524,8 @@ void engine_changes_close(struct engine *engine)
 	}
 	if (engine->reconcile_timer)
 		event_free(engine->reconcile_timer);
+	if (engine->apply_timer)
+		event_free(engine->apply_timer);
 	if (engine->worker_event)
 		event_free(engine->worker_event);
 	if (engine->worker_fd >= 0)

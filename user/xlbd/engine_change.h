@@ -22,7 +22,8 @@ struct change {
 
 	struct model *next; /* of a change of all by a user */
 	struct model_changes diff;
-	struct ids *ids; /* of a part: a part */
+	struct ids *ids;	/* of a part: a part */
+	struct ids *ids_before; /* the engine's, when these have taken their place */
 	struct compiled compiled;
 	char *new_warnings;
 	struct plan plan;
@@ -32,11 +33,19 @@ struct change {
 	bool new_revision;	    /* and has a new revision */
 	char (*left_out)[IFNAMSIZ]; /* owned: attachments that the file must not know yet */
 	uint32_t left_out_count;
+	struct rows listed; /* what is present, read anew because it was stale */
+	bool lists, lists_all;
+	bool compiles; /* in the worker: everything is compiled; else what is planned is built */
+	bool committing;
+	size_t applied; /* operations carried out so far */
 	uint64_t flows_affected, flows_refused;
 	int held_up; /* why rows that others can refuse were left out */
 	struct xlb_err err;
 	int r;
 };
+
+/* engine_change.c; any thread may */
+void engine_change_free(struct change *change);
 
 /* engine_change.c: refuses what would leave flows without a listener, unless the user has agreed */
 int engine_check_consent(struct engine *engine, struct change *change);
@@ -55,10 +64,16 @@ void engine_plan_save(struct engine *engine, struct change *change);
 int engine_save(struct engine *engine, struct change *change);
 /* The change fails on the way: gives the file back, if it was written, what the engine goes by. */
 void engine_unsave(struct engine *engine, struct change *change);
-/* Carries out a change that is built and saved; if it fails, all is as before. */
-int engine_commit(struct engine *engine, struct change *change);
+/*
+ * Carries out a change that is built and saved, for as long as the loop may be held up (`whole`: to its end).
+ * -EINPROGRESS: to be called again; any other error: all is as before.
+ */
+int engine_commit(struct engine *engine, struct change *change, bool whole);
 /* The new state becomes the engine's. */
 void engine_adopt(struct engine *engine, struct change *change);
+
+/* engine_change.c: compiles everything and compares it with what is present; runs in the worker */
+int engine_compile(struct engine *engine, struct change *change);
 
 /*
  * engine_work.c: what takes long of the first change, of `arg`, a struct engine; runs in the worker thread. Fills

@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "core/object.h"
 #include "core/types.h"
 #include "xlbd/engine_change.h"
+
+/* Of operations, before the loop has its turn. */
+#define SLICE_NS (2 * NS_PER_MS)
 
 /* --- state file --- */
 
@@ -125,22 +129,17 @@ void engine_unsave(struct engine *engine, struct change *change)
 /* --- sinks --- */
 
 /* An id that is used again starts from zero; the row of who had it before may still be there. */
-static void clear_counters(struct engine *engine, const struct plan *plan)
+static void clear_counters(struct engine *engine, const struct op *op)
 {
-	size_t i;
+	enum id_kind kind = op->row.table == TABLE_SERVER ? ID_SERVER : ID_LISTENER;
+	struct row_id key;
 
-	for (i = 0; i < plan->count; i++) {
-		const struct op *op = &plan->ops[i];
-		enum id_kind kind = op->row.table == TABLE_SERVER ? ID_SERVER : ID_LISTENER;
-		struct row_id key;
-
-		if (op->kind != OP_PUT ||
-		    (op->row.table != TABLE_SERVER && op->row.table != TABLE_LISTENER))
-			continue;
-		memcpy(&key, op->row.key, sizeof(key));
-		if (!ids_by_id(engine->ids, kind, key.id))
-			datapath_clear_counters(engine->datapath, op->row.table, key.id);
-	}
+	if (op->kind != OP_PUT ||
+	    (op->row.table != TABLE_SERVER && op->row.table != TABLE_LISTENER))
+		return;
+	memcpy(&key, op->row.key, sizeof(key));
+	if (!ids_by_id(engine->ids, kind, key.id))
+		datapath_clear_counters(engine->datapath, op->row.table, key.id);
 }
 
 /* Takes the tables shared with others out of a change: addresses, neighbours, attachments stay as they are. */
@@ -168,35 +167,52 @@ static int leave_shared(const struct engine *engine, struct change *change)
 	return r ? r : rows_sort(wanted);
 }
 
+/* The operations that are left, until the loop wants its turn. */
+static int apply_some(struct engine *engine, struct change *change, bool whole, struct xlb_err *err)
+{
+	uint64_t end = clock_ns(CLOCK_MONOTONIC) + SLICE_NS;
+	int r;
+
+	while (change->applied < change->plan.count) {
+		clear_counters(engine, &change->plan.ops[change->applied]);
+		r = plan_step(&change->plan, change->applied, engine->sinks, &engine->present, err);
+		if (r)
+			return r;
+		change->applied++;
+		if (!whole && clock_ns(CLOCK_MONOTONIC) > end)
+			return -EINPROGRESS;
+	}
+	return 0;
+}
+
 /*
  * All or nothing for a user. Health and network are followed as far as can be: an address that the host
  * refuses must not keep a dead server in use.
  */
-static int apply_plan(struct engine *engine, struct change *change)
+static int apply_plan(struct engine *engine, struct change *change, bool whole)
 {
 	struct xlb_err again;
-	int r = plan_apply(&change->plan, engine->sinks, &engine->present, &change->err);
+	/* the second time, the first error is told */
+	int r = apply_some(engine, change, whole, change->held_up ? &again : &change->err);
 
-	if (!r)
-		return 0;
+	if (!r || r == -EINPROGRESS)
+		return r;
 	engine->present_unsure = true;
-	if (change->by_user || leave_shared(engine, change) ||
-	    plan_apply(&change->plan, engine->sinks, &engine->present, &again))
+	if (change->held_up)
+		return change->held_up;
+	if (change->by_user || leave_shared(engine, change))
 		return r;
 	change->held_up = r;
-	return 0;
+	change->applied = 0;
+	return apply_plan(engine, change, whole);
 }
 
-int engine_commit(struct engine *engine, struct change *change)
+int engine_commit(struct engine *engine, struct change *change, bool whole)
 {
-	int r;
+	int r = apply_plan(engine, change, whole);
 
-	clear_counters(engine, &change->plan);
-	r = apply_plan(engine, change);
 	if (r)
 		return r;
-	if (change->plan.count)
-		engine_settle(engine, !change->part);
 	engine->revision += change->new_revision;
 	if (change->new_revision) {
 		snprintf(engine->origin, sizeof(engine->origin), "%s", change->options.origin);
@@ -207,20 +223,29 @@ int engine_commit(struct engine *engine, struct change *change)
 
 /* --- the engine's own --- */
 
+static void swap_rows(struct rows *a, struct rows *b)
+{
+	struct rows rows = *a;
+
+	*a = *b;
+	*b = rows;
+}
+
 static void adopt_all(struct engine *engine, struct change *change)
 {
 	struct xlb_err err;
 
 	if (change->by_user && change->options.confirm)
 		engine_guard_start(engine, engine->model, change->next, change->options.confirm);
-	rows_done(&engine->present);
-	engine->present = change->compiled.rows;
-	memset(&change->compiled.rows, 0, sizeof(change->compiled.rows));
+	/* the old ones are freed with the change, which takes long */
+	swap_rows(&engine->present, &change->compiled.rows);
 	if (change->next) {
-		model_free(engine->model);
-		engine->model = TAKE(change->next);
+		struct model *model = engine->model;
+
+		engine->model = change->next;
+		change->next = model;
 	}
-	ids_free(engine->ids);
+	change->ids_before = engine->ids;
 	engine->ids = TAKE(change->ids);
 	free(engine->warnings);
 	free(engine->warned);

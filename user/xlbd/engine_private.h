@@ -52,14 +52,13 @@ struct link_state {
 struct change; /* one engine_apply on its way */
 TAILQ_HEAD(change_list, change);
 
-/* Waits, beside the loop, until no packet sees what changes have replaced. */
+/* Waits, beside the loop, until no packet sees what changes have replaced, and frees what was large. */
 struct settler {
 	struct event *event;
 	int fd; /* eventfd: a wait is over; -1: not open */
 	pthread_t thread;
 	bool waiting;
-	bool trim,
-		trim_due; /* free memory goes back to the kernel; read by the thread, kept for the next */
+	struct change_list junk, taken; /* for the next thread, by the one that runs */
 };
 
 struct engine {
@@ -84,14 +83,15 @@ struct engine {
 	struct engine_stats stats;
 
 	struct change_list changes; /* the first one is under way */
-	bool working;		    /* the first change is in the worker */
+	bool busy;		    /* the first change is under way */
+	bool working;		    /* and in the worker */
 	bool host_stale;	    /* host and attachment rows must be listed anew */
 	bool present_unsure;	    /* all rows must: a change broke off */
 	bool scheduled;		    /* the reconcile timer runs, and not just for a retry */
 	bool all_due;		    /* and is to compile everything, not just these groups */
 	char due_groups[GROUPS_DUE_MAX][NAME_TEXT_MAX];
 	uint32_t due_count;
-	struct event *reconcile_timer, *worker_event, *host_event;
+	struct event *reconcile_timer, *worker_event, *host_event, *apply_timer;
 	int worker_fd;
 	pthread_t worker;
 	struct settler settler;
@@ -104,6 +104,8 @@ struct engine {
 	struct event *announce_timer;
 	struct announcement *announcements;
 	uint32_t announcement_count;
+	pthread_t announcer;
+	bool announcing;
 
 	struct events *events;
 	struct event *counters_timer;
@@ -142,15 +144,19 @@ void engine_schedule_group(struct engine *engine, const char *group);
 void engine_reconcile(struct engine *engine);
 int engine_changes_open(struct engine *engine, struct xlb_err *err);
 void engine_changes_close(struct engine *engine);
-/* Reads anew what is present: everything, or what others than xlb can change (host tables, attachments). */
-int engine_list(struct engine *engine, bool host_only, struct xlb_err *err);
+/*
+ * Reads anew what is present: everything, or what others than xlb can change (host tables, attachments). May run in
+ * the worker; then the loop takes it.
+ */
+int engine_list(const struct engine *engine, bool host_only, struct rows *ret, struct xlb_err *err);
+void engine_take_list(struct engine *engine, struct rows *listed);
 void engine_index_names(struct engine *engine);
 
 /* engine_settle.c */
 int engine_settle_open(struct engine *engine, struct xlb_err *err);
 void engine_settle_close(struct engine *engine);
-/* What a change has just replaced may be used again after a grace period. `trim`: it has used much memory. */
-void engine_settle(struct engine *engine, bool trim);
+/* A change is over, and freed here: what it has replaced may be used again after a grace period. */
+void engine_settle(struct engine *engine, struct change *change);
 
 /* engine_guard.c: attachments that vanish unless confirmed */
 void engine_guard_start(struct engine *engine, const struct model *before,

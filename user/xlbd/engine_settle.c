@@ -11,33 +11,56 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "xlbd/engine_private.h"
+#include "xlbd/engine_change.h"
+
+static void free_changes(struct change_list *list)
+{
+	struct change *change;
+
+	while ((change = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, change, link);
+		engine_change_free(change);
+	}
+}
 
 static void *wait_for_packets(void *arg)
 {
 	struct engine *engine = arg;
+	struct settler *settler = &engine->settler;
+	bool large = !TAILQ_EMPTY(&settler->taken);
 	uint64_t one = 1;
 
 	datapath_settle_wait(engine->datapath);
-	if (engine->settler.trim)
+	free_changes(&settler->taken);
+	if (large)
 		malloc_trim(0);
-	if (write(engine->settler.fd, &one, sizeof(one)) != sizeof(one))
+	if (write(settler->fd, &one, sizeof(one)) != sizeof(one))
 		abort(); /* an eventfd takes any count below its limit */
 	return NULL;
 }
 
-void engine_settle(struct engine *engine, bool trim)
+static void start_waiting(struct engine *engine)
 {
 	struct settler *settler = &engine->settler;
 
-	settler->trim_due = settler->trim_due || trim;
-	if (settler->waiting || (!datapath_settle_begin(engine->datapath) && !settler->trim_due))
+	if (settler->waiting ||
+	    (!datapath_settle_begin(engine->datapath) && TAILQ_EMPTY(&settler->junk)))
 		return;
-	settler->trim = settler->trim_due;
-	settler->trim_due = false;
+	TAILQ_CONCAT(&settler->taken, &settler->junk, link);
 	settler->waiting = !pthread_create(&settler->thread, NULL, wait_for_packets, engine);
-	if (!settler->waiting)
-		datapath_settle(engine->datapath);
+	if (settler->waiting)
+		return;
+	datapath_settle(engine->datapath);
+	free_changes(&settler->taken);
+}
+
+void engine_settle(struct engine *engine, struct change *change)
+{
+	if (change->part)
+		engine_change_free(change);
+	else
+		TAILQ_INSERT_TAIL(&engine->settler.junk, change, link);
+	start_waiting(engine);
 }
 
 static void settled(evutil_socket_t fd, short events, void *arg)
@@ -51,13 +74,15 @@ static void settled(evutil_socket_t fd, short events, void *arg)
 	pthread_join(engine->settler.thread, NULL);
 	engine->settler.waiting = false;
 	datapath_settle_end(engine->datapath);
-	engine_settle(engine, false);
+	start_waiting(engine);
 }
 
 int engine_settle_open(struct engine *engine, struct xlb_err *err)
 {
 	struct settler *settler = &engine->settler;
 
+	TAILQ_INIT(&settler->junk);
+	TAILQ_INIT(&settler->taken);
 	settler->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (settler->fd < 0)
 		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "eventfd: %s", strerror(errno));
@@ -75,6 +100,8 @@ void engine_settle_close(struct engine *engine)
 
 	if (settler->waiting)
 		pthread_join(settler->thread, NULL);
+	if (settler->fd >= 0)
+		free_changes(&settler->junk);
 	if (settler->event)
 		event_free(settler->event);
 	if (settler->fd >= 0)

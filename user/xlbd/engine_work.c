@@ -7,7 +7,7 @@
 
 #include "xlbd/engine_change.h"
 
-#define PROBE_TIMEOUT_MS 600
+#define PROBE_TIMEOUT_MS 450 /* three probes; a link answers within a few ms */
 
 /* Which of a change's new VIPs somebody else answers for. */
 struct questions {
@@ -96,25 +96,32 @@ static int build_and_ask(struct engine *engine, struct change *change, struct qu
 	return judge_answers(questions, &change->err);
 }
 
+static int build_and_save(struct engine *engine, struct change *change)
+{
+	struct questions questions = {};
+	int r = 0;
+
+	if (change->by_user && !change->options.force)
+		r = collect_questions(&change->plan, &questions);
+	if (r)
+		xlb_err_set(&change->err, XLB_ERR_FAILED, r, "out of memory");
+	else if (questions.count)
+		r = build_and_ask(engine, change, &questions);
+	else
+		r = build(engine, change);
+	free(questions.list);
+	/* last: a change that is refused must not be in the file */
+	return r ? r : engine_save(engine, change);
+}
+
 void *engine_work(void *arg)
 {
 	struct engine *engine = arg;
 	struct change *change = TAILQ_FIRST(&engine->changes);
-	struct questions questions = {};
 	uint64_t one = 1;
 
-	if (change->by_user && !change->options.force)
-		change->r = collect_questions(&change->plan, &questions);
-	if (change->r)
-		xlb_err_set(&change->err, XLB_ERR_FAILED, change->r, "out of memory");
-	else if (questions.count)
-		change->r = build_and_ask(engine, change, &questions);
-	else
-		change->r = build(engine, change);
-	/* last: a change that is refused must not be in the file */
-	if (!change->r)
-		change->r = engine_save(engine, change);
-	free(questions.list);
+	change->r = change->compiles ? engine_compile(engine, change) :
+				       build_and_save(engine, change);
 	if (write(engine->worker_fd, &one, sizeof(one)) != sizeof(one))
 		abort(); /* an eventfd takes any count below its limit */
 	return NULL;

@@ -558,6 +558,20 @@ int checker_status(const struct checker *checker, const char *group, const char 
 	return 0;
 }
 
+int checker_health(const struct checker *checker, const char *group, const char *server,
+		   const struct xlb_addr *addr, enum health *ret)
+{
+	const struct check *check;
+	struct check_key key;
+
+	check_key_fill(&key, group, server, addr);
+	check = check_find(checker, &key);
+	if (!check)
+		return -ENOENT;
+	*ret = __atomic_load_n(&check->machine.state, __ATOMIC_RELAXED);
+	return 0;
+}
+
 const struct check_durations *checker_durations(const struct checker *checker, const char *group)
 {
 	const struct check_group *found = group_find(checker, group);

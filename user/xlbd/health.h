@@ -61,6 +61,9 @@ struct check_status {
 /* The address of a server; -ENOENT if it is not checked (type none: then health is HEALTH_UP). */
 int checker_status(const struct checker *checker, const char *group, const char *server,
 		   const struct xlb_addr *addr, struct check_status *ret);
+/* Its health alone; unlike the rest, a thread may ask while no configure runs. */
+int checker_health(const struct checker *checker, const char *group, const char *server,
+		   const struct xlb_addr *addr, enum health *ret);
 /* How long the checks of a group took: counts by upper bound, not summed up; the last is of those above all. */
 #define CHECK_BOUNDS 12
 extern const uint64_t check_bounds_us[CHECK_BOUNDS];
@@ -72,6 +75,7 @@ struct check_durations {
 const struct check_durations *checker_durations(const struct checker *checker, const char *group);
 /* True while a change of state has not been told yet (see checker_changed). */
 bool checker_is_pending(const struct checker *checker);
+/* As checker_health. */
 bool checker_group_ever_up(const struct checker *checker, const char *group);
 
 /* Known health survives restarts: load before the first configure, save after changes and at exit. */
