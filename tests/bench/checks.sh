@@ -73,7 +73,7 @@ many() {
 }
 # all_up: in every group
 all_up() {
-	in_ns lb xlbctl --json list group | jq -e 'all(.[]; .up == 100)' >/dev/null
+	in_ns lb xlbctl --json list group | jq -e 'all(.[][]; .state.up == 100)' >/dev/null
 }
 # checks_done: so far, by xlbd's own count
 checks_done() {
@@ -89,10 +89,13 @@ for check in "type: tcp" "type: http, path: /healthz"; do
 	wait_for 60 all_up
 	sleep 2
 	before=$(checks_done)
+	counted=${EPOCHREALTIME/[.,]/}
 	cpu=$(cpu_ms)
 	started=${EPOCHREALTIME/[.,]/}
 	sleep 10
-	elapsed=$(((${EPOCHREALTIME/[.,]/} - started) / 1000))
 	cpu=$(($(cpu_ms) - cpu))
-	echo "$check: $((($(checks_done) - before) * 1000 / elapsed)) checks a second take $((cpu * 100 / elapsed)) % of a core"
+	busy=$((cpu * 100000 / (${EPOCHREALTIME/[.,]/} - started)))
+	after=$(checks_done)
+	elapsed=$(((${EPOCHREALTIME/[.,]/} - counted) / 1000))
+	echo "$check: $(((after - before) * 1000 / elapsed)) checks a second take $busy % of a core"
 done
