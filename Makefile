@@ -4,6 +4,7 @@
 #   make install         PREFIX, DESTDIR, UNITDIR           WERROR=1 makes warnings errors
 #   make unit packet verifier fuzz guard                    SAN=address,undefined builds with sanitizers
 #   make bench                                              what a packet costs; needs root
+#   make bench-net                                          xlb beside others; needs root
 #   make format-check compdb clean
 #
 # Every *.c below user/<folder> and tests/<suite> is found by itself: adding a file needs no change here.
@@ -33,7 +34,7 @@ say = $(if $(V),,@$(if $(silent),,printf '  %-8s %s\n' '$(1)' '$(2)';))
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all install uninstall clean unit packet verifier fuzz unit-build packet-build verifier-build fuzz-build \
-	bench-build bench bench-100m guard guard-build guard-update verifier-update tools format format-check compdb FORCE
+	bench-build bench bench-100m bench-net guard guard-build guard-update verifier-update tools format format-check compdb FORCE
 all: $(BUILD)/xlbd $(BUILD)/xlbctl
 
 # --- what must be there --------------------------------------------------------------------------
@@ -165,6 +166,8 @@ fuzz-build: $(FUZZ)
 tools: $(TOOLS) $(patsubst tests/%.c,$(TESTS)/%.o,$(wildcard tests/tools/*.bpf.c))
 bench-build: $(BENCH)
 guard-build: $(GUARD) tools
+bench-net: all tools
+	$(Q)BUILD=$(BUILD) tests/bench/net.sh
 
 # some minutes; the table is printed and written to build/bench.json
 bench: bench-build tools

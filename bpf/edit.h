@@ -16,12 +16,6 @@
 #include "csum.h"
 #include "maps.h"
 
-/* The ends that a packet is to have. */
-struct ends {
-	struct xlb_addr source, destination;
-	__be16 source_port, destination_port;
-};
-
 static __always_inline struct cursor cursor_at(const struct xdp_md *ctx, __u32 offset)
 {
 	struct cursor cursor = {

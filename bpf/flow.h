@@ -1,158 +1,238 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The flow table and its reply locators. What kind of map holds them is known here only.
- *
- * A record is deleted by who claims it: one compare-and-swap of its first word to XLB_FLOW_DEAD. Until
- * then a record may be read and touched by any CPU; afterwards only the claimer writes to it.
- *
- * Everything that writes to the tables is here and in snat.h, and does nothing in a dry run but say that it
- * went well.
+ * Flows as packets of clients find them, and what a packet changes in them. Where entries of a page are
+ * compared is a global function each: the verifier would walk every way through all of them for each caller.
  */
 #ifndef XLB_BPF_FLOW_H
 #define XLB_BPF_FLOW_H
 
-#include "maps.h"
-#include "pkt.h"
 #include "state.h"
-#include "variant.h"
+#include "table.h"
+#include "xlb/addr.h"
 
-/*
- * Results of map operations are cut to int: before Linux 6.4 the kernel's functions return int, and the
- * upper half of the register that a program sees is anything. errno numbers are not in uapi headers for BPF.
- */
-#define FLOW_ENOENT 2
-#define FLOW_EAGAIN 11
-#define FLOW_EBUSY  16 /* this CPU was interrupted while it held the bucket's lock */
-#define FLOW_EEXIST 17 /* the key is taken */
+/* results of what makes and ends flows, beside 0; errno numbers are not in uapi headers for BPF */
+#define FLOW_EAGAIN 11 /* it was changed meanwhile, or must be taken apart first */
+#define FLOW_EBUSY  16 /* another CPU was quicker */
+#define FLOW_EEXIST 17 /* another CPU has made it, or is about to */
+#define FLOW_ENOSPC 28
 
 static __always_inline __u32 flow_now(void)
 {
-	return (__u32)(bpf_ktime_get_coarse_ns() >> XLB_STAMP_SHIFT);
+	return (__u32)(bpf_ktime_get_coarse_ns() >> XLB_STAMP_SHIFT) & XLB_STAMP_MASK;
 }
 
-static __always_inline struct flow_scratch *flow_scratch_find(void)
+static __always_inline struct flow_draft *flow_draft_find(void)
 {
 	__u32 key = 0;
 
-	return bpf_map_lookup_elem(&flow_scratch, &key);
+	return bpf_map_lookup_elem(&flow_draft, &key);
 }
 
-static __always_inline struct xlb_flow *flow_find(const struct xlb_flow_key *key)
+/* Fills ret but for its hash. */
+static __always_inline void flow_id_of(const struct packet *pkt, __u32 vip, struct flow_id *ret)
 {
-	return bpf_map_lookup_elem(&flows, key);
+	__u64 ports = xlb_flow_ports(pkt->source_port, pkt->destination_port);
+
+	ret->identity = xlb_set(vip, (__u64)(pkt->protocol == IPPROTO_UDP), XLB_FIXED_UDP);
+	ret->ipv6 = pkt->family == XLB_IPV6;
+	ret->pad = 0;
+	if (ret->ipv6) {
+		ret->key[0] = xlb_hash_join(pkt->source.words[0], pkt->source.words[1]);
+		ret->key[1] = xlb_hash_join(pkt->source.words[2], pkt->source.words[3]);
+		ret->key[2] = ports;
+	} else {
+		ret->key[0] = (__u64)pkt->source.words[3] << 32 | ports;
+		ret->key[1] = ret->key[2] = 0;
+	}
 }
 
-static __always_inline union flow_word flow_word_read(const struct xlb_flow *flow)
+/* True if an entry with this first word is a flow that its client may meet. */
+static __always_inline bool flow_is_met(__u64 live)
 {
-	union flow_word live = { .word = *(const volatile __u64 *)flow };
+	__u32 state = (__u32)xlb_get(live, XLB_LIVE_STATE);
 
-	return live;
+	return state >= XLB_FLOW_NEW && state <= XLB_FLOW_TOMBSTONE &&
+	       !xlb_get(live, XLB_LIVE_REST);
 }
 
-static __always_inline bool flow_word_swap(struct xlb_flow *flow, union flow_word *seen,
-					   union flow_word next)
+/* True of an entry that nobody makes or takes apart any more. */
+static __always_inline bool flow_is_abandoned(__u64 live, __u32 now)
 {
-	__u64 old;
-	bool swapped;
-
-	if (dry_run)
-		return true;
-	old = __sync_val_compare_and_swap((__u64 *)flow, seen->word, next.word);
-	swapped = old == seen->word;
-	seen->word = old;
-	return swapped;
+	return xlb_get(live, XLB_LIVE_STATE) > XLB_FLOW_TOMBSTONE &&
+	       xlb_flow_age(now, (__u32)xlb_get(live, XLB_LIVE_STAMP)) > XLB_FLOW_ABANDONED;
 }
 
-/* True if the record is now the caller's to delete. */
-static __always_inline bool flow_claim(struct xlb_flow *flow, union flow_word seen, __u32 now)
-{
-	union flow_word dead = { .stamp = now, .state = XLB_FLOW_DEAD, .mode = seen.mode };
+/* What a scan returns: the index of the entry's first word and the incarnation that it had, or -1. */
+#define FLOW_FOUND_INCARNATION 9, 3
 
-	return flow_word_swap(flow, &seen, dead);
+static __always_inline int flow_found(__u32 word, __u64 live)
+{
+	return (int)xlb_set(word, xlb_get(live, XLB_LIVE_INCARNATION), FLOW_FOUND_INCARNATION);
+}
+
+GLOBAL_STEP int flow_scan4(const struct xlb_flow_page *page, __u64 hash, __u64 key, __u64 identity)
+{
+	const __u64 *entry;
+	__u32 n, i, word, first;
+	__u64 live;
+
+	if (!page)
+		return -1;
+	for (n = 0; n < XLB_CANDIDATES; n++) {
+		first = page_bucket(hash, n);
+#pragma unroll
+		for (i = 0; i < XLB_ENTRIES4; i++) {
+			word = first + i * XLB_ENTRY_WORDS4;
+			entry = &page->word[word];
+			if (entry[2] != key)
+				continue;
+			live = word_read(entry);
+			if (flow_is_met(live) &&
+			    ((word_read(entry + 1) ^ identity) & XLB_FIXED_IDENTITY) == 0 &&
+			    word_read(entry + 2) == key)
+				return flow_found(word, live);
+		}
+	}
+	return -1;
+}
+
+GLOBAL_STEP int flow_scan6(const struct xlb_flow_page *page, const struct flow_id *id)
+{
+	const __u64 *entry;
+	__u32 n, i, word, first;
+	__u64 live;
+
+	if (!page || !id)
+		return -1;
+	for (n = 0; n < XLB_CANDIDATES; n++) {
+		first = page_bucket(id->hash, n);
+#pragma unroll
+		for (i = 0; i < XLB_ENTRIES6; i++) {
+			word = first + i * XLB_ENTRY_WORDS6;
+			entry = &page->word[word];
+			if (entry[3] != id->key[1] || entry[2] != id->key[0])
+				continue;
+			live = word_read(entry);
+			if (flow_is_met(live) &&
+			    ((word_read(entry + 1) ^ id->identity) & XLB_FIXED_IDENTITY) == 0 &&
+			    word_read(entry + 2) == id->key[0] &&
+			    word_read(entry + 3) == id->key[1] &&
+			    word_read(entry + 4) == id->key[2])
+				return flow_found(word, live);
+		}
+	}
+	return -1;
+}
+
+/* Reads the rest of an entry that a scan has found; false if it is another flow's by now. */
+static __always_inline bool flow_read(struct xlb_flow_page *page, int found, __u32 ipv6,
+				      struct flow_at *ret)
+{
+	__u32 word = (__u32)xlb_get((__u32)found, 0, 9);
+
+	ret->at.word = (__u16)word;
+	ret->ipv6 = ipv6;
+	ret->fixed = word_read(page_word(page, word + 1));
+	ret->live = word_read(page_word(page, word));
+	return flow_found(word, ret->live) == found;
+}
+
+/* Looks for a flow that the client may meet. Completes id by its hash, and fills ret if there is one. */
+static __always_inline bool flow_find(struct flow_id *id, struct flow_at *ret)
+{
+	struct xlb_flow_table *table = table_find(id->ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
+	struct xlb_flow_page *page;
+	int found;
+
+	if (!table)
+		return false;
+	id->hash = xlb_flow_hash(table->seed, id->key, id->identity, (int)id->ipv6);
+	page = table_page(table, id->hash, &ret->at);
+	if (!page)
+		return false;
+	found = id->ipv6 ? flow_scan6(page, id) :
+			   flow_scan4(page, id->hash, id->key[0], id->identity);
+	return found >= 0 && flow_read(page, found, id->ipv6, ret);
+}
+
+/* Whose a flow is, from its entry's key. */
+static __always_inline void flow_client(struct xlb_flow_page *page, const struct flow_at *flow,
+					struct xlb_addr *ret_client, __be16 *ret_client_port,
+					__be16 *ret_port)
+{
+	__u32 word = flow->at.word;
+	__u64 key = word_read(page_word(page, word + 2)), ports = key;
+
+	if (flow->ipv6) {
+		ret_client->words[0] = (__u32)(key >> 32);
+		ret_client->words[1] = (__u32)key;
+		key = word_read(page_word(page, word + 3));
+		ret_client->words[2] = (__u32)(key >> 32);
+		ret_client->words[3] = (__u32)key;
+		ports = word_read(page_word(page, word + 4));
+	} else {
+		xlb_addr_set_ipv4(ret_client, (__u32)(key >> 32));
+	}
+	*ret_client_port = (__be16)(ports >> 16);
+	*ret_port = (__be16)ports;
 }
 
 /*
- * Writes what the packet changes in the record, if anything. A word lost to another CPU four times in a
- * row is let go: the packets that won have moved the record as well.
+ * Writes what the packet changes in the flow, if anything. A word lost to another CPU four times in a row is
+ * let go: the packets that won have moved the flow as well. `hop`: 0 if it is not to be learned.
  */
-static __always_inline int flow_touch(struct xlb_flow *flow, union flow_word seen,
-				      const struct flow_event *event)
+static __always_inline int flow_touch(struct flow_at *flow, const struct flow_event *event,
+				      __u32 hop)
 {
-	union flow_word next;
+	__u64 incarnation = xlb_get(flow->live, XLB_LIVE_INCARNATION), next;
+	struct xlb_flow_page *page = NULL;
+	__u64 *word;
 	int i;
 
 	for (i = 0; i < 4; i++) {
-		if (seen.state == XLB_FLOW_DEAD)
-			return -XLB_DROP_FLOW_BUSY;
-		next = flow_next(seen, event);
-		if (next.word == seen.word || flow_word_swap(flow, &seen, next))
+		next = flow_next(flow->live, event);
+		if (hop)
+			next = xlb_set(next, hop, XLB_LIVE_HOP);
+		if (next == flow->live)
 			return 0;
+		if (!page)
+			page = table_page_at(&flow->at);
+		if (!page)
+			return -XLB_DROP_INTERNAL;
+		word = page_word(page, flow->at.word);
+		if (word_swap(word, flow->live, next))
+			return 0;
+		flow->live = word_read(word);
+		if (!flow_lives(flow->live) ||
+		    xlb_get(flow->live, XLB_LIVE_INCARNATION) != incarnation)
+			return -XLB_DROP_FLOW_BUSY;
 	}
 	return 0;
 }
 
-/* Remembers where the client's packets come from, if that has changed. */
-static __always_inline void flow_learn_reply(struct xlb_flow *flow, struct xlb_nexthop hop)
+/* Changes the entry's first word from what was seen; true if it was that still. */
+static __always_inline bool flow_swap(struct flow_at *flow, __u64 next)
 {
-	union {
-		struct xlb_nexthop hop;
-		__u64 word;
-	} from = { .hop = hop };
-	volatile __u64 *reply = (volatile __u64 *)&flow->reply;
+	struct xlb_flow_page *page = table_page_at(&flow->at);
 
-	if (*reply != from.word && !dry_run)
-		*reply = from.word;
+	if (!page || !word_swap(page_word(page, flow->at.word), flow->live, next))
+		return false;
+	flow->live = next;
+	return true;
 }
 
-/* 0, -FLOW_EEXIST, or what flow_insert_reason says. */
-static __always_inline int flow_insert(const struct xlb_flow_key *key, const struct xlb_flow *flow)
+/* True if the flow is now the caller's to take apart. */
+static __always_inline bool flow_claim(struct flow_at *flow, __u32 now)
 {
-	return dry_run ? 0 : (int)bpf_map_update_elem(&flows, key, flow, BPF_NOEXIST);
+	__u64 dead = xlb_set(flow->live, (__u64)XLB_FLOW_DEAD, XLB_LIVE_STATE);
+
+	return flow_swap(flow, xlb_set(dead, (__u64)now, XLB_LIVE_STAMP));
 }
 
-/* Kernels before 6.4 refuse an insert that interrupts one on the same CPU; the sender will try again. */
-static __always_inline int flow_insert_reason(int error)
+/* The first word of an entry that nobody has, after this one. */
+static __always_inline __u64 flow_freed(__u64 live)
 {
-	return error == -FLOW_EBUSY ? -XLB_DROP_FLOW_BUSY : -XLB_DROP_FLOW_TABLE_FULL;
-}
-
-static __always_inline void flow_remove(const struct xlb_flow_key *key)
-{
-	if (!dry_run)
-		bpf_map_delete_elem(&flows, key);
-}
-
-/* The claimed record's port belongs to somebody else from here on, or to nobody. */
-static __always_inline void flow_forget_port(struct xlb_flow *flow)
-{
-	if (!dry_run)
-		flow->snat_port = 0;
-}
-
-static __always_inline struct xlb_flow_key *reply_find(const struct xlb_reply_key *key)
-{
-	return bpf_map_lookup_elem(&replies, key);
-}
-
-/* Like flow_insert: the arbiter of who has a port towards a server. */
-static __always_inline int reply_insert(const struct xlb_reply_key *key,
-					const struct xlb_flow_key *flow)
-{
-	if (dry_run)
-		return reply_find(key) ? -FLOW_EEXIST : 0;
-	return (int)bpf_map_update_elem(&replies, key, flow, BPF_NOEXIST);
-}
-
-/* Hands an existing locator to another flow. */
-static __always_inline int reply_replace(const struct xlb_reply_key *key,
-					 const struct xlb_flow_key *flow)
-{
-	return dry_run ? 0 : (int)bpf_map_update_elem(&replies, key, flow, BPF_EXIST);
-}
-
-static __always_inline int reply_remove(const struct xlb_reply_key *key)
-{
-	return dry_run ? 0 : (int)bpf_map_delete_elem(&replies, key);
+	return xlb_set(0ULL, xlb_get(live, XLB_LIVE_INCARNATION) + 1, XLB_LIVE_INCARNATION);
 }
 
 #endif

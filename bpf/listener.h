@@ -9,16 +9,58 @@
 
 #include "maps.h"
 #include "pkt.h"
+#include "xlb/addr.h"
+#include "xlb/hash.h"
 
-/* What the address is to xlb; NULL: nothing. */
-static __always_inline struct xlb_address *address_find(const struct xlb_addr *addr)
+/* A role as the one word that the daemon writes. */
+union role {
+	__u64 word;
+	struct xlb_address address;
+};
+
+/* The word of the address's role; 0: none. */
+GLOBAL_STEP __u64 address_role(const struct xlb_addr *addr)
 {
-	return bpf_map_lookup_elem(&addresses, addr);
+	struct xlb_address_place *entry;
+	__u32 hash, place;
+	__u64 role;
+	int i;
+
+	if (!addr)
+		return 0;
+	hash = xlb_hash_addr(addr);
+	for (i = 0; i < XLB_PROBES; i++) {
+		place = (hash + (__u32)i) % XLB_ADDRESS_PLACES;
+		entry = bpf_map_lookup_elem(&addresses, &place);
+		if (!entry)
+			return 0;
+		role = *(volatile __u64 *)&entry->role;
+		if (xlb_addr_equal(addr, &entry->addr))
+			/* the place may have become another's before the address was read */
+			return role == *(volatile __u64 *)&entry->role ? role : 0;
+		if (!role && !(entry->addr.words[0] | entry->addr.words[1] | entry->addr.words[2] |
+			       entry->addr.words[3]))
+			return 0;
+	}
+	return 0;
+}
+
+/* What the address is to xlb; all zero: nothing. */
+static __always_inline struct xlb_address address_find(const struct xlb_addr *addr)
+{
+	union role role = { .word = address_role(addr) };
+
+	return role.address;
 }
 
 static __always_inline struct xlb_vip *vip_find(__u32 id)
 {
 	return bpf_map_lookup_elem(&vips, &id);
+}
+
+static __always_inline struct xlb_addr *vip_address_find(__u32 id)
+{
+	return bpf_map_lookup_elem(&vip_addresses, &id);
 }
 
 static __always_inline struct xlb_listener *listener_find(__u32 id)

@@ -6,8 +6,11 @@
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
+#include <stdbool.h>
 
+#include "pkt.h"
 #include "xlb/abi.h"
+#include "xlb/flow.h"
 #include "xlb/lists.h"
 
 /* An array that the daemon writes through mmap: one aligned 8-byte store switches a live word. */
@@ -28,14 +31,9 @@ XLB_TABLE(groups, struct xlb_group, XLB_MAX_GROUPS);
 XLB_TABLE(servers, struct xlb_server, XLB_MAX_SERVERS);
 XLB_TABLE(nexthops, struct xlb_nexthop, XLB_MAX_NEXTHOPS);
 XLB_TABLE(snats, struct xlb_snat, XLB_MAX_SNATS);
+XLB_TABLE(vip_addresses, struct xlb_addr, XLB_MAX_VIPS); /* written with the role of the address */
 
-/* ifindex -> interface slot */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, XLB_MAX_INTERFACES);
-	__type(key, __u32);
-	__type(value, __u32);
-} interface_slots SEC(".maps");
+XLB_TABLE(interface_slots, struct xlb_interface_slot, XLB_INTERFACE_PLACES);
 
 /* interface slot -> ifindex to redirect to */
 struct {
@@ -45,12 +43,7 @@ struct {
 	__type(value, __u32);
 } devices SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, XLB_MAX_ADDRESSES);
-	__type(key, struct xlb_addr);
-	__type(value, struct xlb_address);
-} addresses SEC(".maps");
+XLB_TABLE(addresses, struct xlb_address_place, XLB_ADDRESS_PLACES);
 
 /* not preallocated: only the daemon inserts */
 struct {
@@ -93,41 +86,66 @@ struct {
 	__array(values, struct snat_chunk);
 } snat_chunks SEC(".maps");
 
-/*
- * Preallocated: an insert then never waits for memory. Without preallocation a burst of SYNs outruns the
- * per-CPU cache of the BPF allocator and is answered with ENOMEM while there is room. It also makes the
- * limit exact. Price: a deleted record's memory may be in use again at once, so whoever deletes a record
- * first claims it by its state word and copies what it needs.
- */
+/* The tables of flows (flow.h); their chunks are made by the loader, all of one size. */
+XLB_TABLE(flow_tables, struct xlb_flow_table, XLB_FLOW_TABLES);
+/* ids of the chunks, for a daemon that starts: asking the map of maps waits for a grace period each */
+XLB_TABLE(flow_chunk_ids, __u32, XLB_FLOW_CHUNKS);
+struct flow_chunk {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1 << XLB_CHUNK_SHIFT);
+	__type(key, __u32);
+	__type(value, struct xlb_flow_page);
+};
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, XLB_DEFAULT_FLOWS);
-	__type(key, struct xlb_flow_key);
-	__type(value, struct xlb_flow);
-} flows SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, XLB_FLOW_CHUNKS);
+	__type(key, __u32);
+	__array(values, struct flow_chunk);
+} flow_chunks SEC(".maps");
 
-/* same size as `flows`: every flow has one */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, XLB_DEFAULT_FLOWS);
-	__type(key, struct xlb_reply_key);
-	__type(value, struct xlb_flow_key);
-} replies SEC(".maps");
+/* ways back to clients, learned from their packets: struct xlb_nexthop as one word each, 0: free */
+XLB_TABLE(hops, __u64, XLB_MAX_HOPS);
 
-/* what the stack has no room for; this CPU's until the packet is done */
-struct flow_scratch {
-	struct xlb_flow_key key; /* of a new flow, while it is put together */
+/* A flow's key as its table has it. */
+struct flow_id {
+	__u64 key[3]; /* IPv4: client and ports; IPv6: client, client, ports */
+	__u64 hash;
+	__u64 identity; /* XLB_FIXED_IDENTITY of its word `fixed` */
+	__u32 ipv6;
 	__u32 pad;
-	struct xlb_flow record; /* the same */
-	struct xlb_reply_key reply;
-	struct xlb_flow_key other; /* of a flow that is not the packet's */
+};
+
+/* A flow that a packet has found, as it was then. */
+struct flow_at {
+	struct xlb_flow_at at;
+	__u64 live, fixed;
+	__u32 ipv6;
+	__u32 pad;
+};
+
+/* A new flow while it is put together; the stack has no room for it. This CPU's until the packet is done. */
+struct flow_draft {
+	struct flow_id id;
+	struct xlb_addr client;
+	struct flow_at found; /* once made: where it is, or the one of the same key that was there */
+	struct flow_at other;		   /* one with the same replies */
+	struct xlb_reply_key reply, freed; /* the flow's; one's that is taken apart */
+	__u32 now;
+	__u32 server, listener;
+	__u32 pool;
+	__be16 client_port, port; /* as the client knows them */
+	__be16 snat_port;	  /* 0: no reply comes back */
+	__u8 protocol;
+	bool instead; /* fullnat, whatever the server's mode */
+	struct xlb_nexthop hop;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct flow_scratch);
-} flow_scratch SEC(".maps");
+	__type(value, struct flow_draft);
+} flow_draft SEC(".maps");
 
 struct flow_counters {
 	__u64 count[XLB_COUNT_MAX];

@@ -4,8 +4,8 @@
  *
  *	<word>_takes(pkt, vip, server)
  *		false: the server had better not get this new flow
- *	<word>_create(key, server, record, tcp_flags)
- *		makes a flow: 0 with the record as it is in the table, or -XLB_DROP_x
+ *	<word>_create(server, draft, tcp_flags)
+ *		makes a flow: 0 with the draft as the flow is in the table, or -XLB_DROP_x
  *	<word>_ends(pkt, server, mapping, ret)
  *		the ends that a client's packet of the flow gets
  *	<word>_length(pkt, server)
@@ -33,21 +33,21 @@ static __always_inline bool mode_takes(const struct packet *pkt, __u32 vip,
 	return true;
 }
 
-/* Makes the flow of the scratch's key and record, which lacks what the mode says. */
+/* Makes the flow of the draft, which lacks what the mode says. */
 GLOBAL_STEP int mode_create(__u8 tcp_flags)
 {
-	struct flow_scratch *scratch = flow_scratch_find();
+	struct flow_draft *draft = flow_draft_find();
 	struct xlb_server *server;
 
-	if (!scratch)
+	if (!draft)
 		return -XLB_DROP_INTERNAL;
-	server = server_find(scratch->record.server);
+	server = server_find(draft->server);
 	if (!server)
 		return -XLB_DROP_INTERNAL;
 	switch (server->mode) {
 #define X(NAME, word, properties, help) \
 	case XLB_MODE_##NAME: \
-		return word##_create(&scratch->key, server, &scratch->record, tcp_flags);
+		return word##_create(server, draft, tcp_flags);
 		XLB_MODES(X)
 #undef X
 	}

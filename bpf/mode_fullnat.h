@@ -9,9 +9,6 @@
 #define FULLNAT_CLASHES 4 /* ports found taken by a flow of another pool's bitmap */
 #define FULLNAT_STEALS	8
 
-/* result of publishing, beside 0 and -XLB_DROP_x */
-#define FULLNAT_CLASH 1
-
 /* What a global function returns is not followed by the verifier: one pool is like another. */
 GLOBAL_STEP int fullnat_pool_after(int pool)
 {
@@ -19,78 +16,86 @@ GLOBAL_STEP int fullnat_pool_after(int pool)
 }
 
 /*
- * Publishes the locator of a port that was taken for the record: 0, FULLNAT_CLASH if a flow of another
- * bitmap has it (it is given back), or -XLB_DROP_x.
+ * Takes a free port of the draft's pool: 0, -FLOW_ENOSPC, or -FLOW_EEXIST if a flow of another bitmap has it,
+ * then it is given back.
  */
-STEP int fullnat_port_publish(const struct xlb_flow_key *key, const struct xlb_server *server,
-			      struct xlb_flow *record, __u32 port_h)
+GLOBAL_STEP int fullnat_port_try(void)
 {
-	struct flow_scratch *scratch = flow_scratch_find();
-	int r;
+	struct flow_draft *draft = flow_draft_find();
+	struct xlb_server *server;
+	__u32 bitmap;
+	int port;
 
-	if (!scratch)
-		return -XLB_DROP_INTERNAL;
-	record->snat_port = bpf_htons((__u16)port_h);
-	r = reply_insert(record_reply_key(scratch, key, server, record), key);
-	if (!r)
+	if (!draft)
+		return -FLOW_ENOSPC;
+	server = server_find(draft->server);
+	if (!server)
+		return -FLOW_ENOSPC;
+	bitmap = server->pools[draft->pool % XLB_SERVER_POOLS].bitmap;
+	port = snat_port_take(bitmap);
+	if (!port)
+		return -FLOW_ENOSPC;
+	draft->snat_port = bpf_htons((__u16)port);
+	record_reply_key(draft, server);
+	if (!reply_find(&draft->reply, 0, &draft->other))
 		return 0;
-	snat_port_release(record->bitmap, port_h);
-	return r == -FLOW_EEXIST ? FULLNAT_CLASH : flow_insert_reason(r);
+	snat_port_release(bitmap, (__u32)port);
+	return -FLOW_EEXIST;
 }
 
-/* Fills snat, snat_port and bitmap of the record with a free port of the server's pools, each in turn. */
-static __always_inline int fullnat_port_take(const struct xlb_flow_key *key,
-					     const struct xlb_server *server,
-					     struct xlb_flow *record)
+/* Fills pool and snat_port of the draft with a free port of the server's pools, each in turn. */
+static __always_inline int fullnat_port_take(const struct xlb_server *server,
+					     struct flow_draft *draft)
 {
-	__u32 pool = 0;
-	int port, r, i;
+	int r, i;
 
+	draft->pool = 0;
 	for (i = 0; i < XLB_SERVER_POOLS + FULLNAT_CLASHES; i++) {
-		if (pool >= server->pool_count || pool >= XLB_SERVER_POOLS)
+		if (draft->pool >= server->pool_count || draft->pool >= XLB_SERVER_POOLS)
 			break;
-		record->snat = server->pools[pool].snat;
-		record->bitmap = server->pools[pool].bitmap;
-		port = snat_port_take(record->bitmap);
-		if (!port) {
-			pool = (__u32)fullnat_pool_after((int)pool);
-			continue;
-		}
-		r = fullnat_port_publish(key, server, record, (__u32)port);
-		if (r <= 0)
-			return r;
+		r = fullnat_port_try();
+		if (!r)
+			return 0;
+		if (r == -FLOW_ENOSPC)
+			draft->pool = (__u32)fullnat_pool_after((int)draft->pool);
 	}
 	return -XLB_DROP_SNAT_EXHAUSTED;
 }
 
-/* One look for a flow that is closed and only waits for its port to be safe again, at a random port of a pool. */
-STEP bool fullnat_port_steal(const struct xlb_flow_key *key, const struct xlb_server *server,
-			     struct xlb_flow *record, __u32 pool)
+/* One look for a flow that is closed and only waits for its port to be safe again, at a random port of the pool. */
+GLOBAL_STEP int fullnat_port_steal(void)
 {
-	struct flow_scratch *scratch = flow_scratch_find();
+	struct flow_draft *draft = flow_draft_find();
+	struct xlb_server *server;
+	__u32 bitmap, port;
 
-	if (!scratch || pool >= XLB_SERVER_POOLS)
-		return false;
-	record->snat = server->pools[pool].snat;
-	record->snat_port = bpf_htons((__u16)snat_port_random(server->pools[pool].bitmap));
-	record_reply_key(scratch, key, server, record);
-	return record_oust(scratch, key, record->created, &record->bitmap);
+	if (!draft)
+		return -FLOW_ENOSPC;
+	server = server_find(draft->server);
+	if (!server)
+		return -FLOW_ENOSPC;
+	bitmap = server->pools[draft->pool % XLB_SERVER_POOLS].bitmap;
+	port = (__u32)snat_port_random(bitmap);
+	draft->snat_port = bpf_htons((__u16)port);
+	record_reply_key(draft, server);
+	if (!record_oust(draft))
+		return -FLOW_ENOSPC;
+	return snat_port_take_this(bitmap, port) ? 0 : -FLOW_ENOSPC;
 }
 
 /* The same with a few ports of all pools. */
-static __always_inline bool fullnat_port_find_closed(const struct xlb_flow_key *key,
-						     const struct xlb_server *server,
-						     struct xlb_flow *record)
+static __always_inline bool fullnat_port_find_closed(const struct xlb_server *server,
+						     struct flow_draft *draft)
 {
-	__u32 pool = 0;
 	int i;
 
+	draft->pool = 0;
 	for (i = 0; i < FULLNAT_STEALS; i++) {
-		if (fullnat_port_steal(key, server, record, pool))
+		if (!fullnat_port_steal())
 			return true;
-		pool = (__u32)fullnat_pool_after((int)pool);
-		if (pool >= server->pool_count)
-			pool = 0;
+		draft->pool = (__u32)fullnat_pool_after((int)draft->pool);
+		if (draft->pool >= server->pool_count)
+			draft->pool = 0;
 	}
 	return false;
 }
@@ -102,38 +107,19 @@ static __always_inline bool fullnat_takes(const struct packet *pkt, __u32 vip,
 	return true;
 }
 
-/*
- * Makes a flow from `record`, which lacks its SNAT port only. Another CPU may have made it meanwhile: the
- * record becomes a copy of that one.
- */
-static __always_inline int fullnat_create(const struct xlb_flow_key *key,
-					  const struct xlb_server *server, struct xlb_flow *record,
+/* Another CPU may have made the flow meanwhile: the draft becomes a copy of that one. */
+static __always_inline int fullnat_create(const struct xlb_server *server, struct flow_draft *draft,
 					  __u8 tcp_flags)
 {
-	struct flow_scratch *scratch = flow_scratch_find();
-	int r = fullnat_port_take(key, server, record);
-	bool stolen = false;
-	int error, i;
+	int r = fullnat_port_take(server, draft);
 
 	(void)tcp_flags;
-	if (!scratch)
-		return -XLB_DROP_INTERNAL;
-	for (i = 0; i < 2; i++) {
-		if (r) {
-			if (stolen || !fullnat_port_find_closed(key, server, record))
-				return r;
-			stolen = true;
-		}
-		error = record_publish(key, record);
-		if (!error)
-			return 0;
-		reply_remove(record_reply_key(scratch, key, server, record));
-		snat_port_release(record->bitmap, bpf_ntohs(record->snat_port));
-		if (error == -FLOW_EEXIST)
-			return record_follow_winner(key, record);
-		r = flow_insert_reason(error);
-	}
-	return r;
+	if (r && !fullnat_port_find_closed(server, draft))
+		return r;
+	r = record_publish();
+	if (r == -FLOW_EEXIST)
+		return record_follow_winner(draft);
+	return r ? record_reason(r) : 0;
 }
 
 /* What a client's packet becomes: from the SNAT port to the server. */

@@ -36,93 +36,76 @@ static __always_inline bool nat_is_near(const struct xlb_addr *client,
 static __always_inline bool nat_takes(const struct packet *pkt, __u32 vip,
 				      const struct xlb_server *server)
 {
-	struct flow_scratch *scratch = flow_scratch_find();
-	struct xlb_flow_key *found;
+	struct flow_draft *draft = flow_draft_find();
+	struct xlb_addr client = {};
+	__be16 client_port, port;
+	struct xlb_flow_page *page;
 
-	if (!scratch || nat_is_near(&pkt->source, server))
+	if (!draft || nat_is_near(&pkt->source, server))
 		return true;
-	scratch->reply.server = server->addr;
-	scratch->reply.peer = pkt->source;
-	scratch->reply.server_port = server->port ? server->port : pkt->destination_port;
-	scratch->reply.peer_port = pkt->source_port;
-	scratch->reply.protocol = pkt->protocol;
-	found = reply_find(&scratch->reply);
-	return !found || (found->vip == vip && found->port == pkt->destination_port);
+	draft->reply.server = server->addr;
+	draft->reply.peer = pkt->source;
+	draft->reply.server_port = server->port ? server->port : pkt->destination_port;
+	draft->reply.peer_port = pkt->source_port;
+	draft->reply.protocol = pkt->protocol;
+	if (!reply_find(&draft->reply, 0, &draft->found))
+		return true;
+	page = table_page_at(&draft->found.at);
+	if (!page)
+		return true;
+	flow_client(page, &draft->found, &client, &client_port, &port);
+	return xlb_get(draft->found.fixed, XLB_FIXED_VIP) == vip && port == pkt->destination_port;
 }
 
-/* Publishes a locator for the record under another port of the client's: true if it was free. */
-STEP bool nat_port_try(const struct xlb_flow_key *key, const struct xlb_server *server,
-		       struct xlb_flow *record)
+/* Gives the draft another port of the client's: true if no flow is known to the server by it. */
+GLOBAL_STEP int nat_port_try(void)
 {
-	struct flow_scratch *scratch = flow_scratch_find();
 	__u32 port = XLB_SNAT_FIRST_PORT + bpf_get_prandom_u32() % (65536 - XLB_SNAT_FIRST_PORT);
+	struct flow_draft *draft = flow_draft_find();
 
-	if (!scratch)
+	if (!draft)
 		return false;
-	record->snat_port = bpf_htons((__u16)port);
-	return !reply_insert(record_reply_key(scratch, key, server, record), key);
+	draft->snat_port = draft->reply.peer_port = bpf_htons((__u16)port);
+	return !reply_find(&draft->reply, 0, &draft->found);
 }
 
-static __always_inline int nat_port_change(const struct xlb_flow_key *key,
-					   const struct xlb_server *server, struct xlb_flow *record)
+static __always_inline int nat_port_change(struct flow_draft *draft)
 {
 	int i;
 
 	for (i = 0; i < NAT_PORTS; i++) {
-		if (!nat_port_try(key, server, record))
+		if (!nat_port_try())
 			continue;
-		count_flow(record->listener, record->server, XLB_COUNT_PORTS_CHANGED);
+		count_flow(draft->listener, draft->server, XLB_COUNT_PORTS_CHANGED);
 		return 0;
 	}
 	return -XLB_DROP_SNAT_EXHAUSTED;
 }
 
-/* Publishes the record's locator; whose it is if it is taken decides what then. */
-static __always_inline int nat_locate(struct flow_scratch *scratch, const struct xlb_flow_key *key,
-				      const struct xlb_server *server, struct xlb_flow *record,
-				      bool midway)
-{
-	struct xlb_reply_key *reply = record_reply_key(scratch, key, server, record);
-	__u32 bitmap; /* nobody holds the port */
-	int r = reply_insert(reply, key);
-
-	if (!r)
-		return 0;
-	if (r != -FLOW_EEXIST)
-		return flow_insert_reason(r);
-	if (record_oust(scratch, key, record->created, &bitmap))
-		return 0;
-	return midway ? -XLB_DROP_NO_FLOW : nat_port_change(key, server, record);
-}
-
-static __always_inline int nat_create(const struct xlb_flow_key *key,
-				      const struct xlb_server *server, struct xlb_flow *record,
+static __always_inline int nat_create(const struct xlb_server *server, struct flow_draft *draft,
 				      __u8 tcp_flags)
 {
-	bool midway = key->protocol == IPPROTO_TCP && !tcp_is_syn(tcp_flags);
-	struct flow_scratch *scratch = flow_scratch_find();
-	int r;
+	bool midway = draft->protocol == IPPROTO_TCP && !tcp_is_syn(tcp_flags);
+	int r = 0;
 
-	if (!scratch)
-		return -XLB_DROP_INTERNAL;
-	if (nat_is_near(&key->client, server)) {
-		record->mode = XLB_MODE_FULLNAT;
-		return midway ? -XLB_DROP_NO_FLOW : fullnat_create(key, server, record, tcp_flags);
+	if (nat_is_near(&draft->client, server)) {
+		draft->instead = true;
+		return midway ? -XLB_DROP_NO_FLOW : fullnat_create(server, draft, tcp_flags);
 	}
-	record->snat_port = key->client_port;
-	/* the end of a connection that nobody here knows: not worth a record, but never another flow's end */
+	draft->snat_port = draft->client_port;
+	record_reply_key(draft, server);
+	/* the end of a connection that nobody here knows: not worth an entry, but never another flow's end */
 	if (midway && tcp_flags & TCP_RST)
-		return reply_find(record_reply_key(scratch, key, server, record)) ?
-			       -XLB_DROP_NO_FLOW :
-			       0;
-	r = nat_locate(scratch, key, server, record, midway);
+		return reply_find(&draft->reply, 0, &draft->found) ? -XLB_DROP_NO_FLOW : 0;
+	/* whose the port is decides what then */
+	if (reply_find(&draft->reply, 0, &draft->found) && !record_oust(draft))
+		r = midway ? -XLB_DROP_NO_FLOW : nat_port_change(draft);
 	if (r)
 		return r;
-	r = record_publish(key, record);
-	if (!r)
-		return 0;
-	reply_remove(record_reply_key(scratch, key, server, record));
-	return r == -FLOW_EEXIST ? record_follow_winner(key, record) : flow_insert_reason(r);
+	r = record_publish();
+	if (r == -FLOW_EEXIST)
+		return record_follow_winner(draft);
+	return r ? record_reason(r) : 0;
 }
 
 static __always_inline int nat_ends(const struct packet *pkt, const struct xlb_server *server,

@@ -22,12 +22,11 @@ static __always_inline bool tunnel_takes(const struct packet *pkt, __u32 vip,
 	return true;
 }
 
-static __always_inline int tunnel_create(const struct xlb_flow_key *key,
-					 const struct xlb_server *server, struct xlb_flow *record,
+static __always_inline int tunnel_create(const struct xlb_server *server, struct flow_draft *draft,
 					 __u8 tcp_flags)
 {
 	(void)server;
-	return direct_create(key, record, tcp_flags);
+	return direct_create(draft, tcp_flags);
 }
 
 static __always_inline int tunnel_ends(const struct packet *pkt, const struct xlb_server *server,

@@ -34,6 +34,29 @@ static __always_inline struct xlb_interface *interface_find(__u32 slot)
 	return bpf_map_lookup_elem(&interfaces, &slot);
 }
 
+/* The slot of a NIC, 0: none. */
+static __always_inline __u32 interface_slot(__u32 ifindex)
+{
+	union {
+		__u64 word;
+		struct xlb_interface_slot slot;
+	} live;
+	__u64 *entry;
+	__u32 place;
+	int i;
+
+	for (i = 0; i < XLB_PROBES; i++) {
+		place = (ifindex + (__u32)i) % XLB_INTERFACE_PLACES;
+		entry = bpf_map_lookup_elem(&interface_slots, &place);
+		if (!entry)
+			return 0;
+		live.word = *(volatile __u64 *)entry;
+		if (!live.word || live.slot.ifindex == ifindex)
+			return live.slot.slot;
+	}
+	return 0;
+}
+
 static __always_inline void interface_mac(const struct xlb_interface *interface, __u8 ret_mac[6])
 {
 	union interface_mac_word live = { .word = *(const volatile __u64 *)&interface->mac };

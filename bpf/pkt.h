@@ -60,6 +60,12 @@ struct packet {
 	__u8 pad[3];
 };
 
+/* The ends that a packet is to have. */
+struct ends {
+	struct xlb_addr source, destination;
+	__be16 source_port, destination_port;
+};
+
 /*
  * A size that is 1 to max (a power of two) already, so that the verifier of 6.1 knows it too: it draws no
  * conclusion from a comparison with 0.

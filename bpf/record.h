@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The life of a flow's record, whatever its mode: its reply locator and its SNAT port, if it has them, come
- * and go with it.
+ * The life of a flow, whatever its mode: its entry, its reply locator and its SNAT port, if it has them, come and
+ * go together.
  */
 #ifndef XLB_BPF_RECORD_H
 #define XLB_BPF_RECORD_H
@@ -10,174 +10,277 @@
 
 #include "count.h"
 #include "flow.h"
+#include "hop.h"
+#include "insert.h"
+#include "locator.h"
 #include "select.h"
 #include "snat.h"
 
-/* The part of a record that says what a client's packets become. */
+#define RECORD_TRIES 3 /* flows that must go before there is room */
+
+/* The part of a flow that says what its client's packets become. */
 struct mapping {
 	__u32 snat;
 	__be16 snat_port, server_port;
 	__u8 mode;
 };
 
-static __always_inline struct mapping record_mapping(const struct xlb_flow *record)
+static __always_inline __u8 record_mode(const struct xlb_server *server, __u64 fixed)
+{
+	return xlb_get(fixed, XLB_FIXED_INSTEAD) ? XLB_MODE_FULLNAT : server->mode;
+}
+
+static __always_inline struct xlb_snat_pool record_pool(const struct xlb_server *server,
+							__u64 fixed)
+{
+	return server->pools[(__u32)xlb_get(fixed, XLB_FIXED_POOL) % XLB_SERVER_POOLS];
+}
+
+/* `port`: that the client asked for. */
+static __always_inline struct mapping record_mapping(const struct xlb_server *server, __u64 fixed,
+						     __be16 port)
 {
 	struct mapping mapping = {
-		.snat = record->snat,
-		.snat_port = record->snat_port,
-		.server_port = record->server_port,
-		.mode = record->mode,
+		.snat = record_pool(server, fixed).snat,
+		.snat_port = (__be16)xlb_get(fixed, XLB_FIXED_SNAT_PORT),
+		.server_port = server->port ? server->port : port,
+		.mode = record_mode(server, fixed),
 	};
 
 	return mapping;
 }
 
-/* Where a record's replies are found, if it has a locator: written to the scratch. */
-static __always_inline struct xlb_reply_key *record_reply_key(struct flow_scratch *scratch,
-							      const struct xlb_flow_key *key,
-							      const struct xlb_server *server,
-							      const struct xlb_flow *record)
+/* The bitmap that holds the flow's SNAT port, 0: none does. */
+static __always_inline __u32 record_bitmap(const struct xlb_server *server, __u64 fixed)
 {
-	struct xlb_snat *snat = record->snat ? snat_find(record->snat) : NULL;
-	struct xlb_reply_key *reply = &scratch->reply;
-
-	reply->server = server->addr;
-	reply->peer = snat ? snat->addr : key->client;
-	reply->server_port = record->server_port;
-	reply->peer_port = record->snat_port;
-	reply->protocol = key->protocol;
-	return reply;
+	return record_mode(server, fixed) == XLB_MODE_FULLNAT &&
+			       xlb_get(fixed, XLB_FIXED_SNAT_PORT) ?
+		       record_pool(server, fixed).bitmap :
+		       0;
 }
 
-/*
- * Deletes a record that the caller has claimed, with its locator and its port. If the locator's bucket is
- * locked by what this CPU interrupted, all stays for the sweep, which finds the record dead.
- */
-static __always_inline int record_free(const struct xlb_flow_key *key, struct xlb_flow *record,
-				       const struct xlb_server *server)
+/* The hash of an entry's key, which leads to its locator. */
+static __always_inline __u64 record_hash(struct xlb_flow_page *page, const struct flow_at *flow)
 {
-	struct flow_scratch *scratch = flow_scratch_find();
+	struct xlb_flow_table *table = table_find(flow->ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
+	__u32 word = flow->at.word;
+	__u64 key[3] = { word_read(page_word(page, word + 2)) };
+
+	if (flow->ipv6) {
+		key[1] = word_read(page_word(page, word + 3));
+		key[2] = word_read(page_word(page, word + 4));
+	}
+	return table ? xlb_flow_hash(table->seed, key, flow->fixed & XLB_FIXED_IDENTITY,
+				     (int)flow->ipv6) :
+		       0;
+}
+
+/* Takes a flow apart that the caller has claimed: its locator, its port, its entry. */
+GLOBAL_STEP int record_free(struct flow_at *flow)
+{
+	struct flow_draft *draft = flow_draft_find();
+	struct xlb_flow_page *page;
 	struct xlb_reply_key *reply;
+	struct xlb_server *server;
+	struct xlb_snat *snat;
+	__be16 client_port, port;
 
-	if (!scratch)
-		return -XLB_DROP_INTERNAL;
-	reply = record_reply_key(scratch, key, server, record);
-	if (reply->peer_port) {
-		if (reply_remove(reply) == -FLOW_EBUSY)
-			return -XLB_DROP_FLOW_BUSY;
-		/* before the record goes: should that fail, the port is not released twice */
-		flow_forget_port(record);
-		if (record->bitmap)
-			snat_port_release(record->bitmap, bpf_ntohs(reply->peer_port));
-	}
-	flow_remove(key);
-	return 0;
-}
-
-/*
- * Moves a claimed record to a key that no packet has, so that its port is not used again at once and its
- * server is still answered. Returns 0 if it was moved.
- */
-static __always_inline int record_rest(const struct xlb_flow_key *key, struct xlb_flow *record,
-				       const struct xlb_server *server, union flow_word seen)
-{
-	struct flow_scratch *scratch = flow_scratch_find();
-	struct xlb_flow *copy;
-	int r;
-
-	if (!scratch)
-		return -XLB_DROP_INTERNAL;
-	copy = &scratch->record;
-	*copy = *record;
-	copy->stamp = seen.stamp;
-	copy->state = seen.state;
-	copy->flags = seen.flags;
-	scratch->other = *key;
-	scratch->other.rest = record->snat_port;
-	r = flow_insert(&scratch->other, copy);
-	if (r)
-		return r;
-	r = reply_replace(record_reply_key(scratch, key, server, record), &scratch->other);
-	if (r) {
-		flow_remove(&scratch->other);
-		return r;
-	}
-	flow_forget_port(record);
-	flow_remove(key);
-	return 0;
-}
-
-/* Makes room for a new flow of the same key. */
-STEP int record_retire(const struct xlb_flow_key *key, struct xlb_flow *record, __u64 word,
-		       __u32 now, __u32 idle_timeout)
-{
-	struct xlb_server *server = server_find(record->server);
-	union flow_word seen = { .word = word };
-	__u32 lifetime = xlb_flow_lifetime(key->protocol, seen.state, seen.flags, idle_timeout);
-
-	if (!server)
-		return -XLB_DROP_INTERNAL;
-	if (!flow_claim(record, seen, now))
-		return -XLB_DROP_FLOW_BUSY;
-	if (key->protocol == IPPROTO_TCP && seen.state != XLB_FLOW_DEAD && record->bitmap &&
-	    record->snat_port && xlb_flow_age(now, seen.stamp) <= lifetime &&
-	    !record_rest(key, record, server, seen))
+	if (!flow || !draft || dry_run)
 		return 0;
-	return record_free(key, record, server);
+	reply = &draft->freed;
+	page = table_page_at(&flow->at);
+	server = server_find((__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER));
+	if (!page)
+		return 0;
+	reply->peer_port = (__be16)xlb_get(flow->fixed, XLB_FIXED_SNAT_PORT);
+	if (server && reply->peer_port) {
+		flow_client(page, flow, &reply->peer, &client_port, &port);
+		snat = flow_snat(server, flow->fixed);
+		if (snat)
+			reply->peer = snat->addr;
+		reply->server = server->addr;
+		reply->server_port = server->port ? server->port : port;
+		reply->protocol = xlb_get(flow->fixed, XLB_FIXED_UDP) ? IPPROTO_UDP : IPPROTO_TCP;
+		locator_remove(reply, record_hash(page, flow), flow->ipv6);
+		/* before it is released: should this CPU come no further, it is not released twice */
+		*(volatile __u64 *)page_word(page, flow->at.word + 1U) =
+			xlb_set(flow->fixed, 0ULL, XLB_FIXED_SNAT_PORT);
+		snat_port_release(record_bitmap(server, flow->fixed), bpf_ntohs(reply->peer_port));
+	}
+	flow_swap(flow, flow_freed(flow->live));
+	return 0;
+}
+
+/* Takes a flow apart if it still is as it was seen: 0, or -FLOW_EAGAIN. */
+static __always_inline int record_end(struct flow_at *flow, __u32 now)
+{
+	/* one that never came alive has nothing but its entry, and no word but the first can be believed */
+	if (xlb_get(flow->live, XLB_LIVE_STATE) == XLB_FLOW_BUSY)
+		return flow_swap(flow, flow_freed(flow->live)) ? 0 : -FLOW_EAGAIN;
+	return flow_claim(flow, now) ? record_free(flow) : -FLOW_EAGAIN;
+}
+
+/* Makes way for a new flow of the same key: 0, or -FLOW_EAGAIN. */
+GLOBAL_STEP int record_retire(struct flow_at *flow, __u32 now, __u32 idle_timeout)
+{
+	struct flow_life life;
+	struct xlb_server *server;
+	bool udp;
+
+	if (!flow)
+		return -FLOW_EAGAIN;
+	life = flow_life_of(flow->live);
+	server = server_find((__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER));
+	udp = xlb_get(flow->fixed, XLB_FIXED_UDP);
+	if (!udp && server && record_bitmap(server, flow->fixed) &&
+	    xlb_flow_age(now, life.stamp) <=
+		    xlb_flow_lifetime(IPPROTO_TCP, life.state, life.flags, idle_timeout))
+		return flow_swap(flow, xlb_set(flow->live, 1ULL, XLB_LIVE_REST)) ? 0 : -FLOW_EAGAIN;
+	return record_end(flow, now);
+}
+
+/* Where the replies of the draft's flow will come from and go to. */
+static __always_inline void record_reply_key(struct flow_draft *draft,
+					     const struct xlb_server *server)
+{
+	struct xlb_snat *snat = NULL;
+
+	if (server->mode == XLB_MODE_FULLNAT || draft->instead)
+		snat = snat_find(server->pools[draft->pool % XLB_SERVER_POOLS].snat);
+	draft->reply.server = server->addr;
+	draft->reply.peer = snat ? snat->addr : draft->client;
+	draft->reply.server_port = server->port ? server->port : draft->port;
+	draft->reply.peer_port = draft->snat_port;
+	draft->reply.protocol = draft->protocol;
 }
 
 /*
- * Hands the scratch's locator to the flow `key` if the one that has it is closed and only waits for its port
- * to be safe again; that one's record goes, which is room in the flow table too. Fills ret_bitmap with the
- * holder of the port.
+ * Ends the flow that has the replies of the draft's flow, if it is closed and only waits for its port to be
+ * safe again.
  */
-static __always_inline bool record_oust(struct flow_scratch *scratch,
-					const struct xlb_flow_key *key, __u32 now,
-					__u32 *ret_bitmap)
+static __always_inline bool record_oust(struct flow_draft *draft)
 {
-	struct xlb_flow_key *found = reply_find(&scratch->reply);
-	union flow_word seen;
-	struct xlb_flow *record;
+	struct flow_at *holder = &draft->found;
 
-	if (!found)
+	if (!reply_find(&draft->reply, 0, holder) ||
+	    xlb_get(holder->live, XLB_LIVE_STATE) != XLB_FLOW_CLOSED ||
+	    record_end(holder, draft->now))
 		return false;
-	scratch->other = *found;
-	record = flow_find(&scratch->other);
-	if (!record || record->snat_port != scratch->reply.peer_port)
-		return false;
-	seen = flow_word_read(record);
-	*ret_bitmap = record->bitmap;
-	if (seen.state != XLB_FLOW_CLOSED || !flow_claim(record, seen, now))
-		return false;
-	if (reply_replace(&scratch->reply, key))
-		return false;
-	flow_forget_port(record);
-	flow_remove(&scratch->other);
 	count_eviction();
 	return true;
 }
 
-/* Inserts the finished record: 0 or the error of flow_insert. */
-static __always_inline int record_publish(const struct xlb_flow_key *key,
-					  const struct xlb_flow *record)
+static __always_inline __u64 record_live(const struct flow_draft *draft)
 {
-	int r = flow_insert(key, record);
+	__u64 live = xlb_set(0ULL, draft->now, XLB_LIVE_STAMP);
+	union hop_word from = { .hop = draft->hop };
 
-	if (!r)
-		count_flow(record->listener, record->server, XLB_COUNT_FLOWS);
+	if (draft->snat_port)
+		live = xlb_set(live, (__u32)hop_number(from.word), XLB_LIVE_HOP);
+	return xlb_set(live, draft->now, XLB_LIVE_CREATED);
+}
+
+static __always_inline __u64 record_fixed(const struct flow_draft *draft)
+{
+	__u64 fixed = draft->id.identity;
+
+	fixed = xlb_set(fixed, draft->server, XLB_FIXED_SERVER);
+	fixed = xlb_set(fixed, draft->listener, XLB_FIXED_LISTENER);
+	fixed = xlb_set(fixed, draft->pool, XLB_FIXED_POOL);
+	fixed = xlb_set(fixed, draft->snat_port, XLB_FIXED_SNAT_PORT);
+	fixed = xlb_set(fixed, (__u64)draft->instead, XLB_FIXED_INSTEAD);
+	return xlb_set(fixed, draft->now >> 16, XLB_FIXED_CREATED);
+}
+
+/* An entry for the draft, BUSY: what flow_insert says. */
+static __always_inline int record_insert(struct flow_draft *draft)
+{
+	__u64 live = record_live(draft), fixed = record_fixed(draft);
+	int r = -FLOW_ENOSPC, i;
+	bool evicted = false;
+
+	for (i = 0; i < RECORD_TRIES; i++) {
+		r = flow_insert(&draft->id, live, fixed, evicted, &draft->found);
+		if (r != -FLOW_EAGAIN && r != -FLOW_EBUSY)
+			return r;
+		if (r == -FLOW_EBUSY || record_end(&draft->found, draft->now))
+			continue;
+		count_eviction();
+		evicted = true;
+	}
 	return r;
 }
 
-/* The record of another CPU that has made the same flow: record becomes a copy of it. */
-static __always_inline int record_follow_winner(const struct xlb_flow_key *key,
-						struct xlb_flow *record)
+/* The draft's entry gets its locator and comes alive: 0, -FLOW_EEXIST, -FLOW_EBUSY or -FLOW_ENOSPC. */
+static __always_inline int record_settle(struct flow_draft *draft)
 {
-	struct xlb_flow *winner = flow_find(key);
+	int r;
 
-	if (!winner || winner->server != record->server || winner->mode != record->mode ||
-	    flow_word_read(winner).state == XLB_FLOW_DEAD)
+	if (!draft->snat_port)
+		return flow_settle(&draft->found) ? 0 : flow_rival(&draft->id, &draft->found);
+	r = locator_put(&draft->reply, draft->id.hash, draft->id.ipv6);
+	if (r) {
+		insert_withdraw(&draft->found);
+		return r;
+	}
+	if (!flow_settle(&draft->found)) {
+		locator_remove(&draft->reply, draft->id.hash, draft->id.ipv6);
+		return flow_rival(&draft->id, &draft->found);
+	}
+	/* another CPU may have given the same replies to another flow: each sees the other, neither goes on */
+	if (reply_clash(&draft->reply, &draft->found, &draft->other) &&
+	    flow_claim(&draft->found, draft->now)) {
+		locator_remove(&draft->reply, draft->id.hash, draft->id.ipv6);
+		flow_swap(&draft->found, flow_freed(draft->found.live));
+		return -FLOW_EBUSY;
+	}
+	return 0;
+}
+
+/*
+ * Makes the flow of the draft, whose SNAT port, if it has one, is taken and is given back on any failure: 0,
+ * -FLOW_EEXIST with the flow that is there, -FLOW_EBUSY or -FLOW_ENOSPC.
+ */
+GLOBAL_STEP int record_publish(void)
+{
+	struct flow_draft *draft = flow_draft_find();
+	struct xlb_server *server;
+	__u64 fixed;
+	int r;
+
+	if (!draft)
+		return -FLOW_ENOSPC;
+	server = server_find(draft->server);
+	if (!server)
+		return -FLOW_ENOSPC;
+	record_reply_key(draft, server);
+	fixed = record_fixed(draft);
+	r = record_insert(draft);
+	if (!r)
+		r = record_settle(draft);
+	if (!r)
+		count_flow(draft->listener, draft->server, XLB_COUNT_FLOWS);
+	else
+		snat_port_release(record_bitmap(server, fixed), bpf_ntohs(draft->snat_port));
+	return r;
+}
+
+/* What a failure to make a flow is to its packet. */
+static __always_inline int record_reason(int error)
+{
+	return error == -FLOW_ENOSPC ? -XLB_DROP_FLOW_TABLE_FULL : -XLB_DROP_FLOW_BUSY;
+}
+
+/* Another CPU has made the flow: the draft becomes a copy of it if it went to the same server. */
+static __always_inline int record_follow_winner(struct flow_draft *draft)
+{
+	__u64 fixed = draft->found.fixed;
+
+	if (flow_await(&draft->found) || xlb_get(fixed, XLB_FIXED_SERVER) != draft->server ||
+	    xlb_get(fixed, XLB_FIXED_INSTEAD) != draft->instead)
 		return -XLB_DROP_FLOW_BUSY;
-	*record = *winner;
+	draft->pool = (__u32)xlb_get(fixed, XLB_FIXED_POOL);
+	draft->snat_port = (__be16)xlb_get(fixed, XLB_FIXED_SNAT_PORT);
 	return 0;
 }
 

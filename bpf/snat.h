@@ -94,6 +94,14 @@ GLOBAL_STEP int snat_port_take(__u32 bitmap)
 	return 0;
 }
 
+/* Takes one port (host order); false if it is taken. */
+static __always_inline bool snat_port_take_this(__u32 bitmap, __u32 port_h)
+{
+	__u64 *word = snat_word(bitmap, (port_h & 0xffff) / 64), mask = 1ULL << port_h % 64;
+
+	return word && (dry_run || !(__sync_fetch_and_or(word, mask) & mask));
+}
+
 /* Any port (host order) of the pool's range, taken or not. */
 GLOBAL_STEP int snat_port_random(__u32 bitmap)
 {

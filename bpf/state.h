@@ -1,22 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a packet means to a flow's record: pure functions of the record's first word. */
+/* What a packet means to a flow: pure functions of the first word of its entry. */
 #ifndef XLB_BPF_STATE_H
 #define XLB_BPF_STATE_H
 
 #include "pkt.h"
+#include "xlb/flow.h"
 #include "xlb/lifetime.h"
 
-/* The first live word of struct xlb_flow. */
-union flow_word {
-	__u64 word;
-	struct {
-		__u32 stamp;
-		__u8 state;
-		__u8 flags;
-		__u8 mode;
-		__u8 pad;
-	};
+/* What of an entry's first word a packet may change. */
+struct flow_life {
+	__u32 stamp;
+	__u8 state;
+	__u8 flags;
 };
+
+static __always_inline struct flow_life flow_life_of(__u64 live)
+{
+	struct flow_life life = {
+		.stamp = (__u32)xlb_get(live, XLB_LIVE_STAMP),
+		.state = (__u8)xlb_get(live, XLB_LIVE_STATE),
+		.flags = (__u8)xlb_get(live, XLB_LIVE_FLAGS),
+	};
+
+	return life;
+}
+
+/* False while the entry is free, being made or taken apart. */
+static __always_inline bool flow_lives(__u64 live)
+{
+	__u32 state = (__u32)xlb_get(live, XLB_LIVE_STATE);
+
+	return state >= XLB_FLOW_NEW && state <= XLB_FLOW_TOMBSTONE;
+}
 
 /* A packet as a flow sees it. */
 struct flow_event {
@@ -30,9 +45,9 @@ struct flow_event {
 	bool direct, adopt;
 };
 
-/* What to do with a packet that has a record, or -XLB_DROP_x. */
-#define FLOW_FOLLOW 0 /* forward it as the record says */
-#define FLOW_START  1 /* the record has served its time: a new flow begins */
+/* What to do with a packet that has a flow, or -XLB_DROP_x. */
+#define FLOW_FOLLOW 0 /* forward it as the flow says */
+#define FLOW_START  1 /* the flow has served its time: a new one begins */
 #define FLOW_REPICK 2 /* follow only if the choice of today is the same server */
 
 /* True if the segment opens a connection. */
@@ -41,7 +56,7 @@ static __always_inline bool tcp_is_syn(__u8 tcp_flags)
 	return (tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
-static __always_inline int flow_judge_udp(union flow_word seen, const struct flow_event *event,
+static __always_inline int flow_judge_udp(struct flow_life seen, const struct flow_event *event,
 					  bool over)
 {
 	bool cut = seen.state == XLB_FLOW_TOMBSTONE || event->server_flags & XLB_SERVER_RESET;
@@ -54,15 +69,15 @@ static __always_inline int flow_judge_udp(union flow_word seen, const struct flo
 }
 
 /* A SYN on a live flow may be forged: the server's answer to it tells the client, if there is a server. */
-static __always_inline int flow_judge_syn(union flow_word seen, const struct flow_event *event)
+static __always_inline int flow_judge_syn(struct flow_life seen, const struct flow_event *event)
 {
 	bool unconnected = seen.state == XLB_FLOW_NEW || seen.flags & XLB_FLOW_RST_SERVER;
 
 	return unconnected && event->server_flags & XLB_SERVER_DOWN ? FLOW_REPICK : FLOW_FOLLOW;
 }
 
-/* Judges a packet by the record that it found. */
-static __always_inline int flow_judge(union flow_word seen, const struct flow_event *event)
+/* Judges a packet by the flow that it found. */
+static __always_inline int flow_judge(struct flow_life seen, const struct flow_event *event)
 {
 	__u32 age = xlb_flow_age(event->now, seen.stamp);
 	bool over = age > xlb_lifetime_units(xlb_flow_timeout(event->protocol, seen.state,
@@ -73,11 +88,6 @@ static __always_inline int flow_judge(union flow_word seen, const struct flow_ev
 	bool start = !event->reply && (!tcp || tcp_is_syn(event->tcp_flags));
 	bool cut;
 
-	if (seen.state == XLB_FLOW_DEAD) {
-		if (!gone)
-			return -XLB_DROP_FLOW_BUSY;
-		return start ? FLOW_START : -XLB_DROP_NO_FLOW;
-	}
 	if (!tcp)
 		return flow_judge_udp(seen, event, over);
 	cut = over || seen.state == XLB_FLOW_TOMBSTONE || event->server_flags & XLB_SERVER_RESET;
@@ -94,48 +104,49 @@ static __always_inline int flow_judge(union flow_word seen, const struct flow_ev
 	return cut ? -XLB_DROP_FLOW_RESET : FLOW_FOLLOW;
 }
 
-static __always_inline void flow_next_tcp(union flow_word *word, const struct flow_event *event)
+static __always_inline void flow_next_tcp(struct flow_life *life, const struct flow_event *event)
 {
 	__u8 fin = event->reply ? XLB_FLOW_FIN_SERVER : XLB_FLOW_FIN_CLIENT;
 	__u8 rst = event->reply ? XLB_FLOW_RST_SERVER : XLB_FLOW_RST_CLIENT;
-	bool was_reset = word->flags & rst;
+	bool was_reset = life->flags & rst;
 
-	if (word->state == XLB_FLOW_CLOSED)
+	if (life->state == XLB_FLOW_CLOSED)
 		return;
 	if (event->tcp_flags & TCP_RST) {
-		word->flags |= rst;
-		word->state = XLB_FLOW_CLOSING;
+		life->flags |= rst;
+		life->state = XLB_FLOW_CLOSING;
 		return;
 	}
 	/* who sent a RST does not speak again: it was forged */
-	word->flags &= (__u8)~rst;
+	life->flags &= (__u8)~rst;
 	if (event->tcp_flags & TCP_FIN)
-		word->flags |= fin;
-	if ((word->flags & XLB_FLOW_FIN_CLIENT) && (word->flags & XLB_FLOW_FIN_SERVER))
-		word->state = XLB_FLOW_CLOSED;
-	else if (word->flags)
-		word->state = XLB_FLOW_CLOSING;
+		life->flags |= fin;
+	if ((life->flags & XLB_FLOW_FIN_CLIENT) && (life->flags & XLB_FLOW_FIN_SERVER))
+		life->state = XLB_FLOW_CLOSED;
+	else if (life->flags)
+		life->state = XLB_FLOW_CLOSING;
 	else if (was_reset && !event->reply && tcp_is_syn(event->tcp_flags))
-		word->state = XLB_FLOW_NEW;
-	else if (word->state == XLB_FLOW_CLOSING)
-		word->state = XLB_FLOW_ESTABLISHED;
+		life->state = XLB_FLOW_NEW;
+	else if (life->state == XLB_FLOW_CLOSING)
+		life->state = XLB_FLOW_ESTABLISHED;
 	/* half-open until the client has answered the server: a flood of forged SYNs never does */
 	else if (!event->reply && event->tcp_flags & TCP_ACK)
-		word->state = XLB_FLOW_ESTABLISHED;
+		life->state = XLB_FLOW_ESTABLISHED;
 }
 
-/* The word after a packet that follows the flow. */
-static __always_inline union flow_word flow_next(union flow_word seen,
-						 const struct flow_event *event)
+/* The entry's first word after a packet that follows the flow. */
+static __always_inline __u64 flow_next(__u64 live, const struct flow_event *event)
 {
-	union flow_word next = seen;
+	struct flow_life life = flow_life_of(live);
 
-	next.stamp += xlb_flow_age(event->now, seen.stamp);
 	if (event->protocol == IPPROTO_TCP)
-		flow_next_tcp(&next, event);
+		flow_next_tcp(&life, event);
 	else if (event->reply)
-		next.state = XLB_FLOW_ESTABLISHED;
-	return next;
+		life.state = XLB_FLOW_ESTABLISHED;
+	life.stamp += xlb_flow_age(event->now, life.stamp);
+	live = xlb_set(live, life.stamp, XLB_LIVE_STAMP);
+	live = xlb_set(live, life.flags, XLB_LIVE_FLAGS);
+	return xlb_set(live, life.state, XLB_LIVE_STATE);
 }
 
 #endif

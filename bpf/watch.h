@@ -11,6 +11,7 @@
 #include "maps.h"
 #include "pkt.h"
 #include "variant.h"
+#include "xlb/addr.h"
 
 /* Each global function ends at once in the program that does not observe: see GLOBAL_STEP. */
 
@@ -66,19 +67,19 @@ static __always_inline void watch_role(struct packet *pkt, __u32 listener, __u32
 	event->snat = snat;
 }
 
-/* The same from the record of a flow, whose first word is `seen`. */
-static __always_inline void watch_flow(struct packet *pkt, const struct xlb_flow *flow, __u32 vip,
-				       __u32 snat, __u64 seen)
+/* The same from a flow, `live` being the first word of its entry. */
+static __always_inline void watch_flow(struct packet *pkt, __u32 listener, __u32 vip, __u32 snat,
+				       __u64 live)
 {
 	struct xlb_event *event;
 
 	if (!observing)
 		return;
-	watch_role(pkt, flow->listener, vip, snat);
+	watch_role(pkt, listener, vip, snat);
 	event = watch_event(pkt);
 	if (!event)
 		return;
-	event->flow = seen;
+	event->flow = live;
 	event->found |= XLB_FOUND_FLOW;
 }
 
@@ -334,16 +335,22 @@ static __always_inline void watch_lost(__u32 slot, __u32 egress, __u32 reason, _
 		watch_put(event, sizeof(*event));
 }
 
-/* Counts a packet for its flow while that is wanted. */
-static __always_inline void watch_measure(const struct packet *pkt, const struct xlb_flow_key *key)
+/* Counts a packet for its flow while that is wanted; `vip` and the client's end are the flow's. */
+static __always_inline void watch_measure(const struct packet *pkt, const struct ends *ends,
+					  __u32 vip)
 {
 	struct xlb_flow_traffic *traffic, first = { .packets = 1, .bytes = pkt->frame_length };
+	struct xlb_flow_key key = { .vip = vip, .protocol = pkt->protocol };
 
 	if (!observing || !pkt->watched || !(watch_interest(pkt->listener) & XLB_WATCHED_MEASURE))
 		return;
-	traffic = bpf_map_lookup_elem(&flow_traffic, key);
+	key.client = pkt->reply ? ends->destination : pkt->source;
+	key.client_port = pkt->reply ? ends->destination_port : pkt->source_port;
+	key.port = pkt->reply ? ends->source_port : pkt->destination_port;
+	key.family = xlb_addr_is_ipv4(&key.client) ? XLB_IPV4 : XLB_IPV6;
+	traffic = bpf_map_lookup_elem(&flow_traffic, &key);
 	if (!traffic) {
-		bpf_map_update_elem(&flow_traffic, key, &first, BPF_NOEXIST);
+		bpf_map_update_elem(&flow_traffic, &key, &first, BPF_NOEXIST);
 		return;
 	}
 	__sync_fetch_and_add(&traffic->packets, 1);

@@ -22,29 +22,31 @@
 #include "snat.h"
 #include "translate.h"
 #include "watch.h"
+#include "work.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-/* What a packet is to the flow whose record it found. Fills whom to count it for, and the flow's server. */
-static __always_inline int judge(struct packet *pkt, const struct xlb_flow *flow,
-				 union flow_word seen, struct flow_event *event,
-				 struct xlb_server **ret_server)
+/* What a packet is to the flow that it found. Fills whom to count it for, and the flow's server. */
+static __always_inline int judge(struct packet *pkt, const struct flow_at *flow,
+				 struct flow_event *event, struct xlb_server **ret_server)
 {
 	struct xlb_listener *listener;
 	struct xlb_server *server;
+	__u8 mode;
 
-	pkt->listener = flow->listener;
-	pkt->server = flow->server;
-	listener = listener_find(flow->listener);
-	server = server_find(flow->server);
+	pkt->listener = (__u32)xlb_get(flow->fixed, XLB_FIXED_LISTENER);
+	pkt->server = (__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER);
+	listener = listener_find(pkt->listener);
+	server = server_find(pkt->server);
 	if (!listener || !server)
 		return -XLB_DROP_INTERNAL;
+	mode = record_mode(server, flow->fixed);
 	event->idle_timeout = listener->idle_timeout;
 	event->server_flags = server->flags;
-	event->direct = xlb_mode_has(seen.mode, XLB_MODE_DIRECT);
-	event->adopt = xlb_mode_has(seen.mode, XLB_MODE_ADOPT);
+	event->direct = xlb_mode_has(mode, XLB_MODE_DIRECT);
+	event->adopt = xlb_mode_has(mode, XLB_MODE_ADOPT);
 	*ret_server = server;
-	return flow_judge(seen, event);
+	return flow_judge(flow_life_of(flow->live), event);
 }
 
 /* True if packets to the address are xlb's; false if only those from it may be. */
@@ -58,9 +60,7 @@ static __always_inline bool is_own(const struct xlb_address *role)
 /* A server of the listener's group for a packet that starts a flow, into pkt. */
 static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 group, __u8 *ret_mode)
 {
-	/* before 6.5 a map's key must be on the stack, or of a map */
-	struct xlb_addr source = pkt->source;
-	struct xlb_address *own = address_find(&source);
+	struct xlb_address own = address_find(&pkt->source);
 	struct xlb_server *server;
 	__u32 turn, first = 0;
 	int r;
@@ -86,7 +86,7 @@ static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 gr
 	if (server->flags & XLB_SERVER_RESET)
 		return -XLB_DROP_NO_SERVER;
 	/* a reply to an address of xlb, or a packet of the server to itself, would never arrive */
-	if ((own && is_own(own)) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
+	if (is_own(&own) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
 				     xlb_addr_equal(&pkt->source, &server->addr)))
 		return -XLB_DROP_HAIRPIN;
 	*ret_mode = server->mode;
@@ -126,110 +126,101 @@ GLOBAL_STEP int choose(struct packet *pkt, __u32 vip_id)
 }
 
 /* The hop back to where the packet came from. */
-static __always_inline int reply_hop(const struct xdp_md *ctx, const struct packet *pkt,
-				     struct xlb_nexthop *ret)
+static __always_inline int reply_hop(const struct xdp_md *ctx, struct work *work)
 {
 	struct cursor cursor = cursor_at(ctx, 0);
 	struct ethhdr *eth = take(&cursor, sizeof(*eth));
 
 	if (!eth)
 		return -XLB_DROP_INTERNAL;
-	__builtin_memcpy(ret->mac, eth->h_source, ETH_ALEN);
-	ret->interface = (__u16)pkt->slot;
+	__builtin_memcpy(work->hop.mac, eth->h_source, ETH_ALEN);
+	work->hop.interface = (__u16)work->pkt.slot;
 	return 0;
 }
 
 /* A new flow for the packet. */
-static __always_inline int start(struct packet *pkt, const struct xlb_flow_key *key,
-				 const struct xlb_server *server, struct xlb_nexthop hop,
-				 const struct flow_event *event, struct mapping *ret)
+static __always_inline int start(struct work *work, const struct xlb_server *server)
 {
-	struct flow_scratch *scratch = flow_scratch_find();
-	struct xlb_flow *record;
+	struct flow_draft *draft = flow_draft_find();
+	const struct packet *pkt = &work->pkt;
 	int r;
 
-	if (!scratch)
+	if (!draft)
 		return -XLB_DROP_INTERNAL;
-	scratch->key = *key;
-	record = &scratch->record;
-	*record = (struct xlb_flow){
-		.stamp = event->now,
-		.state = XLB_FLOW_NEW,
-		.mode = server->mode,
-		.reply = hop,
-		.vip = pkt->destination,
-		.server = pkt->server,
-		.listener = pkt->listener,
-		.server_port = server->port ? server->port : pkt->destination_port,
-		.created = event->now,
-	};
+	draft->id = work->id;
+	draft->client = pkt->source;
+	draft->now = work->event.now;
+	draft->server = pkt->server;
+	draft->listener = pkt->listener;
+	draft->pool = 0;
+	draft->client_port = pkt->source_port;
+	draft->port = pkt->destination_port;
+	draft->snat_port = 0;
+	draft->protocol = pkt->protocol;
+	draft->instead = false;
+	draft->hop = work->hop;
 	r = mode_create(pkt->tcp_flags);
 	if (r)
 		return r;
-	*ret = record_mapping(record);
+	work->mapping = record_mapping(server, record_fixed(draft), pkt->destination_port);
 	return 0;
 }
 
-/* The packet goes where its flow's record says. */
-static __always_inline int follow(struct xlb_flow *flow, union flow_word seen,
-				  struct xlb_nexthop hop, const struct flow_event *event,
-				  struct mapping *ret)
+/* The packet goes where its flow says. */
+static __always_inline int follow(struct work *work, const struct xlb_server *server)
 {
-	int r = flow_touch(flow, seen, event);
+	struct flow_at *flow = &work->flow;
+	__u32 learned = 0;
 
-	if (r)
-		return r;
-	flow_learn_reply(flow, hop);
-	*ret = record_mapping(flow);
-	return 0;
+	work->mapping = record_mapping(server, flow->fixed, work->pkt.destination_port);
+	if (work->mapping.snat_port)
+		learned = hop_learn((__u32)xlb_get(flow->live, XLB_LIVE_HOP), work->hop);
+	return flow_touch(flow, &work->event, learned);
 }
 
 /* All is decided: tells who watches, before the packet gets its new ends. */
-static __always_inline int commit(struct xdp_md *ctx, const struct packet *pkt,
-				  const struct ends *ends, const struct egress *egress,
-				  const struct xlb_flow_key *key)
+static __always_inline int commit(struct xdp_md *ctx, const struct work *work, __u32 vip)
 {
-	bool back = egress->slot == pkt->slot;
+	__u32 slot = work->egress.slot;
+	bool back = slot == work->pkt.slot;
 
 	/* the flag is what comes back if the device is not there; nothing happens before the verdict */
-	if (!back && bpf_redirect_map(&devices, egress->slot, XDP_DROP) != XDP_REDIRECT)
+	if (!back && bpf_redirect_map(&devices, slot, XDP_DROP) != XDP_REDIRECT)
 		return -XLB_DROP_NO_INTERFACE;
-	watch_egress(pkt, egress->slot);
-	watch_measure(pkt, key);
-	watch_before(ctx, pkt, ends, back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
+	watch_egress(&work->pkt, slot);
+	watch_measure(&work->pkt, &work->ends, vip);
+	watch_before(ctx, &work->pkt, &work->ends, back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
 	return 0;
 }
 
-/* A packet to a VIP. */
-static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32 vip,
-				   struct egress *ret_egress)
+/* What the packet is to a flow, or to the one it will make. */
+static __always_inline void event_of(const struct packet *pkt, struct flow_event *ret)
 {
-	struct xlb_flow_key key = {
-		.client = pkt->source,
-		.vip = vip,
-		.client_port = pkt->source_port,
-		.port = pkt->destination_port,
-		.protocol = pkt->protocol,
-		.family = pkt->family,
-	};
-	struct flow_event event = {
-		.now = flow_now(),
-		.protocol = pkt->protocol,
-		.tcp_flags = pkt->tcp_flags,
-	};
-	struct xlb_flow *flow = flow_find(&key);
-	struct mapping mapping = {};
-	union flow_word seen = {};
+	ret->now = flow_now();
+	ret->idle_timeout = 0;
+	ret->server_flags = 0;
+	ret->protocol = pkt->protocol;
+	ret->tcp_flags = pkt->tcp_flags;
+	ret->reply = pkt->reply;
+	ret->direct = ret->adopt = false;
+}
+
+/* A packet to a VIP. */
+static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 vip)
+{
+	struct packet *pkt = &work->pkt;
+	struct flow_at *flow = &work->flow;
 	struct xlb_server *server = NULL;
-	struct xlb_nexthop hop;
-	struct ends ends;
 	int act = FLOW_START;
+	bool known;
 	int r;
 
-	if (flow) {
-		seen = flow_word_read(flow);
-		watch_flow(pkt, flow, vip, 0, seen.word);
-		act = judge(pkt, flow, seen, &event, &server);
+	event_of(pkt, &work->event);
+	flow_id_of(pkt, vip, &work->id);
+	known = flow_find(&work->id, flow);
+	if (known) {
+		act = judge(pkt, flow, &work->event, &server);
+		watch_flow(pkt, pkt->listener, vip, 0, flow->live);
 		if (act < 0)
 			return act;
 	}
@@ -238,84 +229,90 @@ static __always_inline int request(struct xdp_md *ctx, struct packet *pkt, __u32
 		if (r)
 			return r;
 		server = server_find(pkt->server);
-		if (act == FLOW_REPICK && flow && flow->server == pkt->server)
+		if (act == FLOW_REPICK && xlb_get(flow->fixed, XLB_FIXED_SERVER) == pkt->server)
 			act = FLOW_FOLLOW;
 		watch_choice(pkt, act == FLOW_FOLLOW);
 	}
 	if (!server)
 		return -XLB_DROP_INTERNAL;
 	watch_hop(pkt, server->nexthop);
-	r = egress_by_id(pkt, server->nexthop, mode_length(pkt, server), ret_egress);
+	r = egress_by_id(pkt, server->nexthop, mode_length(pkt, server), &work->egress);
+	if (!r)
+		r = reply_hop(ctx, work);
 	if (r)
 		return r;
-	r = reply_hop(ctx, pkt, &hop);
-	if (r)
-		return r;
-	if (flow && act == FLOW_FOLLOW) {
-		r = follow(flow, seen, hop, &event, &mapping);
+	if (act == FLOW_FOLLOW) {
+		r = follow(work, server);
 	} else {
-		r = flow ? record_retire(&key, flow, seen.word, event.now, event.idle_timeout) : 0;
-		if (!r)
-			r = start(pkt, &key, server, hop, &event, &mapping);
+		if (known && record_retire(flow, work->event.now, work->event.idle_timeout))
+			return -XLB_DROP_FLOW_BUSY;
+		r = start(work, server);
 	}
 	if (!r)
-		r = mode_ends(pkt, server, &mapping, &ends);
+		r = mode_ends(pkt, server, &work->mapping, &work->ends);
 	if (!r)
-		r = commit(ctx, pkt, &ends, ret_egress, &key);
-	return r ? r : mode_edit(ctx, pkt, server, mapping.mode, &ends);
+		r = commit(ctx, work, vip);
+	return r ? r : mode_edit(ctx, pkt, server, work->mapping.mode, &work->ends);
+}
+
+/* The ends that a reply gets: from the VIP to the client. */
+static __always_inline int reply_ends(const struct flow_at *flow, struct ends *ret)
+{
+	struct xlb_addr *vip = vip_address_find((__u32)xlb_get(flow->fixed, XLB_FIXED_VIP));
+	struct xlb_flow_page *page = table_page_at(&flow->at);
+	__u64 live;
+
+	if (!vip || !page)
+		return -XLB_DROP_INTERNAL;
+	ret->source = *vip;
+	flow_client(page, flow, &ret->destination, &ret->destination_port, &ret->source_port);
+	live = word_read(page_word(page, flow->at.word));
+	return flow_lives(live) && xlb_get(live, XLB_LIVE_INCARNATION) ==
+					   xlb_get(flow->live, XLB_LIVE_INCARNATION) ?
+		       0 :
+		       -XLB_DROP_NO_FLOW;
 }
 
 /*
  * A packet to the SNAT address, or (snat 0) of a server whose packets to clients come back through xlb: a
  * reply, or the host's business if no flow has its ports.
  */
-static __always_inline int reply(struct xdp_md *ctx, struct packet *pkt, __u32 snat,
-				 struct egress *ret_egress)
+static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 snat)
 {
-	struct xlb_reply_key key = {
+	struct packet *pkt = &work->pkt;
+	struct flow_at *flow = &work->flow;
+	struct xlb_server *server;
+	struct xlb_nexthop *hop;
+	__u8 family;
+	int r;
+
+	work->key = (struct xlb_reply_key){
 		.server = pkt->source,
 		.peer = pkt->destination,
 		.server_port = pkt->source_port,
 		.peer_port = pkt->destination_port,
 		.protocol = pkt->protocol,
 	};
-	struct flow_event event = {
-		.now = flow_now(),
-		.protocol = pkt->protocol,
-		.tcp_flags = pkt->tcp_flags,
-		.reply = true,
-	};
-	struct xlb_flow_key *found = reply_find(&key), flow_key;
-	struct xlb_server *server;
-	union flow_word seen;
-	struct xlb_flow *flow;
-	struct ends ends;
-	int r;
-
-	if (!found)
+	if (!reply_find(&work->key, 0, flow))
 		return XLB_PASS;
 	pkt->reply = true;
-	flow_key = *found;
-	flow = flow_find(&flow_key);
-	if (!flow || flow->snat != snat || flow->snat_port != pkt->destination_port)
-		return -XLB_DROP_NO_FLOW;
-	seen = flow_word_read(flow);
-	watch_flow(pkt, flow, 0, snat, seen.word);
-	r = judge(pkt, flow, seen, &event, &server);
+	event_of(pkt, &work->event);
+	family = flow->ipv6 ? XLB_IPV6 : XLB_IPV4;
+	r = judge(pkt, flow, &work->event, &server);
+	watch_flow(pkt, pkt->listener, 0, snat, flow->live);
 	if (r)
 		return r;
-	r = egress_by(pkt, &flow->reply, translate_length(pkt, flow_key.family), ret_egress);
-	if (r)
-		return r;
-	r = flow_touch(flow, seen, &event);
-	if (r)
-		return r;
-	ends.source = flow->vip;
-	ends.destination = flow_key.client;
-	ends.source_port = flow_key.port;
-	ends.destination_port = flow_key.client_port;
-	r = commit(ctx, pkt, &ends, ret_egress, &flow_key);
-	return r ? r : translate_ends(ctx, pkt, &ends, flow_key.family);
+	hop = hop_find((__u32)xlb_get(flow->live, XLB_LIVE_HOP));
+	if (!hop)
+		return -XLB_DROP_INTERNAL;
+	r = egress_by(pkt, hop, translate_length(pkt, family), &work->egress);
+	if (!r)
+		r = reply_ends(flow, &work->ends);
+	if (!r)
+		r = flow_touch(flow, &work->event, 0);
+	if (!r)
+		r = commit(ctx, work, (__u32)xlb_get(flow->fixed, XLB_FIXED_VIP));
+	return r ? r : translate_ends(ctx, pkt, &work->ends, family);
 }
 
 /* Whether a packet that cannot be taken as it is matters, now that the role of its destination is known. */
@@ -331,23 +328,22 @@ static __always_inline int fault_of(const struct packet *pkt, const struct xlb_a
 }
 
 /* A packet to nobody that xlb knows: a reply all the same, if its source is a server's of a nat group. */
-static __always_inline int returned(struct xdp_md *ctx, struct packet *pkt,
-				    struct egress *ret_egress)
+static __always_inline int returned(struct xdp_md *ctx, struct work *work)
 {
+	struct packet *pkt = &work->pkt;
 	struct xlb_interface *interface = interface_find(pkt->slot);
-	struct xlb_address *from;
+	struct xlb_address from;
 
 	if (!interface || !(interface->flags & XLB_INTERFACE_RETURNS) || pkt->fault)
 		return XLB_PASS;
 	from = address_find(&pkt->source);
-	return from && from->flags & XLB_ADDRESS_RETURNS ? reply(ctx, pkt, 0, ret_egress) :
-							   XLB_PASS;
+	return from.flags & XLB_ADDRESS_RETURNS ? reply(ctx, work, 0) : XLB_PASS;
 }
 
-static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
-				   struct egress *ret_egress)
+static __always_inline int process(struct xdp_md *ctx, struct work *work)
 {
-	struct xlb_address *role;
+	struct packet *pkt = &work->pkt;
+	struct xlb_address role;
 	__u32 vip, snat;
 	int r;
 
@@ -356,17 +352,17 @@ static __always_inline int process(struct xdp_md *ctx, struct packet *pkt,
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
-	if (!role || !is_own(role))
-		return returned(ctx, pkt, ret_egress);
+	if (!is_own(&role))
+		return returned(ctx, work);
 	if (pkt->fault)
-		return fault_of(pkt, role);
-	vip = role->vip;
-	snat = role->snat;
+		return fault_of(pkt, &role);
+	vip = role.vip;
+	snat = role.snat;
 	r = XLB_PASS;
 	if (snat)
-		r = reply(ctx, pkt, snat, ret_egress);
+		r = reply(ctx, work, snat);
 	if (r == XLB_PASS && vip)
-		r = request(ctx, pkt, vip, ret_egress);
+		r = request(ctx, work, vip);
 	return r;
 }
 
@@ -437,27 +433,28 @@ SEC("xdp")
 int xlb(struct xdp_md *ctx)
 {
 	__u32 ifindex = ctx->ingress_ifindex;
-	__u32 *slot = bpf_map_lookup_elem(&interface_slots, &ifindex);
-	struct egress egress = {};
-	struct packet pkt = {};
+	__u32 slot = interface_slot(ifindex);
+	struct work *work = work_begin();
+	struct packet *pkt;
 	int r;
 
 	/* attached, but not told yet: nothing is xlb's */
-	if (!slot)
+	if (!slot || !work)
 		return XDP_PASS;
-	pkt.slot = *slot;
-	r = process(ctx, &pkt, &egress);
+	pkt = &work->pkt;
+	pkt->slot = slot;
+	r = process(ctx, work);
 	if (r == XLB_PASS)
-		r = hand_over(ctx, &pkt);
+		r = hand_over(ctx, pkt);
 	if (r < 0)
-		return refuse(ctx, &pkt, (__u32)-r);
+		return refuse(ctx, pkt, (__u32)-r);
 	if (r == XLB_PASS) {
-		count_interface(&pkt, XLB_IFCOUNT_PASS);
-		watch_begin(&pkt, pkt.listener);
-		watch_before(ctx, &pkt, NULL, XLB_VERDICT_PASS, 0);
+		count_interface(pkt, XLB_IFCOUNT_PASS);
+		watch_begin(pkt, pkt->listener);
+		watch_before(ctx, pkt, NULL, XLB_VERDICT_PASS, 0);
 		return XDP_PASS;
 	}
-	return forward(ctx, &pkt, &egress);
+	return forward(ctx, pkt, &work->egress);
 }
 
 /* For the far end of a veth: XDP_TX and redirect into one need a program there. */
@@ -475,28 +472,45 @@ int xlb_probe_out(struct __sk_buff *skb)
 	return probe_send(skb);
 }
 
-/* Ends a flow for the daemon, in step with packets: see struct xlb_flow_end. */
-SEC("syscall")
-int xlb_flow_end(struct xlb_flow_end *args)
+/* Ends one flow for the daemon: 0, or -FLOW_EAGAIN if it is not as the daemon has seen it. */
+GLOBAL_STEP int end_one(struct flow_at *flow, __u32 action)
 {
-	struct xlb_flow_key key = args->key;
-	union flow_word seen = { .word = args->seen }, stone = seen;
-	struct xlb_flow *flow = flow_find(&key);
-	struct xlb_server *server;
 	/* the coarse clock is not for programs of this type */
-	__u32 now = (__u32)(bpf_ktime_get_ns() >> XLB_STAMP_SHIFT);
+	__u32 now = (__u32)(bpf_ktime_get_ns() >> XLB_STAMP_SHIFT) & XLB_STAMP_MASK;
+	struct xlb_flow_page *page;
+	__u64 next;
 
 	if (!flow)
-		return -FLOW_ENOENT;
-	if (args->action == XLB_END_TOMBSTONE) {
-		stone.stamp = now;
-		stone.state = XLB_FLOW_TOMBSTONE;
-		return flow_word_swap(flow, &seen, stone) ? 0 : -FLOW_EAGAIN;
-	}
-	server = server_find(flow->server);
-	if (!server || !flow_claim(flow, seen, now))
 		return -FLOW_EAGAIN;
-	return record_free(&key, flow, server) ? -FLOW_EAGAIN : 0;
+	page = table_page_at(&flow->at);
+	if (!page)
+		return -FLOW_EAGAIN;
+	flow->fixed = word_read(page_word(page, flow->at.word + 1U));
+	if (action == XLB_END_TOMBSTONE) {
+		next = xlb_set(flow->live, (__u64)now, XLB_LIVE_STAMP);
+		next = xlb_set(next, (__u64)XLB_FLOW_TOMBSTONE, XLB_LIVE_STATE);
+		return flow_swap(flow, next) ? 0 : -FLOW_EAGAIN;
+	}
+	return record_end(flow, now);
+}
+
+/* Ends flows for the daemon, in step with packets: see struct xlb_flow_ends. */
+SEC("syscall")
+int xlb_flow_end(struct xlb_flow_ends *args)
+{
+	struct flow_at flow;
+	int i, done = 0;
+
+#pragma unroll
+	for (i = 0; i < XLB_END_BATCH; i++) {
+		if ((__u32)i >= args->count)
+			break;
+		flow = (struct flow_at){ .at = args->flow[i].at, .live = args->flow[i].seen };
+		flow.ipv6 = args->flow[i].ipv6;
+		args->flow[i].result = end_one(&flow, args->flow[i].action);
+		done += !args->flow[i].result;
+	}
+	return done;
 }
 
 /*
@@ -506,19 +520,18 @@ int xlb_flow_end(struct xlb_flow_end *args)
 static __always_inline int lost(__u32 from_ifindex, __u32 to_ifindex, __u32 reason, __u32 frames,
 				__u32 error)
 {
-	__u32 *from = bpf_map_lookup_elem(&interface_slots, &from_ifindex), *to;
+	__u32 from = interface_slot(from_ifindex);
 	struct packet pkt = {};
 
 	if (!from || !frames)
 		return 0;
 	if (observing) {
-		to = bpf_map_lookup_elem(&interface_slots, &to_ifindex);
-		watch_lost(*from, to ? *to : 0, reason, frames, error);
+		watch_lost(from, interface_slot(to_ifindex), reason, frames, error);
 		return 0;
 	}
-	pkt.slot = *from;
+	pkt.slot = from;
 	count_drops(&pkt, reason, frames);
-	sample_lost(reason, *from);
+	sample_lost(reason, from);
 	return 0;
 }
 

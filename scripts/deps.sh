@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# deps.sh [build|demo|test]: installs what is missing to build xlb, to run the demo (as well), or to run
-# every test (as well; the default). Debian 12. Does nothing, and needs no root, when all is there.
+# deps.sh [build|demo|test|bench]: installs what is missing to build xlb, to run the demo (as well), to run every
+# test (as well; the default), or to measure xlb beside others (as well). Debian 12. Does nothing, and needs no root, when all is there.
 set -eu
 
 build_packages='make gcc libc6-dev clang-14 bpftool pkg-config libbpf-dev linux-libc-dev libnl-3-dev
@@ -11,6 +11,7 @@ build_packages='make gcc libc6-dev clang-14 bpftool pkg-config libbpf-dev linux-
 demo_packages='iproute2 ethtool util-linux procps nginx curl ca-certificates socat'
 test_packages='libcmocka-dev clang-format-14 libclang-rt-14-dev shellcheck bats jq wrk iperf3 bind9-dnsutils dnsmasq-base python3 tshark tmux nftables
 	qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-utils prometheus python3-prometheus-client'
+bench_packages='haproxy libnginx-mod-stream'
 
 fail() {
 	echo "deps.sh: $*" >&2
@@ -22,7 +23,8 @@ case $purpose in
 build) packages=$build_packages ;;
 demo) packages="$build_packages $demo_packages" ;;
 test) packages="$build_packages $demo_packages $test_packages" ;;
-*) fail "unknown purpose '$purpose': build, demo or test" ;;
+bench) packages="$build_packages $demo_packages $test_packages $bench_packages" ;;
+*) fail "unknown purpose '$purpose': build, demo, test or bench" ;;
 esac
 
 missing() {

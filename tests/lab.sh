@@ -313,8 +313,8 @@ lab_gone() {
 	[ "$state" = Z ]
 }
 
-# lab_web NAME...: nginx on port 8080. / answers "NAME CLIENT-ADDRESS", /healthz 200 unless lab_sick, /files/
-# are those of $LAB_DIR/files, PUT /upload/FILE lands in $LAB_DIR/NAME/upload.
+# lab_web NAME...: nginx on port 8080. / answers "NAME CLIENT-ADDRESS", /kib a KiB, /healthz 200 unless lab_sick,
+# /files/ are those of $LAB_DIR/files, PUT /upload/FILE lands in $LAB_DIR/NAME/upload.
 lab_web() {
 	local name
 	mkdir -p "$LAB_DIR/files"
@@ -350,6 +350,7 @@ lab_nginx_config() {
 		    add_header X-Server $1;
 		    location / { return 200 "$1 \$remote_addr\n"; }
 		    location = /connection { return 200 "$1 \$connection\n"; }
+		    location = /kib { return 200 "$(printf '%01024d' 0)"; }
 		    location = /healthz { if (-f $LAB_DIR/$1/sick) { return 503; } return 200 "ok\n"; }
 		    location /files/ { alias $LAB_DIR/files/; }
 		    location /upload/ { alias $LAB_DIR/$1/upload/; dav_methods PUT; }

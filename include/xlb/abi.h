@@ -17,7 +17,7 @@
 
 #include <linux/types.h>
 
-#define XLB_ABI 2
+#define XLB_ABI 3
 
 #define XLB_MAX_INTERFACES 64
 #define XLB_MAX_ADDRESSES  32768 /* VIPs, SNAT addresses, servers of nat groups */
@@ -29,7 +29,8 @@
 #define XLB_MAX_SNATS	   1024 /* SNAT addresses */
 #define XLB_MAX_PORT_PAGES 16384
 #define XLB_MAX_PROBES	   65536
-#define XLB_DEFAULT_FLOWS  262144 /* map size unless the daemon is told otherwise */
+#define XLB_MAX_HOPS	   65536   /* learned ways back to clients */
+#define XLB_DEFAULT_FLOWS  1048576 /* of each family, unless the daemon is told otherwise */
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
@@ -64,18 +65,40 @@ struct xlb_interface {
 };
 XLB_ASSERT_SIZE(xlb_interface, 16);
 
+/*
+ * map `interface_slots`: which slot a NIC has. An ifindex may be in XLB_PROBES places from ifindex %
+ * XLB_INTERFACE_PLACES on, up to the first that was never used; slot 0: free again.
+ */
+#define XLB_INTERFACE_PLACES 1024
+#define XLB_PROBES	     16
+struct xlb_interface_slot {
+	/* live word */
+	__u32 ifindex;
+	__u32 slot;
+};
+XLB_ASSERT_SIZE(xlb_interface_slot, 8);
+
 #define XLB_ADDRESS_RETURNS 1U /* a server's whose packets to clients come back through xlb (nat) */
 
-/*
- * map `addresses`: role of an address, looked up for every packet's destination, and for its source where
- * XLB_INTERFACE_RETURNS says so (one live word)
- */
+/* Role of an address. */
 struct xlb_address {
 	__u32 vip;   /* id of the VIP, 0: not a VIP */
 	__u16 snat;  /* id of the SNAT address, 0: not one */
 	__u16 flags; /* XLB_ADDRESS_* */
 };
 XLB_ASSERT_SIZE(xlb_address, 8);
+
+/*
+ * map `addresses`: looked up for every packet's destination, and for its source where XLB_INTERFACE_RETURNS says
+ * so. An address may be in XLB_PROBES places from xlb_hash_addr on, up to the first that was never used; addr is
+ * written while the role is all zero, which says that the place is free.
+ */
+#define XLB_ADDRESS_PLACES 131072
+struct xlb_address_place {
+	struct xlb_address role; /* live word */
+	struct xlb_addr addr;
+};
+XLB_ASSERT_SIZE(xlb_address_place, 24);
 
 #define XLB_VIP_HOST 1U /* the host's own address: what no listener matches passes to the stack */
 
@@ -189,14 +212,14 @@ struct xlb_server {
 };
 XLB_ASSERT_SIZE(xlb_server, 64);
 
-/* map `nexthops` and a flow's reply hop: one live word; interface 0: not resolved */
+/* maps `nexthops` and `hops`: one live word; interface 0: not resolved */
 struct xlb_nexthop {
 	__u8 mac[6];
 	__u16 interface; /* interface slot */
 };
 XLB_ASSERT_SIZE(xlb_nexthop, 8);
 
-/* A flow's identity: the client, the VIP (not its address: one VIP id per address) and the port asked for. */
+/* A flow's identity in words: the client, the VIP (not its address: one VIP id per address) and the port asked for. */
 struct xlb_flow_key {
 	struct xlb_addr client;
 	__u32 vip;
@@ -204,11 +227,7 @@ struct xlb_flow_key {
 	__be16 port;
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 family;   /* of the client side, XLB_IPV4 or XLB_IPV6 */
-	/*
-	 * 0. A closed flow replaced by a new one of the same client port rests under its SNAT port (network
-	 * order) here until its time is over, so that the port is not met in TIME_WAIT: no packet has this key.
-	 */
-	__u16 rest;
+	__u8 pad[2];
 };
 XLB_ASSERT_SIZE(xlb_flow_key, 28);
 
@@ -227,12 +246,16 @@ struct xlb_reply_key {
 XLB_ASSERT_SIZE(xlb_reply_key, 40);
 
 /* TCP states of a flow; UDP flows are new until the server answers, then established. */
-#define XLB_FLOW_DEAD	     0 /* claimed by the one who deletes it; gone in a moment */
+#define XLB_FLOW_FREE	     0
 #define XLB_FLOW_NEW	     1
 #define XLB_FLOW_ESTABLISHED 2
 #define XLB_FLOW_CLOSING     3 /* one FIN, or a RST that may still be proven false */
 #define XLB_FLOW_CLOSED	     4
 #define XLB_FLOW_TOMBSTONE   5 /* killed, idled out or drained: answers the next segment with RST */
+#define XLB_FLOW_BUSY	     6 /* being made */
+#define XLB_FLOW_DEAD	     7 /* claimed by the one who deletes it; gone in a moment */
+
+#define XLB_FLOW_SHOWN 1U /* of a busy one: its key is written */
 
 #define XLB_FLOW_FIN_CLIENT 1U
 #define XLB_FLOW_FIN_SERVER 2U
@@ -248,28 +271,6 @@ XLB_ASSERT_SIZE(xlb_reply_key, 40);
 
 /* stamps count units of 2^30 ns of CLOCK_MONOTONIC (coarse): 1.07 s */
 #define XLB_STAMP_SHIFT 30
-
-/* The record that owns a flow. */
-struct xlb_flow {
-	/* live word, changed by compare-and-swap only */
-	__u32 stamp; /* of the last packet of either side */
-	__u8 state;  /* XLB_FLOW_* */
-	__u8 flags;  /* XLB_FLOW_FIN_*, XLB_FLOW_RST_* */
-	__u8 mode;   /* enum xlb_mode; never changes */
-	__u8 pad;
-	/* live word: where replies go, learned from the client's packets */
-	struct xlb_nexthop reply;
-	/* fixed for the life of the record */
-	struct xlb_addr vip; /* the address that the client knows: source of replies */
-	__u32 server;
-	__u32 listener;
-	__u32 snat; /* SNAT address id; 0: the server sees the client's address */
-	__be16 snat_port; /* the client's port as the server knows it; 0: no reply comes back, there is no locator */
-	__be16 server_port;
-	__u32 bitmap;  /* holds snat_port, released by whoever deletes the record; 0: none does */
-	__u32 created; /* stamp */
-};
-XLB_ASSERT_SIZE(xlb_flow, 56);
 
 /*
  * map `probes`: a socket of a health check that goes the way of clients. While it speaks to the server, packets
@@ -299,19 +300,8 @@ struct xlb_rst_budget {
 };
 XLB_ASSERT_SIZE(xlb_rst_budget, 16);
 
-#define XLB_END_DELETE	  1 /* the record, its reply locator and its SNAT port go */
+#define XLB_END_DELETE	  1 /* the entry, its reply locator and its SNAT port go */
 #define XLB_END_TOMBSTONE 2 /* the next segment of either side is answered with RST */
-
-/*
- * Argument of the program `xlb_flow_end` (BPF_PROG_TEST_RUN, type syscall): ends a flow as the datapath
- * does, if its first word still is what the caller has seen. Returns 0, -ENOENT, or -EAGAIN if it changed.
- */
-struct xlb_flow_end {
-	struct xlb_flow_key key;
-	__u32 action; /* XLB_END_* */
-	__u64 seen;   /* the first 8 bytes of the struct xlb_flow */
-};
-XLB_ASSERT_SIZE(xlb_flow_end, 40);
 
 /* bytes of a dropped packet that are kept */
 #define XLB_SAMPLE_BYTES  128
@@ -337,7 +327,7 @@ XLB_ASSERT_SIZE(xlb_drop_sample, 160);
 struct xlb_event {
 	__u64 time;   /* CLOCK_MONOTONIC, ns */
 	__u64 number; /* joins BEFORE and AFTER of one packet; the CPU in bits 48-63 */
-	__u64 flow;   /* first word of the record that the packet found */
+	__u64 flow;   /* word `live` of the flow that the packet found */
 	__u32 length; /* of the frame */
 	__u32 captured;
 	__u32 slot;	/* interface it came in by */
@@ -368,7 +358,7 @@ XLB_ASSERT_SIZE(xlb_event, 152);
 #define XLB_EVENT_AFTER	 2 /* the bytes are those that leave */
 #define XLB_EVENT_LOST	 3 /* frames lost after the verdict, no bytes */
 
-#define XLB_FOUND_FLOW	1U /* a record */
+#define XLB_FOUND_FLOW	1U /* a flow */
 #define XLB_FOUND_REPLY 2U /* that it comes from a server */
 #define XLB_FOUND_SLOT	4U /* a server by its hash */
 #define XLB_FOUND_NEW	8U /* that a flow must be made */

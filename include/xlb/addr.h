@@ -30,6 +30,11 @@ static inline void xlb_addr_set_ipv6(struct xlb_addr *addr, const __u32 words[4]
 	addr->words[3] = words[3];
 }
 
+static inline int xlb_addr_is_ipv4(const struct xlb_addr *addr)
+{
+	return !addr->words[0] && !addr->words[1] && addr->words[2] == XLB_ADDR_MAPPED;
+}
+
 static inline int xlb_addr_equal(const struct xlb_addr *a, const struct xlb_addr *b)
 {
 	return ((a->words[0] ^ b->words[0]) | (a->words[1] ^ b->words[1]) |

@@ -38,6 +38,15 @@ static inline __u32 xlb_hash_tuple(const struct xlb_addr *client, __be16 client_
 	return (__u32)(hash >> 32);
 }
 
+/* For a place in a table of addresses. */
+static inline __u32 xlb_hash_addr(const struct xlb_addr *addr)
+{
+	__u64 hash = xlb_hash_mix(0, xlb_hash_join(addr->words[0], addr->words[1]));
+
+	hash = xlb_hash_mix(hash, xlb_hash_join(addr->words[2], addr->words[3]));
+	return (__u32)(hash >> 32);
+}
+
 /* The slot of a Maglev table that a hash falls into. */
 static inline __u32 xlb_maglev_slot(__u32 hash)
 {

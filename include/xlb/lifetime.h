@@ -9,7 +9,7 @@
 #include <linux/in.h>
 #include <linux/types.h>
 
-#include "xlb/abi.h"
+#include "xlb/flow.h"
 
 /* Stamps that must differ by more than this before `seconds` are over for certain. */
 static inline __u32 xlb_lifetime_units(__u32 seconds)
@@ -17,10 +17,12 @@ static inline __u32 xlb_lifetime_units(__u32 seconds)
 	return (__u32)(((__u64)seconds * 1000000000ULL) >> XLB_STAMP_SHIFT) + 1;
 }
 
-/* Units since the last packet; CPUs may disagree about now by a tick, the future counts as now. */
+/* Units from a stamp to now; CPUs may disagree about now by a tick, the future counts as now. */
 static inline __u32 xlb_flow_age(__u32 now, __u32 stamp)
 {
-	return (__s32)(now - stamp) > 0 ? now - stamp : 0;
+	__u32 age = (now - stamp) & XLB_STAMP_MASK;
+
+	return age > XLB_STAMP_MASK - XLB_STAMP_AHEAD ? 0 : age;
 }
 
 /* Seconds that a flow may be silent in its state; idle_timeout is that of its listener. */
@@ -28,8 +30,6 @@ static inline __u32 xlb_flow_timeout(__u8 protocol, __u8 state, __u8 flags, __u3
 {
 	if (state == XLB_FLOW_TOMBSTONE)
 		return XLB_TIMEOUT_TOMBSTONE;
-	if (state == XLB_FLOW_DEAD)
-		return 1;
 	if (protocol != IPPROTO_TCP)
 		return idle_timeout;
 	if (flags & (XLB_FLOW_RST_CLIENT | XLB_FLOW_RST_SERVER))

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * For flows.sh:
- *   flows fill PIN-DIR COUNT   copies a record of the pinned flow table COUNT times, each for another client
+ *   flows fill PIN-DIR INTERFACE VIP COUNT   makes COUNT flows to port 7000 of the VIP, each of another client
  *   flows ask SOCKET           asks xlbd for /v1/interfaces every 10 ms until SIGTERM, then prints how long
  *                              the answers took
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,9 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "xlb/addr.h"
-
-#define BATCH	    4096
 #define TEN_MS	    10000000
 #define ANSWERS_MAX 1000000
 
@@ -38,33 +40,70 @@ static int die(const char *what)
 	return 1;
 }
 
-static int fill(const char *pin_dir, uint32_t count)
+/* The program on the interface, by its pinned link; -1. */
+static int program_open(const char *pin_dir, const char *interface)
 {
-	static struct xlb_flow_key keys[BATCH];
-	static struct xlb_flow flows[BATCH];
-	struct xlb_flow_key key;
-	struct xlb_flow flow;
+	struct bpf_link_info info = {};
+	uint32_t size = sizeof(info);
 	char path[256];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/flows", pin_dir);
+	snprintf(path, sizeof(path), "%s/links/%s", pin_dir, interface);
 	fd = bpf_obj_get(path);
-	if (fd < 0 || bpf_map_get_next_key(fd, NULL, &key) || bpf_map_lookup_elem(fd, &key, &flow))
-		return die(path);
-	for (uint32_t done = 0; done < count;) {
-		uint32_t size = count - done < BATCH ? count - done : BATCH;
-
-		for (uint32_t i = 0; i < size; i++, done++) {
-			keys[i] = key;
-			xlb_addr_set_ipv4(&keys[i].client, htonl(0x0a000000 + done / 1000));
-			keys[i].client_port = htons((uint16_t)(10000 + done % 1000));
-			flows[i] = flow;
-			flows[i].created -= done % 100000;
-		}
-		if (bpf_map_update_batch(fd, keys, flows, &size, NULL))
-			return die("bpf_map_update_batch");
-	}
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -1;
 	close(fd);
+	return bpf_prog_get_fd_by_id(info.prog_id);
+}
+
+struct segment {
+	struct ethhdr eth;
+	struct iphdr ip;
+	struct tcphdr tcp;
+} __attribute__((packed));
+
+/* Lets the program see a client's segment; checksums do not matter to it. */
+static int send_segment(int program, uint32_t ifindex, struct segment *segment)
+{
+	struct segment room;
+	struct xdp_md context = { .data_end = sizeof(*segment), .ingress_ifindex = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = segment, .data_size_in = sizeof(*segment),
+		    .data_out = &room, .data_size_out = sizeof(room), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context));
+
+	return bpf_prog_test_run_opts(program, &opts) || opts.retval != XDP_REDIRECT ? -1 : 0;
+}
+
+static int fill(const char *pin_dir, const char *interface, const char *vip, uint32_t count)
+{
+	struct segment segment = {
+		.eth = { .h_proto = htons(ETH_P_IP), .h_source = { 2, 0, 0, 0, 0, 1 } },
+		.ip = { .version = 4,
+			.ihl = 5,
+			.ttl = 64,
+			.protocol = IPPROTO_TCP,
+			.tot_len = htons(sizeof(segment.ip) + sizeof(segment.tcp)),
+			.daddr = inet_addr(vip) },
+		.tcp = { .dest = htons(7000), .doff = 5 },
+	};
+	int program = program_open(pin_dir, interface);
+	uint32_t ifindex = if_nametoindex(interface), full = 0;
+
+	if (program < 0)
+		return die(interface);
+	for (uint32_t done = 0; done < count; done++) {
+		segment.ip.saddr = htonl(0x0a000000 + done / 1000);
+		segment.tcp.source = htons((uint16_t)(10000 + done % 1000));
+		segment.tcp.syn = 1;
+		segment.tcp.ack = 0;
+		full += send_segment(program, ifindex, &segment) != 0;
+		segment.tcp.syn = 0;
+		segment.tcp.ack = 1;
+		send_segment(program, ifindex, &segment);
+	}
+	if (full)
+		fprintf(stderr, "%u of %u flows were refused\n", full, count);
+	close(program);
 	return 0;
 }
 
@@ -128,10 +167,10 @@ int main(int argc, char **argv)
 	const struct sigaction action = { .sa_handler = stop };
 
 	sigaction(SIGTERM, &action, NULL);
-	if (argc == 4 && !strcmp(argv[1], "fill"))
-		return fill(argv[2], (uint32_t)strtoul(argv[3], NULL, 10));
+	if (argc == 6 && !strcmp(argv[1], "fill"))
+		return fill(argv[2], argv[3], argv[4], (uint32_t)strtoul(argv[5], NULL, 10));
 	if (argc == 3 && !strcmp(argv[1], "ask"))
 		return ask(argv[2]);
-	fprintf(stderr, "usage: flows fill PIN-DIR COUNT | flows ask SOCKET\n");
+	fprintf(stderr, "usage: flows fill PIN-DIR INTERFACE VIP COUNT | flows ask SOCKET\n");
 	return 2;
 }

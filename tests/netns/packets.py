@@ -37,23 +37,31 @@ def raw(options):
     return sock
 
 
+def datagram(options, source_port):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    if options.get("df"):
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+    sock.bind(("", source_port))
+    return sock
+
+
 def main():
     kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
     options = dict(word.split("=") for word in sys.argv[4:])
     first = int(options.get("from", 20000))
-    sock = raw(options) if kind != "datagram" else socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    if options.get("df"):
-        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+    ports = [first + number % 40000 for number in range(int(options.get("count", 1)))]
+    if kind == "datagram":
+        for source_port in ports:
+            with datagram(options, source_port) as sock:
+                sock.sendto(bytes(int(options.get("bytes", 16))), (address, port))
+        return
+    sock = raw(options)
     sock.connect((address, port))
     source = sock.getsockname()[0]
-    for number in range(int(options.get("count", 1))):
-        if kind == "datagram":
-            data = bytes(int(options.get("bytes", 16)))
-        else:
-            flags = FLAGS[options.get("flags", "ack")]
-            data = segment(source, address, first + number % 40000, port, flags)
-            data = data[:8] if kind == "cut" else data
-        sock.send(data)
+    for source_port in ports:
+        flags = FLAGS[options.get("flags", "ack")]
+        data = segment(source, address, source_port, port, flags)
+        sock.send(data[:8] if kind == "cut" else data)
 
 
 if __name__ == "__main__":

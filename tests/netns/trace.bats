@@ -40,9 +40,10 @@ step() {
 # the packet suite compares every map.
 state_dump() {
 	local map
-	for map in flows replies drops drop_samples; do
+	for map in drops drop_samples; do
 		bpftool -j map dump pinned "/sys/fs/bpf/xlb-$XLB_INSTANCE/abi"*"/$map" | jq -c ".[] | [\"$map\", .key, (.value // .values)]"
 	done
+	xlb --json flow list | jq -c '.flows[] | [.client, .vip, .protocol, .state]' | sort
 	xlb_json '.load_balancers[].listeners[], .server_groups[].servers[] | tojson' status
 }
 

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "sys/datapath_variant.h"
+#include "tables.h"
 #include "tests.h"
 #include "world.h"
 
@@ -55,20 +56,6 @@ static uint64_t hash_array(const char *name, uint32_t entries)
 	return hash;
 }
 
-/* In no order: entries of a hash map have none. */
-static uint64_t hash_map(const char *name, size_t key_size, size_t value_size)
-{
-	int fd = datapath_map_fd(world_datapath(), name);
-	uint8_t key[64], value[64];
-	uint64_t sum = 0;
-
-	for (bool first = true; !bpf_map_get_next_key(fd, first ? NULL : key, key); first = false) {
-		assert_int_equal(bpf_map_lookup_elem(fd, key, value), 0);
-		sum += hash_bytes(hash_bytes(1, key, key_size), value, value_size);
-	}
-	return sum;
-}
-
 #define CHUNK_BYTES (XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS * sizeof(uint64_t))
 
 /*
@@ -92,10 +79,8 @@ static const uint64_t *ports_map(void)
 
 static uint64_t hash_world(void)
 {
-	uint64_t hash = hash_map("flows", sizeof(struct xlb_flow_key), sizeof(struct xlb_flow));
+	uint64_t hash = tables_sum();
 
-	hash = hash * 31 +
-	       hash_map("replies", sizeof(struct xlb_reply_key), sizeof(struct xlb_flow_key));
 	for (size_t i = 0; i < CHUNK_BYTES / sizeof(*ports); i++)
 		hash = (hash ^ ports[i]) * FNV_PRIME;
 #define X(map, entries) hash = hash * 31 + hash_array(#map, entries);

@@ -90,6 +90,7 @@ int main(void)
 	add_tests(malformed_tests);
 	add_tests(choice_tests);
 	add_tests(resource_tests);
+	add_tests(torture_tests);
 	add_tests(modes_tests);
 	add_tests(watch_tests);
 	failed = _cmocka_run_group_tests("packet", tests, count, NULL, NULL);

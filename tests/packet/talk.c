@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tables.h"
+
 #define CLIENT_TTL 61
 #define SERVER_TTL 64
 
@@ -382,8 +384,7 @@ static const char *check_state(const struct talk *talk, uint32_t state)
 
 const char *talk_check_flows(uint32_t count)
 {
-	uint32_t flows = world_flow_count(), replies = world_reply_count(),
-		 ports = world_ports_taken();
+	uint32_t flows = tables_flows(), replies = tables_locators(), ports = world_ports_taken();
 
 	if (flows == count && replies == count && ports == count)
 		return NULL;
@@ -394,8 +395,7 @@ const char *talk_check_flows(uint32_t count)
 static const char *check_records(const struct talk *talk, uint32_t count)
 {
 	bool direct = xlb_mode_has(service_mode(talk->server), XLB_MODE_DIRECT);
-	uint32_t flows = world_flow_count(), replies = world_reply_count(),
-		 ports = world_ports_taken();
+	uint32_t flows = tables_flows(), replies = tables_locators(), ports = world_ports_taken();
 
 	if (flows == count && replies == (direct ? 0 : count) && !ports)
 		return NULL;

@@ -13,6 +13,7 @@
 
 #include "core/ports.h"
 #include "dry.h"
+#include "tables.h"
 
 #define SLOT_UNATTACHED 3U
 #define SLOT_GONE	4U
@@ -384,6 +385,7 @@ const char *world_open(uint32_t max_flows)
 	}
 	if (datapath_open(&options, &datapath, &err) < 0)
 		return err.text;
+	tables_map(datapath);
 	ports_at_rest = 0;
 	fill();
 	ports_at_rest = world_ports_taken();
@@ -392,6 +394,7 @@ const char *world_open(uint32_t max_flows)
 
 void world_close(void)
 {
+	tables_unmap();
 	datapath = datapath_close(datapath);
 }
 
@@ -472,31 +475,6 @@ uint64_t world_drops_total(void)
 	return total;
 }
 
-static uint32_t map_count(const char *name)
-{
-	union {
-		struct xlb_flow_key flow;
-		struct xlb_reply_key reply;
-	} key, *previous = NULL;
-	uint32_t count = 0;
-
-	while (!bpf_map_get_next_key(datapath_map_fd(datapath, name), previous, &key)) {
-		previous = &key;
-		count++;
-	}
-	return count;
-}
-
-uint32_t world_flow_count(void)
-{
-	return map_count("flows");
-}
-
-uint32_t world_reply_count(void)
-{
-	return map_count("replies");
-}
-
 uint32_t world_ports_taken(void)
 {
 	uint32_t taken = 0, used, total;
@@ -509,40 +487,12 @@ uint32_t world_ports_taken(void)
 
 bool world_flow(const struct xlb_flow_key *key, struct xlb_flow *ret)
 {
-	return !bpf_map_lookup_elem(datapath_map_fd(datapath, "flows"), key, ret);
-}
-
-void world_flow_set(const struct xlb_flow_key *key, const struct xlb_flow *flow)
-{
-	if (bpf_map_update_elem(datapath_map_fd(datapath, "flows"), key, flow, BPF_EXIST))
-		fail_msg("cannot change a flow: %s", strerror(errno));
-}
-
-void world_locator(const struct xlb_reply_key *key, const struct xlb_flow_key *flow)
-{
-	int fd = datapath_map_fd(datapath, "replies");
-
-	if (flow ? bpf_map_update_elem(fd, key, flow, BPF_ANY) : bpf_map_delete_elem(fd, key))
-		fail_msg("cannot change a locator: %s", strerror(errno));
+	return !datapath_flow_get(datapath, key, ret);
 }
 
 void world_age(uint32_t seconds)
 {
-	uint32_t units = (uint32_t)(((uint64_t)seconds * 1000000000) >> XLB_STAMP_SHIFT);
-	static struct xlb_flow_key keys[WORLD_FLOWS];
-	struct xlb_flow_key *previous = NULL;
-	struct xlb_flow flow;
-	uint32_t count = 0;
-
-	while (count < WORLD_FLOWS &&
-	       !bpf_map_get_next_key(datapath_map_fd(datapath, "flows"), previous, &keys[count]))
-		previous = &keys[count++];
-	while (count--) {
-		if (!world_flow(&keys[count], &flow))
-			fail_msg("a flow is gone");
-		flow.stamp -= units;
-		world_flow_set(&keys[count], &flow);
-	}
+	tables_age((uint32_t)(((uint64_t)seconds * 1000000000) >> XLB_STAMP_SHIFT));
 }
 
 static enum flow_action answer(void *arg, const struct xlb_flow_key *key,

@@ -73,7 +73,7 @@ enum vip { VIP_OWN, VIP_HOST, VIP_BOTH /* also a SNAT address; any port */, VIP_
 #define TCP_IDLE     900
 #define UDP_IDLE     90
 #define TINY_FROM    20000
-#define WORLD_FLOWS  4096
+#define WORLD_FLOWS  8192
 
 extern const uint8_t mac_client[6], mac_server[6], mac_slots[3][6];
 
@@ -124,14 +124,9 @@ void world_send(const uint8_t *data, size_t length, struct outcome *ret);
 
 uint64_t world_drops(enum xlb_reason reason);
 uint64_t world_drops_total(void);
-uint32_t world_flow_count(void);
-uint32_t world_reply_count(void);
 /* Taken ports of all bitmaps that are not taken at rest. */
 uint32_t world_ports_taken(void);
 bool world_flow(const struct xlb_flow_key *key, struct xlb_flow *ret);
-void world_flow_set(const struct xlb_flow_key *key, const struct xlb_flow *flow);
-/* Sets a reply locator, or deletes it if flow is NULL. */
-void world_locator(const struct xlb_reply_key *key, const struct xlb_flow_key *flow);
 /* Makes every flow `seconds` older. */
 void world_age(uint32_t seconds);
 /* Ends every flow as the daemon does. */

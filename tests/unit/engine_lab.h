@@ -38,6 +38,7 @@ static struct {
 	struct xlb_flow flows[LAB_FLOWS];
 	uint32_t flow_count, walk_next, walk_fail_at; /* position + 1 whose ending fails, 0: none */
 	bool one_by_one, keeps_deleted;
+	bool hops[4];	       /* ways back to clients that are known */
 	void (*between)(void); /* called before each slice but the first of a pass */
 	uint32_t passes;
 	uint32_t cleared[32], cleared_count;
@@ -149,6 +150,18 @@ int datapath_evictions(struct datapath *dp, uint64_t *ret)
 	(void)dp;
 	*ret = lab_world.evictions;
 	return 0;
+}
+
+bool datapath_hop_is_known(const struct datapath *dp, uint32_t hop)
+{
+	(void)dp;
+	return hop < sizeof(lab_world.hops) && lab_world.hops[hop];
+}
+
+void datapath_hop_forget(struct datapath *dp, uint32_t hop)
+{
+	(void)dp;
+	lab_world.hops[hop] = false;
 }
 
 static void flow_delete(uint32_t at)

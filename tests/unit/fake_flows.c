@@ -12,14 +12,15 @@ struct fake_flow *fake_engine_add_flow(struct engine *engine, uint32_t n)
 		engine->flow_table = made;
 		engine->flow_capacity = capacity;
 	}
-	made = &engine->flow_table[engine->flow_count++];
+	made = &engine->flow_table[engine->flow_count];
 	*made = (struct fake_flow){
 		.key = { .client_port = htons((uint16_t)(1024 + n % 60000)),
 			 .vip = 1,
 			 .port = htons(80),
 			 .protocol = IPPROTO_TCP,
 			 .family = XLB_IPV4 },
-		.flow = { .stamp = FAKE_NOW,
+		.flow = { .at = { .chunk = (uint32_t)engine->flow_count++ },
+			  .stamp = FAKE_NOW,
 			  .created = FAKE_NOW - n,
 			  .state = XLB_FLOW_ESTABLISHED,
 			  .server = 1,
@@ -95,20 +96,17 @@ int datapath_flow_get(struct datapath *dp, const struct xlb_flow_key *key, struc
 	return 0;
 }
 
-int datapath_flow_end(struct datapath *dp, const struct xlb_flow_key *key,
-		      const struct xlb_flow *flow, enum flow_action action)
+int datapath_flow_end(struct datapath *dp, const struct xlb_flow *flow, enum flow_action action)
 {
-	struct fake_flow *found = flow_find(dp, key);
+	struct fake_flow *found = &((struct engine *)dp)->flow_table[flow->at.chunk];
 
-	if (!found)
-		return -ENOENT;
 	if (found->changes) { /* a packet comes first */
 		found->changes--;
-		found->flow.stamp++;
+		found->flow.live++;
 	}
-	if (memcmp(&found->flow, flow, sizeof(uint64_t)))
+	if (found->flow.live != flow->live)
 		return -EAGAIN;
-	found->flow.state = action == FLOW_DELETE ? XLB_FLOW_DEAD : XLB_FLOW_TOMBSTONE;
+	found->flow.state = action == FLOW_DELETE ? XLB_FLOW_FREE : XLB_FLOW_TOMBSTONE;
 	return 0;
 }
 

@@ -294,8 +294,8 @@ static void each_kind_ends_in_its_way(void **state)
 	assert_int_equal(number_at(&a, "matched"), 5);
 	assert_int_equal(number_at(&a, "killed"), 5);
 	answer_done(&a);
-	assert_int_equal(fake_engine_flow(f->engine, 0)->flow.state, XLB_FLOW_DEAD);
-	assert_int_equal(fake_engine_flow(f->engine, 1)->flow.state, XLB_FLOW_DEAD);
+	assert_int_equal(fake_engine_flow(f->engine, 0)->flow.state, XLB_FLOW_FREE);
+	assert_int_equal(fake_engine_flow(f->engine, 1)->flow.state, XLB_FLOW_FREE);
 	assert_int_equal(fake_engine_flow(f->engine, 2)->flow.state, XLB_FLOW_CLOSED);
 	assert_int_equal(fake_engine_flow(f->engine, 3)->flow.state, XLB_FLOW_TOMBSTONE);
 	assert_int_equal(fake_engine_flow(f->engine, 4)->flow.state, XLB_FLOW_TOMBSTONE);

@@ -75,6 +75,54 @@ static void test_addresses_full(void **state)
 	assert_non_null(strstr(err.text, "no room for address '2001::"));
 }
 
+/* What the datapath would find. */
+static uint32_t slot_of(uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < XLB_PROBES; i++) {
+		uint32_t place = (ifindex + i) % XLB_INTERFACE_PLACES;
+		struct xlb_interface_slot found;
+
+		assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "interface_slots"), &place,
+						     &found),
+				 0);
+		if (found.ifindex == ifindex || !found.ifindex)
+			return found.slot;
+	}
+	return 0;
+}
+
+/* What was put is there, whatever else came and went. */
+static void test_addresses_come_and_go(void **state)
+{
+	const struct xlb_address role = { .snat = 1 };
+	struct xlb_addr addr = { .bytes = { 0x20, 1 } };
+	uint32_t left = 0;
+	struct row row;
+
+	(void)state;
+	NEED_KERNEL();
+	for (uint32_t i = 0; i < 300000; i++) {
+		addr.words[3] = i;
+		put(TABLE_ADDRESS, &addr, &role);
+		if (i < 20)
+			continue;
+		addr.words[3] = i - 20;
+		row = row_of(TABLE_ADDRESS, &addr, NULL);
+		assert_int_equal(datapath_sink(dp)->del(datapath_sink(dp), &row, &err), 0);
+	}
+	assert_count(TABLE_ADDRESS, 20);
+	/* and what went has left nothing behind that searches must pass */
+	for (uint32_t place = 0; place < XLB_ADDRESS_PLACES; place++) {
+		struct xlb_address_place found;
+
+		assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "addresses"), &place,
+						     &found),
+				 0);
+		left += !found.role.snat && found.addr.words[0];
+	}
+	assert_in_range(left, 0, 20);
+}
+
 static void test_interface(void **state)
 {
 	struct xlb_interface value = { .ifindex = if_nametoindex("xlbt0"),
@@ -82,7 +130,7 @@ static void test_interface(void **state)
 				       .mac = { 2 } };
 	struct xlb_interface missing = { .ifindex = 99999, .mtu = 1500 };
 	struct xlb_interface gone;
-	uint32_t ifindex = value.ifindex, slot = 0, device = 0;
+	uint32_t ifindex = value.ifindex, slot = 7, device = 0;
 
 	(void)state;
 	NEED_KERNEL();
@@ -90,9 +138,7 @@ static void test_interface(void **state)
 	assert_count(TABLE_INTERFACE, 0);
 	put(TABLE_INTERFACE, &id7, &value);
 	assert_listed(TABLE_INTERFACE, &id7, &value);
-	assert_int_equal(
-		bpf_map_lookup_elem(datapath_map_fd(dp, "interface_slots"), &ifindex, &slot), 0);
-	assert_int_equal(slot, 7);
+	assert_int_equal(slot_of(ifindex), 7);
 	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "devices"), &slot, &device), 0);
 	assert_int_equal(device, ifindex);
 	/* a failed put leaves the old row */
@@ -102,8 +148,7 @@ static void test_interface(void **state)
 	value.ifindex = if_nametoindex("xlbt1");
 	put(TABLE_INTERFACE, &id7, &value);
 	assert_listed(TABLE_INTERFACE, &id7, &value);
-	assert_int_not_equal(
-		bpf_map_lookup_elem(datapath_map_fd(dp, "interface_slots"), &ifindex, &slot), 0);
+	assert_int_equal(slot_of(ifindex), 0);
 	/* the NIC vanishes */
 	run("ip link add xlbt8 type veth peer name xlbt9");
 	value.ifindex = if_nametoindex("xlbt8");
@@ -389,6 +434,7 @@ int main(void)
 		TEST(test_plain_rows),
 		TEST(test_ids_out_of_range),
 		TEST(test_addresses_full),
+		TEST(test_addresses_come_and_go),
 		TEST(test_interface),
 		TEST(test_maglev),
 		TEST(test_port_set),

@@ -45,7 +45,7 @@ static void test_adoption(void **state)
 static void test_half_made_pins(void **state)
 {
 	const struct datapath_options larger = { .pin_dir = pin_dir, .max_flows = 4 * TEST_FLOWS };
-	static const char *const lost[] = { "replies", "devices", "snat_chunks", "links" };
+	static const char *const lost[] = { "hops", "devices", "snat_chunks", "links" };
 	char path[PATH_MAX];
 
 	(void)state;
@@ -58,7 +58,7 @@ static void test_half_made_pins(void **state)
 	}
 	assert_int_equal(datapath_open(&larger, &dp, &err), 0);
 	assert_count(TABLE_SNAT, 1);
-	/* the pinned size stays, for both */
+	/* the size stays that the tables were made with */
 	assert_int_equal(datapath_max_flows(dp), TEST_FLOWS);
 	dp_reopen();
 	assert_count(TABLE_SNAT, 1);
@@ -87,13 +87,13 @@ static void test_foreign_pin(void **state)
 
 static void test_no_bpffs(void **state)
 {
-	const struct datapath_options options = { .pin_dir = "/tmp/xlb-test/abi2" };
+	const struct datapath_options options = { .pin_dir = "/tmp/xlb-test/abi3" };
 
 	(void)state;
 	NEED_KERNEL();
 	dp = datapath_close(dp);
 	assert_int_equal(datapath_open(&options, &dp, &err), -ENOTSUP);
-	assert_non_null(strstr(err.text, "'/tmp/xlb-test/abi2' is not on a bpf file system"));
+	assert_non_null(strstr(err.text, "'/tmp/xlb-test/abi3' is not on a bpf file system"));
 	assert_string_equal(err.hint, "mount it: mount -t bpf bpf /sys/fs/bpf");
 	dp_open();
 }

@@ -37,6 +37,26 @@ static void retired_server_stays_for_its_flows(void **state)
 	assert_int_equal(lab_id(lab, ID_SERVER, "web/web3@10.0.1.13"), 2);
 }
 
+/* A learned way back is known as long as a flow names it, and not much longer. */
+static void way_back_stays_for_its_flows(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_apply_ok(lab, LAB_BOTH);
+	lab_flow(1)->hop = 2;
+	lab_world.hops[2] = lab_world.hops[3] = true;
+	lab_sweep(lab, 5);
+	assert_true(lab_world.hops[2]);
+	assert_false(lab_world.hops[3]);
+	/* one that is learned while it was free is given time */
+	lab_world.hops[3] = true;
+	lab_sweep(lab, 1);
+	assert_true(lab_world.hops[3]);
+	flow_delete(0);
+	lab_sweep(lab, 4);
+	assert_false(lab_world.hops[2]);
+}
+
 /* A flow that another CPU made while the change was still being built holds the id of a server that it removes. */
 static void flow_appears_behind_the_pass(void)
 {
@@ -439,6 +459,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(retired_server_stays_for_its_flows),
+		TEST(way_back_stays_for_its_flows),
 		TEST(flow_of_the_last_moment_holds_its_id),
 		TEST(revived_flow_holds_its_id),
 		TEST(broken_walk_frees_nothing),

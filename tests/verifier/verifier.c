@@ -75,8 +75,6 @@ static int load(const struct variant *variant)
 		return -errno;
 	skel->rodata->observing = variant->observing;
 	skel->rodata->dry_run = variant->dry_run;
-	bpf_map__set_max_entries(skel->maps.flows, 16);
-	bpf_map__set_max_entries(skel->maps.replies, 16);
 	bpf_object__for_each_program(program, skel->obj)
 	{
 		struct usage *usage = &programs[program_count];

@@ -68,12 +68,14 @@ static const char *const modes[XLB_MODE_COUNT] = {
 };
 
 static const char *const flow_states[] = {
-	[XLB_FLOW_DEAD] = "dead",
+	[XLB_FLOW_FREE] = "free",
 	[XLB_FLOW_NEW] = "new",
 	[XLB_FLOW_ESTABLISHED] = "established",
 	[XLB_FLOW_CLOSING] = "closing",
 	[XLB_FLOW_CLOSED] = "closed",
 	[XLB_FLOW_TOMBSTONE] = "tombstone",
+	[XLB_FLOW_BUSY] = "busy",
+	[XLB_FLOW_DEAD] = "dead",
 };
 
 const char *verdict_word(uint32_t verdict)

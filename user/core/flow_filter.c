@@ -174,7 +174,7 @@ uint8_t flow_state(const struct xlb_flow_key *key, const struct xlb_flow *flow, 
 {
 	uint32_t age = xlb_flow_age(now, flow->stamp);
 
-	if (key->rest || flow->state == XLB_FLOW_DEAD ||
+	if (flow->rest ||
 	    age > xlb_flow_lifetime(key->protocol, flow->state, flow->flags, idle_timeout))
 		return 0;
 	/* past its timeout, but not past its lifetime */

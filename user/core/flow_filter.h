@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which flows somebody means: by their ends, protocol, state, and by names, which are ids in the records. */
+/* Which flows somebody means: by their ends, protocol, state, and by names, which are ids in the flows. */
 #ifndef XLB_CORE_FLOW_FILTER_H
 #define XLB_CORE_FLOW_FILTER_H
 
@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/flow.h"
 #include "core/ids.h"
 
 /* One end of a flow: an address or a prefix of addresses, a port, or both. */
@@ -44,7 +45,7 @@ bool flow_filter_matches(const struct flow_filter *filter, const struct xlb_flow
 			 const struct xlb_flow *flow, uint8_t state);
 
 /*
- * The state that the datapath would give the flow now: a record that is past its timeout answers with RST for
+ * The state that the datapath would give the flow now: one that is past its timeout answers with RST for
  * a while, whatever its state word says. 0: nobody has this flow (any more). `now` is a stamp, `idle_timeout`
  * the listener's, in seconds.
  */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "base/flow.h"
 #include "xlb/abi.h"
 
 struct flow_found {

@@ -86,18 +86,12 @@ int datapath_load_err(struct xlb_err *err, int r, const char *log)
 	return r;
 }
 
-/* `flows` and `replies` have one size, also if only one of them was pinned when a predecessor was killed. */
-static void flow_sizes_join(struct xlb *skel)
-{
-	bpf_map__set_max_entries(skel->maps.flows, bpf_map__max_entries(skel->maps.replies));
-	bpf_map__set_max_entries(skel->maps.replies, bpf_map__max_entries(skel->maps.flows));
-}
-
 static int object_load(struct datapath *dp, const struct datapath_options *options,
 		       struct xlb_err *err)
 {
 	AUTO_FREE char *log = calloc(1, VERIFIER_LOG_SIZE);
 	struct bpf_program *program;
+	AUTO_CLOSE int model = -1;
 	uint64_t adopted = 0;
 	int r;
 
@@ -109,10 +103,10 @@ static int object_load(struct datapath *dp, const struct datapath_options *optio
 	variant_leave_out(dp->skel->obj);
 	bpf_object__for_each_program(program, dp->skel->obj)
 		bpf_program__set_log_buf(program, log, VERIFIER_LOG_SIZE);
-	if (options->max_flows) {
-		bpf_map__set_max_entries(dp->skel->maps.flows, options->max_flows);
-		bpf_map__set_max_entries(dp->skel->maps.replies, options->max_flows);
-	}
+	model = tables_model(options->max_flows);
+	r = model < 0 ? model : bpf_map__set_inner_map_fd(dp->skel->maps.flow_chunks, model);
+	if (r < 0)
+		return datapath_err(err, r, "cannot prepare the flow tables");
 	if (dp->pin_dir) {
 		r = pins_prepare(dp->pin_dir, err);
 		if (r < 0)
@@ -120,7 +114,6 @@ static int object_load(struct datapath *dp, const struct datapath_options *optio
 		r = pins_adopt(dp->pin_dir, dp->skel->obj, &adopted, err);
 		if (r < 0)
 			return r;
-		flow_sizes_join(dp->skel);
 	}
 	r = xlb__load(dp->skel);
 	if (r < 0)
@@ -211,6 +204,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 		  struct xlb_err *err)
 {
 	AUTO(datapath_close) struct datapath *dp = calloc(1, sizeof(*dp));
+	struct datapath_options sized = *options;
 	int r;
 
 	if (!dp)
@@ -224,10 +218,14 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 		if (!dp->pin_dir)
 			return datapath_err(err, -ENOMEM, "cannot open the datapath");
 	}
+	if (!sized.max_flows)
+		sized.max_flows = XLB_DEFAULT_FLOWS;
 	libbpf_set_print(print_libbpf);
-	r = object_load(dp, options, err);
+	r = object_load(dp, &sized, err);
 	if (r == 0)
 		r = maps_open(dp, err);
+	if (r == 0)
+		r = tables_open(dp, sized.max_flows, err);
 	if (r == 0)
 		r = contents_open(dp, err);
 	if (r == 0)
@@ -254,6 +252,7 @@ struct datapath *datapath_close(struct datapath *dp)
 	slots_done(&dp->port_pages);
 	chunks_done(&dp->maglev);
 	chunks_done(&dp->snat);
+	tables_close(dp);
 	for (int i = 0; i < MAP_COUNT; i++)
 		map_munmap(&dp->maps[i]);
 	xlb__destroy(dp->skel);

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/flow.h"
 #include "base/parse.h"
 #include "base/sink.h"
 #include "xlb/abi.h"
@@ -16,9 +17,9 @@
 struct datapath;
 
 struct datapath_options {
-	/* "/sys/fs/bpf/xlb/abi2" or "/sys/fs/bpf/xlb-NAME/abi2"; NULL: nothing is pinned (tests) */
+	/* "/sys/fs/bpf/xlb/abi3" or "/sys/fs/bpf/xlb-NAME/abi3"; NULL: nothing is pinned (tests) */
 	const char *pin_dir;
-	uint32_t max_flows; /* 0: XLB_DEFAULT_FLOWS; a flow table that is pinned keeps its size */
+	uint32_t max_flows; /* of each family, 0: XLB_DEFAULT_FLOWS; tables that are pinned keep their size */
 };
 
 /*
@@ -87,10 +88,10 @@ void datapath_probe_end(struct datapath *dp, const struct xlb_probe_key *key);
 uint32_t datapath_stamp(void);
 
 /*
- * A walk over the flow table, one of any number. Each call visits at most `budget` records, also such that
- * are XLB_FLOW_DEAD or rest (key.rest). What visit answers is done to the flow, if no packet has changed it
+ * A walk over the flow tables, one of any number. Each call visits at most `budget` flows, also such that
+ * rest; pages without flows count as well, for less. What visit answers is done to the flow, if no packet has changed it
  * meanwhile; a deleted flow's reply locator and SNAT port go with it. `*ret_done` is true when the walk has
- * come round; the next call begins anew. While flows come and go a walk may miss a record or meet it twice.
+ * come round; the next call begins anew. A flow that is there all the time is visited once.
  */
 enum flow_action { FLOW_KEEP, FLOW_DELETE, FLOW_TO_TOMBSTONE };
 typedef enum flow_action (*flow_visit)(void *arg, const struct xlb_flow_key *key,
@@ -102,11 +103,14 @@ struct flow_walk *flow_walk_free(struct flow_walk *walk);
 DEFINE_CLEANUP(struct flow_walk, flow_walk_free)
 int flow_walk_next(struct flow_walk *walk, uint32_t budget, flow_visit visit, void *arg,
 		   bool *ret_done, struct xlb_err *err);
-/* Does it to one flow: -ENOENT if it is gone, -EAGAIN if it is not as `flow` says any more. */
-int datapath_flow_end(struct datapath *dp, const struct xlb_flow_key *key,
-		      const struct xlb_flow *flow, enum flow_action action);
-/* The record of a flow, -ENOENT if there is none. */
+/* Does it to one flow: -EAGAIN if it is not as `flow` says any more. */
+int datapath_flow_end(struct datapath *dp, const struct xlb_flow *flow, enum flow_action action);
+/* The flow with this key, not one that rests; -ENOENT if there is none. */
 int datapath_flow_get(struct datapath *dp, const struct xlb_flow_key *key, struct xlb_flow *ret);
 uint32_t datapath_max_flows(const struct datapath *dp);
+
+/* Whether a learned way back to clients is in use, and the end of one that no flow names any more. */
+bool datapath_hop_is_known(const struct datapath *dp, uint32_t hop);
+void datapath_hop_forget(struct datapath *dp, uint32_t hop);
 
 #endif

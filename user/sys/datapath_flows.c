@@ -1,33 +1,213 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The walk over the flow table, slice by slice. Flows are ended inside the kernel, by `xlb_flow_end`. */
+/*
+ * Flows, read in the memory of their tables. They are ended inside the kernel, by `xlb_flow_end`, a batch a
+ * call.
+ */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "sys/datapath_private.h"
+#include "xlb/addr.h"
+#include "xlb/lifetime.h"
 
 uint32_t datapath_stamp(void)
 {
-	return (uint32_t)(clock_ns(CLOCK_MONOTONIC_COARSE) >> XLB_STAMP_SHIFT);
+	return (uint32_t)(clock_ns(CLOCK_MONOTONIC_COARSE) >> XLB_STAMP_SHIFT) & XLB_STAMP_MASK;
 }
 
-uint32_t datapath_max_flows(const struct datapath *dp)
+/* --- entries ---------------------------------------------------------------------------------------- */
+
+static uint64_t word_read(const __u64 *word)
 {
-	return dp->maps[MAP_FLOWS].entries;
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-#define BATCH 512 /* records a system call, some 0.4 ms; more where one hash bucket holds more */
+static void decode_key(const __u64 *words, uint64_t fixed, bool ipv6, struct xlb_flow_key *ret)
+{
+	uint64_t ports = words[0];
+
+	memset(ret, 0, sizeof(*ret));
+	if (ipv6) {
+		ret->client.words[0] = (uint32_t)(words[0] >> 32);
+		ret->client.words[1] = (uint32_t)words[0];
+		ret->client.words[2] = (uint32_t)(words[1] >> 32);
+		ret->client.words[3] = (uint32_t)words[1];
+		ports = words[2];
+	} else {
+		xlb_addr_set_ipv4(&ret->client, (uint32_t)(words[0] >> 32));
+	}
+	ret->vip = (uint32_t)xlb_get(fixed, XLB_FIXED_VIP);
+	ret->client_port = (__be16)(ports >> 16);
+	ret->port = (__be16)ports;
+	ret->protocol = xlb_get(fixed, XLB_FIXED_UDP) ? IPPROTO_UDP : IPPROTO_TCP;
+	ret->family = ipv6 ? XLB_IPV6 : XLB_IPV4;
+}
+
+/* What the server of the flow says of it. */
+static void decode_server(const struct datapath *dp, uint64_t fixed, const struct xlb_flow_key *key,
+			  struct xlb_flow *ret)
+{
+	const struct xlb_server *server =
+		(const struct xlb_server *)map_entry(&dp->maps[MAP_SERVERS], ret->server);
+	const struct xlb_snat_pool *pool = &server->pools[xlb_get(fixed, XLB_FIXED_POOL)];
+
+	ret->mode = xlb_get(fixed, XLB_FIXED_INSTEAD) ? XLB_MODE_FULLNAT : server->mode;
+	ret->server_port = server->port ? server->port : key->port;
+	if (ret->mode == XLB_MODE_FULLNAT) {
+		ret->snat = pool->snat;
+		ret->bitmap = pool->bitmap;
+	}
+}
+
+static void decode(const struct datapath *dp, uint64_t live, uint64_t fixed,
+		   const struct xlb_flow_key *key, struct xlb_flow *ret)
+{
+	ret->live = live;
+	ret->rest = xlb_get(live, XLB_LIVE_REST);
+	ret->state = (uint8_t)xlb_get(live, XLB_LIVE_STATE);
+	ret->flags = (uint8_t)xlb_get(live, XLB_LIVE_FLAGS);
+	ret->stamp = (uint32_t)xlb_get(live, XLB_LIVE_STAMP);
+	ret->created = (uint32_t)(xlb_get(live, XLB_LIVE_CREATED) |
+				  xlb_get(fixed, XLB_FIXED_CREATED) << 16);
+	ret->hop = (uint32_t)xlb_get(live, XLB_LIVE_HOP);
+	memcpy(&ret->reply, map_entry(&dp->maps[MAP_HOPS], ret->hop), sizeof(ret->reply));
+	memcpy(&ret->vip, map_entry(&dp->maps[MAP_VIP_ADDRESSES], key->vip), sizeof(ret->vip));
+	ret->server = (uint32_t)xlb_get(fixed, XLB_FIXED_SERVER);
+	ret->listener = (uint32_t)xlb_get(fixed, XLB_FIXED_LISTENER);
+	ret->snat_port = (__be16)xlb_get(fixed, XLB_FIXED_SNAT_PORT);
+	decode_server(dp, fixed, key, ret);
+}
+
+static bool lives(uint64_t live)
+{
+	uint64_t state = xlb_get(live, XLB_LIVE_STATE);
+
+	return state >= XLB_FLOW_NEW && state <= XLB_FLOW_TOMBSTONE;
+}
+
+/* Reads an entry while packets change it; false if no flow lives there. */
+static bool entry_read(const struct datapath *dp, const struct xlb_flow_page *page, bool ipv6,
+		       struct xlb_flow_at at, struct xlb_flow_key *ret_key, struct xlb_flow *ret)
+{
+	const __u64 *entry = &page->word[at.word];
+	uint64_t live = word_read(entry), fixed, again;
+	__u64 key[3] = {};
+
+	for (int i = 0; i < 4 && lives(live); i++, live = again) {
+		fixed = word_read(entry + 1);
+		for (int word = 0; word < (ipv6 ? 3 : 1); word++)
+			key[word] = word_read(entry + 2 + word);
+		again = word_read(entry);
+		if (xlb_get(live, XLB_LIVE_INCARNATION) != xlb_get(again, XLB_LIVE_INCARNATION) ||
+		    !lives(again))
+			continue;
+		decode_key(key, fixed, ipv6, ret_key);
+		*ret = (struct xlb_flow){ .at = at, .ipv6 = ipv6 };
+		decode(dp, again, fixed, ret_key, ret);
+		return true;
+	}
+	return false;
+}
+
+static void key_words(const struct xlb_flow_key *key, __u64 ret[3])
+{
+	uint64_t ports = xlb_flow_ports(key->client_port, key->port);
+	const uint32_t *words = key->client.words;
+
+	ret[0] = key->family == XLB_IPV6 ? xlb_hash_join(words[0], words[1]) :
+					   (uint64_t)words[3] << 32 | ports;
+	ret[1] = xlb_hash_join(words[2], words[3]);
+	ret[2] = ports;
+}
+
+int datapath_flow_get(struct datapath *dp, const struct xlb_flow_key *key, struct xlb_flow *ret)
+{
+	bool ipv6 = key->family == XLB_IPV6;
+	enum xlb_flow_table_id id = ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4;
+	const struct xlb_flow_table *table =
+		(const struct xlb_flow_table *)map_entry(&dp->maps[MAP_FLOW_TABLES], id);
+	uint64_t identity =
+		xlb_set(key->vip, (uint64_t)(key->protocol == IPPROTO_UDP), XLB_FIXED_UDP);
+	const struct xlb_flow_page *page;
+	struct xlb_flow_key found;
+	struct xlb_flow_at at;
+	__u64 words[3];
+	uint64_t hash;
+
+	key_words(key, words);
+	hash = xlb_flow_hash(table->seed, words, identity, ipv6);
+	page = table_page(dp, id, xlb_flow_page_of(table->extent, hash), &at);
+	for (uint32_t n = 0; page && n < XLB_CANDIDATES; n++) {
+		for (uint32_t i = 0; i < (ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4); i++) {
+			at.word = (uint16_t)(xlb_flow_bucket(hash, n) +
+					     i * (ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4));
+			if (entry_read(dp, page, ipv6, at, &found, ret) && !ret->rest &&
+			    found.vip == key->vip && found.protocol == key->protocol &&
+			    found.client_port == key->client_port && found.port == key->port &&
+			    xlb_addr_equal(&found.client, &key->client))
+				return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* --- ending ----------------------------------------------------------------------------------------- */
+
+static int ends_run(const struct datapath *dp, struct xlb_flow_ends *ends)
+{
+	/* of a program of this type the kernel writes the context back to where it was */
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = ends, .ctx_size_in = sizeof(*ends));
+
+	if (!ends->count)
+		return 0;
+	return bpf_prog_test_run_opts(dp->flow_end_fd, &opts) ? -errno : 0;
+}
+
+static void ends_add(struct xlb_flow_ends *ends, struct xlb_flow_at at, uint64_t live, bool ipv6,
+		     enum flow_action action)
+{
+	uint32_t i = ends->count++;
+
+	ends->flow[i].at = at;
+	ends->flow[i].seen = live;
+	ends->flow[i].ipv6 = ipv6;
+	ends->flow[i].action = action == FLOW_DELETE ? XLB_END_DELETE : XLB_END_TOMBSTONE;
+}
+
+int datapath_flow_end(struct datapath *dp, const struct xlb_flow *flow, enum flow_action action)
+{
+	struct xlb_flow_ends ends = {};
+	int r;
+
+	ends_add(&ends, flow->at, flow->live, flow->ipv6, action);
+	r = ends_run(dp, &ends);
+	return r ? r : ends.flow[0].result;
+}
+
+void datapath_hop_forget(struct datapath *dp, uint32_t hop)
+{
+	__atomic_store_n(map_entry(&dp->maps[MAP_HOPS], hop), 0, __ATOMIC_RELEASE);
+}
+
+bool datapath_hop_is_known(const struct datapath *dp, uint32_t hop)
+{
+	return __atomic_load_n(map_entry(&dp->maps[MAP_HOPS], hop), __ATOMIC_ACQUIRE) != 0;
+}
+
+/* --- the walk --------------------------------------------------------------------------------------- */
+
+#define PAGE_COST 8 /* of a page without flows, in visits */
 
 struct flow_walk {
 	struct datapath *dp;
-	uint32_t cursor;		/* of the kernel: where the next batch begins */
-	bool started, last;		/* a batch was read; the one in the buffers is the last */
-	uint32_t capacity, count, next; /* of the buffers; records in them; the one to visit next */
-	struct xlb_flow_key *keys;
-	struct xlb_flow *flows;
+	enum xlb_flow_table_id table; /* where it is */
+	uint32_t page, entry;
+	struct xlb_flow_ends ends;
 };
 
 struct flow_walk *flow_walk_new(struct datapath *dp)
@@ -41,109 +221,85 @@ struct flow_walk *flow_walk_new(struct datapath *dp)
 
 struct flow_walk *flow_walk_free(struct flow_walk *walk)
 {
-	if (!walk)
-		return NULL;
-	free(walk->keys);
-	free(walk->flows);
 	free(walk);
 	return NULL;
 }
 
-static int buffers_grow(struct flow_walk *walk, uint32_t capacity)
+static void walk_end(struct flow_walk *walk, struct xlb_flow_at at, uint64_t live,
+		     enum flow_action action, int *r)
 {
-	struct xlb_flow_key *keys;
-	struct xlb_flow *flows;
-
-	if (capacity <= walk->capacity)
-		return 0;
-	keys = reallocarray(walk->keys, capacity, sizeof(*keys));
-	if (!keys)
-		return -ENOMEM;
-	walk->keys = keys;
-	flows = reallocarray(walk->flows, capacity, sizeof(*flows));
-	if (!flows)
-		return -ENOMEM;
-	walk->flows = flows;
-	walk->capacity = capacity;
-	return 0;
+	if (action != FLOW_KEEP)
+		ends_add(&walk->ends, at, live, walk->table == XLB_TABLE_IPV6, action);
+	if (walk->ends.count < XLB_END_BATCH)
+		return;
+	*r = ends_run(walk->dp, &walk->ends);
+	walk->ends.count = 0;
 }
 
-/* Fills the buffers. The kernel hands out whole hash buckets: one may hold more than a batch. */
-static int batch_read(struct flow_walk *walk, struct xlb_err *err)
+/* An entry that is being made or taken apart, by nobody any more. */
+static bool is_abandoned(uint64_t live, uint32_t now)
 {
-	uint32_t size = walk->capacity ? walk->capacity : BATCH;
+	return xlb_get(live, XLB_LIVE_STATE) && !lives(live) &&
+	       xlb_flow_age(now, (uint32_t)xlb_get(live, XLB_LIVE_STAMP)) > XLB_FLOW_ABANDONED;
+}
 
-	for (;;) {
-		uint32_t count = size, next;
-		int r = buffers_grow(walk, size);
+/* Visits the entries of a page from walk->entry on; what is left of the budget. */
+static uint32_t walk_page(struct flow_walk *walk, const struct xlb_flow_page *page,
+			  struct xlb_flow_at at, uint32_t budget, flow_visit visit, void *arg,
+			  int *r)
+{
+	bool ipv6 = walk->table == XLB_TABLE_IPV6;
+	uint32_t per_bucket = ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4;
+	uint32_t count = per_bucket * XLB_PAGE_WORDS / XLB_BUCKET_WORDS, now = datapath_stamp();
+	struct xlb_flow_key key;
+	struct xlb_flow flow;
 
-		if (r < 0)
-			return datapath_err(err, r, "cannot walk the flow table");
-		r = bpf_map_lookup_batch(walk->dp->maps[MAP_FLOWS].fd,
-					 walk->started ? &walk->cursor : NULL, &next, walk->keys,
-					 walk->flows, &count, NULL);
-		if (r < 0 && errno == ENOSPC) {
-			size *= 2;
+	for (; walk->entry < count && budget && !*r; walk->entry++) {
+		uint64_t live;
+
+		at.word = (uint16_t)(walk->entry / per_bucket * XLB_BUCKET_WORDS +
+				     walk->entry % per_bucket *
+					     (ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4));
+		live = word_read(&page->word[at.word]);
+		if (is_abandoned(live, now))
+			walk_end(walk, at, live, FLOW_DELETE, r);
+		if (!lives(live) || !entry_read(walk->dp, page, ipv6, at, &key, &flow))
 			continue;
-		}
-		if (r < 0 && errno != ENOENT)
-			return datapath_err(err, -errno, "cannot walk the flow table");
-		walk->last = r < 0;
-		walk->count = count;
-		walk->next = 0;
-		walk->started = true;
-		walk->cursor = next;
-		return 0;
+		walk_end(walk, at, flow.live, visit(arg, &key, &flow), r);
+		budget--;
 	}
-}
-
-int datapath_flow_end(struct datapath *dp, const struct xlb_flow_key *key,
-		      const struct xlb_flow *flow, enum flow_action action)
-{
-	static const uint32_t actions[] = {
-		[FLOW_DELETE] = XLB_END_DELETE,
-		[FLOW_TO_TOMBSTONE] = XLB_END_TOMBSTONE,
-	};
-	struct xlb_flow_end end = { .key = *key, .action = actions[action] };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &end, .ctx_size_in = sizeof(end));
-
-	memcpy(&end.seen, flow, sizeof(end.seen));
-	if (bpf_prog_test_run_opts(dp->flow_end_fd, &opts))
-		return -errno;
-	return (int)opts.retval;
-}
-
-int datapath_flow_get(struct datapath *dp, const struct xlb_flow_key *key, struct xlb_flow *ret)
-{
-	return bpf_map_lookup_elem(dp->maps[MAP_FLOWS].fd, key, ret) ? -errno : 0;
+	return budget;
 }
 
 int flow_walk_next(struct flow_walk *walk, uint32_t budget, flow_visit visit, void *arg,
 		   bool *ret_done, struct xlb_err *err)
 {
-	int r;
+	int r = 0;
 
-	while (budget--) {
-		const struct xlb_flow_key *key;
-		const struct xlb_flow *flow;
-		enum flow_action action;
+	while (budget && !r && walk->table != XLB_TABLE_REPLIES) {
+		struct xlb_flow_at at = {};
+		const struct xlb_flow_page *page =
+			table_page(walk->dp, walk->table, walk->page, &at);
 
-		while (walk->next == walk->count && !walk->last) {
-			r = batch_read(walk, err);
-			if (r < 0)
-				return r;
+		if (!page) {
+			walk->table++;
+			walk->page = walk->entry = 0;
+			continue;
 		}
-		if (walk->next == walk->count)
+		budget = walk_page(walk, page, at, budget, visit, arg, &r);
+		if (!budget || r)
 			break;
-		key = &walk->keys[walk->next];
-		flow = &walk->flows[walk->next++];
-		action = visit(arg, key, flow);
-		r = action == FLOW_KEEP ? 0 : datapath_flow_end(walk->dp, key, flow, action);
-		if (r < 0 && r != -ENOENT && r != -EAGAIN)
-			return datapath_err(err, r, "cannot end a flow");
+		budget -= budget < PAGE_COST ? budget : PAGE_COST;
+		walk->page++;
+		walk->entry = 0;
 	}
-	*ret_done = walk->last && walk->next == walk->count;
+	if (!r)
+		r = ends_run(walk->dp, &walk->ends);
+	walk->ends.count = 0;
+	if (r)
+		return datapath_err(err, r, "cannot end flows");
+	*ret_done = walk->table == XLB_TABLE_REPLIES;
 	if (*ret_done)
-		walk->started = walk->last = false;
+		walk->table = XLB_TABLE_IPV4;
 	return 0;
 }

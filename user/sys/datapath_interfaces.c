@@ -11,14 +11,53 @@ static void slot_read(const struct datapath *dp, uint32_t slot, struct xlb_inter
 	memcpy(ret, map_entry(&dp->maps[MAP_INTERFACES], slot), sizeof(*ret));
 }
 
+static void place_read(const struct datapath *dp, uint32_t place, struct xlb_interface_slot *ret)
+{
+	memcpy(ret, map_entry(&dp->maps[MAP_INTERFACE_SLOTS], place % XLB_INTERFACE_PLACES),
+	       sizeof(*ret));
+}
+
+static void place_write(struct datapath *dp, uint32_t place, struct xlb_interface_slot value)
+{
+	words_store(map_entry(&dp->maps[MAP_INTERFACE_SLOTS], place % XLB_INTERFACE_PLACES), &value,
+		    1);
+}
+
+/* Where an ifindex is, or may be put, as the datapath looks for it; -ENOSPC. */
+static int place_of(const struct datapath *dp, uint32_t ifindex, uint32_t *ret)
+{
+	struct xlb_interface_slot found;
+	int r = -ENOSPC;
+
+	for (uint32_t i = 0; i < XLB_PROBES; i++) {
+		place_read(dp, ifindex + i, &found);
+		if (found.ifindex == ifindex || (r && !found.slot)) {
+			*ret = ifindex + i;
+			r = 0;
+		}
+		if (found.ifindex == ifindex || !found.ifindex)
+			break;
+	}
+	return r;
+}
+
+static uint32_t slot_of(const struct datapath *dp, uint32_t ifindex)
+{
+	struct xlb_interface_slot found;
+	uint32_t place;
+
+	if (place_of(dp, ifindex, &place))
+		return 0;
+	place_read(dp, place, &found);
+	return found.ifindex == ifindex ? found.slot : 0;
+}
+
 static bool slot_is_linked(const struct datapath *dp, uint32_t slot, uint32_t ifindex)
 {
-	uint32_t device, found;
+	uint32_t device;
 
 	return !bpf_map_lookup_elem(dp->maps[MAP_DEVICES].fd, &slot, &device) &&
-	       device == ifindex &&
-	       !bpf_map_lookup_elem(dp->maps[MAP_INTERFACE_SLOTS].fd, &ifindex, &found) &&
-	       found == slot;
+	       device == ifindex && slot_of(dp, ifindex) == slot;
 }
 
 /* The kernel takes a vanished NIC out of `devices`: such a row is listed with ifindex 0. */
@@ -55,11 +94,10 @@ static void device_clear(struct datapath *dp, uint32_t slot)
 /* Forgets an ifindex unless another slot has taken it over. */
 static void ifindex_forget(struct datapath *dp, uint32_t slot, uint32_t ifindex)
 {
-	int fd = dp->maps[MAP_INTERFACE_SLOTS].fd;
-	uint32_t found;
+	uint32_t place;
 
-	if (ifindex && !bpf_map_lookup_elem(fd, &ifindex, &found) && found == slot)
-		bpf_map_delete_elem(fd, &ifindex);
+	if (ifindex && slot_of(dp, ifindex) == slot && !place_of(dp, ifindex, &place))
+		place_write(dp, place, (struct xlb_interface_slot){ ifindex, 0 });
 }
 
 static int interface_put(struct datapath *dp, const struct row *row, const void *content,
@@ -67,6 +105,7 @@ static int interface_put(struct datapath *dp, const struct row *row, const void 
 {
 	struct xlb_interface old, new;
 	struct row_id key;
+	uint32_t place;
 	int r;
 
 	(void)content, (void)size;
@@ -82,13 +121,13 @@ static int interface_put(struct datapath *dp, const struct row *row, const void 
 			return datapath_err(err, r,
 					    "cannot make interface %u a target of redirects",
 					    new.ifindex);
-		if (bpf_map_update_elem(dp->maps[MAP_INTERFACE_SLOTS].fd, &new.ifindex, &key.id,
-					BPF_ANY)) {
-			r = -errno;
+		r = place_of(dp, new.ifindex, &place);
+		if (r) {
 			if (!old.ifindex || device_set(dp, key.id, old.ifindex) < 0)
 				device_clear(dp, key.id);
 			return datapath_err(err, r, "cannot add interface %u", new.ifindex);
 		}
+		place_write(dp, place, (struct xlb_interface_slot){ new.ifindex, key.id });
 	} else {
 		device_clear(dp, key.id);
 	}

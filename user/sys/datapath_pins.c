@@ -74,12 +74,6 @@ int pins_prepare(const char *pin_dir, struct xlb_err *err)
 	return make_directories(links, err);
 }
 
-/* The table sizes an operator may choose: the pinned one stays. */
-static bool size_is_free(const struct bpf_map *map)
-{
-	return !strcmp(bpf_map__name(map), "flows") || !strcmp(bpf_map__name(map), "replies");
-}
-
 static int map_compare(const struct bpf_map *map, const struct bpf_map_info *pinned,
 		       const char *path, struct xlb_err *err)
 {
@@ -91,8 +85,7 @@ static int map_compare(const struct bpf_map *map, const struct bpf_map_info *pin
 		{ "type", pinned->type, bpf_map__type(map) },
 		{ "key size", pinned->key_size, bpf_map__key_size(map) },
 		{ "value size", pinned->value_size, bpf_map__value_size(map) },
-		{ "size", pinned->max_entries,
-		  size_is_free(map) ? pinned->max_entries : bpf_map__max_entries(map) },
+		{ "size", pinned->max_entries, bpf_map__max_entries(map) },
 		/* the kernel adds this flag to device maps by itself and refuses it at creation */
 		{ "flags",
 		  pinned->type == BPF_MAP_TYPE_DEVMAP ? flags & ~(uint32_t)BPF_F_RDONLY_PROG :

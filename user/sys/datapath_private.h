@@ -27,8 +27,11 @@ struct bpf_program;
 	X(SNATS, snats) \
 	X(MAGLEV_CHUNKS, maglev_chunks) \
 	X(SNAT_CHUNKS, snat_chunks) \
-	X(FLOWS, flows) \
-	X(REPLIES, replies) \
+	X(VIP_ADDRESSES, vip_addresses) \
+	X(FLOW_TABLES, flow_tables) \
+	X(FLOW_CHUNKS, flow_chunks) \
+	X(FLOW_CHUNK_IDS, flow_chunk_ids) \
+	X(HOPS, hops) \
 	X(LISTENER_COUNTERS, listener_counters) \
 	X(SERVER_COUNTERS, server_counters) \
 	X(INTERFACE_COUNTERS, interface_counters) \
@@ -54,6 +57,12 @@ struct attachment {
 	int fd;
 };
 
+/* The mapped memory of the flow tables. */
+struct flow_tables {
+	uint32_t shift;		      /* a chunk has 1 << shift pages */
+	struct xlb_flow_page **chunk; /* by index in map `flow_chunks`, NULL: not there */
+};
+
 struct datapath {
 	struct sink sink;
 	struct xlb *skel;
@@ -67,6 +76,7 @@ struct datapath {
 	/* rows of plain arrays that were put, by id: a row may be all zero */
 	uint8_t *present[TABLE_COUNT];
 	struct chunks maglev, snat;
+	struct flow_tables tables;
 	struct slots maglev_tables, port_pages;
 	int settle_outer_fd, settle_inner_fd;
 	TAILQ_HEAD(, attachment) attachments;
@@ -98,6 +108,17 @@ void tracepoints_close(struct datapath *dp);
 bool is_tracepoint(const struct bpf_program *program);
 /* Attaches the tracepoint programs of an object, into links of TRACEPOINT_COUNT; -errno with why. */
 int tracepoints_attach(struct bpf_object *object, int *ret_links, char *ret_fault, size_t size);
+
+/* datapath_tables.c */
+
+/* A map like the chunks of tables of so many flows, which the map of chunks is made after: its fd, or -errno. */
+int tables_model(uint32_t flows);
+/* Makes the tables, or finds those that are there, whose size stays. */
+int tables_open(struct datapath *dp, uint32_t flows, struct xlb_err *err);
+void tables_close(struct datapath *dp);
+/* A page by its number in the table; NULL behind the last. Fills chunk and page of ret_at. */
+struct xlb_flow_page *table_page(const struct datapath *dp, enum xlb_flow_table_id id,
+				 uint32_t page, struct xlb_flow_at *ret_at);
 
 /* datapath_pins.c */
 
@@ -133,7 +154,7 @@ struct table_ops {
 	int (*del)(struct datapath *dp, const struct row *row, struct xlb_err *err);
 };
 /* tables with content or with more than one map */
-extern const struct table_ops interface_ops, maglev_ops, port_set_ops, bitmap_ops, attachment_ops,
+extern const struct table_ops interface_ops, address_ops, maglev_ops, port_set_ops, bitmap_ops, attachment_ops,
 	probe_filter_ops;
 
 /* datapath_rows.c */

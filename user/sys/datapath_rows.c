@@ -122,54 +122,6 @@ static int plain_del(struct datapath *dp, const struct row *row, struct xlb_err 
 
 static const struct table_ops plain_ops = { plain_list, plain_put, plain_del };
 
-/* --- address: a hash map -------------------------------------------------------------------------- */
-
-static int address_list(struct datapath *dp, enum table_id table, row_add add, void *arg,
-			struct xlb_err *err)
-{
-	int fd = dp->maps[MAP_ADDRESSES].fd;
-	struct xlb_addr key, *previous = NULL;
-	struct xlb_address value;
-
-	while (!bpf_map_get_next_key(fd, previous, &key)) {
-		struct row row;
-
-		previous = &key;
-		if (bpf_map_lookup_elem(fd, &key, &value))
-			return datapath_err(err, -errno, "cannot read map 'addresses'");
-		datapath_row(table, &key, &value, &row);
-		add(arg, &row);
-	}
-	return errno == ENOENT ? 0 : datapath_err(err, -errno, "cannot walk map 'addresses'");
-}
-
-static int address_put(struct datapath *dp, const struct row *row, const void *content, size_t size,
-		       struct xlb_err *err)
-{
-	char text[ADDR_TEXT_MAX];
-	struct xlb_addr addr;
-
-	(void)content, (void)size;
-	memcpy(&addr, row->key, sizeof(addr));
-	if (!bpf_map_update_elem(dp->maps[MAP_ADDRESSES].fd, &addr, row->value, BPF_ANY))
-		return 0;
-	format_addr(&addr, text);
-	if (errno == E2BIG)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ENOSPC,
-				   "no room for address '%s': at most %u VIPs and SNAT addresses",
-				   text, dp->maps[MAP_ADDRESSES].entries);
-	return datapath_err(err, -errno, "cannot add address '%s' to the datapath", text);
-}
-
-static int address_del(struct datapath *dp, const struct row *row, struct xlb_err *err)
-{
-	if (bpf_map_delete_elem(dp->maps[MAP_ADDRESSES].fd, row->key) && errno != ENOENT)
-		return datapath_err(err, -errno, "cannot delete from map 'addresses'");
-	return 0;
-}
-
-static const struct table_ops address_ops = { address_list, address_put, address_del };
-
 /* --- dispatch ------------------------------------------------------------------------------------- */
 
 static const struct table_ops *const ops[TABLE_COUNT] = {

@@ -78,7 +78,7 @@ static int end_flow(struct flow_kill *kill, const struct xlb_flow_key *key, stru
 			break;
 		if (!flow_is_alive(flow->state))
 			return -ENOENT;
-		r = datapath_flow_end(dp, key, flow, stays ? FLOW_TO_TOMBSTONE : FLOW_DELETE);
+		r = datapath_flow_end(dp, flow, stays ? FLOW_TO_TOMBSTONE : FLOW_DELETE);
 		if (!r && stays)
 			poke_both(kill, key, flow);
 	}

@@ -67,15 +67,9 @@ static void step_role(const struct trace *trace, char text[TEXT_MAX])
 
 static void step_flow(const struct trace *trace, char text[TEXT_MAX])
 {
-	union {
-		uint64_t word;
-		struct {
-			uint32_t stamp;
-			uint8_t state, flags;
-			uint16_t pad;
-		};
-	} flow = { .word = trace->event->flow };
-	uint32_t age = xlb_flow_age(datapath_stamp(), flow.stamp);
+	uint64_t live = trace->event->flow;
+	uint32_t age =
+		xlb_flow_age(datapath_stamp(), (uint32_t)xlb_get(live, XLB_LIVE_STAMP));
 
 	if (!trace->event->vip && !trace->event->snat && !(trace->event->found & XLB_FOUND_FLOW))
 		return;
@@ -83,7 +77,7 @@ static void step_flow(const struct trace *trace, char text[TEXT_MAX])
 		snprintf(text, TEXT_MAX, "none");
 	else
 		snprintf(text, TEXT_MAX, "%s, last packet about %u s ago%s",
-			 flow_state_word(flow.state),
+			 flow_state_word((uint32_t)xlb_get(live, XLB_LIVE_STATE)),
 			 (uint32_t)(((uint64_t)age << XLB_STAMP_SHIFT) / 1000000000),
 			 trace->event->found & XLB_FOUND_NEW ? "; over, a new one begins" : "");
 }

@@ -30,6 +30,7 @@ struct sweep {
 	uint8_t *server_reset;	/* by server id */
 	uint8_t *vip_cut;	/* by VIP id */
 	uint8_t *listener_cut;	/* by listener id */
+	uint8_t *hop_idle;	/* by way back: passes in a row that no flow has named it */
 };
 
 /* A live name and its id, for engine_live_id. The key is the kind, as one character, and the name. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Walks the flow table about once a second, in slices: forgets what is over, cuts what a drained server
- * still has, counts flows per id, and frees the ids that retired and are held by no record any more.
+ * still has, counts flows per id, and frees the ids that retired and are held by no flow any more.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -12,7 +12,7 @@
 #include "xlb/lifetime.h"
 #include "xlbd/engine_private.h"
 
-#define SLICE_FLOWS    2048 /* about a millisecond */
+#define SLICE_FLOWS    2048 /* half a millisecond if they are in use */
 #define SLICE_PAUSE_US 1000
 #define PASS_PAUSE_US  1000000
 #define IDLE_UNKNOWN   (UINT32_MAX / 2) /* seconds */
@@ -22,8 +22,8 @@ static const enum id_kind counted[] = { ID_INTERFACE, ID_VIP,  ID_LISTENER,
 #define COUNTED (sizeof(counted) / sizeof(counted[0]))
 
 /*
- * A retired id is free after two whole passes that began when it was retired already and met no record with
- * it: one may miss a record that moves within the table (a closed flow laid to rest), which it does once.
+ * A retired id is free after two whole passes that began when it was retired already and met no flow with it:
+ * a packet that chose it in time may make a flow behind the first.
  */
 enum { QUIET_UNKNOWN, QUIET_RETIRED, QUIET_ONCE, QUIET_TWICE };
 
@@ -126,7 +126,28 @@ static enum flow_action visit(void *arg, const struct xlb_flow_key *key,
 	count(counts, ID_SNAT, flow->snat, live);
 	count(counts, ID_BITMAP, flow->bitmap, live);
 	count(counts, ID_INTERFACE, flow->reply.interface, live);
+	sweep->hop_idle[flow->hop % XLB_MAX_HOPS] = 0;
 	return action;
+}
+
+/* A way back that two passes in a row found unused goes; one that was learned meanwhile is young again. */
+static void hops_begin(struct engine *engine)
+{
+	uint32_t hop;
+
+	for (hop = 1; hop < XLB_MAX_HOPS; hop++)
+		if (!datapath_hop_is_known(engine->datapath, hop))
+			engine->sweep.hop_idle[hop] = 0;
+}
+
+static void hops_end(struct engine *engine)
+{
+	uint32_t hop;
+
+	for (hop = 1; hop < XLB_MAX_HOPS; hop++)
+		if (datapath_hop_is_known(engine->datapath, hop) &&
+		    ++engine->sweep.hop_idle[hop] > 2)
+			datapath_hop_forget(engine->datapath, hop);
 }
 
 static void note_cut(void *arg, struct id_entry *entry)
@@ -196,6 +217,7 @@ static void pass_begin(struct engine *engine)
 	for (i = 0; i < COUNTED; i++)
 		ids_each(engine->ids, counted[i], note_retired, sweep);
 	note_rows(engine);
+	hops_begin(engine);
 }
 
 void engine_sweep_adopted(struct engine *engine)
@@ -255,6 +277,7 @@ static void pass_end(struct engine *engine)
 
 	sweep->done = sweep->running;
 	sweep->running = counts;
+	hops_end(engine);
 	engine->stats.records = sweep->done.records;
 	if (!TAILQ_EMPTY(&engine->changes))
 		return; /* a change under way works on a copy of the ids: next time */
@@ -302,6 +325,7 @@ int engine_sweep_open(struct engine *engine, struct xlb_err *err)
 	sweep->server_reset = calloc(XLB_MAX_SERVERS, 1);
 	sweep->vip_cut = calloc(XLB_MAX_VIPS, 1);
 	sweep->listener_cut = calloc(XLB_MAX_LISTENERS, 1);
+	sweep->hop_idle = calloc(XLB_MAX_HOPS, 1);
 	for (i = 0; i < COUNTED; i++) {
 		sweep->quiet[counted[i]] = calloc(id_limits[counted[i]], 1);
 		if (!sweep->quiet[counted[i]])
@@ -310,8 +334,8 @@ int engine_sweep_open(struct engine *engine, struct xlb_err *err)
 	sweep->timer = evtimer_new(engine->base, slice, engine);
 	sweep->walk = flow_walk_new(engine->datapath);
 	if (!sweep->walk || !sweep->idle_timeout || !sweep->server_reset || !sweep->vip_cut ||
-	    !sweep->listener_cut || !sweep->timer || counts_open(&sweep->done) ||
-	    counts_open(&sweep->running))
+	    !sweep->listener_cut || !sweep->hop_idle || !sweep->timer ||
+	    counts_open(&sweep->done) || counts_open(&sweep->running))
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	evtimer_add(sweep->timer, &soon);
 	return 0;
@@ -331,6 +355,7 @@ void engine_sweep_close(struct engine *engine)
 	free(sweep->server_reset);
 	free(sweep->vip_cut);
 	free(sweep->listener_cut);
+	free(sweep->hop_idle);
 	for (i = 0; i < COUNTED; i++)
 		free(sweep->quiet[counted[i]]);
 }

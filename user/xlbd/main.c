@@ -44,7 +44,7 @@ static const char help[] =
 	"\n"
 	"      --instance NAME  separate socket, state and pins for NAME (default: $XLB_INSTANCE)\n"
 	"      --foreground     stay in the foreground, log to stderr (this is the default)\n"
-	"      --max-flows N    size of the flow table when it is created, 1024-16777216 (default 262144)\n"
+	"      --max-flows N    room for flows of each family when the tables are made, 1024-268435456 (default 1048576)\n"
 	"      --metrics ADDRESS:PORT\n"
 	"                       serve GET /metrics over TCP too: a loopback or management address\n"
 	"      --ready-fd N     write \"ready\", or why not, to file descriptor N once, and close it\n"
@@ -98,7 +98,7 @@ static int parse_options(int argc, char **argv, struct options *ret, struct xlb_
 		case FOREGROUND:
 			break;
 		case MAX_FLOWS:
-			r = number_option("max-flows", 1024, 1U << 24, &number, err);
+			r = number_option("max-flows", 1024, 1U << 28, &number, err);
 			if (!r)
 				options.max_flows = (uint32_t)number;
 			break;

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Learned ways back to clients. Many flows share one: an entry of a flow has room for its number only. What no
+ * flow names any more is taken out by the daemon's sweep; a flow that names it all the same learns anew.
+ */
+#ifndef XLB_BPF_HOP_H
+#define XLB_BPF_HOP_H
+
+#include "maps.h"
+#include "pkt.h"
+#include "variant.h"
+#include "xlb/hash.h"
+
+#define HOP_TRIES 16
+
+union hop_word {
+	struct xlb_nexthop hop;
+	__u64 word;
+};
+
+static __always_inline struct xlb_nexthop *hop_find(__u32 id)
+{
+	return bpf_map_lookup_elem(&hops, &id);
+}
+
+/* The number of a way back, found or made; 0 if there is no room near its place. */
+GLOBAL_STEP int hop_number(__u64 word)
+{
+	__u32 start = (__u32)(xlb_hash_mix(0, word) >> 32), id;
+	__u64 *entry, seen;
+	int i;
+
+	for (i = 0; i < HOP_TRIES; i++) {
+		id = (start + (__u32)i) % XLB_MAX_HOPS;
+		entry = bpf_map_lookup_elem(&hops, &id);
+		if (!entry || !id)
+			continue;
+		seen = *(volatile __u64 *)entry;
+		if (seen == word || (!seen && dry_run))
+			return (int)id;
+		if (seen)
+			continue;
+		seen = __sync_val_compare_and_swap(entry, 0, word);
+		if (!seen || seen == word)
+			return (int)id;
+	}
+	return 0;
+}
+
+/* The number of `hop` if the one known by `number` is another, else 0. */
+static __always_inline __u32 hop_learn(__u32 number, struct xlb_nexthop hop)
+{
+	union hop_word from = { .hop = hop };
+	__u64 *known = bpf_map_lookup_elem(&hops, &number);
+
+	if (known && *(volatile __u64 *)known == from.word)
+		return 0;
+	return (__u32)hop_number(from.word) % XLB_MAX_HOPS;
+}
+
+#endif

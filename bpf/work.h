@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The packet at hand and what is decided of it: more than the stack has room for. */
+#ifndef XLB_BPF_WORK_H
+#define XLB_BPF_WORK_H
+
+#include "nexthop.h"
+#include "record.h"
+
+/* This CPU's until the packet is done; only pkt is zero at its begin. */
+struct work {
+	struct packet pkt;
+	struct flow_event event;
+	struct flow_id id;	  /* of a client's packet */
+	struct xlb_reply_key key; /* of a server's */
+	struct flow_at flow;	  /* that it has found */
+	struct mapping mapping;
+	struct xlb_nexthop hop; /* back to where it came from */
+	struct ends ends;	/* that it is to have */
+	struct egress egress;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct work);
+} work_of_cpu SEC(".maps");
+
+static __always_inline struct work *work_begin(void)
+{
+	__u32 key = 0;
+	struct work *work = bpf_map_lookup_elem(&work_of_cpu, &key);
+
+	if (work)
+		__builtin_memset(&work->pkt, 0, sizeof(work->pkt));
+	return work;
+}
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The memory of the flow tables, as tests look at it and change it. */
+#ifndef XLB_TESTS_PACKET_TABLES_H
+#define XLB_TESTS_PACKET_TABLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sys/datapath.h"
+
+/* Maps the tables of an open datapath; until tables_unmap. A test fails if that cannot be. */
+void tables_map(const struct datapath *dp);
+void tables_unmap(void);
+
+/* Entries that are not free, of both families; locators. */
+uint32_t tables_flows(void);
+uint32_t tables_locators(void);
+/* Entries that there is room for, of a family. */
+uint32_t tables_entries(uint8_t family);
+/* Makes every flow older. */
+void tables_age(uint32_t units);
+/* Flows whose replies come to a port of a pool. */
+uint32_t tables_snat_flows(void);
+/*
+ * While nothing is at work on them: two flows of one key, an entry left BUSY or DEAD, a flow without its locator or
+ * a locator without its flow; NULL: none of these.
+ */
+const char *tables_fault(void);
+/* Makes up to `count` entries of each family such as a writer leaves that was killed `units` ago. */
+void tables_plant_busy(uint32_t units, uint32_t count);
+/* A number that differs if any word of the tables does. */
+uint64_t tables_sum(void);
+/* Puts a locator from these replies to the flow, or takes it away. */
+void tables_locator(const struct xlb_reply_key *reply, const struct xlb_flow_key *flow, bool put);
+
+#endif
