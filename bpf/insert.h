@@ -10,13 +10,15 @@
 #include "flow.h"
 #include "listener.h"
 
-/* Index of the i-th entry's first word, of all of the key's buckets; 0xffff: the bucket has no more. */
-static __always_inline __u32 insert_word(__u64 hash, __u32 n, __u32 i, __u32 ipv6)
+/* How the entries of a table lie in a bucket. */
+static __always_inline __u32 insert_entries(__u32 ipv6)
 {
-	__u32 offset = i * (ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4);
+	return ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4;
+}
 
-	return i < (ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4) ? xlb_flow_bucket(hash, n) + offset :
-							  0xffff;
+static __always_inline __u32 insert_stride(__u32 ipv6)
+{
+	return ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4;
 }
 
 /* What is said of buckets: the free entry, how many are free, used and half-open. */
@@ -28,16 +30,15 @@ static __always_inline __u32 insert_word(__u64 hash, __u32 n, __u32 i, __u32 ipv
 /* Of one bucket. Without branches: the verifier walks every way through them. */
 GLOBAL_STEP int insert_bucket(struct xlb_flow_page *page, __u32 first, __u32 ipv6)
 {
-	__u32 entries = ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4, i, word, free, half, all = 0, at = 0;
-	__u32 halves = 0;
+	__u32 entries = insert_entries(ipv6), stride = insert_stride(ipv6), word = first;
+	__u32 i, free, half, all = 0, at = 0, halves = 0;
 	__u64 live, room;
 
 	if (!page)
 		return 0;
-	for (i = 0; i < XLB_ENTRIES4; i++) {
+	for (i = 0; i < XLB_ENTRIES4; i++, word += stride) {
 		if (i >= entries)
 			break;
-		word = first + i * (ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4);
 		live = word_read(page_word(page, word));
 		half = (xlb_get(live, XLB_LIVE_STATE) ^ XLB_FLOW_NEW) |
 		       xlb_get(word_read(page_word(page, word + 1)), XLB_FIXED_UDP);
@@ -64,6 +65,9 @@ GLOBAL_STEP int insert_room(struct xlb_flow_page *page, __u64 hash, __u32 ipv6)
 		half += xlb_get(one, ROOM_HALF);
 		one = xlb_get(one, 0, 13);
 		best = one >> 9 > best >> 9 ? one : best;
+		/* none has more */
+		if (one >> 9 == insert_entries(ipv6))
+			break;
 	}
 	room = xlb_set(best, used, ROOM_USED);
 	return (int)xlb_set(room, half, ROOM_HALF);
@@ -108,15 +112,15 @@ GLOBAL_STEP int insert_worth(__u64 live, __u64 fixed, __u32 now)
 GLOBAL_STEP int insert_victim(struct xlb_flow_page *page, __u64 hash, __u32 ipv6, __u32 now,
 			      __u32 limit)
 {
+	__u32 entries = insert_entries(ipv6), stride = insert_stride(ipv6), n, i, word;
 	__u64 best = (__u64)limit << 29, worth;
-	__u32 n, i, word;
 
 	if (!page)
 		return -1;
 	for (n = 0; n < XLB_CANDIDATES; n++) {
-		for (i = 0; i < XLB_ENTRIES4; i++) {
-			word = insert_word(hash, n, i, ipv6);
-			if (word == 0xffff)
+		word = xlb_flow_bucket(hash, n);
+		for (i = 0; i < XLB_ENTRIES4; i++, word += stride) {
+			if (i >= entries)
 				break;
 			worth = (__u64)insert_worth(word_read(page_word(page, word)),
 						    word_read(page_word(page, word + 1)), now)
@@ -137,7 +141,7 @@ static __always_inline int insert_place(struct xlb_flow_page *page, const struct
 					__u32 now, bool evicted, struct xlb_flow_at *at)
 {
 	__u64 room = (__u64)insert_room(page, id->hash, id->ipv6);
-	__u32 all = XLB_CANDIDATES * (id->ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4);
+	__u32 all = XLB_CANDIDATES * insert_entries(id->ipv6);
 	__u32 used = (__u32)xlb_get(room, ROOM_USED), half = (__u32)xlb_get(room, ROOM_HALF);
 	bool flood = !evicted && !(id->identity >> 12 & 1) && half * 4 >= all &&
 		     used * 3 >= all * 2;
@@ -155,15 +159,17 @@ static __always_inline int insert_place(struct xlb_flow_page *page, const struct
 /* Index of an entry of the same key that is shown or lives, other than `own`; -1: none. */
 GLOBAL_STEP int insert_rival(struct xlb_flow_page *page, const struct flow_id *id, __u32 own)
 {
-	__u32 n, i, word, state;
+	__u32 n, i, entries, stride, word, state;
 	__u64 live, differs;
 
 	if (!page || !id)
 		return -1;
+	entries = insert_entries(id->ipv6);
+	stride = insert_stride(id->ipv6);
 	for (n = 0; n < XLB_CANDIDATES; n++) {
-		for (i = 0; i < XLB_ENTRIES4; i++) {
-			word = insert_word(id->hash, n, i, id->ipv6);
-			if (word == 0xffff)
+		word = xlb_flow_bucket(id->hash, n);
+		for (i = 0; i < XLB_ENTRIES4; i++, word += stride) {
+			if (i >= entries)
 				break;
 			/* nearly all are done with here */
 			if (word_read(page_word(page, word + 2)) != id->key[0] || word == own)

@@ -32,13 +32,18 @@ static __always_inline struct xlb_flow_page *locator_page(const struct xlb_reply
 GLOBAL_STEP int locator_scan(const struct xlb_flow_page *page, __u64 hash, __u32 start, __u64 word,
 			     __u64 mask)
 {
-	__u32 n;
+	__u32 lines[2], n;
 
 	if (!page)
 		return -1;
+	lines[0] = page_line(hash, 0);
+	lines[1] = page_line(hash, XLB_LINE_WORDS);
+#pragma unroll
 	for (n = 0; n < LOCATOR_WORDS; n++) {
-		if (n >= start &&
-		    ((word_read(page_word(page, xlb_locator_word(hash, n))) ^ word) & mask) == 0)
+		if (((word_read(&page->word[lines[n / XLB_LINE_WORDS] + n % XLB_LINE_WORDS]) ^
+		      word) &
+		     mask) == 0 &&
+		    n >= start)
 			return (int)n;
 	}
 	return -1;
@@ -49,20 +54,19 @@ GLOBAL_STEP int locator_entry(struct xlb_flow_page *page, __u64 hash, __u32 star
 			      __u32 ipv6)
 {
 	__u64 mask = xlb_set(xlb_set(0ULL, ~0ULL, XLB_FIXED_SNAT_PORT), 1ULL, XLB_FIXED_UDP);
-	__u32 entries = ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4, n, i, word;
+	__u32 stride = ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4, n, i, word;
+	__u32 entries = ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4;
 	__u64 live;
 
 	if (!page)
 		return -1;
 	for (n = 0; n < XLB_CANDIDATES; n++) {
-		for (i = 0; i < XLB_ENTRIES4; i++) {
+		word = xlb_flow_bucket(hash, n);
+		for (i = 0; i < XLB_ENTRIES4; i++, word += stride) {
 			if (i >= entries)
 				break;
-			if (n * XLB_ENTRIES4 + i < start)
-				continue;
-			word = xlb_flow_bucket(hash, n) +
-			       i * (ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4);
-			if ((word_read(page_word(page, word + 1)) ^ fixed) & mask)
+			if ((word_read(page_word(page, word + 1)) ^ fixed) & mask ||
+			    n * XLB_ENTRIES4 + i < start)
 				continue;
 			live = word_read(page_word(page, word));
 			if (flow_lives(live))

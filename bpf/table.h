@@ -48,6 +48,15 @@ static __always_inline __u32 page_bucket(__u64 hash, __u32 n)
 	return first & (XLB_PAGE_WORDS - XLB_BUCKET_WORDS);
 }
 
+/* The same of the line with the n-th candidate of a locator. */
+static __always_inline __u32 page_line(__u64 hash, __u32 n)
+{
+	__u32 first = xlb_locator_word(hash, n);
+
+	barrier_var(first);
+	return first & (XLB_PAGE_WORDS - XLB_LINE_WORDS);
+}
+
 static __always_inline __u64 word_read(const __u64 *word)
 {
 	return *(const volatile __u64 *)word;

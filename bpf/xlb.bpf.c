@@ -89,7 +89,7 @@ static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 gr
 		return -XLB_DROP_NO_SERVER;
 	/* a reply to an address of xlb, or a packet of the server to itself, would never arrive */
 	if (is_own(&own) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
-				     xlb_addr_equal(&pkt->source, &server->addr)))
+			     xlb_addr_equal(&pkt->source, &server->addr)))
 		return -XLB_DROP_HAIRPIN;
 	*ret_mode = server->mode;
 	return 0;

@@ -201,8 +201,8 @@ static const char *page_fault(enum xlb_flow_table_id id, const struct xlb_flow_p
 	const __u64 *entries[XLB_PAGE_ENTRIES4];
 
 	for (uint32_t i = 0; i < per_bucket * XLB_PAGE_WORDS / XLB_BUCKET_WORDS; i++) {
-		const __u64 *entry = &page->word[i / per_bucket * XLB_BUCKET_WORDS +
-						 i % per_bucket * words];
+		const __u64 *entry =
+			&page->word[i / per_bucket * XLB_BUCKET_WORDS + i % per_bucket * words];
 
 		if (!xlb_get(*entry, XLB_LIVE_STATE))
 			continue;
@@ -233,8 +233,8 @@ const char *tables_fault(void)
 	for (uint32_t page = 0; page < page_count(XLB_TABLE_REPLIES); page++) {
 		for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++) {
 			uint64_t locator = page_at(XLB_TABLE_REPLIES, page)->word[word];
-			uint64_t hash = xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE),
-						XLB_HASH_PLACE);
+			uint64_t hash =
+				xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE);
 
 			if (locator)
 				add_place(&locators, hash, xlb_get(locator, XLB_LOCATOR_IPV6));

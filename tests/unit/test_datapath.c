@@ -115,9 +115,8 @@ static void test_addresses_come_and_go(void **state)
 	for (uint32_t place = 0; place < XLB_ADDRESS_PLACES; place++) {
 		struct xlb_address_place found;
 
-		assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "addresses"), &place,
-						     &found),
-				 0);
+		assert_int_equal(
+			bpf_map_lookup_elem(datapath_map_fd(dp, "addresses"), &place, &found), 0);
 		left += !found.role.snat && found.addr.words[0];
 	}
 	assert_in_range(left, 0, 20);
@@ -431,16 +430,11 @@ static void test_drop_sample(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_plain_rows),
-		TEST(test_ids_out_of_range),
-		TEST(test_addresses_full),
-		TEST(test_addresses_come_and_go),
-		TEST(test_interface),
-		TEST(test_maglev),
-		TEST(test_port_set),
-		TEST(test_port_pages_used_up),
-		TEST(test_bitmap),
-		TEST(test_counters),
+		TEST(test_plain_rows),	   TEST(test_ids_out_of_range),
+		TEST(test_addresses_full), TEST(test_addresses_come_and_go),
+		TEST(test_interface),	   TEST(test_maglev),
+		TEST(test_port_set),	   TEST(test_port_pages_used_up),
+		TEST(test_bitmap),	   TEST(test_counters),
 		TEST(test_drop_sample),
 	};
 

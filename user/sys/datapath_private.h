@@ -155,8 +155,8 @@ struct table_ops {
 	int (*del)(struct datapath *dp, const struct row *row, struct xlb_err *err);
 };
 /* tables with content or with more than one map */
-extern const struct table_ops interface_ops, address_ops, maglev_ops, port_set_ops, bitmap_ops, attachment_ops,
-	probe_filter_ops;
+extern const struct table_ops interface_ops, address_ops, maglev_ops, port_set_ops, bitmap_ops,
+	attachment_ops, probe_filter_ops;
 
 /* datapath_rows.c */
 int datapath_rows_open(struct datapath *dp);

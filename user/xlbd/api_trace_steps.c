@@ -68,8 +68,7 @@ static void step_role(const struct trace *trace, char text[TEXT_MAX])
 static void step_flow(const struct trace *trace, char text[TEXT_MAX])
 {
 	uint64_t live = trace->event->flow;
-	uint32_t age =
-		xlb_flow_age(datapath_stamp(), (uint32_t)xlb_get(live, XLB_LIVE_STAMP));
+	uint32_t age = xlb_flow_age(datapath_stamp(), (uint32_t)xlb_get(live, XLB_LIVE_STAMP));
 
 	if (!trace->event->vip && !trace->event->snat && !(trace->event->found & XLB_FOUND_FLOW))
 		return;
