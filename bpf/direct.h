@@ -15,8 +15,11 @@ static __always_inline int direct_create(struct flow_draft *draft, __u8 tcp_flag
 	return record_publish() == -FLOW_EEXIST ? record_follow_winner(draft) : 0;
 }
 
+/* The packet keeps its ends: only who watches asks for them. */
 static __always_inline void direct_ends(const struct packet *pkt, struct ends *ret)
 {
+	if (!observing)
+		return;
 	ret->source = pkt->source;
 	ret->destination = pkt->destination;
 	ret->source_port = pkt->source_port;

@@ -189,6 +189,8 @@ static __always_inline int flow_touch(struct flow_at *flow, const struct flow_ev
 	__u64 *word;
 	int i;
 
+	if (!hop && flow_is_steady(flow->live, event))
+		return 0;
 	for (i = 0; i < 4; i++) {
 		next = flow_next(flow->live, event);
 		if (hop)

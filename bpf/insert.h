@@ -165,7 +165,8 @@ GLOBAL_STEP int insert_rival(struct xlb_flow_page *page, const struct flow_id *i
 			word = insert_word(id->hash, n, i, id->ipv6);
 			if (word == 0xffff)
 				break;
-			if (word == own)
+			/* nearly all are done with here */
+			if (word_read(page_word(page, word + 2)) != id->key[0] || word == own)
 				continue;
 			live = word_read(page_word(page, word));
 			state = (__u32)xlb_get(live, XLB_LIVE_STATE);
@@ -174,6 +175,7 @@ GLOBAL_STEP int insert_rival(struct xlb_flow_page *page, const struct flow_id *i
 				continue;
 			differs = (word_read(page_word(page, word + 1)) ^ id->identity) &
 				  XLB_FIXED_IDENTITY;
+			/* again: it may have been another's when it was read */
 			differs |= word_read(page_word(page, word + 2)) ^ id->key[0];
 			if (id->ipv6) {
 				differs |= word_read(page_word(page, word + 3)) ^ id->key[1];

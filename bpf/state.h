@@ -76,6 +76,21 @@ static __always_inline int flow_judge_syn(struct flow_life seen, const struct fl
 	return unconnected && event->server_flags & XLB_SERVER_DOWN ? FLOW_REPICK : FLOW_FOLLOW;
 }
 
+/*
+ * True of what most packets are: one of a flow in full swing that has been seen in this second, so that nothing
+ * is to be judged, nor written. It comes to what flow_judge and flow_next would.
+ */
+static __always_inline bool flow_is_steady(__u64 live, const struct flow_event *event)
+{
+	__u64 mask = xlb_set(0ULL, ~0ULL, XLB_LIVE_STAMP), wanted = event->now;
+
+	mask = xlb_set(mask, ~0ULL, XLB_LIVE_FLAGS);
+	mask = xlb_set(mask, ~0ULL, XLB_LIVE_STATE);
+	wanted = xlb_set(wanted, (__u64)XLB_FLOW_ESTABLISHED, XLB_LIVE_STATE);
+	return (live & mask) == wanted && !event->server_flags &&
+	       !(event->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST));
+}
+
 /* Judges a packet by the flow that it found. */
 static __always_inline int flow_judge(struct flow_life seen, const struct flow_event *event)
 {

@@ -40,12 +40,14 @@ static __always_inline int judge(struct packet *pkt, const struct flow_at *flow,
 	server = server_find(pkt->server);
 	if (!listener || !server)
 		return -XLB_DROP_INTERNAL;
+	*ret_server = server;
+	event->server_flags = server->flags;
+	if (flow_is_steady(flow->live, event))
+		return FLOW_FOLLOW;
 	mode = record_mode(server, flow->fixed);
 	event->idle_timeout = listener->idle_timeout;
-	event->server_flags = server->flags;
 	event->direct = xlb_mode_has(mode, XLB_MODE_DIRECT);
 	event->adopt = xlb_mode_has(mode, XLB_MODE_ADOPT);
-	*ret_server = server;
 	return flow_judge(flow_life_of(flow->live), event);
 }
 

@@ -161,12 +161,6 @@ XLB_ASSERT_SIZE(xlb_flow_ends, 8 + 32 * XLB_END_BATCH);
 #define XLB_HASH_PLACE	25, 39
 #define XLB_HASH_LINE	28, 6
 
-static inline __u64 xlb_flow_hash_end(__u64 hash, const __u64 seed[2])
-{
-	hash = xlb_hash_mix(hash, seed[1]);
-	return xlb_hash_mix(hash, hash >> 29);
-}
-
 /* Hash of a flow's key words (one of IPv4, three of IPv6) and identity. */
 static inline __u64 xlb_flow_hash(const __u64 seed[2], const __u64 *key, __u64 identity, int ipv6)
 {
@@ -174,9 +168,9 @@ static inline __u64 xlb_flow_hash(const __u64 seed[2], const __u64 *key, __u64 i
 
 	if (ipv6) {
 		hash = xlb_hash_mix(hash, key[1]);
-		return xlb_flow_hash_end(xlb_hash_mix(hash, key[2] | identity << 32), seed);
+		identity = key[2] | identity << 32;
 	}
-	return xlb_flow_hash_end(xlb_hash_mix(hash, identity), seed);
+	return xlb_hash_mix(xlb_hash_mix(hash, identity), seed[1]);
 }
 
 /* Index of the n-th candidate bucket's first word. */
@@ -238,10 +232,9 @@ static inline __u64 xlb_reply_hash(const __u64 seed[2], const struct xlb_reply_k
 		hash = xlb_hash_mix(hash, xlb_hash_join(key->server.words[2], key->peer.words[2]));
 		hash = xlb_hash_mix(hash, xlb_hash_join(key->peer.words[0], key->peer.words[1]));
 	}
-	return xlb_flow_hash_end(xlb_hash_mix(hash, (__u64)key->server_port << 32 |
-							    (__u64)key->peer_port << 16 |
-							    key->protocol),
-				 seed);
+	hash = xlb_hash_mix(hash, (__u64)key->server_port << 32 | (__u64)key->peer_port << 16 |
+					  key->protocol);
+	return xlb_hash_mix(hash, seed[1]);
 }
 
 /* Key word of the ports, which is the lower half of IPv4's only one. */

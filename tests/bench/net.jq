@@ -24,6 +24,7 @@ def summary:
 		rate: ($good | map(.rate) | spread),
 		ratio: beside($measure; $subject; "direct"; .rate),
 		cpu_per_million: ($good | map(cost) | spread),
+		cpu_ratio: beside($measure; $subject; "direct"; cost),
 		faults: ($good | map(.faults) | add),
 		resent: ($good | map(.resent) | add)
 	} end;
@@ -42,5 +43,6 @@ def target($measure; $other; figure; $text; $limit; $least):
 		target("keepalive"; "nft"; cost; "CPU of a keep-alive request to nft dnat+snat, at most"; 1; false),
 		target("connections"; "nft"; .rate; "new connections/s to nft dnat+snat, at least"; 1; true),
 		target("udp"; "direct"; .rate; "UDP datagrams/s to no LB, at least"; 1; true)
-	]
+	],
+	rows: .
 }

@@ -188,7 +188,7 @@ about() {
 table() {
 	jq -r -f tests/bench/net_table.jq "$1" | awk -F '\t' '
 		NF < 2 { print; next }
-		{ printf "%-14s %10s %10s %10s %7s %7s %7s %9s %9s %8s %7s %7s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 }'
+		{ printf "%-14s %10s %10s %10s %7s %7s %7s %9s %7s %7s %7s %7s %7s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 }'
 }
 
 command="make bench-net"

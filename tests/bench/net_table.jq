@@ -11,9 +11,10 @@ def count: if . == null then "-" elif . >= 100 then round else . end | tostring;
 } as $titles |
 (.measures as $measures | $titles | to_entries[] | select($measures[.key]) |
 	"", .value,
-	(["", "median", "min", "max", "ratio", "min", "max", "CPU s/1M", "min", "max", "faults", "resent"] | @tsv),
+	(["", "median", "min", "max", "ratio", "min", "max", "CPU s/1M", "min", "max", "ratio", "faults", "resent"] | @tsv),
 	($measures[.key] | to_entries | sort_by(-(.value.ratio.median // 0))[].value |
-		([.title, (.rate | .median, .min, .max), (.ratio | .median, .min, .max), (.cpu_per_million | .median, .min, .max), .faults, .resent]
+		([.title, (.rate | .median, .min, .max), (.ratio | .median, .min, .max), (.cpu_per_million | .median, .min, .max), .cpu_ratio.median,
+			.faults, .resent]
 			| map(if type == "string" then . else count end) | @tsv),
 		(.errors[] | "    failed: " + .))),
 "",

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # scale.sh [ROUNDS]: how long the commands take, and how long the daemon's loop is held up, with 1 000 listeners and
-# 10 000 servers (10 load balancers x 100 listeners, 100 groups x 100 servers). Each line: median and longest wall
-# time in ms, CPU time of the command and of xlbd per run, and the longest that a second client, which asks for one
-# listener again and again, had to wait meanwhile.
+# 10 000 servers (10 load balancers x 100 listeners, 100 groups x 100 servers). First the apply of all that, then a line
+# for each command: median and longest wall time in ms, CPU time of the command and of xlbd per run, and the longest
+# that a second client, which asks for one listener again and again, had to wait meanwhile. Last, xlbd's memory.
 # Needs root, build/ and the tools (`make all tools`).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -45,11 +45,12 @@ awk 'BEGIN {
 }' >"$LAB_DIR/scale.yaml"
 started=${EPOCHREALTIME/[.,]/}
 in_ns lb xlbctl apply "$LAB_DIR/scale.yaml" >/dev/null
+applied=$(((${EPOCHREALTIME/[.,]/} - started) / 1000))
 in_line() {
 	[ "$(in_ns lb xlbctl --json status | jq .pending)" = false ]
 }
 wait_for 60 in_line
-echo "1 000 listeners and 10 000 servers applied in $(((${EPOCHREALTIME/[.,]/} - started) / 1000)) ms"
+echo "1 000 listeners and 10 000 servers: applied in $applied ms, all in line after $(((${EPOCHREALTIME/[.,]/} - started) / 1000)) ms"
 
 # Of the second client: asks on one connection until it is killed, one line of seconds for each answer.
 ask_on() {
@@ -73,7 +74,7 @@ own_cpu() {
 	{ time "$@" 2>&3; } 3>&2 2>>"$LAB_DIR/cpu"
 }
 
-# measure NAME COMMAND...
+# measure NAME COMMAND...: an argument WEIGHT is a random weight, so that each run is a change
 measure() {
 	local name=$1 before after start watcher
 	shift
@@ -81,14 +82,14 @@ measure() {
 	: >"$LAB_DIR/times"
 	for _ in $(seq "$rounds"); do
 		start=${EPOCHREALTIME/[.,]/}
-		own_cpu nsenter --net="/run/netns/$LAB-lb" -- "$@" >"$LAB_DIR/out"
+		own_cpu nsenter --net="/run/netns/$LAB-lb" -- "${@/#WEIGHT/$((RANDOM % 100 + 1))}" >"$LAB_DIR/out"
 		echo "$((${EPOCHREALTIME/[.,]/} - start))" >>"$LAB_DIR/times"
 	done
 	after=$(cpu_ms "$xlbd")
 	ask_on >"$LAB_DIR/waits" &
 	watcher=$!
 	for _ in $(seq "$rounds"); do
-		in_ns lb "$@" >/dev/null
+		in_ns lb "${@/#WEIGHT/$((RANDOM % 100 + 1))}" >/dev/null
 	done
 	kill "$watcher"
 	wait "$watcher" 2>/dev/null || true
@@ -101,10 +102,6 @@ measure() {
 			t[int((NR + 1) / 2)], t[NR], own, daemon, wait * 1000, size }'
 	rm -f "$LAB_DIR/cpu"
 }
-
-# set_weight: another one each time, so that each is a change
-# shellcheck disable=SC2016 # for the shell that measures
-set_weight='xlbctl set server g0 server0 --weight $((RANDOM % 100 + 1))'
 
 measure version xlbctl version
 measure status xlbctl status
@@ -122,4 +119,6 @@ measure "GET /metrics" curl -s --unix-socket "$socket" http://xlb/metrics
 measure check xlbctl check "$LAB_DIR/scale.yaml"
 measure diff xlbctl diff "$LAB_DIR/scale.yaml"
 measure export xlbctl export
-measure "set weight" bash -c "$set_weight"
+measure "set weight" xlbctl set server g0 server0 --weight WEIGHT
+awk '/^VmHWM|^VmRSS/ { kib[$1] = $2 }
+	END { printf "xlbd has %d MiB of memory, at most %d MiB\n", kib["VmRSS:"] / 1024, kib["VmHWM:"] / 1024 }' "/proc/$xlbd/status"

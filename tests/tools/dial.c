@@ -224,6 +224,7 @@ int main(int argc, char **argv)
 	}
 	/* the end is that of beginning calls: the last few may wait for retransmissions */
 	time = (double)(now() - start) / SECOND;
-	printf("units %llu seconds %.3f faults %llu\n", done, time < seconds ? time : seconds, failed);
+	printf("units %llu seconds %.3f faults %llu\n", done, time < seconds ? time : seconds,
+	       failed);
 	return done ? 0 : 1;
 }

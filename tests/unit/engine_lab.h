@@ -51,12 +51,15 @@ static struct {
 	uint8_t mac_byte;      /* of all neighbours; 1: they are not resolved */
 	const char *busy_port; /* address on which sshd has port 80 */
 	atomic_int probe_ms;
-	atomic_bool probe_busy, probing;
-	uint32_t announced;
+	atomic_bool probe_busy, probing, settling;
+	atomic_uint announced;
 	uint32_t released;
 	/* checker */
 	checker_changed health_changed;
 	void *health_arg;
+	checker_group_changed group_changed;
+	void *group_arg;
+	uint32_t groups_configured;
 	checker_transition transition;
 	void *transition_arg;
 	const char *down;
@@ -110,6 +113,24 @@ struct sink *datapath_sink(struct datapath *dp)
 void datapath_settle(struct datapath *dp)
 {
 	(void)dp;
+}
+
+bool datapath_settle_begin(struct datapath *dp)
+{
+	(void)dp;
+	return !lab_world.settling;
+}
+
+void datapath_settle_wait(struct datapath *dp)
+{
+	(void)dp;
+	lab_world.settling = true;
+}
+
+void datapath_settle_end(struct datapath *dp)
+{
+	(void)dp;
+	assert_true(lab_world.settling);
 }
 
 uint32_t datapath_stamp(void)
@@ -410,6 +431,16 @@ __attribute__((unused)) static char *lab_snapshot(struct lab *lab)
 	return text;
 }
 
+/* The checker tells that the health of every group's servers may have changed. */
+__attribute__((unused)) static void lab_tell_health(struct lab *lab)
+{
+	const struct object *object;
+
+	TAILQ_FOREACH(object, &engine_model(lab->engine)->server_groups, link)
+		lab_world.group_changed(lab_world.group_arg, object->name);
+	lab_world.health_changed(lab_world.health_arg);
+}
+
 struct finding {
 	const struct row *wanted;
 	struct row found;
@@ -477,7 +508,7 @@ __attribute__((unused)) static struct xlb_flow *lab_flow(uint32_t server)
 }
 
 /* Waits for whole passes of the sweep. */
-static void lab_sweep(struct lab *lab, uint32_t passes)
+__attribute__((unused)) static void lab_sweep(struct lab *lab, uint32_t passes)
 {
 	uint32_t wanted = lab_world.passes + passes;
 	int i;

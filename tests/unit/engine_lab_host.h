@@ -127,17 +127,16 @@ uint8_t host_on_link(struct host *host, const char *ifname, const struct xlb_add
 	return !strcmp(ifname, "eth0") ? 96 + 24 : 0;
 }
 
-int host_probe_address(const char *ifname, const struct xlb_addr *addr, int timeout_ms,
-		       uint8_t ret_mac[6], struct xlb_err *err)
+int host_probe_addresses(struct host_probe *probes, size_t count, int timeout_ms)
 {
-	(void)ifname;
-	(void)addr;
 	(void)timeout_ms;
-	(void)err;
 	lab_world.probing = true;
 	usleep((useconds_t)lab_world.probe_ms * 1000);
-	memset(ret_mac, 2, 6);
-	return lab_world.probe_busy ? -EADDRINUSE : 0;
+	while (count--) {
+		memset(probes[count].mac, 2, 6);
+		probes[count].r = lab_world.probe_busy ? -EADDRINUSE : 0;
+	}
+	return 0;
 }
 
 int host_announce_address(const char *ifname, const struct xlb_addr *addr, struct xlb_err *err)
@@ -195,15 +194,30 @@ int checker_configure(struct checker *checker, const struct model *model, struct
 	return 0;
 }
 
-int checker_status(const struct checker *checker, const char *group, const char *server,
-		   const struct xlb_addr *addr, struct check_status *ret)
+int checker_configure_group(struct checker *checker, const struct model *model,
+			    const struct server_group *group, struct xlb_err *err)
+{
+	(void)checker, (void)model, (void)group, (void)err;
+	lab_world.groups_configured++;
+	return 0;
+}
+
+void checker_on_group(struct checker *checker, checker_group_changed changed, void *arg)
+{
+	(void)checker;
+	lab_world.group_changed = changed;
+	lab_world.group_arg = arg;
+}
+
+int checker_health(const struct checker *checker, const char *group, const char *server,
+		   const struct xlb_addr *addr, enum health *ret)
 {
 	bool down = lab_world.down && !strcmp(lab_world.down, server);
 
 	(void)checker;
 	(void)group;
 	(void)addr;
-	*ret = (struct check_status){ .health = down ? HEALTH_DOWN : HEALTH_UP, .ever_up = true };
+	*ret = down ? HEALTH_DOWN : HEALTH_UP;
 	return 0;
 }
 

@@ -252,14 +252,14 @@ static void health_moves_the_schedule(void **state)
 	lab_apply_ok(lab, LAB_BOTH);
 	assert_true(lab_row(TABLE_MAGLEV, &key, &both));
 	lab_world.down = "web2";
-	lab_world.health_changed(lab_world.health_arg);
+	lab_tell_health(lab);
 	lab_settle(lab);
 	assert_true(lab_row(TABLE_MAGLEV, &key, &one));
 	assert_true(both.hash != one.hash);
 	assert_true(lab_row(TABLE_SERVER, &(struct row_id){ 2 }, &server));
 	assert_int_equal(server.flags, XLB_SERVER_DOWN);
 	lab_world.down = NULL;
-	lab_world.health_changed(lab_world.health_arg);
+	lab_tell_health(lab);
 	lab_settle(lab);
 	assert_true(lab_row(TABLE_MAGLEV, &key, &back));
 	assert_true(both.hash == back.hash);
@@ -283,7 +283,7 @@ static void health_goes_on_when_the_host_refuses(void **state)
 	sink_fake_fail(lab_world.host, 1, 1000000);
 	lab_world.changed(lab_world.changed_arg);
 	lab_world.down = "web2";
-	lab_world.health_changed(lab_world.health_arg);
+	lab_tell_health(lab);
 	lab_settle(lab);
 	assert_non_null(strstr(engine_trouble(lab->engine), "vip_addr 198.51.100.10"));
 	assert_true(lab_row(TABLE_SERVER, &(struct row_id){ 2 }, &server));

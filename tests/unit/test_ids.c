@@ -223,6 +223,37 @@ static void walk_in_order_and_release(void **state)
 	assert_null(ids_free(NULL));
 }
 
+static void part_leaves_the_whole_alone(void **state)
+{
+	AUTO(ids_free) struct ids *whole = ids_new();
+	AUTO(ids_free) struct ids *part = NULL;
+	struct id_entry *entry;
+
+	(void)state;
+	ids_get(whole, ID_SERVER, "web/a")->drain = 1;
+	ids_get(whole, ID_SERVER, "web/b")->drain = 2;
+	ids_get(whole, ID_SERVER, "web/gone")->live = false;
+	part = ids_part(whole);
+	assert_ptr_equal(ids_whole(part), whole);
+	assert_ptr_equal(ids_whole(whole), whole);
+	/* none is made, none comes back */
+	assert_null(ids_get(part, ID_SERVER, "web/new"));
+	assert_null(ids_get(part, ID_SERVER, "web/gone"));
+	entry = ids_get(part, ID_SERVER, "web/b");
+	assert_int_equal(entry->id, 2);
+	entry->drain = 20;
+	ids_note_change(part);
+	assert_ptr_equal(ids_find(part, ID_SERVER, "web/b"), entry);
+	assert_ptr_equal(ids_by_id(part, ID_SERVER, 2), entry);
+	assert_int_equal(ids_by_id(part, ID_SERVER, 1)->drain, 1);
+	assert_int_equal(ids_by_id(whole, ID_SERVER, 2)->drain, 2);
+	assert_true(ids_version(part) != ids_version(whole));
+	ids_merge(whole, part);
+	assert_int_equal(ids_by_id(whole, ID_SERVER, 2)->drain, 20);
+	assert_int_equal(ids_find(whole, ID_SERVER, "web/b")->drain, 20);
+	assert_int_equal(ids_version(part), ids_version(whole));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +264,7 @@ int main(void)
 		cmocka_unit_test(version_shows_changes),
 		cmocka_unit_test(restored_entries),
 		cmocka_unit_test(walk_in_order_and_release),
+		cmocka_unit_test(part_leaves_the_whole_alone),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

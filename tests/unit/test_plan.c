@@ -318,6 +318,94 @@ static void missing_recipe_fails_before_anything_runs(void **state)
 	rows_done(&rows);
 }
 
+static int plan_part(struct rows *part, const struct rows *present, struct plan *ret)
+{
+	struct xlb_err err;
+
+	assert_int_equal(rows_sort(part), 0);
+	return plan_make_part(part, present, ret, &err);
+}
+
+static void part_changes_servers_and_tables(void **state)
+{
+	const struct row_maglev_key key = { .group = 1, .family = XLB_IPV4 };
+	struct rows present = {}, part = {};
+	struct plan plan = {};
+	struct row_hash hash;
+	const struct row *row;
+
+	(void)state;
+	first_world(&present);
+	put_id(&part, TABLE_SERVER, 1, 1);
+	put_id(&part, TABLE_SERVER, 2, 9);
+	put_id(&part, TABLE_SNAT, 1, 1);
+	put_maglev(&part, 1, 1, 77);
+	assert_int_equal(plan_part(&part, &present, &plan), 0);
+	assert_int_equal(plan.count, 2);
+	assert_int_equal(plan.ops[0].row.table, TABLE_SERVER);
+	assert_int_equal(plan.ops[0].old.value[0], 1);
+	assert_int_equal(plan.ops[1].row.table, TABLE_MAGLEV);
+	rows_follow(&present, &part, &plan);
+	assert_int_equal(rows_find(&present, TABLE_SERVER, &(struct row_id){ 2 })->value[0], 9);
+	row = rows_find(&present, TABLE_MAGLEV, &key);
+	memcpy(&hash, row->value, sizeof(hash));
+	assert_int_equal(hash.hash, content_hash(rows_find_recipe(&present, row)->data,
+						 rows_find_recipe(&present, row)->size));
+	plan_done(&plan);
+	rows_done(&present);
+	rows_done(&part);
+}
+
+static void part_is_refused_what_is_more(void **state)
+{
+	static const enum table_id tables_with_ids[] = { TABLE_SNAT, TABLE_SERVER, TABLE_NEXTHOP };
+	struct rows present = {};
+	size_t i;
+
+	(void)state;
+	first_world(&present);
+	for (i = 0; i < 3; i++) {
+		struct rows part = {};
+		struct plan plan;
+
+		/* another value; of servers that is allowed, but not another server */
+		put_id(&part, tables_with_ids[i], tables_with_ids[i] == TABLE_SERVER ? 3 : 1, 9);
+		assert_int_equal(plan_part(&part, &present, &plan), -ESTALE);
+		rows_done(&part);
+	}
+	rows_done(&present);
+}
+
+/* The tables for both families are built once but are each whole. */
+static void equal_contents_are_copied(void **state)
+{
+	struct maglev_server servers[2] = { { 11, 10, 1 }, { 22, 10, 2 } };
+	struct row_hash hash = { .hash = content_hash(servers, sizeof(servers)) };
+	struct rows wanted = {}, none = {};
+	struct plan plan = {};
+	struct xlb_err err;
+	uint32_t family;
+
+	(void)state;
+	for (family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+		struct row_maglev_key key = { .group = 1, .family = family };
+
+		assert_int_equal(
+			rows_add_recipe(&wanted, TABLE_MAGLEV, &key, servers, sizeof(servers)), 0);
+		assert_int_equal(rows_add(&wanted, TABLE_MAGLEV, &key, &hash), 0);
+	}
+	put_maglev(&wanted, 2, 1, 99);
+	assert_int_equal(rows_sort(&wanted), 0);
+	assert_int_equal(plan_make(&wanted, &none, &plan, &err), 0);
+	assert_int_equal(plan_build(&plan, &wanted, &err), 0);
+	assert_int_equal(plan.count, 3);
+	assert_ptr_not_equal(plan.ops[0].content, plan.ops[1].content);
+	assert_memory_equal(plan.ops[0].content, plan.ops[1].content, plan.ops[0].content_size);
+	assert_memory_not_equal(plan.ops[0].content, plan.ops[2].content, plan.ops[0].content_size);
+	plan_done(&plan);
+	rows_done(&wanted);
+}
+
 int main(void)
 {
 #define CHANGE_TEST(test) cmocka_unit_test_setup_teardown(test, setup_change, teardown_change)
@@ -331,6 +419,9 @@ int main(void)
 		CHANGE_TEST(failing_undo_is_said_and_the_rest_undone),
 		CHANGE_TEST(undo_without_recipes),
 		cmocka_unit_test(missing_recipe_fails_before_anything_runs),
+		cmocka_unit_test(part_changes_servers_and_tables),
+		cmocka_unit_test(part_is_refused_what_is_more),
+		cmocka_unit_test(equal_contents_are_copied),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -101,14 +101,22 @@ static struct ids *make_ids(void)
 	return ids;
 }
 
-static void save(const struct place *place, uint64_t revision, const struct model *model,
+static void save(const struct place *place, uint64_t revision, struct model *model,
 		 const struct ids *ids, bool new_revision)
 {
+	struct state_wanted wanted = {
+		.revision = revision,
+		.origin = "dir/xlb \"a\".yaml",
+		.model = model,
+		.ids = ids,
+		.new_revision = new_revision,
+	};
+	struct state_text saved = {};
 	struct xlb_err err = {};
 
-	if (state_save(&place->paths, revision, "dir/xlb \"a\".yaml", model, ids, new_revision,
-		       &err))
+	if (state_save(&place->paths, &wanted, &saved, &err))
 		fail_msg("%s", err.text);
+	state_text_done(&saved);
 }
 
 static void assert_same_model(const struct model *a, const struct model *b)
@@ -208,10 +216,19 @@ static void unwritable_directory(void **state)
 	struct place *place = *state;
 	AUTO(model_free) struct model *model = model_new();
 	AUTO(ids_free) struct ids *ids = ids_new();
+	struct state_text saved = {};
 	struct xlb_err err = {};
 
 	snprintf(place->paths.state_dir, sizeof(place->paths.state_dir), "%s/no/lib", place->dir);
-	assert_int_equal(state_save(&place->paths, 1, "x", model, ids, true, &err), -ENOENT);
+	assert_int_equal(state_save(&place->paths,
+				    &(struct state_wanted){ .revision = 1,
+							    .origin = "x",
+							    .model = model,
+							    .ids = ids,
+							    .new_revision = true },
+				    &saved, &err),
+			 -ENOENT);
+	state_text_done(&saved);
 	assert_non_null(strstr(err.text, "/no/lib"));
 }
 

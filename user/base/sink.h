@@ -144,10 +144,18 @@ struct row {
 	uint8_t value[ROW_VALUE_MAX]; /* unused tail is zero */
 };
 
+/* Rows of one table that a plan is going to put. */
+struct reservation {
+	enum table_id table;
+	uint32_t rows;
+	uint32_t highest; /* of the ids that the keys begin with */
+};
+
 /*
  * One side of the outside world. `list` calls `add` for every row present that xlb itself put (owner
  * marks, pins). `put` creates or replaces; `content` is only given for tables that have one. All
- * return 0 or -errno with err filled; a failed put or del has changed nothing.
+ * return 0 or -errno with err filled; a failed put or del has changed nothing. `reserve`, NULL where nothing
+ * takes long, makes room beforehand; it runs in the worker while nobody puts or deletes.
  */
 struct sink {
 	int (*list)(struct sink *sink, const struct table *table,
@@ -155,6 +163,8 @@ struct sink {
 	int (*put)(struct sink *sink, const struct row *row, const void *content,
 		   size_t content_size, struct xlb_err *err);
 	int (*del)(struct sink *sink, const struct row *row, struct xlb_err *err);
+	int (*reserve)(struct sink *sink, const struct reservation *reservation,
+		       struct xlb_err *err);
 };
 
 #endif

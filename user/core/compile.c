@@ -23,6 +23,17 @@ int compile_error(struct compiler *c, const char *pointer, const char *format, .
 	return -EINVAL;
 }
 
+void compile_warn(struct compiler *c, const struct server_group *group, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(c->warnings, format, args);
+	va_end(args);
+	fputc('\n', c->warnings);
+	fprintf(c->warned, "%s\n", group->object.name);
+}
+
 int emit(struct compiler *c, enum table_id table, const void *key, const void *value)
 {
 	return rows_add(c->rows, table, key, value) ? no_memory(c) : 0;
@@ -493,35 +504,78 @@ static int compile_all(struct compiler *c)
 	return r ? r : emit_roles(c);
 }
 
-int compile(const struct model *model, struct ids *ids, const struct world *world,
-	    struct compiled *ret, struct xlb_err *err)
+/* Only which interfaces there are: their rows stay. */
+static void note_interfaces(struct compiler *c)
 {
-	struct compiled compiled = {};
-	struct compiler c = {
-		.model = model, .ids = ids, .world = world, .rows = &compiled.rows, .err = err
-	};
+	const struct object *object;
+	struct world_link link;
+
+	TAILQ_FOREACH(object, &c->model->interfaces, link) {
+		const struct id_entry *entry = ids_find(c->ids, ID_INTERFACE, object->name);
+
+		if (entry && !c->world->link(c->world->arg, object->name, &link))
+			c->attached[c->attached_count++] =
+				(struct attached){ .ifname = object->name, .slot = entry->id };
+	}
+}
+
+struct part {
+	const struct server_group *const *groups;
+	size_t count;
+};
+
+static int compile_groups_alone(struct compiler *c, const struct part *part)
+{
+	int r = 0;
+
+	note_interfaces(c);
+	for (size_t i = 0; !r && i < part->count; i++)
+		r = compile_group(c, part->groups[i]);
+	return r;
+}
+
+static void compiler_done(struct compiler *c)
+{
 	struct emitted *emitted, *emitted_next;
 	struct role *role, *role_next;
-	size_t size;
-	int r;
 
-	c.warnings = open_memstream(&compiled.warnings, &size);
-	if (!c.warnings)
-		return no_memory(&c);
-	r = compile_all(&c);
-	fclose(c.warnings);
-	if (!r && rows_sort(&compiled.rows))
-		r = xlb_err_set(err, XLB_ERR_FAILED, -EEXIST,
-				"compile made a row twice: please report");
-	HASH_ITER(hh, c.emitted, emitted, emitted_next) {
-		HASH_DEL(c.emitted, emitted);
+	HASH_ITER(hh, c->emitted, emitted, emitted_next) {
+		HASH_DEL(c->emitted, emitted);
 		free(emitted);
 	}
-	HASH_ITER(hh, c.roles, role, role_next) {
-		HASH_DEL(c.roles, role);
+	HASH_ITER(hh, c->roles, role, role_next) {
+		HASH_DEL(c->roles, role);
 		free(role);
 	}
-	compiled.fail_open_groups = c.fail_open_groups;
+}
+
+/* part NULL: all of the model. */
+static int compile_any(struct compiler *c, const struct part *part, struct compiled *ret)
+{
+	struct compiled compiled = {};
+	size_t size, warned_size;
+	int r;
+
+	c->rows = &compiled.rows;
+	c->warnings = open_memstream(&compiled.warnings, &size);
+	c->warned = c->warnings ? open_memstream(&compiled.warned, &warned_size) : NULL;
+	if (!c->warned) {
+		if (c->warnings)
+			fclose(c->warnings);
+		free(compiled.warnings);
+		return no_memory(c);
+	}
+	fputc('\n', c->warned);
+	r = part ? compile_groups_alone(c, part) : compile_all(c);
+	fclose(c->warnings);
+	fclose(c->warned);
+	if (!r && part && *compiled.warnings)
+		r = xlb_err_set(c->err, XLB_ERR_FAILED, -ESTALE, "warnings change");
+	if (!r && rows_sort(&compiled.rows))
+		r = xlb_err_set(c->err, XLB_ERR_FAILED, -EEXIST,
+				"compile made a row twice: please report");
+	compiler_done(c);
+	compiled.fail_open_groups = c->fail_open_groups;
 	if (r)
 		compiled_done(&compiled);
 	else
@@ -529,9 +583,28 @@ int compile(const struct model *model, struct ids *ids, const struct world *worl
 	return r;
 }
 
+int compile(const struct model *model, struct ids *ids, const struct world *world,
+	    struct compiled *ret, struct xlb_err *err)
+{
+	struct compiler c = { .model = model, .ids = ids, .world = world, .err = err };
+
+	return compile_any(&c, NULL, ret);
+}
+
+int compile_part(const struct model *model, const struct server_group *const *groups, size_t count,
+		 struct ids *ids, const struct world *world, struct compiled *ret,
+		 struct xlb_err *err)
+{
+	struct compiler c = { .model = model, .ids = ids, .world = world, .err = err };
+	struct part part = { groups, count };
+
+	return compile_any(&c, &part, ret);
+}
+
 void compiled_done(struct compiled *compiled)
 {
 	rows_done(&compiled->rows);
 	free(compiled->warnings);
-	compiled->warnings = NULL;
+	free(compiled->warned);
+	compiled->warnings = compiled->warned = NULL;
 }

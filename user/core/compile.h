@@ -48,6 +48,7 @@ struct world {
 struct compiled {
 	struct rows rows;	   /* wanted, sorted */
 	char *warnings;		   /* what works but may surprise, a line each; never NULL */
+	char *warned;		   /* groups that warnings are about: "\nweb\napi\n"; never NULL */
 	uint32_t fail_open_groups; /* groups that send to servers known to be down */
 };
 void compiled_done(struct compiled *compiled);
@@ -59,6 +60,15 @@ void compiled_done(struct compiled *compiled);
  */
 int compile(const struct model *model, struct ids *ids, const struct world *world,
 	    struct compiled *ret, struct xlb_err *err);
+
+/*
+ * The rows of these groups alone, which `model` may have otherwise: what follows when nothing but the weights, the
+ * health or the like of their servers has changed. `ids` is a part (ids_part) of those of the last compile. Fails,
+ * with any error, where a server comes or goes or somebody is to be warned: then everything is to be compiled.
+ */
+int compile_part(const struct model *model, const struct server_group *const *groups, size_t count,
+		 struct ids *ids, const struct world *world, struct compiled *ret,
+		 struct xlb_err *err);
 
 /* True while some family of the group has no server that is up and is sent to all the same. */
 bool compile_fails_open(const struct server_group *group, const struct world *world);

@@ -126,11 +126,21 @@ static void judge_down(struct compiler *c, const struct server_group *group,
 	if (!open4 && !open6)
 		return;
 	c->fail_open_groups++;
-	fprintf(c->warnings, "group %s: FAIL-OPEN: no%s server is up, sending to all of them\n",
-		group->object.name,
-		open4 && open6 ? "" :
-		open4	       ? " IPv4" :
-				 " IPv6");
+	compile_warn(c, group, "group %s: FAIL-OPEN: no%s server is up, sending to all of them",
+		     group->object.name,
+		     open4 && open6 ? "" :
+		     open4	    ? " IPv4" :
+				      " IPv6");
+}
+
+/* The pools are what a server finds again in the state file when its route is away (keep_pools). */
+static void note_pools(struct compiler *c, const struct endpoint *endpoint)
+{
+	struct xlb_server frozen;
+
+	memcpy(&frozen, endpoint->entry->frozen, sizeof(frozen));
+	if (memcmp(frozen.pools, endpoint->value.pools, sizeof(frozen.pools)))
+		ids_note_change(c->ids);
 }
 
 /* Freezes and emits the servers once the scheduler has set their flags. */
@@ -142,6 +152,7 @@ static int emit_servers(struct compiler *c, const struct endpoints *endpoints)
 	for (i = 0; !r && i < endpoints->count; i++) {
 		struct endpoint *endpoint = &endpoints->list[i];
 
+		note_pools(c, endpoint);
 		memcpy(endpoint->entry->frozen, &endpoint->value, sizeof(endpoint->value));
 		r = emit_server(c, endpoint->entry, &endpoint->value);
 	}
@@ -176,7 +187,7 @@ static int collect_endpoints(struct compiler *c, const struct server_group *grou
 	return 0;
 }
 
-static int compile_group(struct compiler *c, const struct server_group *group)
+int compile_group(struct compiler *c, const struct server_group *group)
 {
 	struct endpoints endpoints = {};
 	bool open4 = false, open6 = false;
@@ -227,8 +238,9 @@ static void warn_of_families(struct compiler *c, const struct load_balancer *lb)
 			uint8_t family = addr_family(&lb->addresses.addrs[i]);
 
 			if (!group_serves_family(group, family))
-				fprintf(c->warnings,
-					"listener %s/%s: group %s has no IPv%u server, IPv%u clients get no_server%s\n",
+				compile_warn(
+					c, group,
+					"listener %s/%s: group %s has no IPv%u server, IPv%u clients get no_server%s",
 					lb->object.name, object->name, group->object.name, family,
 					family,
 					xlb_mode_has(group->forward, XLB_MODE_FAMILY) ?

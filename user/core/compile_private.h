@@ -34,7 +34,7 @@ struct compiler {
 	const struct world *world;
 	struct rows *rows;
 	struct xlb_err *err;
-	FILE *warnings;
+	FILE *warnings, *warned;
 	struct emitted *emitted;
 	struct role *roles;
 	struct attached attached[XLB_MAX_INTERFACES];
@@ -67,6 +67,10 @@ uint64_t retirement_deadline(const struct world *world, const struct id_entry *e
 
 /* All return 0 or -errno with c->err filled. */
 int compile_groups(struct compiler *c);
+int compile_group(struct compiler *c, const struct server_group *group);
+/* A line about a group. */
+void compile_warn(struct compiler *c, const struct server_group *group, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Fills the rest of an endpoint that has its server and address, and emits what its row refers to. */
 int compile_endpoint(struct compiler *c, const struct server_group *group,
 		     struct endpoint *endpoint);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "core/export.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "core/field.h"
@@ -157,21 +158,85 @@ static int export_list(FILE *out, const struct type *type, const struct object_l
 	return 0;
 }
 
+/* How a model is written: plainly, or with texts that are kept. */
+struct writer {
+	FILE *out;
+	int depth;
+	bool keep;
+	struct server_group *instead;
+};
+
+static int keep_text(struct object *object, int depth)
+{
+	size_t size;
+	FILE *out = open_memstream(&object->kept, &size);
+	int r;
+
+	if (!out)
+		return -1;
+	r = export_object(out, object, depth);
+	if (fclose(out) || r) {
+		free(object->kept);
+		object->kept = NULL;
+	}
+	return object->kept ? 0 : -1;
+}
+
+static int write_list(const struct writer *writer, const struct type *type,
+		      const struct object_list *list)
+{
+	struct object *object;
+	int r = 0;
+
+	if (!writer->keep)
+		return export_list(writer->out, type, list, writer->depth);
+	if (!TAILQ_EMPTY(list))
+		fprintf(writer->out, "%*s%s:\n", writer->depth * 2, "", type->plural);
+	TAILQ_FOREACH(object, list, link) {
+		struct object *one = object;
+
+		if (writer->instead && object->type == writer->instead->object.type &&
+		    !strcmp(object->name, writer->instead->object.name))
+			one = &writer->instead->object;
+		if (!one->kept)
+			r = keep_text(one, writer->depth + 1);
+		if (r)
+			return r;
+		fputs(one->kept, writer->out);
+	}
+	return 0;
+}
+
+static int write_model(const struct writer *writer, const struct model *model)
+{
+	int r = 0;
+
+	fprintf(writer->out, "%*sversion: 1\n", writer->depth * 2, "");
+	/* nothing attached is not the same as nothing said */
+	if (model->has_interfaces && TAILQ_EMPTY(&model->interfaces))
+		fprintf(writer->out, "%*sinterfaces: {}\n", writer->depth * 2, "");
+	for (const struct type *const *type = types; *type && !r; type++)
+		if (!(*type)->parent)
+			r = write_list(writer, *type, model_list(model, *type, NULL));
+	return r ? -ENOMEM : 0;
+}
+
 char *model_export(const struct model *model)
 {
 	AUTO_FREE char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	int r = 0;
+	int r;
 
 	if (!out)
 		return NULL;
-	fprintf(out, "version: 1\n");
-	/* nothing attached is not the same as nothing said */
-	if (model->has_interfaces && TAILQ_EMPTY(&model->interfaces))
-		fprintf(out, "interfaces: {}\n");
-	for (const struct type *const *type = types; *type && !r; type++)
-		if (!(*type)->parent)
-			r = export_list(out, *type, model_list(model, *type, NULL), 0);
+	r = write_model(&(struct writer){ .out = out }, model);
 	return fclose(out) || r ? NULL : TAKE(text);
+}
+
+int model_write_kept(FILE *out, struct model *model, struct server_group *instead)
+{
+	struct writer writer = { .out = out, .depth = 1, .keep = true, .instead = instead };
+
+	return write_model(&writer, model);
 }

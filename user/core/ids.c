@@ -19,6 +19,7 @@ struct space {
 };
 
 struct ids {
+	const struct ids *base; /* NULL: whole, not a part */
 	struct space spaces[ID_KIND_COUNT];
 	uint32_t generation;
 	uint64_t version;
@@ -138,6 +139,34 @@ struct ids *ids_copy(const struct ids *ids)
 	return copy;
 }
 
+struct ids *ids_part(const struct ids *base)
+{
+	struct ids *part = ids_new();
+
+	if (!part)
+		return NULL;
+	part->base = base;
+	part->generation = base->generation;
+	part->version = base->version;
+	return part;
+}
+
+void ids_merge(struct ids *base, const struct ids *part)
+{
+	const struct slot *slot;
+	int kind;
+
+	for (kind = 0; kind < ID_KIND_COUNT; kind++)
+		for (slot = part->spaces[kind].by_key; slot; slot = slot->hh.next)
+			slot_at(&base->spaces[kind], slot->entry.id)->entry = slot->entry;
+	base->version = part->version;
+}
+
+const struct ids *ids_whole(const struct ids *ids)
+{
+	return ids->base ? ids->base : ids;
+}
+
 void ids_begin(struct ids *ids)
 {
 	ids->generation++;
@@ -162,12 +191,23 @@ static struct slot *slot_new(struct ids *ids, enum id_kind kind, const char *key
 	return slot;
 }
 
+/* The part's own copy of a live entry. */
+static struct slot *slot_borrow(struct ids *part, enum id_kind kind, const char *key)
+{
+	const struct slot *slot = slot_find(&part->base->spaces[kind], key);
+	struct slot *copy;
+
+	if (!slot || !slot->entry.live || slot_insert(part, &slot->entry, &copy))
+		return NULL;
+	return copy;
+}
+
 struct id_entry *ids_get(struct ids *ids, enum id_kind kind, const char *key)
 {
 	struct slot *slot = slot_find(&ids->spaces[kind], key);
 
 	if (!slot)
-		slot = slot_new(ids, kind, key);
+		slot = ids->base ? slot_borrow(ids, kind, key) : slot_new(ids, kind, key);
 	if (!slot)
 		return NULL;
 	if (!slot->entry.live) {
@@ -225,6 +265,8 @@ struct id_entry *ids_find(const struct ids *ids, enum id_kind kind, const char *
 {
 	struct slot *slot = slot_find(&ids->spaces[kind], key);
 
+	if (!slot && ids->base)
+		slot = slot_find(&ids->base->spaces[kind], key);
 	return slot ? &slot->entry : NULL;
 }
 
@@ -232,6 +274,8 @@ struct id_entry *ids_by_id(const struct ids *ids, enum id_kind kind, uint32_t id
 {
 	struct slot *slot = slot_at(&ids->spaces[kind], id);
 
+	if (!slot && ids->base)
+		slot = slot_at(&ids->base->spaces[kind], id);
 	return slot ? &slot->entry : NULL;
 }
 

@@ -47,6 +47,15 @@ struct ids *ids_new(void);
 struct ids *ids_free(struct ids *ids);
 DEFINE_CLEANUP(struct ids, ids_free)
 struct ids *ids_copy(const struct ids *ids);
+/*
+ * What a change of a few objects does to `base`: entries that are got are copied, the others read through. It makes
+ * no ids: ids_get finds live ones only. `base` stays as it is, and must, until ids_merge or ids_free.
+ */
+struct ids *ids_part(const struct ids *base);
+/* Gives `base` the entries that were got from its part. */
+void ids_merge(struct ids *base, const struct ids *part);
+/* What a part is a part of; of whole ids they themselves. */
+const struct ids *ids_whole(const struct ids *ids);
 
 /* Starts a generation; what is not got until ids_retire is retired by it. */
 void ids_begin(struct ids *ids);
@@ -63,7 +72,7 @@ struct id_entry *ids_find(const struct ids *ids, enum id_kind kind, const char *
 struct id_entry *ids_by_id(const struct ids *ids, enum id_kind kind, uint32_t id);
 /* What an id is called: its key up to the first blank ("web/web1@10.0.1.11"), "" if it stands for nothing. */
 const char *ids_name(const struct ids *ids, enum id_kind kind, uint32_t id, char ret[ID_KEY_MAX]);
-/* Calls `visit` for every entry of the kind in order of id; visit may release the entry. */
+/* Calls `visit` for every entry of the kind in order of id (of a part: that was got); visit may release the entry. */
 void ids_each(struct ids *ids, enum id_kind kind, void (*visit)(void *arg, struct id_entry *entry),
 	      void *arg);
 /* Rises with every entry made, retired or released and every ids_note_change: the state file is stale when it differs. */

@@ -93,7 +93,7 @@
 	X(FLOWS_EVICTED, xlb_flow_evictions_total, COUNTER, FLOWS, "", \
 	  "Closed flows that gave up their SNAT port early, because others had none.") \
 	X(MAP_ENTRIES, xlb_map_entries, GAUGE, FLOWS, "map", \
-	  "Entries in use; of flows every record, also those that rest after their end.") \
+	  "Entries in use; of flows all, also those that rest after their end.") \
 	X(MAP_CAPACITY, xlb_map_capacity, GAUGE, FLOWS, "map", "Entries that there is room for.")
 
 #endif

@@ -124,6 +124,15 @@ void object_remove(struct model *model, struct object *object)
 	object_free(object);
 }
 
+struct server_group *model_swap_group(struct model *model, struct server_group *group)
+{
+	struct server_group *old = model_group(model, group->object.name);
+
+	TAILQ_INSERT_AFTER(&model->server_groups, &old->object, &group->object, link);
+	TAILQ_REMOVE(&model->server_groups, &old->object, link);
+	return old;
+}
+
 /* --- paths -------------------------------------------------------------------------------------- */
 
 /* One step of a path; false at its end. */

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/queue.h>
 
 #include "base/cleanup.h"
@@ -29,6 +30,7 @@ struct object {
 	struct object *parent; /* NULL: top level */
 	char name[NAME_TEXT_MAX];
 	uint64_t set; /* bit i: field i of the type was given, not defaulted */
+	char *kept;   /* see model_write_kept; owned, not copied with the object */
 	TAILQ_ENTRY(object) link;
 };
 
@@ -137,14 +139,26 @@ void model_locate(const struct tree *tree, struct xlb_err *err);
 int model_keep_interfaces(struct model *next, const struct model *current);
 /* Cross-object checks of a whole model; err carries a JSON pointer. */
 int model_check(const struct model *model, struct xlb_err *err);
+/* The same of one server group, which is to take the place of the model's group of that name. */
+int model_check_group(const struct model *model, const struct server_group *group,
+		      struct xlb_err *err);
+/* Puts the group, which it takes over, in the place of the one with its name; returns that, to be freed. */
+struct server_group *model_swap_group(struct model *model, struct server_group *group);
 /* The model as YAML that parses back to the same model; malloc'd, NULL on lack of memory. */
 char *model_export(const struct model *model);
+/*
+ * Writes the same text, indented by two blanks. The text of each object at the top is kept beside it and used again,
+ * so nothing of the model may change any more. `instead`, if given, stands for the group of its name. 0 or -ENOMEM.
+ */
+int model_write_kept(FILE *out, struct model *model, struct server_group *instead);
 /* One line per difference, "+ path: value", "- path", "~ path: old -> new"; malloc'd; counts by object. */
 struct model_changes {
 	char *lines;
 	uint32_t added, changed, removed;
 };
 int model_diff(const struct model *from, const struct model *to, struct model_changes *ret);
+int model_diff_group(const struct server_group *from, const struct server_group *to,
+		     struct model_changes *ret);
 
 /* Lookups: NULL if absent. */
 struct object *object_find(const struct object_list *list, const char *name);

@@ -85,6 +85,12 @@ static int collect_groups(struct checker *checker)
 	return 0;
 }
 
+static struct group_use *find_use(const struct checker *checker, const char *name)
+{
+	return bsearch(name, checker->groups, checker->group_count, sizeof(*checker->groups),
+		       compare_name);
+}
+
 /* --- VIPs by address ---------------------------------------------------------------------------- */
 
 static int compare_addrs(const void *a, const void *b)
@@ -205,6 +211,17 @@ static void note_ports(struct group_use *use, const struct listener *listener,
 	use->port = range->from;
 }
 
+/* If the listener uses the group at all. */
+static void note_use(struct group_use *use, const struct listener *listener)
+{
+	if (strcmp(listener->server_group, use->group->object.name))
+		return;
+	use->tcp = use->tcp || listener->protocol == IPPROTO_TCP;
+	use->udp = use->udp || listener->protocol == IPPROTO_UDP;
+	for (uint32_t i = 0; i < listener->port.count; i++)
+		note_ports(use, listener, &listener->port.ranges[i]);
+}
+
 static int check_reference(struct checker *checker, const struct listener *listener)
 {
 	char names[300], title[OBJECT_TITLE_MAX];
@@ -212,8 +229,7 @@ static int check_reference(struct checker *checker, const struct listener *liste
 	struct group_use *use;
 	size_t n = 0;
 
-	use = bsearch(listener->server_group, checker->groups, checker->group_count,
-		      sizeof(*checker->groups), compare_name);
+	use = find_use(checker, listener->server_group);
 	if (!use) {
 		object_names(&checker->model->server_groups, names, sizeof(names));
 		object_fail(&listener->object, "server_group", checker->err,
@@ -227,10 +243,7 @@ static int check_reference(struct checker *checker, const struct listener *liste
 			xlb_err_hint(checker->err, "did you mean \"%s\"?", nearest);
 		return -EINVAL;
 	}
-	use->tcp = use->tcp || listener->protocol == IPPROTO_TCP;
-	use->udp = use->udp || listener->protocol == IPPROTO_UDP;
-	for (uint32_t i = 0; i < listener->port.count; i++)
-		note_ports(use, listener, &listener->port.ranges[i]);
+	note_use(use, listener);
 	return 0;
 }
 
@@ -406,13 +419,11 @@ static int check_health(struct checker *checker, const struct group_use *use)
 		object_title(group, title), reason, typed ? "the port" : "type and port");
 }
 
-static int check_group(struct checker *checker, const struct server_group *group)
+static int check_group(struct checker *checker, const struct group_use *use)
 {
-	const struct group_use *use;
+	const struct server_group *group = use->group;
 	int r;
 
-	use = bsearch(group->object.name, checker->groups, checker->group_count,
-		      sizeof(*checker->groups), compare_name);
 	r = refuse_special(checker, &group->object, "snat.addresses", &group->snat_addresses);
 	if (!r)
 		r = refuse_vip(checker, &group->object, "snat.addresses", &group->snat_addresses);
@@ -439,11 +450,17 @@ static int check_all(struct checker *checker)
 	}
 	/* in the text's order, so that the first error is the first in the text */
 	TAILQ_FOREACH(object, &checker->model->server_groups, link) {
-		r = check_group(checker, (const struct server_group *)object);
+		r = check_group(checker, find_use(checker, object->name));
 		if (r)
 			return r;
 	}
 	return 0;
+}
+
+static void checker_done(struct checker *checker)
+{
+	free(checker->groups);
+	free(checker->vips);
 }
 
 int model_check(const struct model *model, struct xlb_err *err)
@@ -451,7 +468,25 @@ int model_check(const struct model *model, struct xlb_err *err)
 	struct checker checker = { .model = model, .err = err };
 	int r = check_all(&checker);
 
-	free(checker.groups);
-	free(checker.vips);
+	checker_done(&checker);
+	return r;
+}
+
+/* Listeners are what they were: of interest is only how they use the group. */
+int model_check_group(const struct model *model, const struct server_group *group,
+		      struct xlb_err *err)
+{
+	struct checker checker = { .model = model, .err = err };
+	struct group_use use = { .group = group };
+	const struct object *lb, *object;
+	int r = collect_vips(&checker);
+
+	if (r)
+		return r;
+	TAILQ_FOREACH(lb, &model->load_balancers, link)
+		TAILQ_FOREACH(object, &((const struct load_balancer *)lb)->listeners, link)
+			note_use(&use, (const struct listener *)object);
+	r = check_group(&checker, &use);
+	checker_done(&checker);
 	return r;
 }

@@ -148,21 +148,37 @@ static int diff_lists(const struct diff *diff, const struct object_list *from,
 	return r;
 }
 
-int model_diff(const struct model *from, const struct model *to, struct model_changes *ret)
+/* from and to: both models, or both groups. */
+struct sides {
+	const struct model *from, *to;
+	const struct server_group *from_group, *to_group;
+};
+
+static int diff_models(const struct diff *diff, const struct sides *sides)
+{
+	int r = 0;
+
+	for (const struct type *const *type = types; *type && !r; type++) {
+		if ((*type)->parent || (*type == &type_interface && !sides->to->has_interfaces))
+			continue;
+		r = diff_lists(diff, model_list(sides->from, *type, NULL),
+			       model_list(sides->to, *type, NULL));
+	}
+	return r;
+}
+
+static int diff_sides(const struct sides *sides, struct model_changes *ret)
 {
 	struct model_changes changes = {};
 	struct diff diff = { .changes = &changes };
 	size_t size;
-	int r = 0;
+	int r;
 
 	diff.out = open_memstream(&changes.lines, &size);
 	if (!diff.out)
 		return -ENOMEM;
-	for (const struct type *const *type = types; *type && !r; type++) {
-		if ((*type)->parent || (*type == &type_interface && !to->has_interfaces))
-			continue;
-		r = diff_lists(&diff, model_list(from, *type, NULL), model_list(to, *type, NULL));
-	}
+	r = sides->from ? diff_models(&diff, sides) :
+			  diff_object(&diff, &sides->from_group->object, &sides->to_group->object);
 	if (fclose(diff.out) && !r)
 		r = -ENOMEM;
 	if (r)
@@ -170,4 +186,15 @@ int model_diff(const struct model *from, const struct model *to, struct model_ch
 	else
 		*ret = changes;
 	return r;
+}
+
+int model_diff(const struct model *from, const struct model *to, struct model_changes *ret)
+{
+	return diff_sides(&(struct sides){ .from = from, .to = to }, ret);
+}
+
+int model_diff_group(const struct server_group *from, const struct server_group *to,
+		     struct model_changes *ret)
+{
+	return diff_sides(&(struct sides){ .from_group = from, .to_group = to }, ret);
 }

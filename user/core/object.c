@@ -42,6 +42,7 @@ struct object *object_free(struct object *object)
 		object_list_free(object_children(object));
 	for (size_t i = 0; i < object->type->field_count; i++)
 		value_free(object, &object->type->fields[i]);
+	free(object->kept);
 	free(object);
 	return NULL;
 }

@@ -123,6 +123,58 @@ int plan_make(const struct rows *wanted, const struct rows *present, struct plan
 	return 0;
 }
 
+/* Rows that may differ in a plan of a part. */
+static bool may_change(enum table_id table)
+{
+	return table == TABLE_SERVER || table == TABLE_MAGLEV;
+}
+
+int plan_make_part(const struct rows *wanted, const struct rows *present, struct plan *ret,
+		   struct xlb_err *err)
+{
+	struct plan plan = { .ops = calloc(wanted->count + 1, sizeof(*plan.ops)) };
+	size_t i;
+
+	if (!plan.ops)
+		return out_of_memory(err);
+	for (i = 0; i < wanted->count; i++) {
+		const struct row *want = &wanted->rows[i];
+		const struct row *have = rows_find(present, want->table, want->key);
+		bool same = have && !memcmp(want->value, have->value, sizeof(want->value));
+
+		if (!have || (!same && !may_change(want->table)) ||
+		    (content_expected(want->table) && !rows_find_recipe(present, want))) {
+			plan_done(&plan);
+			return xlb_err_set(err, XLB_ERR_FAILED, -ESTALE, "other rows change");
+		}
+		if (!same)
+			plan_add(&plan, OP_PUT, want, have);
+	}
+	qsort(plan.ops, plan.count, sizeof(*plan.ops), op_compare);
+	*ret = plan;
+	return 0;
+}
+
+void rows_follow(struct rows *present, struct rows *wanted, const struct plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < plan->count; i++) {
+		const struct row *row = &plan->ops[i].row;
+		/* both are the callers' own; the lookups are const for others */
+		struct row *have = (struct row *)rows_find(present, row->table, row->key);
+		struct recipe *recipe = (struct recipe *)rows_find_recipe(wanted, row);
+		struct recipe *old = (struct recipe *)rows_find_recipe(present, row);
+
+		memcpy(have->value, row->value, sizeof(have->value));
+		if (!recipe || !old)
+			continue;
+		free(old->data);
+		old->data = TAKE(recipe->data);
+		old->size = recipe->size;
+	}
+}
+
 /* Builds the content of a row by the recipe that `rows` has for it. */
 static int row_content(const struct row *row, const struct rows *rows, void **ret, size_t *ret_size,
 		       struct xlb_err *err)
@@ -141,8 +193,30 @@ static int row_content(const struct row *row, const struct rows *rows, void **re
 	return 0;
 }
 
+/* A group's tables for clients of both families mostly are the same: true if `op` got the content of `like`. */
+static bool content_copy(const struct op *like, struct op *op, const struct rows *wanted)
+{
+	const struct recipe *theirs, *ours;
+
+	if (!like || like->row.table != op->row.table ||
+	    memcmp(like->row.value, op->row.value, sizeof(op->row.value)))
+		return false;
+	theirs = rows_find_recipe(wanted, &like->row);
+	ours = rows_find_recipe(wanted, &op->row);
+	if (!theirs || !ours || theirs->size != ours->size ||
+	    memcmp(theirs->data, ours->data, ours->size))
+		return false;
+	op->content = malloc(like->content_size);
+	if (!op->content)
+		return false;
+	memcpy(op->content, like->content, like->content_size);
+	op->content_size = like->content_size;
+	return true;
+}
+
 int plan_build(struct plan *plan, const struct rows *wanted, struct xlb_err *err)
 {
+	const struct op *last = NULL;
 	size_t i;
 	int r;
 
@@ -151,11 +225,41 @@ int plan_build(struct plan *plan, const struct rows *wanted, struct xlb_err *err
 
 		if (op->kind != OP_PUT || op->content || !content_expected(op->row.table))
 			continue;
-		r = row_content(&op->row, wanted, &op->content, &op->content_size, err);
+		r = content_copy(last, op, wanted) ?
+			    0 :
+			    row_content(&op->row, wanted, &op->content, &op->content_size, err);
 		if (r)
 			return r;
+		last = op;
 	}
 	return 0;
+}
+
+int plan_reserve(const struct plan *plan, struct sink *const sinks[SINK_COUNT], struct xlb_err *err)
+{
+	struct reservation reservations[TABLE_COUNT] = {};
+	int r = 0;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct row *row = &plan->ops[i].row;
+		struct reservation *reservation = &reservations[row->table];
+		struct row_id id;
+
+		if (plan->ops[i].kind != OP_PUT)
+			continue;
+		memcpy(&id, row->key, sizeof(id));
+		reservation->rows++;
+		if (id.id > reservation->highest)
+			reservation->highest = id.id;
+	}
+	for (int table = 0; !r && table < TABLE_COUNT; table++) {
+		struct sink *sink = sinks[tables[table].sink];
+
+		reservations[table].table = table;
+		if (reservations[table].rows && sink->reserve)
+			r = sink->reserve(sink, &reservations[table], err);
+	}
+	return r;
 }
 
 static struct sink *sink_of(const struct row *row, struct sink *const sinks[SINK_COUNT])
@@ -217,25 +321,32 @@ static size_t plan_undo(const struct plan *plan, size_t count, struct sink *cons
 	return failed;
 }
 
+int plan_step(struct plan *plan, size_t at, struct sink *const sinks[SINK_COUNT],
+	      const struct rows *before, struct xlb_err *err)
+{
+	int r = op_run(&plan->ops[at], sinks, err);
+	size_t failed;
+
+	if (!r)
+		return 0;
+	failed = plan_undo(plan, at, sinks, before);
+	if (failed)
+		xlb_err_hint(
+			err,
+			"%zu of %zu changes could not be undone (see the log): restart xlbd, it compares everything anew",
+			failed, at);
+	return r;
+}
+
 int plan_apply(struct plan *plan, struct sink *const sinks[SINK_COUNT], const struct rows *before,
 	       struct xlb_err *err)
 {
-	size_t i, failed;
-	int r;
+	size_t i;
+	int r = 0;
 
-	for (i = 0; i < plan->count; i++) {
-		r = op_run(&plan->ops[i], sinks, err);
-		if (!r)
-			continue;
-		failed = plan_undo(plan, i, sinks, before);
-		if (failed)
-			xlb_err_hint(
-				err,
-				"%zu of %zu changes could not be undone (see the log): restart xlbd, it compares everything anew",
-				failed, i);
-		return r;
-	}
-	return 0;
+	for (i = 0; !r && i < plan->count; i++)
+		r = plan_step(plan, i, sinks, before, err);
+	return r;
 }
 
 void plan_done(struct plan *plan)

@@ -55,6 +55,17 @@ struct plan {
 /* The operations in the order they must run. Both sides sorted. */
 int plan_make(const struct rows *wanted, const struct rows *present, struct plan *ret,
 	      struct xlb_err *err);
+/*
+ * The same of rows that are all present and, but for `server` and `maglev`, as wanted: -ESTALE if one is not. What
+ * else is present stays.
+ */
+int plan_make_part(const struct rows *wanted, const struct rows *present, struct plan *ret,
+		   struct xlb_err *err);
+/* A plan of plan_make_part has been carried out: gives `present` the values and recipes of `wanted`. */
+void rows_follow(struct rows *present, struct rows *wanted, const struct plan *plan);
+/* Lets the sinks make room for what the plan is going to put (may run in a worker thread). */
+int plan_reserve(const struct plan *plan, struct sink *const sinks[SINK_COUNT],
+		 struct xlb_err *err);
 /* Builds the contents the plan needs (pure, may run in a worker thread). */
 int plan_build(struct plan *plan, const struct rows *wanted, struct xlb_err *err);
 /*
@@ -64,6 +75,9 @@ int plan_build(struct plan *plan, const struct rows *wanted, struct xlb_err *err
  */
 int plan_apply(struct plan *plan, struct sink *const sinks[SINK_COUNT], const struct rows *before,
 	       struct xlb_err *err);
+/* Operation `at` alone, when those before have been run: for callers that do other things in between. */
+int plan_step(struct plan *plan, size_t at, struct sink *const sinks[SINK_COUNT],
+	      const struct rows *before, struct xlb_err *err);
 void plan_done(struct plan *plan);
 
 /* True for tables whose rows have content beside them. */

@@ -189,15 +189,35 @@ static int settle_open(struct datapath *dp, struct xlb_err *err)
 	return 0;
 }
 
-void datapath_settle(struct datapath *dp)
+bool datapath_settle_begin(struct datapath *dp)
+{
+	bool maglev, pages;
+
+	host_ports_forget(dp);
+	maglev = slots_settle_begin(&dp->maglev_tables);
+	pages = slots_settle_begin(&dp->port_pages);
+	return maglev || pages;
+}
+
+void datapath_settle_wait(struct datapath *dp)
 {
 	uint32_t key = 0;
 
-	/* cannot fail; if it does, nothing is taken for free */
-	if (bpf_map_update_elem(dp->settle_outer_fd, &key, &dp->settle_inner_fd, BPF_ANY))
-		return;
-	slots_settle(&dp->maglev_tables);
-	slots_settle(&dp->port_pages);
+	/* replaces a map by itself: this cannot fail for lack of anything */
+	bpf_map_update_elem(dp->settle_outer_fd, &key, &dp->settle_inner_fd, BPF_ANY);
+}
+
+void datapath_settle_end(struct datapath *dp)
+{
+	slots_settle_end(&dp->maglev_tables);
+	slots_settle_end(&dp->port_pages);
+}
+
+void datapath_settle(struct datapath *dp)
+{
+	datapath_settle_begin(dp);
+	datapath_settle_wait(dp);
+	datapath_settle_end(dp);
 }
 
 int datapath_open(const struct datapath_options *options, struct datapath **ret,
@@ -253,6 +273,7 @@ struct datapath *datapath_close(struct datapath *dp)
 	chunks_done(&dp->maglev);
 	chunks_done(&dp->snat);
 	tables_close(dp);
+	host_ports_forget(dp);
 	for (int i = 0; i < MAP_COUNT; i++)
 		map_munmap(&dp->maps[i]);
 	xlb__destroy(dp->skel);

@@ -39,6 +39,13 @@ void datapath_unpin(struct datapath *dp);
 struct sink *datapath_sink(struct datapath *dp);
 /* Waits until no packet can still see what the last puts and dels replaced (one RCU grace period). */
 void datapath_settle(struct datapath *dp);
+/*
+ * The same in steps, for callers that must not wait: _begin is false if nothing was replaced; _wait may run in a
+ * thread of its own, beside anything else; after it _end. One at a time.
+ */
+bool datapath_settle_begin(struct datapath *dp);
+void datapath_settle_wait(struct datapath *dp);
+void datapath_settle_end(struct datapath *dp);
 /* File descriptor of the program, for BPF_PROG_TEST_RUN; of a map by its name, -ENOENT. */
 int datapath_program_fd(const struct datapath *dp);
 int datapath_map_fd(const struct datapath *dp, const char *name);

@@ -2,6 +2,7 @@
 /* Table `bitmap`: which ports of a SNAT address are free towards one server. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sys/datapath_private.h"
@@ -33,6 +34,7 @@ static int bitmap_list(struct datapath *dp, enum table_id table, row_add add, vo
 		       struct xlb_err *err)
 {
 	(void)err;
+	host_ports_forget(dp);
 	for (uint32_t id = 1; id < XLB_SNAT_CHUNKS * XLB_SNAT_PER_CHUNK; id++) {
 		const uint64_t *words = bitmap_words(dp, id);
 		struct row_bitmap value;
@@ -68,7 +70,7 @@ static void bits_set(uint64_t bits[XLB_SNAT_WORDS], uint32_t from, uint32_t to)
 }
 
 /* Ports that the host may use for connections of its own. */
-static int host_ports_set(uint64_t bits[XLB_SNAT_WORDS], struct xlb_err *err)
+static int host_ports_read(uint64_t bits[XLB_SNAT_WORDS], struct xlb_err *err)
 {
 	struct port_range ephemeral = host_ephemeral_ports();
 	AUTO_FCLOSE FILE *file = fopen(RESERVED_PORTS, "re");
@@ -90,6 +92,29 @@ static int host_ports_set(uint64_t bits[XLB_SNAT_WORDS], struct xlb_err *err)
 		bits_set(bits, from, fields == 2 ? to : from);
 	}
 	return 0;
+}
+
+void host_ports_forget(struct datapath *dp)
+{
+	free(dp->host_ports);
+	dp->host_ports = NULL;
+}
+
+/* Asked for once in a change: it may bring thousands of bitmaps. */
+static int host_ports_need(struct datapath *dp, struct xlb_err *err)
+{
+	AUTO_FREE uint64_t *bits = NULL;
+	int r;
+
+	if (dp->host_ports)
+		return 0;
+	bits = calloc(XLB_SNAT_WORDS, sizeof(*bits));
+	if (!bits)
+		return datapath_err(err, -ENOMEM, "cannot tell which ports are the host's");
+	r = host_ports_read(bits, err);
+	if (!r)
+		dp->host_ports = TAKE(bits);
+	return r;
 }
 
 /* Lists count the bits of thousands of bitmaps: with the processor's own instruction where it has one. */
@@ -115,13 +140,15 @@ static uint32_t bits_count(const uint64_t *words, struct row_bitmap row)
 }
 
 /* Nothing refers to the bitmap yet; its own words are written last, so that it exists only when it is whole. */
-static int bitmap_fill(uint64_t *words, struct row_bitmap row, struct xlb_err *err)
+static int bitmap_fill(struct datapath *dp, uint64_t *words, struct row_bitmap row,
+		       struct xlb_err *err)
 {
-	uint64_t bits[XLB_SNAT_WORDS] = {};
-	int r = host_ports_set(bits, err);
+	uint64_t bits[XLB_SNAT_WORDS];
+	int r = host_ports_need(dp, err);
 
 	if (r < 0)
 		return r;
+	memcpy(bits, dp->host_ports, sizeof(bits));
 	bits[SNAT_HOST_WORD] = bits_count(bits, row);
 	for (uint32_t word = SNAT_HOST_WORD + 1; word < XLB_SNAT_WORDS; word++)
 		bits[word] |= ~range_mask(word, row.from, row.to);
@@ -156,7 +183,7 @@ static int bitmap_put(struct datapath *dp, const struct row *row, const void *co
 	/* flows hold ports of it */
 	if (words[XLB_SNAT_RANGE_WORD] == row_word(value))
 		return 0;
-	return bitmap_fill(words, value, err);
+	return bitmap_fill(dp, words, value, err);
 }
 
 static int bitmap_del(struct datapath *dp, const struct row *row, struct xlb_err *err)

@@ -78,6 +78,7 @@ struct datapath {
 	struct chunks maglev, snat;
 	struct flow_tables tables;
 	struct slots maglev_tables, port_pages;
+	uint64_t *host_ports; /* bits, XLB_SNAT_WORDS; NULL: to be asked for anew */
 	int settle_outer_fd, settle_inner_fd;
 	TAILQ_HEAD(, attachment) attachments;
 };
@@ -160,6 +161,9 @@ extern const struct table_ops interface_ops, address_ops, maglev_ops, port_set_o
 /* datapath_rows.c */
 int datapath_rows_open(struct datapath *dp);
 void datapath_rows_close(struct datapath *dp);
+
+/* datapath_bitmaps.c: the next bitmap asks anew which ports are the host's */
+void host_ports_forget(struct datapath *dp);
 
 /* Finds what is in use after a restart. */
 int maglev_adopt(struct datapath *dp, struct xlb_err *err);

@@ -170,11 +170,29 @@ static int sink_del(struct sink *sink, const struct row *row, struct xlb_err *er
 	return of ? of->del((struct datapath *)sink, row, err) : -EINVAL;
 }
 
+/* Only chunks take long: the other tables are there from the start. */
+static int sink_reserve(struct sink *sink, const struct reservation *reservation,
+			struct xlb_err *err)
+{
+	struct datapath *dp = (struct datapath *)sink;
+	uint32_t slot;
+
+	switch (reservation->table) {
+	case TABLE_BITMAP:
+		return chunks_reserve(&dp->snat, reservation->highest / XLB_SNAT_PER_CHUNK, err);
+	case TABLE_MAGLEV:
+		slot = slots_nth_free(&dp->maglev_tables, reservation->rows);
+		return chunks_reserve(&dp->maglev, slot / XLB_MAGLEV_PER_CHUNK, err);
+	default:
+		return 0;
+	}
+}
+
 _Static_assert(offsetof(struct datapath, sink) == 0, "a sink is cast to its datapath");
 
 int datapath_rows_open(struct datapath *dp)
 {
-	dp->sink = (struct sink){ sink_list, sink_put, sink_del };
+	dp->sink = (struct sink){ sink_list, sink_put, sink_del, sink_reserve };
 	for (int i = 0; i < TABLE_COUNT; i++) {
 		int r = plain_tables[i].count ? plain_init(dp, i) : 0;
 

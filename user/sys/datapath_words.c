@@ -58,7 +58,8 @@ void map_munmap(struct map *map)
 	map->words = NULL;
 }
 
-enum { SLOT_FREE, SLOT_USED, SLOT_RETIRED };
+/* settling: a grace period that began after it was retired is under way */
+enum { SLOT_FREE, SLOT_USED, SLOT_RETIRED, SLOT_SETTLING };
 
 int slots_init(struct slots *slots, uint32_t count)
 {
@@ -94,6 +95,14 @@ int slots_take(struct slots *slots, uint32_t *ret)
 	return 0;
 }
 
+uint32_t slots_nth_free(const struct slots *slots, uint32_t n)
+{
+	for (uint32_t i = 0; i < slots->count; i++)
+		if (slots->state[i] == SLOT_FREE && !--n)
+			return i;
+	return 0;
+}
+
 void slots_give_back(struct slots *slots, uint32_t slot)
 {
 	if (slot >= slots->count || slots->state[slot] == SLOT_FREE)
@@ -108,10 +117,22 @@ void slots_retire(struct slots *slots, uint32_t slot)
 		slots->state[slot] = SLOT_RETIRED;
 }
 
-void slots_settle(struct slots *slots)
+bool slots_settle_begin(struct slots *slots)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < slots->count; i++) {
+		if (slots->state[i] == SLOT_RETIRED)
+			slots->state[i] = SLOT_SETTLING;
+		any = any || slots->state[i] == SLOT_SETTLING;
+	}
+	return any;
+}
+
+void slots_settle_end(struct slots *slots)
 {
 	for (uint32_t i = 0; i < slots->count; i++)
-		if (slots->state[i] == SLOT_RETIRED)
+		if (slots->state[i] == SLOT_SETTLING)
 			slots_give_back(slots, i);
 }
 
@@ -154,9 +175,32 @@ int chunks_adopt(struct chunks *chunks, struct xlb_err *err)
 	return 0;
 }
 
-int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xlb_err *err)
+/* Makes a chunk that packets do not see yet. */
+static int chunk_make(struct chunks *chunks, uint32_t index, int *ret_fd, struct xlb_err *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	AUTO_CLOSE int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "xlb_chunk", sizeof(uint32_t),
+					   sizeof(uint64_t), chunks->words, &opts);
+	int r;
+
+	if (fd < 0)
+		return datapath_err(err, -errno, "cannot create a chunk of map '%s'", chunks->name);
+	r = chunk_mmap(chunks, index, fd, err);
+	if (r < 0)
+		return r;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static void chunk_unmake(struct chunks *chunks, uint32_t index)
+{
+	munmap(chunks->chunk[index], chunk_bytes(chunks));
+	chunks->chunk[index] = NULL;
+}
+
+int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xlb_err *err)
+{
 	AUTO_CLOSE int fd = -1;
 	int r;
 
@@ -168,21 +212,41 @@ int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xl
 		*ret = chunks->chunk[index];
 		return 0;
 	}
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "xlb_chunk", sizeof(uint32_t), sizeof(uint64_t),
-			    chunks->words, &opts);
-	if (fd < 0)
-		return datapath_err(err, -errno, "cannot create a chunk of map '%s'", chunks->name);
-	r = chunk_mmap(chunks, index, fd, err);
+	r = chunk_make(chunks, index, &fd, err);
 	if (r < 0)
 		return r;
 	if (bpf_map_update_elem(chunks->outer_fd, &index, &fd, BPF_ANY)) {
 		r = -errno;
-		munmap(chunks->chunk[index], chunk_bytes(chunks));
-		chunks->chunk[index] = NULL;
+		chunk_unmake(chunks, index);
 		return datapath_err(err, r, "cannot add a chunk to map '%s'", chunks->name);
 	}
 	*ret = chunks->chunk[index];
 	return 0;
+}
+
+/* The kernel waits for a grace period after each update of a map of maps, but only once after a batch. */
+int chunks_reserve(struct chunks *chunks, uint32_t last, struct xlb_err *err)
+{
+	uint32_t indexes[CHUNKS_MAX], count = 0, added, i;
+	int fds[CHUNKS_MAX], r = 0;
+
+	for (i = 0; !r && i <= last && i < chunks->count; i++) {
+		if (chunks->chunk[i])
+			continue;
+		r = chunk_make(chunks, i, &fds[count], err);
+		if (!r)
+			indexes[count++] = i;
+	}
+	added = count;
+	if (count && bpf_map_update_batch(chunks->outer_fd, indexes, fds, &added, NULL) &&
+	    added > count)
+		added = 0;
+	for (i = 0; i < count; i++) {
+		close(fds[i]);
+		if (i >= added) /* chunks_need tries again, and says what is wrong */
+			chunk_unmake(chunks, indexes[i]);
+	}
+	return r;
 }
 
 void chunks_done(struct chunks *chunks)

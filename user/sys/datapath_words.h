@@ -3,6 +3,7 @@
 #ifndef XLB_SYS_DATAPATH_WORDS_H
 #define XLB_SYS_DATAPATH_WORDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,11 +41,15 @@ void slots_done(struct slots *slots);
 void slots_mark_used(struct slots *slots, uint32_t slot);
 /* Takes a free slot, the lowest; -ENOSPC. */
 int slots_take(struct slots *slots, uint32_t *ret);
+/* The place that slots_take would give out as the n-th from now; 0 if there are not so many. */
+uint32_t slots_nth_free(const struct slots *slots, uint32_t n);
 /* Gives back a slot that no packet can have seen. */
 void slots_give_back(struct slots *slots, uint32_t slot);
 /* Gives back a slot once datapath_settle has run. */
 void slots_retire(struct slots *slots, uint32_t slot);
-void slots_settle(struct slots *slots);
+/* Before a grace period, true if anything waits for it; and after it. */
+bool slots_settle_begin(struct slots *slots);
+void slots_settle_end(struct slots *slots);
 
 /* The inner maps of a map of maps, made on demand and mapped. */
 #define CHUNKS_MAX 256
@@ -61,6 +66,8 @@ struct chunks {
 int chunks_adopt(struct chunks *chunks, struct xlb_err *err);
 /* The chunk, created if need be. */
 int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xlb_err *err);
+/* Creates the chunks up to `last` that are missing, all in the time of one where the kernel can (Linux 6.8). */
+int chunks_reserve(struct chunks *chunks, uint32_t last, struct xlb_err *err);
 void chunks_done(struct chunks *chunks);
 
 #endif

@@ -100,6 +100,7 @@ static bool forget_change(struct host *host)
 
 void host_dispatch(struct host *host)
 {
+	HOST_LOCK(host);
 	host_sync(host);
 	if (forget_change(host) && host->changed)
 		host->changed(host->arg);
@@ -127,6 +128,16 @@ static int sockets_open(struct host *host)
 	return r ? r : rebuild(host);
 }
 
+static void lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t recursive;
+
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(lock, &recursive);
+	pthread_mutexattr_destroy(&recursive);
+}
+
 int host_open(const char *owner_file, host_changed changed, void *arg, struct host **ret,
 	      struct xlb_err *err)
 {
@@ -137,6 +148,7 @@ int host_open(const char *owner_file, host_changed changed, void *arg, struct ho
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	*host = (struct host){ .poll_fd = -1, .wake_fd = -1, .changed = changed, .arg = arg };
 	host_sink_init(&host->sink);
+	lock_init(&host->lock);
 	if (owner_file) {
 		host->owner_file = strdup(owner_file);
 		if (!host->owner_file)
@@ -169,6 +181,7 @@ struct host *host_close(struct host *host)
 	if (host->poll_fd >= 0)
 		close(host->poll_fd);
 	free(host->owner_file);
+	pthread_mutex_destroy(&host->lock);
 	free(host);
 	return NULL;
 }

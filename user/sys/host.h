@@ -15,7 +15,7 @@
 #include "base/parse.h"
 #include "base/sink.h"
 
-struct host; /* for one thread; what takes no struct host may be called from any */
+struct host; /* any thread may ask; closing and dispatching are the loop's */
 
 /*
  * Called from host_dispatch, at most once each, when links, addresses or routes changed, or a neighbour
@@ -83,12 +83,18 @@ uint8_t host_on_link(struct host *host, const char *ifname, const struct xlb_add
 /* True if there are tc filters on the clsact qdisc of the interface, or that cannot be seen. */
 bool host_has_filters(uint32_t ifindex);
 
+/* Does somebody on the interface's link have the address? */
+struct host_probe {
+	char ifname[IFNAMSIZ];
+	struct xlb_addr addr;
+	int r; /* the answer. 0: nobody; -EADDRINUSE: `mac` has it; else why it could not be asked */
+	uint8_t mac[6];
+};
 /*
- * Asks the link whether somebody answers for `addr` (ARP probe, RFC 5227; NS with unspecified source, RFC
- * 4861), `timeout_ms` at most. 0: nobody; -EADDRINUSE: ret_mac answered. Blocks: run it in the worker.
+ * Asks for all of them at once (ARP probe, RFC 5227; NS with unspecified source, RFC 4861), `timeout_ms` at
+ * most; with the first answer that an address is in use it ends. 0 or -ENOMEM. Blocks: for the worker.
  */
-int host_probe_address(const char *ifname, const struct xlb_addr *addr, int timeout_ms,
-		       uint8_t ret_mac[6], struct xlb_err *err);
+int host_probe_addresses(struct host_probe *probes, size_t count, int timeout_ms);
 /* One gratuitous ARP / unsolicited NA. */
 int host_announce_address(const char *ifname, const struct xlb_addr *addr, struct xlb_err *err);
 

@@ -28,6 +28,7 @@ bool cache_put_address(struct host *host, const struct address *address)
 {
 	struct address *known;
 
+	routes_forget(host); /* the kernel tells of our own addresses later, or as nothing new */
 	HASH_FIND(hh, host->addresses, &address->key, sizeof(address->key), known);
 	if (!known) {
 		known = calloc(1, sizeof(*known));
@@ -49,6 +50,7 @@ void cache_del_address(struct host *host, const struct address_key *key)
 	HASH_FIND(hh, host->addresses, key, sizeof(*key), known);
 	if (!known)
 		return;
+	routes_forget(host);
 	HASH_DEL(host->addresses, known);
 	free(known);
 }
@@ -199,9 +201,15 @@ bool cache_take(struct host *host, const struct nlmsghdr *message)
 		return take_neighbour(host, message);
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
+		routes_forget(host);
 		return take_route(message);
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+	case RTM_NEWNEXTHOP:
+	case RTM_DELNEXTHOP:
+		routes_forget(host);
 		return true;
 	default:
 		return false;
@@ -213,6 +221,7 @@ void cache_clear(struct host *host)
 	struct address *address, *next_address;
 	struct neighbour *neighbour, *next_neighbour;
 
+	routes_forget(host);
 	HASH_ITER(hh, host->addresses, address, next_address) {
 		HASH_DEL(host->addresses, address);
 		free(address);
@@ -256,6 +265,7 @@ bool address_is_ours(struct host *host, const struct address *address)
 int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *addr,
 		   uint8_t ret_mac[6])
 {
+	HOST_LOCK(host);
 	struct row_neighbour_key key = { .addr = *addr, .ifindex = ifindex };
 	const struct neighbour *neighbour = cache_neighbour(host, &key);
 
@@ -267,6 +277,7 @@ int host_neighbour(struct host *host, uint32_t ifindex, const struct xlb_addr *a
 
 bool host_owns_address(struct host *host, const struct xlb_addr *addr)
 {
+	HOST_LOCK(host);
 	const struct address *address, *next;
 
 	host_sync(host);
@@ -288,6 +299,7 @@ static bool prefix_contains(const struct address *address, const struct xlb_addr
 
 uint8_t host_on_link(struct host *host, const char *ifname, const struct xlb_addr *addr)
 {
+	HOST_LOCK(host);
 	uint32_t ifindex = if_nametoindex(ifname);
 	const struct address *address, *next;
 	uint8_t longest = 0;

@@ -120,6 +120,7 @@ static int no_such_interface(const char *name, struct xlb_err *err)
 
 int host_link(struct host *host, const char *name, struct host_link *ret, struct xlb_err *err)
 {
+	HOST_LOCK(host);
 	struct ifinfomsg header = {};
 	struct nl_msg *message;
 	int r;

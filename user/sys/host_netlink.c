@@ -2,6 +2,7 @@
 /* Requests, answers and notifications of NETLINK_ROUTE. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -177,7 +178,8 @@ int host_requests_open(struct nl_sock **ret)
 int host_events_open(nl_recvmsg_msg_cb_t take, void *arg, struct nl_sock **ret)
 {
 	static const int groups[] = { RTNLGRP_LINK,	   RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR,
-				      RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
+				      RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+				      RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,  RTNLGRP_NEXTHOP };
 	struct nl_sock *sock;
 	int r = socket_open(EVENT_BUFFER, &sock);
 
@@ -199,8 +201,12 @@ int host_events_open(nl_recvmsg_msg_cb_t take, void *arg, struct nl_sock **ret)
 
 int host_events_read(struct nl_sock *events)
 {
+	struct pollfd pollfd = { .fd = nl_socket_get_fd(events), .events = POLLIN };
 	int r;
 
+	/* mostly there is nothing; to read takes a large buffer */
+	if (!poll(&pollfd, 1, 0))
+		return 0;
 	do
 		r = nl_recvmsgs_default(events);
 	while (r >= 0);

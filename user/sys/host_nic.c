@@ -243,6 +243,7 @@ static void read_peer(struct host *host, struct nic *nic)
 
 int host_nic(struct host *host, const char *name, struct nic *ret, struct xlb_err *err)
 {
+	HOST_LOCK(host);
 	AUTO_CLOSE int fd = ethtool_open(NULL);
 	struct nic nic = {};
 	struct around around = { .nic = &nic, .fd = fd };

@@ -7,6 +7,7 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <pthread.h>
 #include <uthash.h>
 
 #include "sys/host.h"
@@ -62,6 +63,15 @@ struct setting_mark {
 	UT_hash_handle hh;
 };
 
+/* An answer about a route, good until the network changes. */
+struct known_route {
+	struct xlb_addr addr;
+	bool found;
+	int error; /* what the kernel said if not */
+	struct host_route route;
+	UT_hash_handle hh;
+};
+
 struct host {
 	struct sink sink; /* first: the sink's functions get back to the host by a cast */
 	struct nl_sock *requests;
@@ -77,7 +87,18 @@ struct host {
 	struct setting_mark *settings;
 	struct address *addresses;
 	struct neighbour *neighbours;
+	struct known_route *routes;
+	pthread_mutex_t lock; /* recursive: of all above, held by each question and operation */
 };
+
+static inline void host_unlock(struct host **host)
+{
+	pthread_mutex_unlock(&(*host)->lock);
+}
+/* To the end of the block. */
+#define HOST_LOCK(host) \
+	__attribute__((cleanup(host_unlock))) struct host *locked_host = (host); \
+	pthread_mutex_lock(&locked_host->lock)
 
 /* host_netlink.c */
 
@@ -167,6 +188,11 @@ void settings_done(struct host *host);
 bool link_take(const struct nlmsghdr *message, struct host_link *ret);
 /* Asks for one link by a request that names it (taken over); -ENODEV. */
 int link_ask(struct host *host, struct nl_msg *message, struct host_link *ret);
+
+/* host_route.c */
+
+/* What was known of routes does not hold any more. */
+void routes_forget(struct host *host);
 
 /* host_probe.c */
 

@@ -49,6 +49,9 @@ struct nd_frame {
 
 /* A packet socket on one interface. */
 struct port {
+	char ifname[IFNAMSIZ];
+	uint16_t protocol; /* ETHERTYPE_* */
+	int r;		   /* why it could not be opened */
 	int fd;
 	int ifindex;
 	uint8_t mac[6];
@@ -104,8 +107,9 @@ static int port_open(const char *ifname, uint16_t protocol, bool listen, struct 
 	struct sockaddr_ll self = { .sll_family = AF_PACKET };
 	int r;
 
-	*port = (struct port){ .fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-					    0) };
+	*port = (struct port){ .fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+			       .protocol = protocol };
+	snprintf(port->ifname, sizeof(port->ifname), "%s", ifname);
 	if (port->fd < 0)
 		return -errno;
 	r = read_interface(port, ifname);
@@ -225,23 +229,25 @@ static size_t nd_announcement(const struct port *port, const struct xlb_addr *ad
 	return nd_finish(port, frame, sizeof(struct nd_message));
 }
 
-static bool arp_is_from(const void *data, size_t size, const struct xlb_addr *addr,
-			uint8_t ret_mac[6])
+/* Who says to have which address: true for an ARP packet or a neighbour advertisement. */
+static bool arp_read(const void *data, size_t size, struct xlb_addr *ret_addr, uint8_t ret_mac[6])
 {
+	struct xlb_addr addr = { .bytes = { [10] = 0xff, [11] = 0xff } };
 	struct arp_frame frame;
 
 	if (size < sizeof(frame))
 		return false;
 	memcpy(&frame, data, sizeof(frame));
-	if (frame.arp.ea_hdr.ar_pro != htons(ETHERTYPE_IP) || frame.arp.ea_hdr.ar_hln != 6 ||
-	    frame.arp.ea_hdr.ar_pln != 4 || memcmp(frame.arp.arp_spa, addr->bytes + 12, 4))
+	if (frame.arp.ea_hdr.ar_pro != htons(ETHERTYPE_IP) || frame.arp.ea_hdr.ar_hln != 6)
 		return false;
+	memcpy(addr.bytes + 12, frame.arp.arp_spa, 4);
+	*ret_addr = addr;
 	memcpy(ret_mac, frame.arp.arp_sha, 6);
 	return true;
 }
 
-static bool advert_is_for(const void *data, size_t size, const struct xlb_addr *addr,
-			  uint8_t ret_mac[6])
+static bool advert_read(const void *data, size_t size, struct xlb_addr *ret_addr,
+			uint8_t ret_mac[6])
 {
 	struct nd_frame frame = {};
 
@@ -249,9 +255,9 @@ static bool advert_is_for(const void *data, size_t size, const struct xlb_addr *
 		return false;
 	memcpy(&frame, data, size < sizeof(frame) ? size : sizeof(frame));
 	if (frame.ip.ip6_nxt != IPPROTO_ICMPV6 || frame.ip.ip6_hlim != HOP_LIMIT ||
-	    frame.message.icmp.icmp6_type != ND_NEIGHBOR_ADVERT ||
-	    memcmp(&frame.message.target, addr->bytes, 16))
+	    frame.message.icmp.icmp6_type != ND_NEIGHBOR_ADVERT)
 		return false;
+	memcpy(ret_addr->bytes, &frame.message.target, 16);
 	if (size >= sizeof(frame) && frame.message.option.type == ND_OPT_TARGET_LINKADDR)
 		memcpy(ret_mac, frame.message.option.mac, 6);
 	else
@@ -259,42 +265,69 @@ static bool advert_is_for(const void *data, size_t size, const struct xlb_addr *
 	return true;
 }
 
-/* True if one of the frames that wait shows that somebody else has the address. */
-static bool read_answers(const struct port *port, const struct xlb_addr *addr, uint8_t ret_mac[6])
+/* The probes of one call and the sockets they share: one for each interface and family. */
+struct probing {
+	struct host_probe *probes;
+	struct port **port; /* by probe */
+	size_t count;
+	struct port *ports;
+	struct pollfd *polled; /* by port */
+	size_t port_count;
+	size_t hits;
+};
+
+static void note_owner(struct probing *probing, const struct port *port,
+		       const struct xlb_addr *addr, const uint8_t mac[6])
+{
+	size_t i;
+
+	for (i = 0; i < probing->count; i++) {
+		struct host_probe *probe = &probing->probes[i];
+
+		if (probing->port[i] != port || probe->r || !addr_equal(&probe->addr, addr))
+			continue;
+		probe->r = -EADDRINUSE;
+		memcpy(probe->mac, mac, sizeof(probe->mac));
+		probing->hits++;
+	}
+}
+
+/* Takes the frames that wait at a socket. */
+static void read_answers(struct probing *probing, const struct port *port)
 {
 	struct sockaddr_ll from;
 	socklen_t from_size = sizeof(from);
 	uint8_t frame[1514], mac[6];
+	struct xlb_addr addr;
 	ssize_t size;
-	bool hit;
+	bool told;
 
 	while ((size = recvfrom(port->fd, frame, sizeof(frame), 0, (struct sockaddr *)&from,
 				&from_size)) >= 0) {
 		from_size = sizeof(from);
 		if (from.sll_pkttype == PACKET_OUTGOING)
 			continue;
-		hit = addr_family(addr) == XLB_IPV4 ? arp_is_from(frame, (size_t)size, addr, mac) :
-						      advert_is_for(frame, (size_t)size, addr, mac);
-		if (hit && memcmp(mac, port->mac, sizeof(mac))) {
-			memcpy(ret_mac, mac, sizeof(mac));
-			return true;
-		}
+		told = port->protocol == ETHERTYPE_ARP ?
+			       arp_read(frame, (size_t)size, &addr, mac) :
+			       advert_read(frame, (size_t)size, &addr, mac);
+		if (told && memcmp(mac, port->mac, sizeof(mac)))
+			note_owner(probing, port, &addr, mac);
 	}
-	return false;
 }
 
-static bool wait_for_answer(const struct port *port, const struct xlb_addr *addr, int64_t until,
-			    uint8_t ret_mac[6])
+/* Until a point in time, or until somebody has answered. */
+static void wait_for_answers(struct probing *probing, int64_t until)
 {
-	struct pollfd poller = { .fd = port->fd, .events = POLLIN };
 	int64_t left;
+	size_t i;
 
-	while ((left = until - (int64_t)clock_ms(CLOCK_MONOTONIC)) > 0) {
-		poll(&poller, 1, (int)left);
-		if (read_answers(port, addr, ret_mac))
-			return true;
-	}
-	return read_answers(port, addr, ret_mac);
+	do {
+		left = until - (int64_t)clock_ms(CLOCK_MONOTONIC);
+		poll(probing->polled, probing->port_count, left > 0 ? (int)left : 0);
+		for (i = 0; i < probing->port_count; i++)
+			if (probing->polled[i].fd >= 0)
+				read_answers(probing, &probing->ports[i]);
+	} while (left > 0 && !probing->hits);
 }
 
 static int send_probe(const struct port *port, const struct xlb_addr *addr)
@@ -311,58 +344,84 @@ static int send_probe(const struct port *port, const struct xlb_addr *addr)
 	return port_send(port, &solicitation, size);
 }
 
-static int probe(const struct port *port, const struct xlb_addr *addr, int timeout_ms,
-		 uint8_t ret_mac[6])
-{
-	int64_t start = (int64_t)clock_ms(CLOCK_MONOTONIC);
-	int r;
-
-	for (int i = 1; i <= PROBES; i++) {
-		r = send_probe(port, addr);
-		if (r)
-			return r;
-		if (wait_for_answer(port, addr, start + (int64_t)timeout_ms * i / PROBES, ret_mac))
-			return -EADDRINUSE;
-	}
-	return 0;
-}
-
 static uint16_t probe_protocol(const struct xlb_addr *addr)
 {
 	return addr_family(addr) == XLB_IPV4 ? ETHERTYPE_ARP : ETHERTYPE_IPV6;
 }
 
-static int send_failed(int r, const char *what, const struct xlb_addr *addr, const char *ifname,
-		       struct xlb_err *err)
+static int announce_failed(int r, const struct xlb_addr *addr, const char *ifname,
+			   struct xlb_err *err)
 {
 	char text[ADDR_TEXT_MAX];
 
 	format_addr(addr, text);
-	xlb_err_set(err, XLB_ERR_FAILED, r, "cannot %s %s on %s: %s", what, text, ifname,
+	xlb_err_set(err, XLB_ERR_FAILED, r, "cannot announce %s on %s: %s", text, ifname,
 		    strerror(-r));
 	if (r == -ENETDOWN)
 		xlb_err_hint(err, "bring the interface up: ip link set %s up", ifname);
 	return r;
 }
 
-int host_probe_address(const char *ifname, const struct xlb_addr *addr, int timeout_ms,
-		       uint8_t ret_mac[6], struct xlb_err *err)
+/* The socket for a probe, opened by the first that wants it. */
+static struct port *probing_port(struct probing *probing, const struct host_probe *probe)
 {
-	__attribute__((cleanup(port_close))) struct port port;
-	char text[ADDR_TEXT_MAX];
-	int r = port_open(ifname, probe_protocol(addr), true, &port);
+	uint16_t protocol = probe_protocol(&probe->addr);
+	struct port *port;
+	size_t i;
 
-	if (!r && port.ethernet)
-		r = probe(&port, addr, timeout_ms, ret_mac);
-	if (!r)
-		return 0;
-	if (r != -EADDRINUSE)
-		return send_failed(r, "probe", addr, ifname, err);
-	format_addr(addr, text);
-	return xlb_err_set(err, XLB_ERR_FAILED, r,
-			   "%s is in use: %02x:%02x:%02x:%02x:%02x:%02x answers for it on %s", text,
-			   ret_mac[0], ret_mac[1], ret_mac[2], ret_mac[3], ret_mac[4], ret_mac[5],
-			   ifname);
+	for (i = 0; i < probing->port_count; i++)
+		if (probing->ports[i].protocol == protocol &&
+		    !strcmp(probing->ports[i].ifname, probe->ifname))
+			return &probing->ports[i];
+	port = &probing->ports[probing->port_count];
+	port->r = port_open(probe->ifname, protocol, true, port);
+	/* where nobody else can be, nobody is waited for */
+	probing->polled[probing->port_count++] = (struct pollfd){
+		.fd = port->r || !port->ethernet ? -1 : port->fd,
+		.events = POLLIN,
+	};
+	return port;
+}
+
+static void probe_all(struct probing *probing, int timeout_ms)
+{
+	int64_t start = (int64_t)clock_ms(CLOCK_MONOTONIC);
+	size_t asked;
+	int i;
+
+	for (i = 1; i <= PROBES && !probing->hits; i++) {
+		asked = 0;
+		for (size_t j = 0; j < probing->count; j++) {
+			struct host_probe *probe = &probing->probes[j];
+
+			if (probe->r || !probing->port[j]->ethernet)
+				continue;
+			probe->r = send_probe(probing->port[j], &probe->addr);
+			asked += !probe->r;
+		}
+		if (asked)
+			wait_for_answers(probing, start + (int64_t)timeout_ms * i / PROBES);
+	}
+}
+
+int host_probe_addresses(struct host_probe *probes, size_t count, int timeout_ms)
+{
+	struct probing probing = { .probes = probes, .count = count };
+	AUTO_FREE struct port *ports = probing.ports = calloc(count + 1, sizeof(*ports));
+	AUTO_FREE struct port **port = probing.port = calloc(count + 1, sizeof(struct port *));
+	AUTO_FREE struct pollfd *polled = probing.polled = calloc(count + 1, sizeof(*polled));
+	size_t i;
+
+	if (!ports || !port || !polled)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		port[i] = probing_port(&probing, &probes[i]);
+		probes[i].r = port[i]->r;
+	}
+	probe_all(&probing, timeout_ms);
+	for (i = 0; i < probing.port_count; i++)
+		port_close(&ports[i]);
+	return 0;
 }
 
 int host_announce_address(const char *ifname, const struct xlb_addr *addr, struct xlb_err *err)
@@ -380,5 +439,5 @@ int host_announce_address(const char *ifname, const struct xlb_addr *addr, struc
 		size = nd_announcement(&port, addr, &advertisement);
 		r = port_send(&port, &advertisement, size);
 	}
-	return r ? send_failed(r, "announce", addr, ifname, err) : 0;
+	return r ? announce_failed(r, addr, ifname, err) : 0;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Routes, asked of the kernel each time: a cache of them lies after a link went down. */
+/*
+ * Routes, asked of the kernel and remembered until anything of links, addresses, routes, rules or next hops
+ * changes. libnl's cache of routes would not do: the kernel does not tell of those that go with a link.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_addr.h>
@@ -10,7 +13,8 @@
 
 #include "sys/host_private.h"
 
-#define DISCARD_PORT 9
+#define DISCARD_PORT	 9
+#define ROUTES_KNOWN_MAX 65536 /* anybody may ask for any address */
 
 struct route_answer {
 	struct host_route route;
@@ -115,14 +119,21 @@ static void settle_source(struct host *host, const struct xlb_addr *addr,
 	}
 }
 
-int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
-	       struct xlb_err *err)
+void routes_forget(struct host *host)
+{
+	struct known_route *known, *next;
+
+	HASH_ITER(hh, host->routes, known, next) {
+		HASH_DEL(host->routes, known);
+		free(known);
+	}
+}
+
+static void ask_kernel(struct host *host, const struct xlb_addr *addr, struct known_route *ret)
 {
 	struct rtmsg header = { .rtm_family = (uint8_t)addr_af(addr) };
 	struct route_answer answer = {};
 	struct nl_msg *message;
-	char text[ADDR_TEXT_MAX];
-	int r;
 
 	header.rtm_dst_len = header.rtm_family == AF_INET ? 32 : 128;
 	message = host_request(RTM_GETROUTE, 0, &header, sizeof(header));
@@ -130,15 +141,50 @@ int host_route(struct host *host, const struct xlb_addr *addr, struct host_route
 		nlmsg_free(message);
 		message = NULL;
 	}
-	r = host_ask(host, message, take_route, &answer);
-	if (!r && answer.usable && if_indextoname(answer.route.ifindex, answer.route.ifname)) {
-		settle_source(host, addr, &answer);
-		*ret = answer.route;
+	ret->addr = *addr;
+	ret->error = host_ask(host, message, take_route, &answer);
+	ret->found = !ret->error && answer.usable &&
+		     if_indextoname(answer.route.ifindex, answer.route.ifname);
+	if (!ret->found)
+		return;
+	settle_source(host, addr, &answer);
+	ret->route = answer.route;
+}
+
+/* Thousands of servers are asked for with every change: the kernel is asked once. */
+static struct known_route route_know(struct host *host, const struct xlb_addr *addr)
+{
+	struct known_route answer = {}, *known;
+
+	host_sync(host);
+	HASH_FIND(hh, host->routes, addr, sizeof(*addr), known);
+	if (known)
+		return *known;
+	ask_kernel(host, addr, &answer);
+	if (HASH_COUNT(host->routes) >= ROUTES_KNOWN_MAX)
+		routes_forget(host);
+	known = malloc(sizeof(*known));
+	if (!known)
+		return answer;
+	*known = answer;
+	HASH_ADD(hh, host->routes, addr, sizeof(known->addr), known);
+	return answer;
+}
+
+int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
+	       struct xlb_err *err)
+{
+	HOST_LOCK(host);
+	struct known_route known = route_know(host, addr);
+	char text[ADDR_TEXT_MAX];
+
+	if (known.found) {
+		*ret = known.route;
 		return 0;
 	}
 	format_addr(addr, text);
-	xlb_err_set(err, XLB_ERR_FAILED, -ENETUNREACH, "no route to %s%s%s", text, r ? ": " : "",
-		    r ? strerror(-r) : "");
+	xlb_err_set(err, XLB_ERR_FAILED, -ENETUNREACH, "no route to %s%s%s", text,
+		    known.error ? ": " : "", known.error ? strerror(-known.error) : "");
 	xlb_err_hint(err, "`ip route get %s` shows what the host would do", text);
 	return -ENETUNREACH;
 }

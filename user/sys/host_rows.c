@@ -330,6 +330,7 @@ static int sink_list(struct sink *sink, const struct table *table, row_add add, 
 		     struct xlb_err *err)
 {
 	struct host *host = (struct host *)sink;
+	HOST_LOCK(host);
 	int r = check_tables(host, err);
 
 	if (r)
@@ -353,6 +354,7 @@ static int sink_put(struct sink *sink, const struct row *row, const void *conten
 		    size_t content_size, struct xlb_err *err)
 {
 	struct host *host = (struct host *)sink;
+	HOST_LOCK(host);
 	int r = check_tables(host, err);
 
 	(void)content;
@@ -374,6 +376,7 @@ static int sink_put(struct sink *sink, const struct row *row, const void *conten
 static int sink_del(struct sink *sink, const struct row *row, struct xlb_err *err)
 {
 	struct host *host = (struct host *)sink;
+	HOST_LOCK(host);
 	int r = check_tables(host, err);
 
 	if (r)

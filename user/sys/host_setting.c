@@ -331,6 +331,7 @@ void setting_list(struct host *host, void (*add)(void *arg, const struct row *ro
 uint32_t host_settings(struct host *host, const char *ifname,
 		       struct host_setting_state ret[XLB_SETTING_COUNT])
 {
+	HOST_LOCK(host);
 	struct row_setting_key key = {};
 	uint32_t count = 0;
 
@@ -351,6 +352,7 @@ uint32_t host_settings(struct host *host, const char *ifname,
 
 void host_settings_release(struct host *host, const char *ifname)
 {
+	HOST_LOCK(host);
 	struct host_setting_state states[XLB_SETTING_COUNT];
 	uint32_t count = host_settings(host, ifname, states);
 	struct row_setting_key key = {};

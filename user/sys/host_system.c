@@ -140,6 +140,7 @@ static void count_neighbours(struct host *host, struct host_system *system)
 
 void host_system(struct host *host, struct host_system *ret)
 {
+	HOST_LOCK(host);
 	*ret = (struct host_system){};
 	read_kernel(ret);
 	read_capabilities(ret);

@@ -188,6 +188,19 @@ static void edit_done(void *arg, int r, const struct apply_result *result,
 				  lines_json(result->changes), "dry_run", dry_run));
 }
 
+/* The one server group that a change of this path is about, "" if it is about more. */
+static void note_group(const char *path, char ret[NAME_TEXT_MAX])
+{
+	static const char groups[] = "server_groups/";
+	size_t prefix = sizeof(groups) - 1;
+
+	path += strspn(path, "/");
+	ret[0] = '\0';
+	if (!strncmp(path, groups, prefix) && strcspn(path + prefix, "/") < NAME_TEXT_MAX)
+		snprintf(ret, NAME_TEXT_MAX, "%.*s", (int)strcspn(path + prefix, "/"),
+			 path + prefix);
+}
+
 void call_change(struct call *call, enum edit_kind kind, const char *path, struct model *model,
 		 struct tree *tree)
 {
@@ -207,6 +220,8 @@ void call_change(struct call *call, enum edit_kind kind, const char *path, struc
 	edit->model = model;
 	edit->tree = tree;
 	call->applying = true;
+	if (kind != EDIT_REPLACE)
+		note_group(path, call->options.group);
 	engine_apply(call->api->engine, &call->options, edit_run, edit, edit_done, edit);
 }
 

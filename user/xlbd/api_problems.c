@@ -163,7 +163,7 @@ static void flow_problems(struct view *view)
 		return;
 	problems_add(
 		view->problems, &(struct finding){ .kind = PROBLEM_FLOWS_HIGH },
-		"the flow table holds %llu of %u flows; xlbd --max-flows sets its size when it is created",
+		"the flow tables hold %llu of %u flows; xlbd --max-flows sets their size when they are made",
 		(unsigned long long)flows, max);
 }
 

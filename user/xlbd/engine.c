@@ -36,7 +36,11 @@ static void health_has_changed(void *arg)
 
 	if (checker_save(engine->checker, engine->paths.health_file, &err))
 		log_warning("%s, going on", err.text);
-	engine_schedule(engine, false);
+}
+
+static void health_of_group(void *arg, const char *group)
+{
+	engine_schedule_group(arg, group);
 }
 
 static void host_readable(evutil_socket_t fd, short events, void *arg)
@@ -118,7 +122,7 @@ static void keep_recipes(struct rows *from, struct rows *rows)
 	from->recipe_count = 0;
 }
 
-int engine_list(struct engine *engine, bool host_only, struct xlb_err *err)
+int engine_list(const struct engine *engine, bool host_only, struct rows *ret, struct xlb_err *err)
 {
 	struct listing listing = {};
 	size_t i;
@@ -136,14 +140,19 @@ int engine_list(struct engine *engine, bool host_only, struct xlb_err *err)
 			list_row(&listing, &engine->present.rows[i]);
 	if (!r && (listing.r || rows_sort(&listing.rows)))
 		r = xlb_err_set(err, XLB_ERR_FAILED, -EIO, "cannot read what is present");
-	if (r) {
+	if (r)
 		rows_done(&listing.rows);
-		return r;
-	}
-	keep_recipes(&engine->present, &listing.rows);
+	else
+		*ret = listing.rows;
+	return r;
+}
+
+void engine_take_list(struct engine *engine, struct rows *listed)
+{
+	keep_recipes(&engine->present, listed);
 	rows_done(&engine->present);
-	engine->present = listing.rows;
-	return 0;
+	engine->present = *listed;
+	*listed = (struct rows){};
 }
 
 static void index_name(void *arg, struct id_entry *entry)
@@ -218,11 +227,12 @@ static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err 
 	if (!engine->checker || !engine->host_event)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	event_add(engine->host_event, NULL);
+	checker_on_group(engine->checker, health_of_group, engine);
 	checker_through(engine->checker, check_begins, check_ends, engine);
 	if (checker_load(engine->checker, engine->paths.health_file, err))
 		log_warning("%s, starting without known health", err->text);
 	r = checker_configure(engine->checker, engine->model, err);
-	return r ? r : engine_list(engine, false, err);
+	return r ? r : engine_list(engine, false, &engine->present, err);
 }
 
 int engine_open(struct event_base *base, const struct paths *paths, uint32_t max_flows,
@@ -235,8 +245,10 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t max
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	engine->base = base;
 	engine->paths = *paths;
-	engine->worker_fd = -1;
+	engine->worker_fd = engine->settler.fd = -1;
 	r = engine_changes_open(engine, err);
+	if (!r)
+		r = engine_settle_open(engine, err);
 	if (!r)
 		r = engine_events_open(engine, err);
 	if (!r)
@@ -279,6 +291,7 @@ struct engine *engine_close(struct engine *engine)
 	if (!engine)
 		return NULL;
 	engine_changes_close(engine);
+	engine_settle_close(engine);
 	engine_sweep_close(engine);
 	engine_guard_close(engine);
 	engine_announce_close(engine);
@@ -300,6 +313,8 @@ struct engine *engine_close(struct engine *engine)
 	free(engine->host_ports.ranges);
 	free(engine->sockets);
 	free(engine->warnings);
+	free(engine->warned);
+	state_text_done(&engine->saved);
 	free(engine);
 	return NULL;
 }

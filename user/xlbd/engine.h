@@ -33,6 +33,11 @@ struct apply_options {
 	uint64_t if_revision; /* 0: any */
 	char origin[256];
 	uint32_t confirm; /* seconds until a guarded attach is undone; 0: not guarded */
+	/*
+	 * "", or the server group that alone is changed: then the edit may be given a model that has only this
+	 * group, and is called again with all if that turns out not to do.
+	 */
+	char group[NAME_TEXT_MAX];
 };
 struct apply_result {
 	uint64_t revision;

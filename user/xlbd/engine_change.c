@@ -11,48 +11,30 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "core/object.h"
 #include "core/types.h"
-#include "xlbd/engine_private.h"
-#include "xlbd/state.h"
+#include "xlbd/engine_change.h"
 
-#define PROBE_TIMEOUT_MS   600
 #define RECONCILE_DELAY_MS 10  /* lets a burst of notifications become one change */
 #define TROUBLE_DELAY_MS   200 /* the same while they may be the echo of what fails */
 #define RETRY_SECONDS	   5
 
-struct change {
-	TAILQ_ENTRY(change) link;
-	struct apply_options options;
-	bool by_user; /* false: health or network */
-	model_edit edit;
-	void *edit_arg;
-	apply_done done;
-	void *done_arg;
-
-	struct model *next;
-	struct model_changes diff;
-	struct ids *ids;
-	struct compiled compiled;
-	char *new_warnings;
-	struct plan plan;
-	uint64_t flows_affected, flows_refused;
-	int held_up; /* why rows that others can refuse were left out */
-	struct xlb_err err;
-	int r;
-};
-
 static void run_changes(struct engine *engine);
 
-static struct change *change_free(struct change *change)
+void engine_change_free(struct change *change)
 {
 	model_free(change->next);
+	if (change->group)
+		object_free(&change->group->object);
+	free(change->left_out);
 	free(change->diff.lines);
 	ids_free(change->ids);
+	ids_free(change->ids_before);
 	compiled_done(&change->compiled);
+	rows_done(&change->listed);
 	free(change->new_warnings);
 	plan_done(&change->plan);
 	free(change);
-	return NULL;
 }
 
 /* The lines of `now` that are not in `before`: what this change is to be warned of. NULL on lack of memory. */
@@ -105,19 +87,13 @@ static void change_finish(struct engine *engine, struct change *change)
 	TAILQ_REMOVE(&engine->changes, change, link);
 	if (change->done)
 		change->done(change->done_arg, change->r, &result, &change->err);
-	change_free(change);
+	engine_settle(engine, change);
 }
 
 static int make_next(struct engine *engine, struct change *change)
 {
 	int r;
 
-	if (!change->by_user) {
-		change->next = model_copy(engine->model);
-		return change->next ?
-			       0 :
-			       xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	}
 	if (change->options.if_revision && change->options.if_revision != engine->revision) {
 		xlb_err_set(&change->err, XLB_ERR_CONFLICT, -ESTALE,
 			    "conflict: you edited r%llu, the daemon has r%llu (by %s)",
@@ -129,15 +105,17 @@ static int make_next(struct engine *engine, struct change *change)
 	r = change->edit(change->edit_arg, engine->model, &change->next, &change->err);
 	if (!r && model_keep_interfaces(change->next, engine->model))
 		r = xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	if (!r)
-		r = model_check(change->next, &change->err);
-	if (!r)
-		r = engine_check_interfaces(engine, change->next, &change->err);
+	return r ? r : engine_check_interfaces(engine, change->next, &change->err);
+}
+
+/* What there is to say against the model, and what is new in it. */
+static int judge_next(struct engine *engine, struct change *change)
+{
+	int r = model_check(change->next, &change->err);
+
 	if (!r && !change->options.force)
 		r = engine_check_host_ports(engine, change->next, &change->err);
-	if (!r)
-		r = model_diff(engine->model, change->next, &change->diff);
-	return r;
+	return r ? r : model_diff(engine->model, change->next, &change->diff);
 }
 
 struct retiring {
@@ -185,10 +163,10 @@ static bool detaches(const struct engine *engine, const struct model *next)
 	return false;
 }
 
-static int check_consent(struct engine *engine, struct change *change)
+int engine_check_consent(struct engine *engine, struct change *change)
 {
 	static const enum id_kind kinds[] = { ID_SERVER, ID_LISTENER, ID_VIP };
-	bool detach = detaches(engine, change->next);
+	bool detach = change->next && detaches(engine, change->next);
 	size_t i;
 
 	/* a flow has one id of each kind: the largest sum is nearest to the number of flows */
@@ -211,78 +189,43 @@ static int check_consent(struct engine *engine, struct change *change)
 	return -ECANCELED;
 }
 
-/* Everything up to the worker: pure or quick. */
-static int prepare(struct engine *engine, struct change *change)
+/* Beside the loop: nothing of what it asks changes while a change is under way, or it has a lock. */
+int engine_compile(struct engine *engine, struct change *change)
 {
 	struct world world = engine_world(engine, change->by_user, change->options.now);
-	int r;
+	int r = 0;
 
-	r = make_next(engine, change);
+	engine->sockets_read = false;
+	if (change->by_user)
+		r = judge_next(engine, change);
 	if (r)
 		return r;
 	change->ids = ids_copy(engine->ids);
 	if (!change->ids)
 		return xlb_err_set(&change->err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	r = compile(change->next, change->ids, &world, &change->compiled, &change->err);
+	r = compile(change->by_user ? change->next : engine->model, change->ids, &world,
+		    &change->compiled, &change->err);
 	if (!r)
 		change->new_warnings = new_lines(change->compiled.warnings,
 						 engine->warnings ? engine->warnings : "");
-	if (!r && change->by_user)
-		r = check_consent(engine, change);
-	if (!r && (engine->host_stale || engine->present_unsure)) {
-		r = engine_list(engine, !engine->present_unsure, &change->err);
-		if (!r)
-			engine->host_stale = engine->present_unsure = false;
-	}
+	if (!r && change->lists)
+		r = engine_list(engine, !change->lists_all, &change->listed, &change->err);
 	if (!r)
-		r = plan_make(&change->compiled.rows, &engine->present, &change->plan,
+		r = plan_make(&change->compiled.rows,
+			      change->lists ? &change->listed : &engine->present, &change->plan,
 			      &change->err);
 	return r;
 }
 
-/* In the worker: a VIP that somebody else answers for is refused. */
-static int probe_addresses(struct change *change)
+/* News of the groups' health are followed alone unless there is more to follow. */
+static void take_due(struct engine *engine, struct change *change)
 {
-	size_t i;
-	int r;
+	bool all = engine->all_due || engine->trouble[0];
 
-	for (i = 0; i < change->plan.count; i++) {
-		const struct op *op = &change->plan.ops[i];
-		struct row_vip_addr_key key;
-		char text[ADDR_TEXT_MAX];
-		uint8_t mac[6];
-
-		if (op->kind != OP_PUT || op->row.table != TABLE_VIP_ADDR)
-			continue;
-		memcpy(&key, op->row.key, sizeof(key));
-		r = host_probe_address(key.ifname, &key.addr, PROBE_TIMEOUT_MS, mac, &change->err);
-		if (r != -EADDRINUSE)
-			continue; /* nobody, or a probe that could not be sent: no reason to refuse */
-		format_addr(&key.addr, text);
-		xlb_err_set(
-			&change->err, XLB_ERR_CONFIG, -EADDRINUSE,
-			"%s is answered by another host on %s, MAC address %02x:%02x:%02x:%02x:%02x:%02x",
-			text, key.ifname, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-		xlb_err_hint(&change->err,
-			     "free the address there, or use --force to take it over");
-		return -EADDRINUSE;
-	}
-	return 0;
-}
-
-static void *work(void *arg)
-{
-	struct engine *engine = arg;
-	struct change *change = TAILQ_FIRST(&engine->changes);
-	uint64_t one = 1;
-
-	if (change->by_user && !change->options.force)
-		change->r = probe_addresses(change);
-	if (!change->r)
-		change->r = plan_build(&change->plan, &change->compiled.rows, &change->err);
-	if (write(engine->worker_fd, &one, sizeof(one)) != sizeof(one))
-		abort(); /* an eventfd takes any count below its limit */
-	return NULL;
+	memcpy(change->due_groups, engine->due_groups, sizeof(change->due_groups));
+	change->due_count = all ? 0 : engine->due_count;
+	engine->all_due = false;
+	engine->due_count = 0;
 }
 
 static bool needs_worker(const struct change *change)
@@ -295,157 +238,7 @@ static bool needs_worker(const struct change *change)
 		if (table == TABLE_MAGLEV || table == TABLE_PORT_SET || table == TABLE_VIP_ADDR)
 			return true;
 	}
-	return false;
-}
-
-/* The model that a restart may know: without attachments that still wait for their confirmation. */
-static int save_state(struct engine *engine, uint64_t revision, const char *origin,
-		      const struct model *model, const struct ids *ids, bool new_revision,
-		      uint32_t confirm, struct xlb_err *err)
-{
-	AUTO(model_free) struct model *known = model_copy(model);
-	struct object *object, *next;
-
-	if (!known)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	for (object = TAILQ_FIRST(&known->interfaces); object; object = next) {
-		next = TAILQ_NEXT(object, link);
-		if (engine_is_guarded(engine, object->name) ||
-		    (confirm && !object_find(&engine->model->interfaces, object->name)))
-			object_remove(known, object);
-	}
-	return state_save(&engine->paths, revision, origin, known, ids, new_revision, err);
-}
-
-/* An id that is used again starts from zero; the row of who had it before may still be there. */
-static void clear_counters(struct engine *engine, const struct plan *plan)
-{
-	size_t i;
-
-	for (i = 0; i < plan->count; i++) {
-		const struct op *op = &plan->ops[i];
-		enum id_kind kind = op->row.table == TABLE_SERVER ? ID_SERVER : ID_LISTENER;
-		struct row_id key;
-
-		if (op->kind != OP_PUT ||
-		    (op->row.table != TABLE_SERVER && op->row.table != TABLE_LISTENER))
-			continue;
-		memcpy(&key, op->row.key, sizeof(key));
-		if (!ids_by_id(engine->ids, kind, key.id))
-			datapath_clear_counters(engine->datapath, op->row.table, key.id);
-	}
-}
-
-/* Takes the tables shared with others out of a change: addresses, neighbours, attachments stay as they are. */
-static int leave_shared(const struct engine *engine, struct change *change)
-{
-	struct rows *wanted = &change->compiled.rows;
-	struct plan *plan = &change->plan;
-	size_t i, kept = 0;
-	int r = 0;
-
-	for (i = 0; i < plan->count; i++)
-		if (!engine_shares_table(plan->ops[i].row.table))
-			plan->ops[kept++] = plan->ops[i];
-	plan->count = kept;
-	for (i = kept = 0; i < wanted->count; i++)
-		if (!engine_shares_table(wanted->rows[i].table))
-			wanted->rows[kept++] = wanted->rows[i];
-	wanted->count = kept;
-	for (i = 0; !r && i < engine->present.count; i++) {
-		const struct row *row = &engine->present.rows[i];
-
-		if (engine_shares_table(row->table))
-			r = rows_add(wanted, row->table, row->key, row->value);
-	}
-	return r ? r : rows_sort(wanted);
-}
-
-/*
- * All or nothing for a user. Health and network are followed as far as can be: an address that the host
- * refuses must not keep a dead server in use.
- */
-static int apply_plan(struct engine *engine, struct change *change)
-{
-	struct xlb_err again;
-	int r = plan_apply(&change->plan, engine->sinks, &engine->present, &change->err);
-
-	if (!r)
-		return 0;
-	engine->present_unsure = true;
-	if (change->by_user || leave_shared(engine, change) ||
-	    plan_apply(&change->plan, engine->sinks, &engine->present, &again))
-		return r;
-	change->held_up = r;
-	return 0;
-}
-
-static int commit(struct engine *engine, struct change *change)
-{
-	bool changed = change->by_user &&
-		       (change->diff.added || change->diff.changed || change->diff.removed);
-	uint64_t revision = engine->revision + changed;
-	const char *origin = changed ? change->options.origin : engine->origin;
-	bool stale = changed || ids_version(change->ids) != engine->saved_version;
-	struct xlb_err why;
-	int r;
-
-	if (stale) {
-		/* first the ids, then the maps: an id that a map knows is never handed out twice */
-		r = save_state(engine, revision, origin, change->next, change->ids, changed,
-			       change->options.confirm, &change->err);
-		engine->saved_version = UINT64_MAX; /* until the end is known */
-		if (r)
-			return r;
-	}
-	clear_counters(engine, &change->plan);
-	r = apply_plan(engine, change);
-	if (r) {
-		if (stale && save_state(engine, engine->revision, engine->origin, engine->model,
-					engine->ids, false, 0, &why))
-			log_error("cannot write the state file back: %s, trying again", why.text);
-		else if (stale)
-			engine->saved_version = ids_version(engine->ids);
-		return r;
-	}
-	if (change->plan.count)
-		datapath_settle(engine->datapath);
-	engine->saved_version = ids_version(change->ids);
-	engine->revision = revision;
-	if (changed) {
-		snprintf(engine->origin, sizeof(engine->origin), "%s", change->options.origin);
-		engine_events_config(engine, &change->diff);
-	}
-	return 0;
-}
-
-/* The new state becomes the engine's. */
-static void adopt(struct engine *engine, struct change *change)
-{
-	struct xlb_err err;
-
-	if (change->by_user && change->options.confirm)
-		engine_guard_start(engine, engine->model, change->next, change->options.confirm);
-	rows_done(&engine->present);
-	engine->present = change->compiled.rows;
-	memset(&change->compiled.rows, 0, sizeof(change->compiled.rows));
-	model_free(engine->model);
-	engine->model = TAKE(change->next);
-	ids_free(engine->ids);
-	engine->ids = TAKE(change->ids);
-	free(engine->warnings);
-	engine->warnings = TAKE(change->compiled.warnings);
-	engine_index_names(engine);
-	engine_guard_adopted(engine);
-	engine_sweep_adopted(engine);
-	engine_announce(engine, &change->plan);
-	engine_events_plan(engine, &change->plan);
-	engine_events_links(engine);
-	if (change->by_user) {
-		if (checker_configure(engine->checker, engine->model, &err))
-			log_error("health checks: %s", err.text);
-		engine_schedule(engine, false); /* health of what is new */
-	}
+	return change->saves;
 }
 
 static void note_trouble(struct engine *engine, const struct change *change)
@@ -472,30 +265,84 @@ static void note_trouble(struct engine *engine, const struct change *change)
 			   change->err.text, RETRY_SECONDS);
 	}
 	snprintf(engine->trouble, sizeof(engine->trouble), "%s", change->err.text);
-	engine->host_stale = true;
+	engine->host_stale = engine->all_due = true;
 	if (!engine->scheduled)
 		evtimer_add(engine->reconcile_timer, &retry);
 }
 
-/* Back in the loop with everything built. */
-static void complete(struct engine *engine, struct change *change)
+/* The end, good or not. */
+static void finish(struct engine *engine, struct change *change)
 {
-	if (!change->r && !change->options.dry_run) {
-		change->r = commit(engine, change);
-		if (!change->r)
-			adopt(engine, change);
-		else if (change->by_user)
-			engine_schedule(engine, true); /* looks whether all was undone */
-		if (!change->r)
-			change->r = change->held_up;
-	}
+	bool counts = !change->options.dry_run;
+
+	if (change->r)
+		engine_unsave(engine, change);
+	else if (counts)
+		engine_adopt(engine, change);
+	if (change->r && change->by_user && change->committing)
+		engine_schedule(engine, true); /* looks whether all was undone */
+	if (!change->r)
+		change->r = change->held_up;
 	note_trouble(engine, change);
+	engine->busy = false;
 	change_finish(engine, change);
+}
+
+static void commit(struct engine *engine, struct change *change, bool whole)
+{
+	static const struct timeval now;
+
+	change->committing = !change->options.dry_run;
+	if (change->committing)
+		change->r = engine_commit(engine, change, whole);
+	if (change->r == -EINPROGRESS)
+		evtimer_add(engine->apply_timer, &now);
+	else
+		finish(engine, change);
+}
+
+static void start_work(struct engine *engine, struct change *change)
+{
+	engine->working = !pthread_create(&engine->worker, NULL, engine_work, engine);
+	if (engine->working)
+		return;
+	change->r = xlb_err_set(&change->err, XLB_ERR_FAILED, -EAGAIN, "cannot start a thread");
+	finish(engine, change);
+}
+
+/* What is to be done is known. */
+static void carry_out(struct engine *engine, struct change *change)
+{
+	if (!change->options.dry_run)
+		engine_plan_save(engine, change);
+	if (needs_worker(change))
+		start_work(engine, change);
+	else
+		commit(engine, change, false);
+}
+
+/* Back from the worker with everything compiled. */
+static void take_plan(struct engine *engine, struct change *change)
+{
+	change->compiles = false;
+	if (change->lists && !change->r) {
+		engine_take_list(engine, &change->listed);
+	} else if (change->lists) {
+		engine->host_stale = true;
+		engine->present_unsure |= change->lists_all;
+	}
+	if (!change->r && change->by_user)
+		change->r = engine_check_consent(engine, change);
+	if (change->r)
+		finish(engine, change);
+	else
+		carry_out(engine, change);
 }
 
 static void worker_done(evutil_socket_t fd, short events, void *arg)
 {
 	struct engine *engine = arg;
+	struct change *change = TAILQ_FIRST(&engine->changes);
 	uint64_t count;
 
 	(void)events;
@@ -503,26 +350,54 @@ static void worker_done(evutil_socket_t fd, short events, void *arg)
 		return;
 	pthread_join(engine->worker, NULL);
 	engine->working = false;
-	complete(engine, TAILQ_FIRST(&engine->changes));
+	if (change->compiles)
+		take_plan(engine, change);
+	else if (change->r)
+		finish(engine, change);
+	else
+		commit(engine, change, false);
 	run_changes(engine);
+}
+
+static void apply_on(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *engine = arg;
+
+	(void)fd;
+	(void)events;
+	commit(engine, TAILQ_FIRST(&engine->changes), false);
+	run_changes(engine);
+}
+
+/* A part is known at once; of everything the worker makes a plan. */
+static void begin(struct engine *engine, struct change *change)
+{
+	engine->busy = true;
+	if (!change->by_user)
+		take_due(engine, change);
+	if (!engine_prepare_part(engine, change)) {
+		carry_out(engine, change);
+		return;
+	}
+	if (change->by_user)
+		change->r = make_next(engine, change);
+	if (change->r) {
+		finish(engine, change);
+		return;
+	}
+	change->lists = engine->host_stale || engine->present_unsure;
+	change->lists_all = engine->present_unsure;
+	engine->host_stale = engine->present_unsure = false;
+	change->compiles = true;
+	start_work(engine, change);
 }
 
 static void run_changes(struct engine *engine)
 {
 	struct change *change;
 
-	while (!engine->working && (change = TAILQ_FIRST(&engine->changes))) {
-		change->r = prepare(engine, change);
-		if (!change->r && needs_worker(change)) {
-			if (!pthread_create(&engine->worker, NULL, work, engine)) {
-				engine->working = true;
-				return;
-			}
-			change->r = xlb_err_set(&change->err, XLB_ERR_FAILED, -EAGAIN,
-						"cannot start a thread");
-		}
-		complete(engine, change);
-	}
+	while (!engine->busy && (change = TAILQ_FIRST(&engine->changes)))
+		begin(engine, change);
 }
 
 static struct change *change_new(struct engine *engine)
@@ -558,7 +433,7 @@ void engine_apply(struct engine *engine, const struct apply_options *options, mo
 		run_changes(engine);
 }
 
-void engine_reconcile(struct engine *engine)
+static void reconcile(struct engine *engine)
 {
 	bool idle = TAILQ_EMPTY(&engine->changes);
 	const struct change *last = TAILQ_LAST(&engine->changes, change_list);
@@ -569,6 +444,12 @@ void engine_reconcile(struct engine *engine)
 		run_changes(engine);
 }
 
+void engine_reconcile(struct engine *engine)
+{
+	engine->all_due = true;
+	reconcile(engine);
+}
+
 static void reconcile_due(evutil_socket_t fd, short events, void *arg)
 {
 	struct engine *engine = arg;
@@ -576,19 +457,38 @@ static void reconcile_due(evutil_socket_t fd, short events, void *arg)
 	(void)fd;
 	(void)events;
 	engine->scheduled = false;
-	engine_reconcile(engine);
+	reconcile(engine);
 }
 
-void engine_schedule(struct engine *engine, bool host_stale)
+static void start_timer(struct engine *engine)
 {
 	int ms = engine->trouble[0] ? TROUBLE_DELAY_MS : RECONCILE_DELAY_MS;
 	struct timeval delay = { .tv_usec = ms * 1000 };
 
-	engine->host_stale |= host_stale;
 	if (engine->scheduled)
 		return; /* not put off by each new reason */
 	engine->scheduled = true;
 	evtimer_add(engine->reconcile_timer, &delay);
+}
+
+void engine_schedule(struct engine *engine, bool host_stale)
+{
+	engine->host_stale |= host_stale;
+	engine->all_due = true;
+	start_timer(engine);
+}
+
+void engine_schedule_group(struct engine *engine, const char *group)
+{
+	uint32_t i = 0;
+
+	while (i < engine->due_count && strcmp(engine->due_groups[i], group))
+		i++;
+	if (i == GROUPS_DUE_MAX)
+		engine->all_due = true;
+	else if (i == engine->due_count)
+		snprintf(engine->due_groups[engine->due_count++], NAME_TEXT_MAX, "%s", group);
+	start_timer(engine);
 }
 
 int engine_changes_open(struct engine *engine, struct xlb_err *err)
@@ -598,9 +498,10 @@ int engine_changes_open(struct engine *engine, struct xlb_err *err)
 	if (engine->worker_fd < 0)
 		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "eventfd: %m");
 	engine->reconcile_timer = evtimer_new(engine->base, reconcile_due, engine);
+	engine->apply_timer = evtimer_new(engine->base, apply_on, engine);
 	engine->worker_event = event_new(engine->base, engine->worker_fd, EV_READ | EV_PERSIST,
 					 worker_done, engine);
-	if (!engine->reconcile_timer || !engine->worker_event)
+	if (!engine->reconcile_timer || !engine->worker_event || !engine->apply_timer)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	event_add(engine->worker_event, NULL);
 	return 0;
@@ -610,8 +511,12 @@ void engine_changes_close(struct engine *engine)
 {
 	struct change *change;
 
-	if (engine->working)
+	if (engine->working) {
 		pthread_join(engine->worker, NULL);
+		engine_unsave(engine, TAILQ_FIRST(&engine->changes));
+	} else if (engine->busy) { /* half carried out */
+		commit(engine, TAILQ_FIRST(&engine->changes), true);
+	}
 	while ((change = TAILQ_FIRST(&engine->changes))) {
 		change->r =
 			xlb_err_set(&change->err, XLB_ERR_FAILED, -ESHUTDOWN, "xlbd is stopping");
@@ -619,6 +524,8 @@ void engine_changes_close(struct engine *engine)
 	}
 	if (engine->reconcile_timer)
 		event_free(engine->reconcile_timer);
+	if (engine->apply_timer)
+		event_free(engine->apply_timer);
 	if (engine->worker_event)
 		event_free(engine->worker_event);
 	if (engine->worker_fd >= 0)

@@ -10,6 +10,7 @@
 #include "core/compile.h"
 #include "core/plan.h"
 #include "xlbd/engine.h"
+#include "xlbd/state.h"
 
 /* Flows per id, by kind; index is the id. `live` leaves closed flows and tombstones out, `held` counts every record. */
 struct flow_counts {
@@ -46,8 +47,20 @@ struct link_state {
 	const char *state; /* "up", "down", "absent" */
 };
 
+/* Groups whose health has changed are compiled alone, up to so many; beyond that everything is. */
+#define GROUPS_DUE_MAX 16
+
 struct change; /* one engine_apply on its way */
 TAILQ_HEAD(change_list, change);
+
+/* Waits, beside the loop, until no packet sees what changes have replaced, and frees what was large. */
+struct settler {
+	struct event *event;
+	int fd; /* eventfd: a wait is over; -1: not open */
+	pthread_t thread;
+	bool waiting;
+	struct change_list junk, taken; /* for the next thread, by the one that runs */
+};
 
 struct engine {
 	struct event_base *base;
@@ -63,19 +76,26 @@ struct engine {
 	char origin[256];
 	struct rows present; /* what the sinks hold */
 	uint64_t saved_version; /* ids_version of the state file, UINT64_MAX: it must be written anew */
-	char *warnings;		/* of the last compile, lines */
+	struct state_text saved;
+	char *warnings; /* of the last compile of everything, lines */
+	char *warned;	/* the groups they are about, as compile tells them */
 	char trouble[768];
 	struct live_name *live_names;
 	struct engine_stats stats;
 
 	struct change_list changes; /* the first one is under way */
-	bool working;		    /* the first change is in the worker */
+	bool busy;		    /* the first change is under way */
+	bool working;		    /* and in the worker */
 	bool host_stale;	    /* host and attachment rows must be listed anew */
 	bool present_unsure;	    /* all rows must: a change broke off */
 	bool scheduled;		    /* the reconcile timer runs, and not just for a retry */
-	struct event *reconcile_timer, *worker_event, *host_event;
+	bool all_due;		    /* and is to compile everything, not just these groups */
+	char due_groups[GROUPS_DUE_MAX][NAME_TEXT_MAX];
+	uint32_t due_count;
+	struct event *reconcile_timer, *worker_event, *host_event, *apply_timer;
 	int worker_fd;
 	pthread_t worker;
+	struct settler settler;
 
 	struct event *guard_timer;
 	uint64_t guard_deadline; /* wall clock seconds, 0: none */
@@ -85,6 +105,8 @@ struct engine {
 	struct event *announce_timer;
 	struct announcement *announcements;
 	uint32_t announcement_count;
+	pthread_t announcer;
+	bool announcing;
 
 	struct events *events;
 	struct event *counters_timer;
@@ -117,13 +139,25 @@ int engine_check_interfaces(struct engine *engine, const struct model *next, str
 
 /* engine_change.c: brings the world in line with model, health and network; soon, once */
 void engine_schedule(struct engine *engine, bool host_stale);
+/* The same for one group, whose health has changed. */
+void engine_schedule_group(struct engine *engine, const char *group);
 /* The same at once: begins before this returns. */
 void engine_reconcile(struct engine *engine);
 int engine_changes_open(struct engine *engine, struct xlb_err *err);
 void engine_changes_close(struct engine *engine);
-/* Reads anew what is present: everything, or what others than xlb can change (host tables, attachments). */
-int engine_list(struct engine *engine, bool host_only, struct xlb_err *err);
+/*
+ * Reads anew what is present: everything, or what others than xlb can change (host tables, attachments). May run in
+ * the worker; then the loop takes it.
+ */
+int engine_list(const struct engine *engine, bool host_only, struct rows *ret, struct xlb_err *err);
+void engine_take_list(struct engine *engine, struct rows *listed);
 void engine_index_names(struct engine *engine);
+
+/* engine_settle.c */
+int engine_settle_open(struct engine *engine, struct xlb_err *err);
+void engine_settle_close(struct engine *engine);
+/* A change is over, and freed here: what it has replaced may be used again after a grace period. */
+void engine_settle(struct engine *engine, struct change *change);
 
 /* engine_guard.c: attachments that vanish unless confirmed */
 void engine_guard_start(struct engine *engine, const struct model *before,

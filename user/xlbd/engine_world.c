@@ -76,10 +76,10 @@ static enum health world_health(void *arg, const char *group, const char *server
 {
 	struct engine *engine = arg;
 	const struct server_group *configured = model_group(engine->model, group);
-	struct check_status status;
+	enum health health;
 
-	if (!checker_status(engine->checker, group, server, addr, &status))
-		return status.health;
+	if (!checker_health(engine->checker, group, server, addr, &health))
+		return health;
 	/* not checked: because the group wants none, or because the checker has not heard of it yet */
 	return configured && configured->health_check.type == CHECK_NONE ? HEALTH_UP :
 									   HEALTH_INITIAL;
@@ -139,7 +139,6 @@ static const struct port_list *world_host_ports(void *arg, const struct xlb_addr
 
 struct world engine_world(struct engine *engine, bool strict, bool cut_now)
 {
-	engine->sockets_read = false;
 	return (struct world){
 		.arg = engine,
 		.link = world_link,

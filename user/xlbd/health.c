@@ -103,10 +103,24 @@ static struct check_group *group_get(struct checker *checker, const char *name)
 	return group;
 }
 
+/* Told a little later, with what else there is of its kind. */
+static void note_news(struct check_group *group)
+{
+	group->news = true;
+}
+
+static void tell_news(const struct checker *checker, struct check_group *group)
+{
+	if (group->news && checker->group_changed)
+		checker->group_changed(checker->group_arg, group->name);
+	group->news = false;
+}
+
 static void group_drop_if_empty(struct checker *checker, struct check_group *group)
 {
 	if (!group || !LIST_EMPTY(&group->checks))
 		return;
+	tell_news(checker, group);
 	HASH_DEL(checker->groups, group);
 	free(group);
 }
@@ -115,6 +129,7 @@ static void check_free(struct check *check)
 {
 	struct checker *checker = check->checker;
 
+	note_news(check->group);
 	probe_close(&check->probe);
 	LIST_REMOVE(check, member);
 	group_drop_if_empty(checker, check->group);
@@ -173,6 +188,7 @@ static void on_verdict(struct probe *probe, enum probe_step step)
 			 check->config.unhealthy_threshold))
 		return;
 	check->since = (uint64_t)time(NULL);
+	note_news(check->group);
 	tell_transition(check, before.state, before.streak + 1);
 	if (check->machine.state == HEALTH_UP)
 		check->ups++;
@@ -262,6 +278,7 @@ static int check_add(struct checker *checker, const struct check_key *key,
 	check_recall(check);
 	HASH_ADD(hh, checker->checks, key, sizeof(check->key), check);
 	LIST_INSERT_HEAD(&owner->checks, check, member);
+	note_news(owner);
 	if (!check_start(check))
 		return 0;
 	check_free(check);
@@ -284,6 +301,7 @@ static int check_change(struct check *check, const struct server_group *group,
 		check->since = (uint64_t)time(NULL);
 	}
 	check->machine.streak = 0;
+	note_news(check->group);
 	probe_close(&check->probe);
 	check_take_path(check, path);
 	config_done(&check->config);
@@ -398,25 +416,57 @@ static int configure_group(struct checker *checker, const struct model *model,
 	return r;
 }
 
+static void tell_all_news(const struct checker *checker)
+{
+	struct check_group *group;
+
+	for (group = checker->groups; group; group = group->hh.next)
+		tell_news(checker, group);
+}
+
+static int no_memory(struct xlb_err *err)
+{
+	return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory for health checks");
+}
+
 int checker_configure(struct checker *checker, const struct model *model, struct xlb_err *err)
 {
 	struct check *check, *next;
 	const struct object *object;
-	int r = 0;
 
 	checker->generation++;
 	checker->started = 0;
-	TAILQ_FOREACH(object, &model->server_groups, link) {
-		r = configure_group(checker, model, (const struct server_group *)object);
-		if (r)
-			return xlb_err_set(err, XLB_ERR_FAILED, r,
-					   "out of memory for health checks");
-	}
+	TAILQ_FOREACH(object, &model->server_groups, link)
+		if (configure_group(checker, model, (const struct server_group *)object))
+			return no_memory(err);
 	HASH_ITER(hh, checker->checks, check, next) {
 		if (check->generation != checker->generation)
 			check_free(check);
 	}
 	checker_forget_known(checker);
+	tell_all_news(checker);
+	return 0;
+}
+
+int checker_configure_group(struct checker *checker, const struct model *model,
+			    const struct server_group *group, struct xlb_err *err)
+{
+	struct check_group *checked = group_find(checker, group->object.name);
+	struct check *check, *next;
+
+	checker->generation++;
+	checker->started = 0;
+	if (configure_group(checker, model, group))
+		return no_memory(err);
+	/* `checked` goes with its last check */
+	for (check = checked ? LIST_FIRST(&checked->checks) : NULL; check; check = next) {
+		next = LIST_NEXT(check, member);
+		if (check->generation != checker->generation)
+			check_free(check);
+	}
+	checked = group_find(checker, group->object.name);
+	if (checked)
+		tell_news(checker, checked);
 	return 0;
 }
 
@@ -426,7 +476,14 @@ static void on_notify(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	tell_all_news(checker);
 	checker->changed(checker->arg);
+}
+
+void checker_on_group(struct checker *checker, checker_group_changed changed, void *arg)
+{
+	checker->group_changed = changed;
+	checker->group_arg = arg;
 }
 
 bool checker_is_pending(const struct checker *checker)
@@ -467,6 +524,7 @@ struct checker *checker_free(struct checker *checker)
 
 	if (!checker)
 		return NULL;
+	checker->group_changed = NULL;
 	HASH_ITER(hh, checker->checks, check, next) {
 		check_free(check);
 	}
@@ -497,6 +555,20 @@ int checker_status(const struct checker *checker, const char *group, const char 
 		.downs = check->downs,
 	};
 	memcpy(ret->reason, check->reason, sizeof(ret->reason));
+	return 0;
+}
+
+int checker_health(const struct checker *checker, const char *group, const char *server,
+		   const struct xlb_addr *addr, enum health *ret)
+{
+	const struct check *check;
+	struct check_key key;
+
+	check_key_fill(&key, group, server, addr);
+	check = check_find(checker, &key);
+	if (!check)
+		return -ENOENT;
+	*ret = __atomic_load_n(&check->machine.state, __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -12,6 +12,8 @@ struct checker;
 
 /* Called from the loop after some address changed its state (coalesced). */
 typedef void (*checker_changed)(void *arg);
+/* What is known of the health of a group's servers is not what it was: once for each group, before the above. */
+typedef void (*checker_group_changed)(void *arg, const char *group);
 
 struct checker *checker_new(struct event_base *base, checker_changed changed, void *arg);
 struct checker *checker_free(struct checker *checker);
@@ -20,6 +22,9 @@ struct checker *checker_free(struct checker *checker);
  * spread over one interval after the first result), vanished ones stop. Disabled servers are checked too.
  */
 int checker_configure(struct checker *checker, const struct model *model, struct xlb_err *err);
+/* The same for one group of the model, the others are as they were. */
+int checker_configure_group(struct checker *checker, const struct model *model,
+			    const struct server_group *group, struct xlb_err *err);
 
 /* A change of state, told at once (the one above follows). */
 struct check_transition {
@@ -34,6 +39,8 @@ typedef void (*checker_transition)(void *arg, const struct check_transition *tra
 /* At most one listener; `arg` must outlive the checker. */
 void checker_on_transition(struct checker *checker, checker_transition transition, void *arg);
 
+/* At most one listener, before the first configure; `arg` must outlive the checker. */
+void checker_on_group(struct checker *checker, checker_group_changed changed, void *arg);
 /*
  * Tells the checker of the datapath, through which checks with via: datapath then go: begin and end as
  * datapath_probe_begin and _end. Before the first configure; `arg` must outlive the checker.
@@ -54,6 +61,9 @@ struct check_status {
 /* The address of a server; -ENOENT if it is not checked (type none: then health is HEALTH_UP). */
 int checker_status(const struct checker *checker, const char *group, const char *server,
 		   const struct xlb_addr *addr, struct check_status *ret);
+/* Its health alone; unlike the rest, a thread may ask while no configure runs. */
+int checker_health(const struct checker *checker, const char *group, const char *server,
+		   const struct xlb_addr *addr, enum health *ret);
 /* How long the checks of a group took: counts by upper bound, not summed up; the last is of those above all. */
 #define CHECK_BOUNDS 12
 extern const uint64_t check_bounds_us[CHECK_BOUNDS];
@@ -65,6 +75,7 @@ struct check_durations {
 const struct check_durations *checker_durations(const struct checker *checker, const char *group);
 /* True while a change of state has not been told yet (see checker_changed). */
 bool checker_is_pending(const struct checker *checker);
+/* As checker_health. */
 bool checker_group_ever_up(const struct checker *checker, const char *group);
 
 /* Known health survives restarts: load before the first configure, save after changes and at exit. */

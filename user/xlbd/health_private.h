@@ -45,6 +45,7 @@ struct check_group {
 	char name[NAME_TEXT_MAX];
 	LIST_HEAD(, check) checks;
 	struct check_durations durations;
+	bool news; /* of its health, not told yet */
 	UT_hash_handle hh;
 };
 
@@ -55,6 +56,8 @@ struct checker {
 	void *arg;
 	checker_transition transition;
 	void *transition_arg;
+	checker_group_changed group_changed;
+	void *group_arg;
 	struct probe_wire wire; /* `begin` is NULL where there is no datapath */
 	struct check *checks;
 	struct check_group *groups;

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -133,6 +134,25 @@ static int parse_options(int argc, char **argv, struct options *ret, struct xlb_
 	return r;
 }
 
+#define LOCK_TRIES    100
+#define LOCK_PAUSE_NS 20000000
+
+/*
+ * Takes the lock, or -errno. One that was killed holds it until its last thread is gone, which may be in a call of
+ * the kernel that takes a while.
+ */
+static int lock_take(int fd)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return 0;
+		if (errno != EWOULDBLOCK)
+			break;
+		nanosleep(&(struct timespec){ .tv_nsec = LOCK_PAUSE_NS }, NULL);
+	}
+	return -errno;
+}
+
 /* One xlbd an instance: the lock goes with the process, however it ends. */
 static int lock_instance(const struct paths *paths, int *ret, struct xlb_err *err)
 {
@@ -148,8 +168,9 @@ static int lock_instance(const struct paths *paths, int *ret, struct xlb_err *er
 	if (fd < 0)
 		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "cannot open %s: %s", path,
 				   strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		r = xlb_err_set(err, XLB_ERR_CONFLICT, -errno,
+	r = lock_take(fd);
+	if (r) {
+		r = xlb_err_set(err, XLB_ERR_CONFLICT, r,
 				"another xlbd runs instance '%s' (it holds %s)",
 				paths->instance[0] ? paths->instance : "default", path);
 		xlb_err_hint(err, "use it, stop it, or start this one with another --instance");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -52,10 +53,18 @@ static void write_frozen(FILE *f, const struct id_entry *entry)
 		fprintf(f, ", frozen: \"%s\"", hex);
 }
 
+struct writing {
+	FILE *f;
+	const struct ids *ids;
+};
+
 /* Usual values are left out: tens of thousands of ids stay small and quick to read. */
-static void write_id(void *arg, struct id_entry *entry)
+static void write_id(void *arg, struct id_entry *whole)
 {
-	FILE *f = arg;
+	struct writing *writing = arg;
+	/* in a part of the ids it may be another than in the whole */
+	const struct id_entry *entry = ids_by_id(writing->ids, whole->kind, whole->id);
+	FILE *f = writing->f;
 
 	fprintf(f, "    - {id: %u, key: ", entry->id);
 	write_quoted(f, entry->key);
@@ -71,41 +80,54 @@ static void write_id(void *arg, struct id_entry *entry)
 	fputs("}\n", f);
 }
 
-static void write_indented(FILE *f, const char *text)
+void state_text_done(struct state_text *text)
 {
-	while (*text) {
-		size_t length = strcspn(text, "\n");
-
-		fprintf(f, "%s%.*s\n", length ? "  " : "", (int)length, text);
-		text += length + (text[length] == '\n');
-	}
+	free(text->ids);
+	*text = (struct state_text){};
 }
 
-static int write_state(FILE *f, uint64_t revision, const char *origin, const struct model *model,
-		       const struct ids *ids)
+static int print_ids(const struct ids *ids, struct state_text *text)
 {
-	AUTO_FREE char *text = model_export(model);
-	char stamp[TIME_TEXT_MAX];
+	struct writing writing = { .ids = ids };
 	enum id_kind kind;
+	size_t size;
 
-	if (!text)
+	state_text_done(text);
+	writing.f = open_memstream(&text->ids, &size);
+	if (!writing.f)
 		return -ENOMEM;
+	for (kind = 0; kind < ID_KIND_COUNT; kind++) {
+		fprintf(writing.f, "  %s:\n", state_kind_word(kind));
+		/* the visitor only reads */
+		ids_each((struct ids *)ids_whole(ids), kind, write_id, &writing);
+	}
+	if (fclose(writing.f)) {
+		state_text_done(text);
+		return -ENOMEM;
+	}
+	text->version = ids_version(ids);
+	return 0;
+}
+
+static int write_state(FILE *f, const struct state_wanted *wanted, struct state_text *text)
+{
+	char stamp[TIME_TEXT_MAX];
+	int r = 0;
+
+	if (!text->ids || text->version != ids_version(wanted->ids))
+		r = print_ids(wanted->ids, text);
+	if (r)
+		return r;
 	format_utc(time(NULL), stamp);
 	fprintf(f,
 		"# written by xlbd; change it with xlbctl\nstate: %d\nrevision: %" PRIu64
 		"\norigin: ",
-		STATE_VERSION, revision);
-	write_quoted(f, origin);
+		STATE_VERSION, wanted->revision);
+	write_quoted(f, wanted->origin);
 	fprintf(f, "\ntime: \"%s\"\nmodel:\n", stamp);
-	write_indented(f, text);
-	fprintf(f, "abi: %d\nids:\n", XLB_ABI);
-	for (kind = 0; kind < ID_KIND_COUNT; kind++) {
-		fprintf(f, "  %s:\n", state_kind_word(kind));
-		/* the visitor only reads */
-		ids_each((struct ids *)ids, kind, write_id, f);
-	}
-	fputs("complete: true\n", f);
-	return 0;
+	r = model_write_kept(f, wanted->model, wanted->instead);
+	fprintf(f, "abi: %d\nids:\n%scomplete: true\n", XLB_ABI, text->ids);
+	return r;
 }
 
 static int make_directory(const char *path, struct xlb_err *err)
@@ -171,9 +193,8 @@ static void forget_old_revisions(const struct paths *paths)
 	}
 }
 
-int state_save(const struct paths *paths, uint64_t revision, const char *origin,
-	       const struct model *model, const struct ids *ids, bool new_revision,
-	       struct xlb_err *err)
+int state_save(const struct paths *paths, const struct state_wanted *wanted,
+	       struct state_text *text, struct xlb_err *err)
 {
 	AUTO_FCLOSE FILE *f = NULL;
 	char temp[STATE_PATH_MAX];
@@ -186,7 +207,7 @@ int state_save(const struct paths *paths, uint64_t revision, const char *origin,
 	f = fopen(temp, "we");
 	if (!f || fchmod(fileno(f), 0640) < 0)
 		return io_error(err, "write", temp);
-	r = write_state(f, revision, origin, model, ids);
+	r = write_state(f, wanted, text);
 	if (r)
 		return xlb_err_set(err, XLB_ERR_FAILED, r, "out of memory");
 	if (fflush(f) || ferror(f) || fsync(fileno(f)) < 0) {
@@ -194,13 +215,13 @@ int state_save(const struct paths *paths, uint64_t revision, const char *origin,
 		unlink(temp);
 		return r;
 	}
-	r = new_revision ? keep_revision(paths, err) : 0;
+	r = wanted->new_revision ? keep_revision(paths, err) : 0;
 	if (r)
 		return r;
 	if (rename(temp, paths->state_file) < 0)
 		return io_error(err, "replace", paths->state_file);
 	r = sync_directory(paths->state_dir, err);
-	if (!r && new_revision)
+	if (!r && wanted->new_revision)
 		forget_old_revisions(paths);
 	return r;
 }
