@@ -88,17 +88,24 @@ static __always_inline bool reply_is_of(const struct xlb_reply_key *key, struct 
 					const struct flow_at *flow)
 {
 	struct xlb_server *server = server_find((__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER));
-	struct xlb_addr client = {};
-	__be16 client_port, port;
+	__u32 word = flow->at.word;
 	struct xlb_snat *snat;
+	__u64 first, ports;
 
 	if (!server || !xlb_addr_equal(&server->addr, &key->server))
 		return false;
-	flow_client(page, flow, &client, &client_port, &port);
-	if (key->server_port != (server->port ? server->port : port))
+	first = word_read(page_word(page, word + 2));
+	ports = flow->ipv6 ? word_read(page_word(page, word + 4)) : first;
+	if (key->server_port != (server->port ? server->port : (__be16)ports))
 		return false;
 	snat = flow_snat(server, flow->fixed);
-	return xlb_addr_equal(&key->peer, snat ? &snat->addr : &client);
+	if (snat)
+		return xlb_addr_equal(&key->peer, &snat->addr);
+	if (!flow->ipv6)
+		return xlb_addr_is_ipv4(&key->peer) && key->peer.words[3] == first >> 32;
+	return first == xlb_hash_join(key->peer.words[0], key->peer.words[1]) &&
+	       word_read(page_word(page, word + 3)) ==
+		       xlb_hash_join(key->peer.words[2], key->peer.words[3]);
 }
 
 /* Follows a locator: 1 with the flow in ret if it leads to one with this key, else 0. */
