@@ -13,7 +13,7 @@
 #include "xlb/addr.h"
 #include "xlb/lifetime.h"
 
-#define CHUNKS_MAX 256 /* of all tables: tests have small ones */
+#define CHUNKS_MAX XLB_FLOW_CHUNKS
 #define HOPS_BYTES (XLB_MAX_HOPS * sizeof(uint64_t))
 #define FNV_PRIME  0x100000001b3ULL
 
