@@ -10,21 +10,22 @@
 
 #include "sys/datapath_private.h"
 
-/* full at three quarters: beyond, more and more keys find their buckets taken */
-#define FILL_PERCENT 75
 /* flows from which on large chunks are no waste */
-#define LARGE_FLOWS  100000
+#define LARGE_FLOWS 100000
 
 static uint32_t pages_for(enum xlb_flow_table_id table, uint32_t flows)
 {
-	static const uint32_t places[XLB_FLOW_TABLES] = {
-		[XLB_TABLE_IPV4] = XLB_PAGE_ENTRIES4,
-		[XLB_TABLE_IPV6] = XLB_PAGE_ENTRIES6,
-		[XLB_TABLE_REPLIES] = XLB_PAGE_WORDS,
+	/* beyond the percentage more and more keys find their places taken: 1 in 2000 to 1 in 200 there */
+	static const struct {
+		uint32_t places, percent;
+	} pages_of[XLB_FLOW_TABLES] = {
+		[XLB_TABLE_IPV4] = { XLB_PAGE_ENTRIES4, 75 },
+		[XLB_TABLE_IPV6] = { XLB_PAGE_ENTRIES6, 60 }, /* a bucket has 3 entries only */
+		[XLB_TABLE_REPLIES] = { XLB_PAGE_WORDS, 75 },
 	};
 	/* replies are of flows of both families */
 	uint64_t entries = (uint64_t)flows * (table == XLB_TABLE_REPLIES ? 2 : 1);
-	uint64_t per_page = (uint64_t)places[table] * FILL_PERCENT;
+	uint64_t per_page = (uint64_t)pages_of[table].places * pages_of[table].percent;
 	uint64_t pages = (entries * 100 + per_page - 1) / per_page;
 
 	if (table == XLB_TABLE_REPLIES && pages < 128)
