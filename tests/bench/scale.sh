@@ -120,5 +120,6 @@ measure check xlbctl check "$LAB_DIR/scale.yaml"
 measure diff xlbctl diff "$LAB_DIR/scale.yaml"
 measure export xlbctl export
 measure "set weight" xlbctl set server g0 server0 --weight WEIGHT
-awk '/^VmHWM|^VmRSS/ { kib[$1] = $2 }
-	END { printf "xlbd has %d MiB of memory, at most %d MiB\n", kib["VmRSS:"] / 1024, kib["VmHWM:"] / 1024 }' "/proc/$xlbd/status"
+awk '/^VmHWM|^VmRSS|^RssAnon/ { kib[$1] = $2 }
+	END { printf "xlbd has %d MiB of its own and %d MiB of maps mapped; at most %d MiB together\n", kib["RssAnon:"] / 1024,
+		(kib["VmRSS:"] - kib["RssAnon:"]) / 1024, kib["VmHWM:"] / 1024 }' "/proc/$xlbd/status"
