@@ -125,7 +125,8 @@ BENCH_PARTS := measure farm report
 BENCH := $(filter-out $(patsubst %,$(TESTS)/bench/%,$(BENCH_PARTS)),$(call programs,bench/*.c))
 GUARD := $(call programs,guard/*.c)
 FARM := $(call objects,$(filter-out %/main.c,$(wildcard tests/packet/*.c)) $(patsubst %,tests/bench/%.c,$(BENCH_PARTS)))
-$(addprefix $(TESTS)/bench/,bench capacity hotpath) $(GUARD): $(FARM)
+$(addprefix $(TESTS)/bench/,bench capacity hotpath flood) $(GUARD): $(FARM)
+$(TESTS)/bench/layouts: $(call objects,tests/bench/measure.c)
 $(UNIT) $(BENCH) $(GUARD): $(TESTS)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libxlb.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LD_FLAGS) $(filter %.o,$^) -o $@ $(LIBS_TEST)

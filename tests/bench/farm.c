@@ -428,9 +428,8 @@ void farm_check(struct front *front, const struct farm_load *load, uint32_t verd
 		    fault ? fault : "right");
 }
 
-/* ns per packet of one round of one program. */
-static double round_of(struct front *front, const struct farm_load *load, int round, int program,
-		       uint32_t repeat)
+double farm_round(struct front *front, const struct farm_load *load, int round, int program,
+		  uint32_t repeat)
 {
 	farm_aim(front, load);
 	/* other flows each round, the same for both programs */
@@ -455,8 +454,8 @@ struct figure farm_measure(struct front *front, struct farm_load *load, int roun
 			/* who comes first changes: what follows what must not matter */
 			bool own = (i + round) & 1;
 
-			ns[own] = round_of(front, load, round,
-					   own ? farm_program() : front->trivial, repeat);
+			ns[own] = farm_round(front, load, round,
+					     own ? farm_program() : front->trivial, repeat);
 		}
 		drops = farm_drops() - drops;
 		if (load->in_turn) {

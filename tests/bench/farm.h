@@ -83,6 +83,9 @@ uint64_t farm_drops(void);
 uint64_t farm_present(struct front *front, uint8_t protocol, uint32_t flows);
 /* Dies if what the program makes of the load is not a whole frame with right checksums. */
 void farm_check(struct front *front, const struct farm_load *load, uint32_t verdict);
+/* ns per packet of one round of one program; rounds at random are of other flows each, programs' of the same. */
+double farm_round(struct front *front, const struct farm_load *load, int round, int program,
+		  uint32_t repeat);
 /*
  * Rounds of `repeat` packets through the trivial program and through xlb's. Loads in turn go on from round to
  * round, and new flows of TCP are established between them. Fills what share of packets was dropped.

@@ -83,6 +83,15 @@ static double cpu_ns(void)
 	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
+double timed_run(int program, struct bpf_test_run_opts *opts)
+{
+	double ns = cpu_ns();
+
+	if (bpf_prog_test_run_opts(program, opts))
+		die("BPF_PROG_TEST_RUN");
+	return cpu_ns() - ns;
+}
+
 /* Returns the ns that the kernel took. */
 static double call(struct front *front, int program, struct bpf_test_run_opts *opts)
 {
@@ -96,10 +105,7 @@ static double call(struct front *front, int program, struct bpf_test_run_opts *o
 	front->vary->leaving = 0;
 	if (bpf_map_update_elem(front->next, &zero, &program, BPF_ANY))
 		die("cannot choose a program");
-	ns = cpu_ns();
-	if (bpf_prog_test_run_opts(front->sender, opts))
-		die("BPF_PROG_TEST_RUN");
-	ns = cpu_ns() - ns;
+	ns = timed_run(front->sender, opts);
 	if (opts->retval == 0)
 		die("a packet could not be made (XDP_ABORTED)");
 	return ns;
@@ -163,8 +169,7 @@ uint64_t memory_available(void)
 	die("/proc/meminfo");
 }
 
-/* What the kernel says in fdinfo; 0 if the descriptor is of no map or program. */
-static uint64_t memory_of(int fd)
+uint64_t memory_of(int fd)
 {
 	AUTO_FCLOSE FILE *file = NULL;
 	unsigned long long bytes;

@@ -35,12 +35,18 @@ double front_run(struct front *front, int program, uint32_t repeat, uint32_t *re
 uint32_t front_send(struct front *front, int program, uint8_t *ret, uint32_t size,
 		    uint32_t *ret_verdict);
 
+struct bpf_test_run_opts;
+/* BPF_PROG_TEST_RUN; ns of CPU time that the kernel took, for all of its repetitions. */
+double timed_run(int program, struct bpf_test_run_opts *opts);
+
 /* The thread runs on this CPU only. */
 void pin_to_cpu(int cpu);
 double median(const double *values, int count);
 /* Memory of this machine that is free for programs. */
 uint64_t memory_available(void);
-/* What the kernel says that the BPF maps and programs which this process has open take. */
+/* What the kernel says that a map or program takes; 0 if the descriptor is of neither. */
+uint64_t memory_of(int fd);
+/* The same of all BPF maps and programs that this process has open. */
 uint64_t memory_of_maps(void);
 
 /* What rounds of a program and of the trivial one say, in ns per packet. */
