@@ -82,7 +82,9 @@ enum worth {
 	WORTH_IDLE,
 	WORTH_ACTIVE, /* not to be had */
 };
-#define WORTH_IDLE_UNITS 64 /* no packet for so long: idle */
+/* no packet for so long: idle. Five minutes and one: what is forged must not outwait what is quiet */
+#define WORTH_IDLE_TCP 280
+#define WORTH_IDLE_UDP 56
 
 GLOBAL_STEP int insert_worth(__u64 live, __u64 fixed, __u32 now)
 {
@@ -103,7 +105,7 @@ GLOBAL_STEP int insert_worth(__u64 live, __u64 fixed, __u32 now)
 		worth = WORTH_HALF_OPEN;
 	else if (life.state == XLB_FLOW_CLOSING)
 		worth = WORTH_CLOSING;
-	else if (age > WORTH_IDLE_UNITS)
+	else if (age > (protocol == IPPROTO_TCP ? WORTH_IDLE_TCP : WORTH_IDLE_UDP))
 		worth = life.state == XLB_FLOW_NEW ? WORTH_UNANSWERED : WORTH_IDLE;
 	return (int)(worth << 20 | (XLB_STAMP_MASK - age));
 }

@@ -185,6 +185,35 @@ static __always_inline bool reply_clash(const struct xlb_reply_key *key, const s
 	return false;
 }
 
+/* How many words of a line are free, above the index of one that is. */
+GLOBAL_STEP int locator_line(const struct xlb_flow_page *page, __u32 first)
+{
+	__u32 room = 0, at = 0, n;
+
+	if (!page)
+		return 0;
+	for (n = 0; n < XLB_LINE_WORDS; n++) {
+		if (word_read(page_word(page, first + n)))
+			continue;
+		room++;
+		at = n;
+	}
+	return (int)(room * XLB_LINE_WORDS + at);
+}
+
+/* The candidate that is free, in the line with more of them; -1: none. */
+static __always_inline int locator_room(const struct xlb_flow_page *page, __u64 hash)
+{
+	__u32 one = (__u32)locator_line(page, page_line(hash, 0));
+	__u32 other = (__u32)locator_line(page, page_line(hash, XLB_LINE_WORDS));
+
+	if (one < XLB_LINE_WORDS && other < XLB_LINE_WORDS)
+		return -1;
+	return (int)(one / XLB_LINE_WORDS >= other / XLB_LINE_WORDS ?
+			     one % XLB_LINE_WORDS :
+			     XLB_LINE_WORDS + other % XLB_LINE_WORDS);
+}
+
 /* Puts the locator of the flow with `flow_hash`: 0 or -FLOW_ENOSPC. */
 GLOBAL_STEP int locator_put(const struct xlb_reply_key *key, __u64 flow_hash, __u32 ipv6)
 {
@@ -198,7 +227,7 @@ GLOBAL_STEP int locator_put(const struct xlb_reply_key *key, __u64 flow_hash, __
 	if (!page)
 		return -FLOW_ENOSPC;
 	for (i = 0; i < LOCATOR_TRIES; i++) {
-		n = locator_scan(page, hash, 0, 0, ~0ULL);
+		n = locator_room(page, hash);
 		if (n < 0)
 			return -FLOW_ENOSPC;
 		if (word_swap(page_word(page, xlb_locator_word(hash, (__u32)n)), 0,

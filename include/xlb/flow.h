@@ -3,8 +3,8 @@
  * The memory of flows: tables of pages that datapath and daemon both read, and write by 8-byte atomics only.
  *
  * Three tables share one layout of pages: flows of IPv4 clients, of IPv6 clients, and locators of replies.
- * A page is 4 KiB, so that a lookup meets one entry of the TLB; a hash names a page and a place in it, and all
- * that a key can be in lies in that page. The page is found by scaling 30 bits of the hash to the number of
+ * A hash names a page of 4 KiB and a place in it, and all that a key can be in lies in that page: an insert, which
+ * looks everywhere, meets one page, and a page moves as a whole. The page is found by scaling 30 bits of the hash to the number of
  * pages, which may thus be any.
  *
  *  flows	page = 32 buckets of 128 bytes, bucket = 5 entries of 24 bytes (IPv4) or 3 of 40 (IPv6). A key has

@@ -147,6 +147,7 @@ static bool try_establish(struct talk *talk)
 /* Full is where all that a key can be in is taken by flows in use; none of those is lost. */
 static void test_table_full(void **state)
 {
+	static struct talk quiet[40];
 	struct talk talk, closed;
 	uint32_t count = 1;
 
@@ -158,12 +159,24 @@ static void test_table_full(void **state)
 	for (int refused = 0; refused < 500;) {
 		talk_init(&talk, XLB_IPV6, IPPROTO_TCP, WEB, VIP_OWN);
 		if (try_establish(&talk))
-			count++;
+			quiet[count++ % 40] = talk;
 		else
 			refused++;
 	}
 	assert_in_range(count, tables_entries(XLB_IPV6) * 3 / 4, tables_entries(XLB_IPV6));
 	check_flows(count);
+	/* nor are those that have nothing to say for a while, whoever knocks */
+	world_age(70);
+	for (int i = 0; i < 2000; i++) {
+		talk_init(&talk, XLB_IPV6, IPPROTO_TCP, WEB, VIP_OWN);
+		try_open(&talk, XLB_DROP_FLOW_TABLE_FULL);
+	}
+	for (size_t i = 0; i < 40; i++) {
+		uint32_t flows = tables_flows();
+
+		assert_true(try_open(&quiet[i], XLB_DROP_FLOW_TABLE_FULL));
+		assert_int_equal(tables_flows(), flows);
+	}
 	/* a closed flow makes room, for one of its own client too */
 	talk_run(&closed, steps_close);
 	assert_true(try_open(&closed, XLB_DROP_FLOW_TABLE_FULL));
