@@ -53,7 +53,7 @@ GLOBAL_STEP int insert_bucket(struct xlb_flow_page *page, __u32 first, __u32 ipv
 	return (int)xlb_set(room, halves, ROOM_HALF);
 }
 
-/* Of all buckets of a key: the free entry is in the one with most of them. */
+/* Of the buckets of a key: the free entry is in the one with most of them. An empty one ends the search. */
 GLOBAL_STEP int insert_room(struct xlb_flow_page *page, __u64 hash, __u32 ipv6)
 {
 	__u64 one, best = 0, used = 0, half = 0, room;
@@ -65,7 +65,6 @@ GLOBAL_STEP int insert_room(struct xlb_flow_page *page, __u64 hash, __u32 ipv6)
 		half += xlb_get(one, ROOM_HALF);
 		one = xlb_get(one, 0, 13);
 		best = one >> 9 > best >> 9 ? one : best;
-		/* none has more */
 		if (one >> 9 == insert_entries(ipv6))
 			break;
 	}
@@ -135,9 +134,9 @@ GLOBAL_STEP int insert_victim(struct xlb_flow_page *page, __u64 hash, __u32 ipv6
 }
 
 /*
- * The place for a new entry: its word if it is free, -FLOW_EAGAIN with the word in `at` if a flow must go
- * first (if none has gone already: `evicted`), -FLOW_ENOSPC. Half-open flows, which a flood of forged SYNs leaves, keep to a quarter: where they have
- * more and it gets narrow, a new one takes the place of the oldest of them.
+ * The place for a new entry: its word if it is free, -FLOW_EAGAIN with the word in `at` if a flow must go first
+ * (if none has gone already: `evicted`), -FLOW_ENOSPC. Half-open flows, which a flood of forged SYNs leaves, keep to
+ * a quarter: where they have more and it gets narrow, a new one takes the place of the oldest of them.
  */
 static __always_inline int insert_place(struct xlb_flow_page *page, const struct flow_id *id,
 					__u32 now, bool evicted, struct xlb_flow_at *at)
@@ -248,9 +247,10 @@ static __always_inline void insert_write(struct xlb_flow_page *page, const struc
 }
 
 /*
- * Makes an entry with the words `live` (without incarnation) and `fixed`, `evicted` if one has gone for it, BUSY still and shown: 0 with the
- * entry in ret; -FLOW_EEXIST with the one of the same key that lives, or will; -FLOW_EAGAIN with one that must be
- * taken apart first; -FLOW_EBUSY if a free place was taken meanwhile; -FLOW_ENOSPC.
+ * Makes an entry with the words `live` (without incarnation) and `fixed`, BUSY still and shown; `evicted`: a flow has
+ * gone for it already. 0 with the entry in ret; -FLOW_EEXIST with the one of the same key that lives, or will;
+ * -FLOW_EAGAIN with one that must be taken apart first; -FLOW_EBUSY if a free place was taken meanwhile;
+ * -FLOW_ENOSPC.
  */
 GLOBAL_STEP int flow_insert(const struct flow_id *id, __u64 live, __u64 fixed, bool evicted,
 			    struct flow_at *ret)

@@ -95,7 +95,7 @@ XLB_ASSERT_SIZE(xlb_address, 8);
  */
 #define XLB_ADDRESS_PLACES 131072
 struct xlb_address_place {
-	struct xlb_address role; /* live word */
+	struct xlb_address role __attribute__((aligned(8))); /* live word */
 	struct xlb_addr addr;
 };
 XLB_ASSERT_SIZE(xlb_address_place, 24);

@@ -4,8 +4,8 @@
  *
  * Three tables share one layout of pages: flows of IPv4 clients, of IPv6 clients, and locators of replies.
  * A hash names a page of 4 KiB and a place in it, and all that a key can be in lies in that page: an insert, which
- * looks everywhere, meets one page, and a page moves as a whole. The page is found by scaling 30 bits of the hash to the number of
- * pages, which may thus be any.
+ * looks everywhere, meets one page, and a few bits name a place. The page is found by scaling 30 bits of the hash
+ * to the number of pages, which may thus be any.
  *
  *  flows	page = 32 buckets of 128 bytes, bucket = 5 entries of 24 bytes (IPv4) or 3 of 40 (IPv6). A key has
  *		three buckets of its page.
