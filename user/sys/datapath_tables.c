@@ -64,6 +64,9 @@ static int chunk_map(struct flow_tables *memory, uint32_t index, int fd)
 
 	if (pages == MAP_FAILED)
 		return -errno;
+	/* of a table that was not all there and is made anew */
+	if (memory->chunk[index])
+		munmap(memory->chunk[index], chunk_bytes(memory));
 	memory->chunk[index] = pages;
 	return 0;
 }
