@@ -137,22 +137,100 @@ static __always_inline bool flow_read(struct xlb_flow_page *page, int found, __u
 	return flow_found(word, ret->live) == found;
 }
 
+static __always_inline struct xlb_flow_table *flow_table_find(__u32 ipv6)
+{
+	return table_find(ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
+}
+
+static __always_inline int flow_scan(const struct xlb_flow_page *page, const struct flow_id *id)
+{
+	return id->ipv6 ? flow_scan6(page, id) :
+			  flow_scan4(page, id->hash, id->key[0], id->identity);
+}
+
+/* Looks in an extent that is being left: what is moved away meanwhile is not found. */
+GLOBAL_STEP int flow_find_left(const struct flow_id *id, __u64 extent, struct flow_at *ret)
+{
+	struct xlb_flow_table *table;
+	struct xlb_flow_page *page;
+	int found;
+
+	if (!id || !ret)
+		return 0;
+	table = flow_table_find(id->ipv6);
+	page = table ? table_page(table, extent, id->hash, &ret->at) : NULL;
+	if (!page)
+		return 0;
+	found = flow_scan(page, id);
+	return found >= 0 && flow_read(page, found, id->ipv6, ret) && flow_is_met(ret->live);
+}
+
 /* Looks for a flow that the client may meet. Completes id by its hash, and fills ret if there is one. */
 static __always_inline bool flow_find(struct flow_id *id, struct flow_at *ret)
 {
-	struct xlb_flow_table *table = table_find(id->ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
+	struct xlb_flow_table *table = flow_table_find(id->ipv6);
 	struct xlb_flow_page *page;
+	__u64 extent, old;
 	int found;
 
 	if (!table)
 		return false;
 	id->hash = xlb_flow_hash(table->seed, id->key, id->identity, (int)id->ipv6);
-	page = table_page(table, id->hash, &ret->at);
+	extent = word_read(&table->extent);
+	old = word_read(&table->old);
+	if (old && flow_find_left(id, old, ret))
+		return true;
+	page = table_page(table, extent, id->hash, &ret->at);
 	if (!page)
 		return false;
-	found = id->ipv6 ? flow_scan6(page, id) :
-			   flow_scan4(page, id->hash, id->key[0], id->identity);
+	found = flow_scan(page, id);
 	return found >= 0 && flow_read(page, found, id->ipv6, ret);
+}
+
+/* An entry's key, complete with its hash; false if it has no table. */
+static __always_inline bool flow_id_at(struct xlb_flow_page *page, const struct flow_at *flow,
+				       struct flow_id *ret)
+{
+	struct xlb_flow_table *table = flow_table_find(flow->ipv6);
+	__u32 word = flow->at.word;
+
+	ret->key[0] = word_read(page_word(page, word + 2));
+	ret->key[1] = flow->ipv6 ? word_read(page_word(page, word + 3)) : 0;
+	ret->key[2] = flow->ipv6 ? word_read(page_word(page, word + 4)) : 0;
+	ret->identity = flow->fixed & XLB_FIXED_IDENTITY;
+	ret->ipv6 = flow->ipv6;
+	ret->pad = 0;
+	if (!table)
+		return false;
+	ret->hash = xlb_flow_hash(table->seed, ret->key, ret->identity, (int)ret->ipv6);
+	return true;
+}
+
+/* True of an entry whose flow lives on in the other extent. */
+static __always_inline bool flow_is_moved(__u64 live)
+{
+	return !xlb_get(live, XLB_LIVE_STATE) && xlb_get(live, XLB_LIVE_MOVING);
+}
+
+/* Finds again a flow that was moved after it was found; 0 if it has gone, or only its server may meet it. */
+GLOBAL_STEP int flow_follow_move(struct flow_at *flow)
+{
+	struct xlb_flow_table *table;
+	struct xlb_flow_page *page;
+	struct flow_id id;
+	int found;
+
+	if (!flow)
+		return 0;
+	page = table_page_at(&flow->at);
+	table = flow_table_find(flow->ipv6);
+	if (!page || !table || !flow_id_at(page, flow, &id))
+		return 0;
+	page = table_page_new(table, id.hash, &flow->at);
+	if (!page)
+		return 0;
+	found = flow_scan(page, &id);
+	return found >= 0 && flow_read(page, found, id.ipv6, flow);
 }
 
 /* Whose a flow is, from its entry's key. */
@@ -205,6 +283,14 @@ static __always_inline int flow_touch(struct flow_at *flow, const struct flow_ev
 		if (word_swap(word, flow->live, next))
 			return 0;
 		flow->live = word_read(word);
+		if (flow_is_moved(flow->live)) {
+			/* of one that is at its end nothing more is to be known */
+			if (!flow_follow_move(flow))
+				return 0;
+			incarnation = xlb_get(flow->live, XLB_LIVE_INCARNATION);
+			page = NULL;
+			continue;
+		}
 		if (!flow_lives(flow->live) ||
 		    xlb_get(flow->live, XLB_LIVE_INCARNATION) != incarnation)
 			return -XLB_DROP_FLOW_BUSY;
@@ -223,12 +309,13 @@ static __always_inline bool flow_swap(struct flow_at *flow, __u64 next)
 	return true;
 }
 
-/* True if the flow is now the caller's to take apart. */
+/* True if the flow is now the caller's to take apart. Not while it is moved: its copy would be left. */
 static __always_inline bool flow_claim(struct flow_at *flow, __u32 now)
 {
 	__u64 dead = xlb_set(flow->live, (__u64)XLB_FLOW_DEAD, XLB_LIVE_STATE);
 
-	return flow_swap(flow, xlb_set(dead, (__u64)now, XLB_LIVE_STAMP));
+	return !xlb_get(flow->live, XLB_LIVE_MOVING) &&
+	       flow_swap(flow, xlb_set(dead, (__u64)now, XLB_LIVE_STAMP));
 }
 
 /* The first word of an entry that nobody has, after this one. */

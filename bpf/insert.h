@@ -10,17 +10,6 @@
 #include "flow.h"
 #include "listener.h"
 
-/* How the entries of a table lie in a bucket. */
-static __always_inline __u32 insert_entries(__u32 ipv6)
-{
-	return ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4;
-}
-
-static __always_inline __u32 insert_stride(__u32 ipv6)
-{
-	return ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4;
-}
-
 /* What is said of buckets: the free entry, how many are free, used and half-open. */
 #define ROOM_WORD 0, 9
 #define ROOM_FREE 9, 4
@@ -30,7 +19,7 @@ static __always_inline __u32 insert_stride(__u32 ipv6)
 /* Of one bucket. Without branches: the verifier walks every way through them. */
 GLOBAL_STEP int insert_bucket(struct xlb_flow_page *page, __u32 first, __u32 ipv6)
 {
-	__u32 entries = insert_entries(ipv6), stride = insert_stride(ipv6), word = first;
+	__u32 entries = xlb_bucket_entries((int)ipv6), stride = xlb_entry_words((int)ipv6), word = first;
 	__u32 i, free, half, all = 0, at = 0, halves = 0;
 	__u64 live, room;
 
@@ -65,7 +54,7 @@ GLOBAL_STEP int insert_room(struct xlb_flow_page *page, __u64 hash, __u32 ipv6)
 		half += xlb_get(one, ROOM_HALF);
 		one = xlb_get(one, 0, 13);
 		best = one >> 9 > best >> 9 ? one : best;
-		if (one >> 9 == insert_entries(ipv6))
+		if (one >> 9 == xlb_bucket_entries((int)ipv6))
 			break;
 	}
 	room = xlb_set(best, used, ROOM_USED);
@@ -95,6 +84,8 @@ GLOBAL_STEP int insert_worth(__u64 live, __u64 fixed, __u32 now)
 
 	if (!flow_lives(live))
 		return (flow_is_abandoned(live, now) ? WORTH_NOTHING : WORTH_ACTIVE) << 20;
+	if (xlb_get(live, XLB_LIVE_MOVING))
+		return WORTH_ACTIVE << 20;
 	if (age > xlb_flow_lifetime(protocol, life.state, life.flags,
 				    listener ? listener->idle_timeout : 0) ||
 	    life.state == XLB_FLOW_CLOSED || life.state == XLB_FLOW_TOMBSTONE ||
@@ -113,7 +104,7 @@ GLOBAL_STEP int insert_worth(__u64 live, __u64 fixed, __u32 now)
 GLOBAL_STEP int insert_victim(struct xlb_flow_page *page, __u64 hash, __u32 ipv6, __u32 now,
 			      __u32 limit)
 {
-	__u32 entries = insert_entries(ipv6), stride = insert_stride(ipv6), n, i, word;
+	__u32 entries = xlb_bucket_entries((int)ipv6), stride = xlb_entry_words((int)ipv6), n, i, word;
 	__u64 best = (__u64)limit << 29, worth;
 
 	if (!page)
@@ -142,7 +133,7 @@ static __always_inline int insert_place(struct xlb_flow_page *page, const struct
 					__u32 now, bool evicted, struct xlb_flow_at *at)
 {
 	__u64 room = (__u64)insert_room(page, id->hash, id->ipv6);
-	__u32 all = XLB_CANDIDATES * insert_entries(id->ipv6);
+	__u32 all = XLB_CANDIDATES * xlb_bucket_entries((int)id->ipv6);
 	__u32 used = (__u32)xlb_get(room, ROOM_USED), half = (__u32)xlb_get(room, ROOM_HALF);
 	bool flood = !evicted && !(id->identity >> 12 & 1) && half * 4 >= all &&
 		     used * 3 >= all * 2;
@@ -165,8 +156,8 @@ GLOBAL_STEP int insert_rival(struct xlb_flow_page *page, const struct flow_id *i
 
 	if (!page || !id)
 		return -1;
-	entries = insert_entries(id->ipv6);
-	stride = insert_stride(id->ipv6);
+	entries = xlb_bucket_entries((int)id->ipv6);
+	stride = xlb_entry_words((int)id->ipv6);
 	for (n = 0; n < XLB_CANDIDATES; n++) {
 		word = xlb_flow_bucket(id->hash, n);
 		for (i = 0; i < XLB_ENTRIES4; i++, word += stride) {
@@ -263,8 +254,8 @@ GLOBAL_STEP int flow_insert(const struct flow_id *id, __u64 live, __u64 fixed, b
 
 	if (!id || !ret)
 		return -FLOW_ENOSPC;
-	table = table_find(id->ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
-	page = table ? table_page(table, id->hash, &ret->at) : NULL;
+	table = flow_table_find(id->ipv6);
+	page = table ? table_page_new(table, id->hash, &ret->at) : NULL;
 	if (!page)
 		return -FLOW_ENOSPC;
 	ret->ipv6 = id->ipv6;

@@ -15,7 +15,7 @@ static __always_inline __u32 reply_is_ipv6(const struct xlb_reply_key *key)
 	return !xlb_addr_is_ipv4(&key->server);
 }
 
-/* Hash of the key, and the page with its locator if it has one. */
+/* Hash of the key, and the page that a new locator of it comes to. */
 static __always_inline struct xlb_flow_page *locator_page(const struct xlb_reply_key *key,
 							  __u64 *ret_hash)
 {
@@ -25,7 +25,7 @@ static __always_inline struct xlb_flow_page *locator_page(const struct xlb_reply
 	if (!table)
 		return NULL;
 	*ret_hash = xlb_reply_hash(table->seed, key, (int)reply_is_ipv6(key));
-	return table_page(table, *ret_hash, &at);
+	return table_page_new(table, *ret_hash, &at);
 }
 
 /* The n-th candidate's index, n from `start`, whose upper bits are those of `word` under `mask`; -1: none. */
@@ -54,8 +54,8 @@ GLOBAL_STEP int locator_entry(struct xlb_flow_page *page, __u64 hash, __u32 star
 			      __u32 ipv6)
 {
 	__u64 mask = xlb_set(xlb_set(0ULL, ~0ULL, XLB_FIXED_SNAT_PORT), 1ULL, XLB_FIXED_UDP);
-	__u32 stride = ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4, n, i, word;
-	__u32 entries = ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4;
+	__u32 stride = xlb_entry_words((int)ipv6), entries = xlb_bucket_entries((int)ipv6);
+	__u32 n, i, word;
 	__u64 live;
 
 	if (!page)
@@ -112,18 +112,19 @@ static __always_inline bool reply_is_of(const struct xlb_reply_key *key, struct 
 		       xlb_hash_join(key->peer.words[2], key->peer.words[3]);
 }
 
-/* Follows a locator: 1 with the flow in ret if it leads to one with this key, else 0. */
-GLOBAL_STEP int locator_follow(const struct xlb_reply_key *key, __u64 locator, struct flow_at *ret)
+/* Follows a locator to an extent of its flow's table: 1 with the flow in ret if one with this key is there, else 0. */
+GLOBAL_STEP int locator_follow(const struct xlb_reply_key *key, __u64 locator, __u64 extent,
+			       struct flow_at *ret)
 {
 	__u32 ipv6 = (__u32)xlb_get(locator, XLB_LOCATOR_IPV6), start = 0;
 	__u64 hash = xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE), fixed = 0;
-	struct xlb_flow_table *table = table_find(ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
+	struct xlb_flow_table *table = flow_table_find(ipv6);
 	struct xlb_flow_page *page;
 	int found, i;
 
 	if (!key || !ret || !table)
 		return 0;
-	page = table_page(table, hash, &ret->at);
+	page = table_page(table, extent, hash, &ret->at);
 	fixed = xlb_set(fixed, (__u64)key->peer_port, XLB_FIXED_SNAT_PORT);
 	fixed = xlb_set(fixed, (__u64)(key->protocol == IPPROTO_UDP), XLB_FIXED_UDP);
 	if (!page)
@@ -133,26 +134,43 @@ GLOBAL_STEP int locator_follow(const struct xlb_reply_key *key, __u64 locator, s
 		if (found < 0)
 			return 0;
 		start = ((__u32)found >> 12) + 1;
-		if (flow_read(page, found & 0xfff, ipv6, ret) && reply_is_of(key, page, ret))
+		if (flow_read(page, found & 0xfff, ipv6, ret) && flow_lives(ret->live) &&
+		    reply_is_of(key, page, ret))
 			return 1;
 	}
 	return 0;
 }
 
-/*
- * Looks for a flow with these replies, from candidate `start` on: 0 if there is none, else where to go on to
- * look for another.
- */
-GLOBAL_STEP int reply_find(const struct xlb_reply_key *key, __u32 start, struct flow_at *ret)
+/* The same, wherever in its table the flow is. */
+static __always_inline bool locator_leads(const struct xlb_reply_key *key, __u64 locator,
+					  struct flow_at *ret)
+{
+	struct xlb_flow_table *table =
+		flow_table_find((__u32)xlb_get(locator, XLB_LOCATOR_IPV6));
+	__u64 extent, old;
+
+	if (!table)
+		return false;
+	extent = word_read(&table->extent);
+	old = word_read(&table->old);
+	return (old && locator_follow(key, locator, old, ret)) ||
+	       locator_follow(key, locator, extent, ret);
+}
+
+/* Looks among the locators of one extent, from candidate `start` on: 0, or where to go on. */
+GLOBAL_STEP int reply_find_in(const struct xlb_reply_key *key, __u32 start, __u64 extent,
+			      struct flow_at *ret)
 {
 	__u64 mask = xlb_set(xlb_set(0ULL, ~0ULL, XLB_LOCATOR_TAG), 1ULL, XLB_LOCATOR_USED);
+	struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
 	struct xlb_flow_page *page;
-	__u64 hash = 0, wanted;
+	__u64 hash, wanted;
 	int n, i;
 
-	if (!key || !ret)
+	if (!key || !ret || !table)
 		return 0;
-	page = locator_page(key, &hash);
+	hash = xlb_reply_hash(table->seed, key, (int)reply_is_ipv6(key));
+	page = table_page(table, extent, hash, &ret->at);
 	wanted = xlb_locator(hash, 0, 0);
 	if (!page)
 		return 0;
@@ -161,11 +179,37 @@ GLOBAL_STEP int reply_find(const struct xlb_reply_key *key, __u32 start, struct 
 		if (n < 0)
 			return 0;
 		start = (__u32)n + 1;
-		if (locator_follow(
-			    key, word_read(page_word(page, xlb_locator_word(hash, (__u32)n))), ret))
+		if (locator_leads(key,
+				  word_read(page_word(page, xlb_locator_word(hash, (__u32)n))),
+				  ret))
 			return (int)start;
 	}
 	return 0;
+}
+
+/*
+ * Looks for a flow with these replies, from candidate `start` on, of the old extent and then of the new one: 0 if
+ * there is none, else where to go on to look for another.
+ */
+static __always_inline int reply_find(const struct xlb_reply_key *key, __u32 start,
+				      struct flow_at *ret)
+{
+	struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
+	__u64 extent, old;
+	int next;
+
+	if (!table)
+		return 0;
+	extent = word_read(&table->extent);
+	old = word_read(&table->old);
+	if (old && start < LOCATOR_WORDS) {
+		next = reply_find_in(key, start, old, ret);
+		if (next)
+			return next;
+	}
+	start = start < LOCATOR_WORDS ? 0 : start - LOCATOR_WORDS;
+	next = reply_find_in(key, start, extent, ret);
+	return next ? next + LOCATOR_WORDS : 0;
 }
 
 /* Another flow with the replies of this one, in ret. */
@@ -237,15 +281,19 @@ GLOBAL_STEP int locator_put(const struct xlb_reply_key *key, __u64 flow_hash, __
 	return -FLOW_ENOSPC;
 }
 
-GLOBAL_STEP int locator_remove(const struct xlb_reply_key *key, __u64 flow_hash, __u32 ipv6)
+GLOBAL_STEP int locator_remove_in(const struct xlb_reply_key *key, __u64 flow_hash, __u32 ipv6,
+				  __u64 extent)
 {
+	struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
 	struct xlb_flow_page *page;
-	__u64 hash = 0, locator;
+	struct xlb_flow_at at;
+	__u64 hash, locator;
 	int n, i;
 
-	if (!key || dry_run)
+	if (!key || !table)
 		return 0;
-	page = locator_page(key, &hash);
+	hash = xlb_reply_hash(table->seed, key, (int)reply_is_ipv6(key));
+	page = table_page(table, extent, hash, &at);
 	locator = xlb_locator(hash, flow_hash, (int)ipv6);
 	if (!page)
 		return 0;
@@ -254,9 +302,24 @@ GLOBAL_STEP int locator_remove(const struct xlb_reply_key *key, __u64 flow_hash,
 		if (n < 0)
 			return 0;
 		if (word_swap(page_word(page, xlb_locator_word(hash, (__u32)n)), locator, 0))
-			return 0;
+			return 1;
 	}
 	return 0;
+}
+
+/* One that the mover has copied just now goes by the mover, who sees that the first was taken. */
+static __always_inline void locator_remove(const struct xlb_reply_key *key, __u64 flow_hash,
+					   __u32 ipv6)
+{
+	struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
+	__u64 extent, old;
+
+	if (!table || dry_run)
+		return;
+	extent = word_read(&table->extent);
+	old = word_read(&table->old);
+	if (!old || !locator_remove_in(key, flow_hash, ipv6, old))
+		locator_remove_in(key, flow_hash, ipv6, extent);
 }
 
 #endif

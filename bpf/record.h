@@ -62,17 +62,9 @@ static __always_inline __u32 record_bitmap(const struct xlb_server *server, __u6
 /* The hash of an entry's key, which leads to its locator. */
 static __always_inline __u64 record_hash(struct xlb_flow_page *page, const struct flow_at *flow)
 {
-	struct xlb_flow_table *table = table_find(flow->ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
-	__u32 word = flow->at.word;
-	__u64 key[3] = { word_read(page_word(page, word + 2)) };
+	struct flow_id id;
 
-	if (flow->ipv6) {
-		key[1] = word_read(page_word(page, word + 3));
-		key[2] = word_read(page_word(page, word + 4));
-	}
-	return table ? xlb_flow_hash(table->seed, key, flow->fixed & XLB_FIXED_IDENTITY,
-				     (int)flow->ipv6) :
-		       0;
+	return flow_id_at(page, flow, &id) ? id.hash : 0;
 }
 
 /* Takes a flow apart that the caller has claimed: its locator, its port, its entry. */
@@ -132,6 +124,8 @@ GLOBAL_STEP int record_retire(struct flow_at *flow, __u32 now, __u32 idle_timeou
 	life = flow_life_of(flow->live);
 	server = server_find((__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER));
 	udp = xlb_get(flow->fixed, XLB_FIXED_UDP);
+	if (xlb_get(flow->live, XLB_LIVE_MOVING))
+		return -FLOW_EAGAIN;
 	if (!udp && server && record_bitmap(server, flow->fixed) &&
 	    xlb_flow_age(now, life.stamp) <=
 		    xlb_flow_lifetime(IPPROTO_TCP, life.state, life.flags, idle_timeout))

@@ -20,16 +20,27 @@ static __always_inline struct xlb_flow_page *table_page_at(const struct xlb_flow
 	return inner ? bpf_map_lookup_elem(inner, &page) : NULL;
 }
 
-/* The page that the hash names; fills all of `at` but the word. */
-static __always_inline struct xlb_flow_page *table_page(const struct xlb_flow_table *table,
-							__u64 hash, struct xlb_flow_at *at)
+static __always_inline __u64 word_read(const __u64 *word)
 {
-	__u64 extent = *(const volatile __u64 *)&table->extent;
+	return *(const volatile __u64 *)word;
+}
+
+/* The page that the hash names in an extent; fills all of `at` but the word. */
+static __always_inline struct xlb_flow_page *
+table_page(const struct xlb_flow_table *table, __u64 extent, __u64 hash, struct xlb_flow_at *at)
+{
 	__u32 page = xlb_flow_page_of(extent, hash), shift = table->chunk_shift & 31;
 
 	at->chunk = (__u32)xlb_get(extent, XLB_EXTENT_CHUNK) + (page >> shift);
 	at->page = (__u16)(page & ((1U << shift) - 1));
 	return table_page_at(at);
+}
+
+/* The one that a new entry comes to. */
+static __always_inline struct xlb_flow_page *table_page_new(const struct xlb_flow_table *table,
+							    __u64 hash, struct xlb_flow_at *at)
+{
+	return table_page(table, word_read(&table->extent), hash, at);
 }
 
 /* The verifier must see that a word lies in its page, and the compiler not know better. */
@@ -55,11 +66,6 @@ static __always_inline __u32 page_line(__u64 hash, __u32 n)
 
 	barrier_var(first);
 	return first & (XLB_PAGE_WORDS - XLB_LINE_WORDS);
-}
-
-static __always_inline __u64 word_read(const __u64 *word)
-{
-	return *(const volatile __u64 *)word;
 }
 
 /* True if the word was as seen; a dry run only looks. */

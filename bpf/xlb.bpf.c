@@ -269,10 +269,9 @@ static __always_inline int reply_ends(const struct flow_at *flow, struct ends *r
 	ret->source = *vip;
 	flow_client(page, flow, &ret->destination, &ret->destination_port, &ret->source_port);
 	live = word_read(page_word(page, flow->at.word));
-	return flow_lives(live) && xlb_get(live, XLB_LIVE_INCARNATION) ==
-					   xlb_get(flow->live, XLB_LIVE_INCARNATION) ?
-		       0 :
-		       -XLB_DROP_NO_FLOW;
+	if (xlb_get(live, XLB_LIVE_INCARNATION) != xlb_get(flow->live, XLB_LIVE_INCARNATION))
+		return -XLB_DROP_NO_FLOW;
+	return flow_lives(live) || flow_is_moved(live) ? 0 : -XLB_DROP_NO_FLOW;
 }
 
 /*

@@ -17,6 +17,15 @@
  *
  *  FREE -> BUSY (one CPU has it; nobody else looks) -> BUSY, shown (its key counts: of several with one key only
  *  one will live) -> NEW .. TOMBSTONE (lives) -> DEAD (claimed by the one who takes it apart) -> FREE
+ *
+ * A table that changes its size has two extents: nothing new comes into the old one, and what lies there moves over,
+ * by the daemon, page by page. Readers look in the old one, then in the new one; whoever has seen the new one sees
+ * the old one too, so the word `extent` is read first. Both have the same seed, so a place stays true. An entry is moved
+ * as follows; a daemon that was killed goes on where it was:
+ *
+ *  live -> live, MOVING (packets change it still, only the mover ends it) -> its copy lives, MOVING too
+ *  -> FREE, MOVING in the old extent, if it still is as it was copied (its words stay, so who has found it there finds
+ *  the copy by them) -> MOVING is taken from the copy
  */
 #ifndef XLB_FLOW_H
 #define XLB_FLOW_H
@@ -54,6 +63,8 @@ static inline __u64 xlb_field_set(__u64 word, __u64 value, __u32 first, __u32 bi
  * port is not met in TIME_WAIT: its server still finds it, its client does not.
  */
 #define XLB_LIVE_REST	     62, 1
+/* it is on its way from one extent of its table to the other; with FREE: it was */
+#define XLB_LIVE_MOVING 63, 1
 
 /* word `fixed` */
 #define XLB_FIXED_VIP	   0, 12 /* id */
@@ -114,12 +125,15 @@ enum xlb_flow_table_id {
 
 /* map `flow_tables` */
 struct xlb_flow_table {
-	__u64 extent;
+	__u64 extent;  /* where new entries come */
+	__u64 old;     /* what is left behind, 0: nothing; written before `extent`, read after it */
 	__u64 seed[2]; /* random: who cannot guess it cannot choose keys that meet in a page */
 	__u32 chunk_shift;
-	__u32 flows; /* what it was made for */
+	__u32 room;   /* entries that it was made for */
+	__u32 moving; /* page of `old` that the mover is at: only there may an entry be half moved */
+	__u32 pad;
 };
-XLB_ASSERT_SIZE(xlb_flow_table, 32);
+XLB_ASSERT_SIZE(xlb_flow_table, 48);
 
 /* Which entry: `word` is the index of its word `live` in the page. */
 struct xlb_flow_at {
@@ -173,6 +187,17 @@ static inline __u64 xlb_flow_hash(const __u64 seed[2], const __u64 *key, __u64 i
 	return xlb_hash_mix(xlb_hash_mix(hash, identity), seed[1]);
 }
 
+/* How entries lie in a bucket. */
+static inline __u32 xlb_entry_words(int ipv6)
+{
+	return ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4;
+}
+
+static inline __u32 xlb_bucket_entries(int ipv6)
+{
+	return ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4;
+}
+
 /* Index of the n-th candidate bucket's first word. */
 static inline __u32 xlb_flow_bucket(__u64 hash, __u32 n)
 {
@@ -185,6 +210,14 @@ static inline __u32 xlb_flow_bucket(__u64 hash, __u32 n)
 static inline __u32 xlb_flow_page_of(__u64 extent, __u64 hash)
 {
 	return (__u32)(xlb_get(extent, XLB_EXTENT_PAGES) * xlb_get(hash, XLB_HASH_PAGE) >> 30);
+}
+
+/* The first of the page numbers in a hash, of 30 bits, that name this page; of the one behind the last 2^30. */
+static inline __u64 xlb_flow_page_first(__u64 extent, __u64 page)
+{
+	__u64 pages = xlb_get(extent, XLB_EXTENT_PAGES);
+
+	return ((page << 30) + pages - 1) / pages;
 }
 
 /*

@@ -18,80 +18,109 @@
 #define FNV_PRIME  0x100000001b3ULL
 
 static struct {
-	struct xlb_flow_table rows[XLB_FLOW_TABLES];
-	struct xlb_flow_page *chunks[XLB_FLOW_TABLES][CHUNKS_MAX];
+	const struct datapath *dp;
+	struct xlb_flow_page *chunks[CHUNKS_MAX]; /* as they are mapped on first use */
 	uint64_t *hops;
 } memory;
 
-static uint32_t page_count(enum xlb_flow_table_id id)
+static struct xlb_flow_table row_of(enum xlb_flow_table_id id)
 {
-	return (uint32_t)xlb_get(memory.rows[id].extent, XLB_EXTENT_PAGES);
+	struct xlb_flow_table row;
+
+	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(memory.dp, "flow_tables"), &id, &row),
+			 0);
+	return row;
 }
 
-static struct xlb_flow_page *page_at(enum xlb_flow_table_id id, uint32_t page)
-{
-	uint32_t shift = memory.rows[id].chunk_shift;
-
-	return memory.chunks[id][page >> shift] + (page & ((1U << shift) - 1));
-}
-
-static struct xlb_flow_page *chunk_map(const struct datapath *dp, uint32_t index, size_t size)
+static struct xlb_flow_page *chunk_map(uint32_t index, uint32_t shift)
 {
 	uint32_t id;
 	void *pages;
 	int fd;
 
-	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "flow_chunk_ids"), &index, &id),
+	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(memory.dp, "flow_chunk_ids"), &index,
+					     &id),
 			 0);
 	fd = bpf_map_get_fd_by_id(id);
 	assert_true(fd >= 0);
-	pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	pages = mmap(NULL, sizeof(struct xlb_flow_page) << shift, PROT_READ | PROT_WRITE,
+		     MAP_SHARED, fd, 0);
 	close(fd);
 	assert_ptr_not_equal(pages, MAP_FAILED);
 	return pages;
 }
 
+static struct xlb_flow_page *page_at(const struct xlb_flow_table *row, uint64_t extent,
+				     uint32_t page)
+{
+	uint32_t index =
+		(uint32_t)xlb_get(extent, XLB_EXTENT_CHUNK) + (page >> row->chunk_shift);
+
+	if (!memory.chunks[index])
+		memory.chunks[index] = chunk_map(index, row->chunk_shift);
+	return memory.chunks[index] + (page & ((1U << row->chunk_shift) - 1));
+}
+
+typedef void (*visit_page)(const struct xlb_flow_table *row, enum xlb_flow_table_id id,
+			   struct xlb_flow_page *page, void *arg);
+
+/* Of both extents, in the order of their pages. */
+static void each_page(enum xlb_flow_table_id id, visit_page visit, void *arg)
+{
+	struct xlb_flow_table row = row_of(id);
+	uint64_t extents[] = { row.old, row.extent };
+
+	for (int i = 0; i < 2; i++)
+		for (uint32_t page = 0; page < xlb_get(extents[i], XLB_EXTENT_PAGES); page++)
+			visit(&row, id, page_at(&row, extents[i], page), arg);
+}
+
 void tables_map(const struct datapath *dp)
 {
+	memory.dp = dp;
 	memory.hops = mmap(NULL, HOPS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
 			   datapath_map_fd(dp, "hops"), 0);
 	assert_ptr_not_equal(memory.hops, MAP_FAILED);
-	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++) {
-		struct xlb_flow_table *row = &memory.rows[id];
+}
 
-		assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "flow_tables"), &id, row),
-				 0);
-		for (uint32_t i = 0; i << row->chunk_shift < page_count(id); i++) {
-			assert_true(i < CHUNKS_MAX);
-			memory.chunks[id][i] =
-				chunk_map(dp, (uint32_t)xlb_get(row->extent, XLB_EXTENT_CHUNK) + i,
-					  sizeof(struct xlb_flow_page) << row->chunk_shift);
-		}
-	}
+void tables_forget(void)
+{
+	uint32_t shift = row_of(XLB_TABLE_IPV4).chunk_shift;
+
+	for (uint32_t i = 0; i < CHUNKS_MAX; i++)
+		if (memory.chunks[i])
+			munmap(memory.chunks[i], sizeof(struct xlb_flow_page) << shift);
+	memset(memory.chunks, 0, sizeof(memory.chunks));
 }
 
 void tables_unmap(void)
 {
+	tables_forget();
 	munmap(memory.hops, HOPS_BYTES);
-	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++)
-		for (uint32_t i = 0; i < CHUNKS_MAX; i++)
-			if (memory.chunks[id][i])
-				munmap(memory.chunks[id][i],
-				       sizeof(struct xlb_flow_page) << memory.rows[id].chunk_shift);
 	memset(&memory, 0, sizeof(memory));
 }
 
 typedef void (*visit_word)(__u64 *live, void *arg);
+struct word_visit {
+	visit_word visit;
+	void *arg;
+};
+
+static void visit_entries(const struct xlb_flow_table *row, enum xlb_flow_table_id id,
+			  struct xlb_flow_page *page, void *arg)
+{
+	const struct word_visit *each = arg;
+	bool ipv6 = id == XLB_TABLE_IPV6;
+
+	(void)row;
+	for (uint32_t bucket = 0; bucket < XLB_PAGE_WORDS; bucket += XLB_BUCKET_WORDS)
+		for (uint32_t i = 0; i < xlb_bucket_entries(ipv6); i++)
+			each->visit(&page->word[bucket + i * xlb_entry_words(ipv6)], each->arg);
+}
 
 static void each_entry(enum xlb_flow_table_id id, visit_word visit, void *arg)
 {
-	uint32_t words = id == XLB_TABLE_IPV4 ? XLB_ENTRY_WORDS4 : XLB_ENTRY_WORDS6;
-	uint32_t entries = id == XLB_TABLE_IPV4 ? XLB_ENTRIES4 : XLB_ENTRIES6;
-
-	for (uint32_t page = 0; page < page_count(id); page++)
-		for (uint32_t bucket = 0; bucket < XLB_PAGE_WORDS; bucket += XLB_BUCKET_WORDS)
-			for (uint32_t i = 0; i < entries; i++)
-				visit(&page_at(id, page)->word[bucket + i * words], arg);
+	each_page(id, visit_entries, &(struct word_visit){ visit, arg });
 }
 
 static void count_used(__u64 *live, void *arg)
@@ -110,17 +139,25 @@ uint32_t tables_flows(void)
 
 uint32_t tables_entries(uint8_t family)
 {
-	return family == XLB_IPV4 ? page_count(XLB_TABLE_IPV4) * XLB_PAGE_ENTRIES4 :
-				    page_count(XLB_TABLE_IPV6) * XLB_PAGE_ENTRIES6;
+	return (uint32_t)xlb_get(
+		       row_of(family == XLB_IPV4 ? XLB_TABLE_IPV4 : XLB_TABLE_IPV6).extent,
+		       XLB_EXTENT_PAGES) *
+	       (family == XLB_IPV4 ? XLB_PAGE_ENTRIES4 : XLB_PAGE_ENTRIES6);
+}
+
+static void count_locators(const struct xlb_flow_table *row, enum xlb_flow_table_id id,
+			   struct xlb_flow_page *page, void *arg)
+{
+	(void)row, (void)id;
+	for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++)
+		*(uint32_t *)arg += page->word[word] != 0;
 }
 
 uint32_t tables_locators(void)
 {
 	uint32_t count = 0;
 
-	for (uint32_t page = 0; page < page_count(XLB_TABLE_REPLIES); page++)
-		for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++)
-			count += page_at(XLB_TABLE_REPLIES, page)->word[word] != 0;
+	each_page(XLB_TABLE_REPLIES, count_locators, &count);
 	return count;
 }
 
@@ -166,10 +203,16 @@ uint32_t tables_snat_flows(void)
 	return count;
 }
 
-/* What the tables say of flows and what of locators: each flow's place, sorted. */
+/* What the tables say of flows and what of locators: each flow's place, sorted; the keys of those that are met. */
 struct places {
 	uint64_t place[65536];
 	size_t count;
+};
+struct findings {
+	struct places flows, locators;
+	const __u64 *met[65536]; /* entries */
+	uint32_t met_count;
+	const char *fault;
 };
 
 static int compare(const void *a, const void *b)
@@ -185,67 +228,90 @@ static void add_place(struct places *places, uint64_t hash, bool ipv6)
 	places->place[places->count++] = xlb_get(hash, XLB_HASH_PLACE) << 1 | ipv6;
 }
 
-static bool is_same_key(const __u64 *a, const __u64 *b, uint32_t words)
-{
-	return lives(*a) && lives(*b) && !xlb_get(*a | *b, XLB_LIVE_REST) &&
-	       !((a[1] ^ b[1]) & XLB_FIXED_IDENTITY) && !memcmp(a + 2, b + 2, (words - 2) * 8);
-}
-
-/* All that has one key lies in one page. */
-static const char *page_fault(enum xlb_flow_table_id id, const struct xlb_flow_page *page,
-			      struct places *places)
+static void find_flows(const struct xlb_flow_table *row, enum xlb_flow_table_id id,
+		       struct xlb_flow_page *page, void *arg)
 {
 	bool ipv6 = id == XLB_TABLE_IPV6;
-	uint32_t words = ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4;
-	uint32_t per_bucket = ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4, count = 0;
-	const __u64 *entries[XLB_PAGE_ENTRIES4];
+	struct findings *findings = arg;
 
-	for (uint32_t i = 0; i < per_bucket * XLB_PAGE_WORDS / XLB_BUCKET_WORDS; i++) {
-		const __u64 *entry =
-			&page->word[i / per_bucket * XLB_BUCKET_WORDS + i % per_bucket * words];
+	for (uint32_t bucket = 0; bucket < XLB_PAGE_WORDS; bucket += XLB_BUCKET_WORDS) {
+		for (uint32_t i = 0; i < xlb_bucket_entries(ipv6); i++) {
+			const __u64 *entry = &page->word[bucket + i * xlb_entry_words(ipv6)];
+			uint64_t hash;
 
-		if (!xlb_get(*entry, XLB_LIVE_STATE))
-			continue;
-		if (!lives(*entry))
-			return "an entry is neither free nor a flow";
-		for (uint32_t other = 0; other < count; other++)
-			if (is_same_key(entry, entries[other], words))
-				return "a flow is there twice";
-		entries[count++] = entry;
-		if (xlb_get(entry[1], XLB_FIXED_SNAT_PORT))
-			add_place(places,
-				  xlb_flow_hash(memory.rows[id].seed, entry + 2,
-						entry[1] & XLB_FIXED_IDENTITY, ipv6),
-				  ipv6);
+			if (!xlb_get(*entry, XLB_LIVE_STATE))
+				continue;
+			if (!lives(*entry))
+				findings->fault = "an entry is neither free nor a flow";
+			if (xlb_get(*entry, XLB_LIVE_MOVING))
+				findings->fault = "an entry is half moved";
+			hash = xlb_flow_hash(row->seed, entry + 2, entry[1] & XLB_FIXED_IDENTITY,
+					     ipv6);
+			if (xlb_get(entry[1], XLB_FIXED_SNAT_PORT))
+				add_place(&findings->flows, hash, ipv6);
+			if (!xlb_get(*entry, XLB_LIVE_REST))
+				findings->met[findings->met_count++] = entry;
+			assert_true(findings->met_count < 65536);
+		}
 	}
-	return NULL;
+}
+
+static void find_locators(const struct xlb_flow_table *row, enum xlb_flow_table_id id,
+			  struct xlb_flow_page *page, void *arg)
+{
+	struct findings *findings = arg;
+
+	(void)row, (void)id;
+	for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++) {
+		uint64_t locator = page->word[word];
+		uint64_t hash =
+			xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE);
+
+		if (locator)
+			add_place(&findings->locators, hash, xlb_get(locator, XLB_LOCATOR_IPV6));
+	}
+}
+
+static size_t key_bytes;
+
+static int compare_keys(const void *a, const void *b)
+{
+	const __u64 *x = *(const __u64 *const *)a, *y = *(const __u64 *const *)b;
+	uint64_t one = x[1] & XLB_FIXED_IDENTITY, other = y[1] & XLB_FIXED_IDENTITY;
+
+	return one != other ? (one > other) - (one < other) : memcmp(x + 2, y + 2, key_bytes);
+}
+
+static bool is_twice(struct findings *findings, enum xlb_flow_table_id id)
+{
+	key_bytes = (xlb_entry_words(id == XLB_TABLE_IPV6) - 2) * sizeof(__u64);
+	qsort(findings->met, findings->met_count, sizeof(findings->met[0]), compare_keys);
+	for (uint32_t i = 1; i < findings->met_count; i++)
+		if (!compare_keys(&findings->met[i - 1], &findings->met[i]))
+			return true;
+	return false;
 }
 
 const char *tables_fault(void)
 {
-	static struct places flows, locators;
-	const char *fault = NULL;
+	static struct findings findings;
+	struct places *flows = &findings.flows, *locators = &findings.locators;
 
-	flows.count = locators.count = 0;
-	for (uint32_t id = XLB_TABLE_IPV4; id <= XLB_TABLE_IPV6; id++)
-		for (uint32_t page = 0; !fault && page < page_count(id); page++)
-			fault = page_fault(id, page_at(id, page), &flows);
-	for (uint32_t page = 0; page < page_count(XLB_TABLE_REPLIES); page++) {
-		for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++) {
-			uint64_t locator = page_at(XLB_TABLE_REPLIES, page)->word[word];
-			uint64_t hash =
-				xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE);
-
-			if (locator)
-				add_place(&locators, hash, xlb_get(locator, XLB_LOCATOR_IPV6));
-		}
+	memset(&findings, 0, sizeof(findings));
+	for (uint32_t id = XLB_TABLE_IPV4; id <= XLB_TABLE_IPV6; id++) {
+		findings.met_count = 0;
+		each_page(id, find_flows, &findings);
+		if (is_twice(&findings, id))
+			findings.fault = "a flow is there twice";
 	}
-	qsort(flows.place, flows.count, sizeof(uint64_t), compare);
-	qsort(locators.place, locators.count, sizeof(uint64_t), compare);
-	if (!fault && (flows.count != locators.count ||
-		       memcmp(flows.place, locators.place, flows.count * sizeof(uint64_t))))
-		fault = "flows and locators do not agree";
-	return fault;
+	each_page(XLB_TABLE_REPLIES, find_locators, &findings);
+	qsort(flows->place, flows->count, sizeof(uint64_t), compare);
+	qsort(locators->place, locators->count, sizeof(uint64_t), compare);
+	if (!findings.fault && (flows->count != locators->count ||
+				memcmp(flows->place, locators->place,
+				       flows->count * sizeof(uint64_t))))
+		findings.fault = "flows and locators do not agree";
+	return findings.fault;
 }
 
 struct plant {
@@ -274,14 +340,22 @@ void tables_plant_busy(uint32_t units, uint32_t count)
 	each_entry(XLB_TABLE_IPV6, plant_one, &plant);
 }
 
+static void sum_page(const struct xlb_flow_table *row, enum xlb_flow_table_id id,
+		     struct xlb_flow_page *page, void *arg)
+{
+	uint64_t *sum = arg;
+
+	(void)row, (void)id;
+	for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++)
+		*sum = (*sum ^ page->word[word]) * FNV_PRIME;
+}
+
 uint64_t tables_sum(void)
 {
 	uint64_t sum = 0;
 
 	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++)
-		for (uint32_t page = 0; page < page_count(id); page++)
-			for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++)
-				sum = (sum ^ page_at(id, page)->word[word]) * FNV_PRIME;
+		each_page(id, sum_page, &sum);
 	for (uint32_t hop = 0; hop < XLB_MAX_HOPS; hop++)
 		sum = (sum ^ memory.hops[hop]) * FNV_PRIME;
 	return sum;
@@ -290,8 +364,8 @@ uint64_t tables_sum(void)
 void tables_locator(const struct xlb_reply_key *reply, const struct xlb_flow_key *flow, bool put)
 {
 	bool ipv6 = flow->family == XLB_IPV6;
-	const struct xlb_flow_table *flows = &memory.rows[ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4];
-	const struct xlb_flow_table *replies = &memory.rows[XLB_TABLE_REPLIES];
+	struct xlb_flow_table flows = row_of(ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
+	struct xlb_flow_table replies = row_of(XLB_TABLE_REPLIES);
 	uint64_t identity =
 		xlb_set(flow->vip, (uint64_t)(flow->protocol == IPPROTO_UDP), XLB_FIXED_UDP);
 	uint64_t ports = xlb_flow_ports(flow->client_port, flow->port), hash, locator;
@@ -301,9 +375,9 @@ void tables_locator(const struct xlb_reply_key *reply, const struct xlb_flow_key
 			 xlb_hash_join(words[2], words[3]), ports };
 	struct xlb_flow_page *page;
 
-	hash = xlb_reply_hash(replies->seed, reply, !xlb_addr_is_ipv4(&reply->server));
-	locator = xlb_locator(hash, xlb_flow_hash(flows->seed, key, identity, ipv6), ipv6);
-	page = page_at(XLB_TABLE_REPLIES, xlb_flow_page_of(replies->extent, hash));
+	hash = xlb_reply_hash(replies.seed, reply, !xlb_addr_is_ipv4(&reply->server));
+	locator = xlb_locator(hash, xlb_flow_hash(flows.seed, key, identity, ipv6), ipv6);
+	page = page_at(&replies, replies.extent, xlb_flow_page_of(replies.extent, hash));
 	for (uint32_t n = 0; n < 2 * XLB_LINE_WORDS; n++) {
 		__u64 *word = &page->word[xlb_locator_word(hash, n)];
 

@@ -11,6 +11,8 @@
 /* Maps the tables of an open datapath; until tables_unmap. A test fails if that cannot be. */
 void tables_map(const struct datapath *dp);
 void tables_unmap(void);
+/* After memory of theirs has gone: what is mapped of it is let go of. */
+void tables_forget(void);
 
 /* Entries that are not free, of both families; locators. */
 uint32_t tables_flows(void);
@@ -23,7 +25,7 @@ void tables_age(uint32_t units);
 uint32_t tables_snat_flows(void);
 /*
  * While nothing is at work on them: two flows of one key, an entry left BUSY or DEAD, a flow without its locator or
- * a locator without its flow; NULL: none of these.
+ * a locator without its flow, an entry half moved; NULL: none of these.
  */
 const char *tables_fault(void);
 /* Makes up to `count` entries of each family such as a writer leaves that was killed `units` ago. */

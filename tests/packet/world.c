@@ -365,10 +365,10 @@ static const char *make_namespace(void)
 	return NULL;
 }
 
-const char *world_open(uint32_t max_flows)
+const char *world_open(uint32_t flows)
 {
 	static bool has_namespace;
-	const struct datapath_options options = { .max_flows = max_flows };
+	const struct datapath_options options = { .flows = flows };
 	static struct xlb_err err;
 	const char *reason;
 	cpu_set_t cpus;

@@ -96,7 +96,7 @@ uint32_t id_listener(enum service service, uint8_t protocol);
 void each_kind(void (*test)(uint8_t family, uint8_t protocol));
 
 /* Loads and fills; a reason to skip everything, or NULL. */
-const char *world_open(uint32_t max_flows);
+const char *world_open(uint32_t flows);
 void world_close(void);
 /* Back to the state after world_open, but for counters. */
 void world_reset(void);

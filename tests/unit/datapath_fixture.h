@@ -44,7 +44,7 @@ static inline void run(const char *command)
 
 static inline void dp_open(void)
 {
-	const struct datapath_options options = { .pin_dir = pin_dir, .max_flows = TEST_FLOWS };
+	const struct datapath_options options = { .pin_dir = pin_dir, .flows = TEST_FLOWS };
 
 	if (datapath_open(&options, &dp, &err) < 0)
 		fail_msg("datapath_open: %s; %s", err.text, err.hint);

@@ -468,7 +468,7 @@ int datapath_evictions(struct datapath *dp, uint64_t *ret)
 	return 0;
 }
 
-uint32_t datapath_max_flows(const struct datapath *dp)
+uint32_t datapath_table_room(const struct datapath *dp, enum xlb_flow_table_id id)
 {
 	(void)dp;
 	return XLB_DEFAULT_FLOWS;

@@ -114,7 +114,7 @@ static struct visited walk(uint32_t budget, bool change)
 
 		if (flow_walk_next(flows, budget, visit, &visited, &done, &err) < 0)
 			fail_msg("flow_walk_next: %s", err.text);
-		assert_true(visited.total - before <= budget);
+		assert_in_range(visited.total - before, 0, budget + XLB_PAGE_ENTRIES4);
 	}
 	return visited;
 }
@@ -166,8 +166,8 @@ static void test_flow_walk(void **state)
 		uint32_t before = count;
 
 		assert_int_equal(flow_walk_next(one_by_one, 1, visit_keep, &count, &done, &err), 0);
-		assert_in_range(count, before, before + 1);
-		if (count == 300)
+		assert_in_range(count, before, before + XLB_PAGE_ENTRIES4);
+		if (before < 300 && count >= 300)
 			assert_int_equal(count_flows(100), 600);
 	}
 	assert_int_equal(count, 600);

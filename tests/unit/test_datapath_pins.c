@@ -38,13 +38,13 @@ static void test_adoption(void **state)
 	assert_int_not_equal(after.program_id, before.program_id);
 	assert_int_equal(after.mode, XLB_ATTACH_NATIVE);
 	assert_string_equal(after.program_tag, before.program_tag);
-	assert_int_equal(datapath_max_flows(dp), TEST_FLOWS);
+	assert_int_equal(datapath_table_room(dp, XLB_TABLE_IPV4), TEST_FLOWS);
 	del(TABLE_ATTACHMENT, &nic);
 }
 
 static void test_half_made_pins(void **state)
 {
-	const struct datapath_options larger = { .pin_dir = pin_dir, .max_flows = 4 * TEST_FLOWS };
+	const struct datapath_options larger = { .pin_dir = pin_dir, .flows = 4 * TEST_FLOWS };
 	static const char *const lost[] = { "hops", "devices", "snat_chunks", "links" };
 	char path[PATH_MAX];
 
@@ -59,7 +59,7 @@ static void test_half_made_pins(void **state)
 	assert_int_equal(datapath_open(&larger, &dp, &err), 0);
 	assert_count(TABLE_SNAT, 1);
 	/* the size stays that the tables were made with */
-	assert_int_equal(datapath_max_flows(dp), TEST_FLOWS);
+	assert_int_equal(datapath_table_room(dp, XLB_TABLE_IPV4), TEST_FLOWS);
 	dp_reopen();
 	assert_count(TABLE_SNAT, 1);
 }
@@ -87,13 +87,13 @@ static void test_foreign_pin(void **state)
 
 static void test_no_bpffs(void **state)
 {
-	const struct datapath_options options = { .pin_dir = "/tmp/xlb-test/abi3" };
+	const struct datapath_options options = { .pin_dir = "/tmp/xlb-test/abi4" };
 
 	(void)state;
 	NEED_KERNEL();
 	dp = datapath_close(dp);
 	assert_int_equal(datapath_open(&options, &dp, &err), -ENOTSUP);
-	assert_non_null(strstr(err.text, "'/tmp/xlb-test/abi3' is not on a bpf file system"));
+	assert_non_null(strstr(err.text, "'/tmp/xlb-test/abi4' is not on a bpf file system"));
 	assert_string_equal(err.hint, "mount it: mount -t bpf bpf /sys/fs/bpf");
 	dp_open();
 }
@@ -110,7 +110,7 @@ static void test_unpinned(void **state)
 	dp = datapath_close(dp);
 	assert_int_not_equal(access(pin_parent, F_OK), 0);
 	assert_int_equal(datapath_open(&options, &dp, &err), 0);
-	assert_int_equal(datapath_max_flows(dp), XLB_DEFAULT_FLOWS);
+	assert_int_equal(datapath_table_room(dp, XLB_TABLE_IPV4), XLB_DEFAULT_FLOWS);
 	put(TABLE_ATTACHMENT, &nic, &native);
 	assert_listed(TABLE_ATTACHMENT, &nic, &native);
 	assert_int_not_equal(access(pin_parent, F_OK), 0);

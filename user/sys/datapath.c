@@ -103,7 +103,7 @@ static int object_load(struct datapath *dp, const struct datapath_options *optio
 	variant_leave_out(dp->skel->obj);
 	bpf_object__for_each_program(program, dp->skel->obj)
 		bpf_program__set_log_buf(program, log, VERIFIER_LOG_SIZE);
-	model = tables_model(options->max_flows);
+	model = tables_model(options->flows);
 	r = model < 0 ? model : bpf_map__set_inner_map_fd(dp->skel->maps.flow_chunks, model);
 	if (r < 0)
 		return datapath_err(err, r, "cannot prepare the flow tables");
@@ -238,14 +238,14 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 		if (!dp->pin_dir)
 			return datapath_err(err, -ENOMEM, "cannot open the datapath");
 	}
-	if (!sized.max_flows)
-		sized.max_flows = XLB_DEFAULT_FLOWS;
+	if (!sized.flows)
+		sized.flows = XLB_DEFAULT_FLOWS;
 	libbpf_set_print(print_libbpf);
 	r = object_load(dp, &sized, err);
 	if (r == 0)
 		r = maps_open(dp, err);
 	if (r == 0)
-		r = tables_open(dp, sized.max_flows, err);
+		r = tables_open(dp, sized.flows, err);
 	if (r == 0)
 		r = contents_open(dp, err);
 	if (r == 0)

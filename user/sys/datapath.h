@@ -17,9 +17,9 @@
 struct datapath;
 
 struct datapath_options {
-	/* "/sys/fs/bpf/xlb/abi3" or "/sys/fs/bpf/xlb-NAME/abi3"; NULL: nothing is pinned (tests) */
+	/* "/sys/fs/bpf/xlb/abi4" or "/sys/fs/bpf/xlb-NAME/abi4"; NULL: nothing is pinned (tests) */
 	const char *pin_dir;
-	uint32_t max_flows; /* of each family, 0: XLB_DEFAULT_FLOWS; tables that are pinned keep their size */
+	uint32_t flows; /* room for so many of each family, 0: XLB_DEFAULT_FLOWS; tables that are pinned keep their size */
 };
 
 /*
@@ -95,7 +95,7 @@ void datapath_probe_end(struct datapath *dp, const struct xlb_probe_key *key);
 uint32_t datapath_stamp(void);
 
 /*
- * A walk over the flow tables, one of any number. Each call visits at most `budget` flows, also such that
+ * A walk over the flow tables, one of any number. Each call visits `budget` flows or a page more, also such that
  * rest; pages without flows count as well, for less. What visit answers is done to the flow, if no packet has changed it
  * meanwhile; a deleted flow's reply locator and SNAT port go with it. `*ret_done` is true when the walk has
  * come round; the next call begins anew. A flow that is there all the time is visited once.
@@ -110,11 +110,46 @@ struct flow_walk *flow_walk_free(struct flow_walk *walk);
 DEFINE_CLEANUP(struct flow_walk, flow_walk_free)
 int flow_walk_next(struct flow_walk *walk, uint32_t budget, flow_visit visit, void *arg,
 		   bool *ret_done, struct xlb_err *err);
+/* How much of a table the round under way has passed, 0 to 1. */
+double flow_walk_share(const struct flow_walk *walk, enum xlb_flow_table_id id);
 /* Does it to one flow: -EAGAIN if it is not as `flow` says any more. */
 int datapath_flow_end(struct datapath *dp, const struct xlb_flow *flow, enum flow_action action);
 /* The flow with this key, not one that rests; -ENOENT if there is none. */
 int datapath_flow_get(struct datapath *dp, const struct xlb_flow_key *key, struct xlb_flow *ret);
-uint32_t datapath_max_flows(const struct datapath *dp);
+
+/* How many entries a flow table was made for: flows, or replies. */
+uint32_t datapath_table_room(const struct datapath *dp, enum xlb_flow_table_id id);
+/* Bytes of memory that a table for so many takes, and that the tables take now. */
+uint64_t datapath_table_bytes(enum xlb_flow_table_id id, uint32_t room);
+uint64_t datapath_tables_memory(const struct datapath *dp);
+
+/*
+ * A flow table on its way to another size, larger or smaller. Packets go on meanwhile, and no flow is lost: one that
+ * finds no place in the new memory stays in the old until it does. One a table at a time. A process that ends, or is
+ * killed, leaves a table that works, and whose way can be gone on.
+ */
+struct table_resize;
+enum table_resize_state {
+	TABLE_RESIZE_GOES_ON,
+	TABLE_RESIZE_LATER, /* the same, but nothing more can be moved just now */
+	TABLE_RESIZE_DONE,
+	TABLE_RESIZE_FAILED, /* the table is as before */
+};
+/* NULL with the reason if it cannot be. */
+struct table_resize *table_resize_new(struct datapath *dp, enum xlb_flow_table_id id, uint32_t room,
+				      struct xlb_err *err);
+/* What a predecessor has left of one; NULL: nothing, or on lack of memory, with err set. */
+struct table_resize *table_resize_left(struct datapath *dp, enum xlb_flow_table_id id,
+				       struct xlb_err *err);
+struct table_resize *table_resize_free(struct table_resize *resize);
+enum xlb_flow_table_id table_resize_table(const struct table_resize *resize);
+/*
+ * Whether the next step takes long: it may be made in a thread of its own, beside anything. The others move about
+ * `budget` entries each and are for the thread that walks and ends flows.
+ */
+bool table_resize_waits(const struct table_resize *resize);
+enum table_resize_state table_resize_step(struct table_resize *resize, uint32_t budget,
+					  struct xlb_err *err);
 
 /* Whether a learned way back to clients is in use, and the end of one that no flow names any more. */
 bool datapath_hop_is_known(const struct datapath *dp, uint32_t hop);

@@ -83,13 +83,6 @@ static void decode(const struct datapath *dp, uint64_t live, uint64_t fixed,
 	decode_server(dp, fixed, key, ret);
 }
 
-static bool lives(uint64_t live)
-{
-	uint64_t state = xlb_get(live, XLB_LIVE_STATE);
-
-	return state >= XLB_FLOW_NEW && state <= XLB_FLOW_TOMBSTONE;
-}
-
 /* Reads an entry while packets change it; false if no flow lives there. */
 static bool entry_read(const struct datapath *dp, const struct xlb_flow_page *page, bool ipv6,
 		       struct xlb_flow_at at, struct xlb_flow_key *ret_key, struct xlb_flow *ret)
@@ -98,13 +91,13 @@ static bool entry_read(const struct datapath *dp, const struct xlb_flow_page *pa
 	uint64_t live = word_read(entry), fixed, again;
 	__u64 key[3] = {};
 
-	for (int i = 0; i < 4 && lives(live); i++, live = again) {
+	for (int i = 0; i < 4 && entry_lives(live); i++, live = again) {
 		fixed = word_read(entry + 1);
 		for (int word = 0; word < (ipv6 ? 3 : 1); word++)
 			key[word] = word_read(entry + 2 + word);
 		again = word_read(entry);
 		if (xlb_get(live, XLB_LIVE_INCARNATION) != xlb_get(again, XLB_LIVE_INCARNATION) ||
-		    !lives(again))
+		    !entry_lives(again))
 			continue;
 		decode_key(key, fixed, ipv6, ret_key);
 		*ret = (struct xlb_flow){ .at = at, .ipv6 = ipv6 };
@@ -125,35 +118,46 @@ static void key_words(const struct xlb_flow_key *key, __u64 ret[3])
 	ret[2] = ports;
 }
 
+static bool is_same_key(const struct xlb_flow_key *a, const struct xlb_flow_key *b)
+{
+	return a->vip == b->vip && a->protocol == b->protocol && a->client_port == b->client_port &&
+	       a->port == b->port && xlb_addr_equal(&a->client, &b->client);
+}
+
+static bool get_in(const struct datapath *dp, uint64_t extent, const struct xlb_flow_key *key,
+		   uint64_t hash, struct xlb_flow *ret)
+{
+	bool ipv6 = key->family == XLB_IPV6;
+	struct xlb_flow_at at;
+	const struct xlb_flow_page *page =
+		table_page(dp, extent, xlb_flow_page_of(extent, hash), &at);
+	struct xlb_flow_key found;
+
+	for (uint32_t n = 0; page && n < XLB_CANDIDATES; n++) {
+		for (uint32_t i = 0; i < xlb_bucket_entries(ipv6); i++) {
+			at.word = (uint16_t)(xlb_flow_bucket(hash, n) + i * xlb_entry_words(ipv6));
+			if (entry_read(dp, page, ipv6, at, &found, ret) && !ret->rest &&
+			    is_same_key(&found, key))
+				return true;
+		}
+	}
+	return false;
+}
+
 int datapath_flow_get(struct datapath *dp, const struct xlb_flow_key *key, struct xlb_flow *ret)
 {
 	bool ipv6 = key->family == XLB_IPV6;
-	enum xlb_flow_table_id id = ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4;
-	const struct xlb_flow_table *table =
-		(const struct xlb_flow_table *)map_entry(&dp->maps[MAP_FLOW_TABLES], id);
+	const struct xlb_flow_table *table = table_row(dp, ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
 	uint64_t identity =
 		xlb_set(key->vip, (uint64_t)(key->protocol == IPPROTO_UDP), XLB_FIXED_UDP);
-	const struct xlb_flow_page *page;
-	struct xlb_flow_key found;
-	struct xlb_flow_at at;
 	__u64 words[3];
 	uint64_t hash;
 
 	key_words(key, words);
 	hash = xlb_flow_hash(table->seed, words, identity, ipv6);
-	page = table_page(dp, id, xlb_flow_page_of(table->extent, hash), &at);
-	for (uint32_t n = 0; page && n < XLB_CANDIDATES; n++) {
-		for (uint32_t i = 0; i < (ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4); i++) {
-			at.word = (uint16_t)(xlb_flow_bucket(hash, n) +
-					     i * (ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4));
-			if (entry_read(dp, page, ipv6, at, &found, ret) && !ret->rest &&
-			    found.vip == key->vip && found.protocol == key->protocol &&
-			    found.client_port == key->client_port && found.port == key->port &&
-			    xlb_addr_equal(&found.client, &key->client))
-				return 0;
-		}
-	}
-	return -ENOENT;
+	return get_in(dp, table->old, key, hash, ret) || get_in(dp, table->extent, key, hash, ret) ?
+		       0 :
+		       -ENOENT;
 }
 
 /* --- ending ----------------------------------------------------------------------------------------- */
@@ -203,10 +207,16 @@ bool datapath_hop_is_known(const struct datapath *dp, uint32_t hop)
 
 #define PAGE_COST 8 /* of a page without flows, in visits */
 
+#define WALK_END  (1ULL << 30)
+
+/*
+ * A walk goes by the hash, whose upper bits name the page in both extents of a table: so it meets each flow once,
+ * wherever it is moved to.
+ */
 struct flow_walk {
 	struct datapath *dp;
 	enum xlb_flow_table_id table; /* where it is */
-	uint32_t page, entry;
+	uint64_t at;		      /* page bits of the hash, WALK_END: behind the last */
 	struct xlb_flow_ends ends;
 };
 
@@ -239,62 +249,92 @@ static void walk_end(struct flow_walk *walk, struct xlb_flow_at at, uint64_t liv
 /* An entry that is being made or taken apart, by nobody any more. */
 static bool is_abandoned(uint64_t live, uint32_t now)
 {
-	return xlb_get(live, XLB_LIVE_STATE) && !lives(live) &&
+	return xlb_get(live, XLB_LIVE_STATE) && !entry_lives(live) &&
 	       xlb_flow_age(now, (uint32_t)xlb_get(live, XLB_LIVE_STAMP)) > XLB_FLOW_ABANDONED;
 }
 
-/* Visits the entries of a page from walk->entry on; what is left of the budget. */
-static uint32_t walk_page(struct flow_walk *walk, const struct xlb_flow_page *page,
-			  struct xlb_flow_at at, uint32_t budget, flow_visit visit, void *arg,
-			  int *r)
+struct walk_visit {
+	flow_visit visit;
+	void *arg;
+	uint32_t budget; /* left */
+	int r;
+};
+
+/* Visits the entries of a page whose hash is in the range from walk->at on; `whole`: all are. */
+static void walk_page(struct flow_walk *walk, const struct xlb_flow_page *page,
+		      struct xlb_flow_at at, uint64_t until, bool whole, struct walk_visit *visit)
 {
+	const struct xlb_flow_table *table = table_row(walk->dp, walk->table);
 	bool ipv6 = walk->table == XLB_TABLE_IPV6;
-	uint32_t per_bucket = ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4;
-	uint32_t count = per_bucket * XLB_PAGE_WORDS / XLB_BUCKET_WORDS, now = datapath_stamp();
+	uint32_t now = datapath_stamp();
 	struct xlb_flow_key key;
 	struct xlb_flow flow;
 
-	for (; walk->entry < count && budget && !*r; walk->entry++) {
-		uint64_t live;
+	for (uint32_t n = 0; n < page_entries(ipv6) && !visit->r; n++) {
+		uint64_t live, hash;
 
-		at.word = (uint16_t)(walk->entry / per_bucket * XLB_BUCKET_WORDS +
-				     walk->entry % per_bucket *
-					     (ipv6 ? XLB_ENTRY_WORDS6 : XLB_ENTRY_WORDS4));
+		at.word = entry_word(n, ipv6);
 		live = word_read(&page->word[at.word]);
 		if (is_abandoned(live, now))
-			walk_end(walk, at, live, FLOW_DELETE, r);
-		if (!lives(live) || !entry_read(walk->dp, page, ipv6, at, &key, &flow))
+			walk_end(walk, at, live, FLOW_DELETE, &visit->r);
+		if (!entry_lives(live) || !entry_read(walk->dp, page, ipv6, at, &key, &flow))
 			continue;
-		walk_end(walk, at, flow.live, visit(arg, &key, &flow), r);
-		budget--;
+		hash = whole ? 0 : entry_hash(table, &page->word[at.word], ipv6);
+		if (!whole && (xlb_get(hash, XLB_HASH_PAGE) < walk->at ||
+			       xlb_get(hash, XLB_HASH_PAGE) >= until))
+			continue;
+		walk_end(walk, at, flow.live, visit->visit(visit->arg, &key, &flow), &visit->r);
+		visit->budget -= visit->budget > 0;
 	}
-	return budget;
+}
+
+/* The pages of an extent that the range from walk->at on lies in. */
+static void walk_extent(struct flow_walk *walk, uint64_t extent, uint64_t until,
+			struct walk_visit *visit)
+{
+	uint64_t page = walk->at * xlb_get(extent, XLB_EXTENT_PAGES) >> 30;
+
+	for (; extent && !visit->r && xlb_flow_page_first(extent, page) < until; page++) {
+		struct xlb_flow_at at = {};
+		const struct xlb_flow_page *words = table_page(walk->dp, extent, page, &at);
+		bool whole = xlb_flow_page_first(extent, page) >= walk->at &&
+			     xlb_flow_page_first(extent, page + 1) <= until;
+
+		walk_page(walk, words, at, until, whole, visit);
+		visit->budget -= visit->budget < PAGE_COST ? visit->budget : PAGE_COST;
+	}
+}
+
+/* The range of one page: of the extent with the smaller ones. */
+static void walk_range(struct flow_walk *walk, struct walk_visit *visit)
+{
+	const struct xlb_flow_table *table = table_row(walk->dp, walk->table);
+	uint64_t fine = table->extent, pages, until;
+
+	if (xlb_get(table->old, XLB_EXTENT_PAGES) > xlb_get(fine, XLB_EXTENT_PAGES))
+		fine = table->old;
+	pages = xlb_get(fine, XLB_EXTENT_PAGES);
+	until = xlb_flow_page_first(fine, (walk->at * pages >> 30) + 1);
+	walk_extent(walk, table->old, until, visit);
+	walk_extent(walk, table->extent, until, visit);
+	walk->at = until;
 }
 
 int flow_walk_next(struct flow_walk *walk, uint32_t budget, flow_visit visit, void *arg,
 		   bool *ret_done, struct xlb_err *err)
 {
-	int r = 0;
+	struct walk_visit visits = { .visit = visit, .arg = arg, .budget = budget };
+	int r;
 
-	while (budget && !r && walk->table != XLB_TABLE_REPLIES) {
-		struct xlb_flow_at at = {};
-		const struct xlb_flow_page *page =
-			table_page(walk->dp, walk->table, walk->page, &at);
-
-		if (!page) {
-			walk->table++;
-			walk->page = walk->entry = 0;
+	while (visits.budget && !visits.r && walk->table != XLB_TABLE_REPLIES) {
+		if (walk->at < WALK_END) {
+			walk_range(walk, &visits);
 			continue;
 		}
-		budget = walk_page(walk, page, at, budget, visit, arg, &r);
-		if (!budget || r)
-			break;
-		budget -= budget < PAGE_COST ? budget : PAGE_COST;
-		walk->page++;
-		walk->entry = 0;
+		walk->table++;
+		walk->at = 0;
 	}
-	if (!r)
-		r = ends_run(walk->dp, &walk->ends);
+	r = visits.r ? visits.r : ends_run(walk->dp, &walk->ends);
 	walk->ends.count = 0;
 	if (r)
 		return datapath_err(err, r, "cannot end flows");
@@ -302,4 +342,11 @@ int flow_walk_next(struct flow_walk *walk, uint32_t budget, flow_visit visit, vo
 	if (*ret_done)
 		walk->table = XLB_TABLE_IPV4;
 	return 0;
+}
+
+double flow_walk_share(const struct flow_walk *walk, enum xlb_flow_table_id id)
+{
+	if (walk->table != id)
+		return walk->table > id ? 1 : 0;
+	return (double)walk->at / WALK_END;
 }

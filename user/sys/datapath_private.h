@@ -117,9 +117,54 @@ int tables_model(uint32_t flows);
 /* Makes the tables, or finds those that are there, whose size stays. */
 int tables_open(struct datapath *dp, uint32_t flows, struct xlb_err *err);
 void tables_close(struct datapath *dp);
-/* A page by its number in the table; NULL behind the last. Fills chunk and page of ret_at. */
-struct xlb_flow_page *table_page(const struct datapath *dp, enum xlb_flow_table_id id,
-				 uint32_t page, struct xlb_flow_at *ret_at);
+struct xlb_flow_table *table_row(const struct datapath *dp, enum xlb_flow_table_id id);
+/* A page of an extent by its number; NULL behind the last. Fills chunk and page of ret_at. */
+struct xlb_flow_page *table_page(const struct datapath *dp, uint64_t extent, uint64_t page,
+				 struct xlb_flow_at *ret_at);
+/* Where a table's next extent, for so many entries, can be: -E2BIG if there are not enough chunks. */
+int extent_place(const struct datapath *dp, enum xlb_flow_table_id id, uint32_t room,
+		 uint64_t *ret);
+/* Makes up to `count` of an extent's chunks, `from` the n-th on: how many, or -errno. */
+int extent_make(struct datapath *dp, uint64_t extent, uint32_t from, uint32_t count);
+uint32_t extent_chunks(const struct datapath *dp, uint64_t extent);
+/* Finds a chunk that is in neither of the table's extents, and lets go of one. */
+bool chunks_left(struct datapath *dp, enum xlb_flow_table_id id, uint32_t *ret_index);
+void chunk_drop(struct datapath *dp, uint32_t index);
+
+/* datapath_move.c: entries that go over from the old extent of a table to the new one */
+
+/* Moves a page of the old extent; how much stays, because it has no place there now. Adds what there was to *cost. */
+uint32_t move_page(struct datapath *dp, enum xlb_flow_table_id id, uint32_t page, uint32_t *cost);
+/* The same of the page that a predecessor was at when it was killed: what it left half done is finished. */
+void move_page_again(struct datapath *dp, enum xlb_flow_table_id id, uint32_t page);
+
+/* datapath_flows.c */
+
+/* Whether an entry is neither free nor being made or taken apart. */
+static inline bool entry_lives(uint64_t live)
+{
+	uint64_t state = xlb_get(live, XLB_LIVE_STATE);
+
+	return state >= XLB_FLOW_NEW && state <= XLB_FLOW_TOMBSTONE;
+}
+
+/* The hash of an entry's key. */
+static inline uint64_t entry_hash(const struct xlb_flow_table *table, const __u64 *entry, bool ipv6)
+{
+	return xlb_flow_hash(table->seed, entry + 2, entry[1] & XLB_FIXED_IDENTITY, ipv6);
+}
+
+/* The n-th entry of a page. */
+static inline uint16_t entry_word(uint32_t n, bool ipv6)
+{
+	return (uint16_t)(n / xlb_bucket_entries(ipv6) * XLB_BUCKET_WORDS +
+			  n % xlb_bucket_entries(ipv6) * xlb_entry_words(ipv6));
+}
+
+static inline uint32_t page_entries(bool ipv6)
+{
+	return ipv6 ? XLB_PAGE_ENTRIES6 : XLB_PAGE_ENTRIES4;
+}
 
 /* datapath_pins.c */
 

@@ -106,7 +106,7 @@ static void put_flows(struct scrape *scrape, const struct engine *engine)
 		put(scrape, METRIC_FLOWS_EVICTED, evicted);
 	scrape_uint(scrape, METRIC_MAP_ENTRIES, "", "map", "flows", stats->records);
 	scrape_uint(scrape, METRIC_MAP_CAPACITY, "", "map", "flows",
-		    datapath_max_flows(engine_datapath(engine)));
+		    datapath_table_room(engine_datapath(engine), XLB_TABLE_IPV4));
 	for (i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
 		uint64_t count = 0;
 

@@ -157,7 +157,7 @@ static void drop_problems(struct view *view, const struct port *port)
 static void flow_problems(struct view *view)
 {
 	uint64_t flows = engine_flows_total(view->engine);
-	uint32_t max = datapath_max_flows(engine_datapath(view->engine));
+	uint32_t max = datapath_table_room(engine_datapath(view->engine), XLB_TABLE_IPV4);
 
 	if (flows * 100 < (uint64_t)max * FLOWS_HIGH_PERCENT)
 		return;

@@ -206,10 +206,10 @@ static void check_ends(void *arg, const struct xlb_probe_key *key)
 	datapath_probe_end(engine->datapath, key);
 }
 
-static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err *err)
+static int open_world(struct engine *engine, uint32_t flows, struct xlb_err *err)
 {
 	struct datapath_options options = { .pin_dir = engine->paths.pin_dir,
-					    .max_flows = max_flows };
+					    .flows = flows };
 	struct event_base *base = engine->base;
 	int r;
 
@@ -235,7 +235,7 @@ static int open_world(struct engine *engine, uint32_t max_flows, struct xlb_err 
 	return r ? r : engine_list(engine, false, &engine->present, err);
 }
 
-int engine_open(struct event_base *base, const struct paths *paths, uint32_t max_flows,
+int engine_open(struct event_base *base, const struct paths *paths, uint32_t flows,
 		struct engine **ret, struct xlb_err *err)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
@@ -254,7 +254,7 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t max
 	if (!r)
 		r = load_truth(engine, err);
 	if (!r)
-		r = open_world(engine, max_flows, err);
+		r = open_world(engine, flows, err);
 	if (!r)
 		r = engine_sweep_open(engine, err);
 	if (!r && engine->saved_version ==

@@ -23,7 +23,7 @@ struct preflight_source;
  * Loads state (or the first-start file), opens datapath and host, adopts what is pinned, brings the world
  * in line and starts checks and sweep. What cannot be had yet (a missing interface) is waited for.
  */
-int engine_open(struct event_base *base, const struct paths *paths, uint32_t max_flows,
+int engine_open(struct event_base *base, const struct paths *paths, uint32_t flows,
 		struct engine **ret, struct xlb_err *err);
 /* Saves health and closes handles; the datapath goes on. */
 struct engine *engine_close(struct engine *engine);

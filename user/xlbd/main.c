@@ -23,7 +23,7 @@
 struct options {
 	const char *instance;
 	const char *metrics; /* address, NULL: the socket only */
-	uint32_t max_flows;
+	uint32_t initial_flows;
 	int ready_fd;
 	const char *check_interface; /* only look at it, NULL: run */
 	bool done;		     /* help or version was printed */
@@ -45,7 +45,8 @@ static const char help[] =
 	"\n"
 	"      --instance NAME  separate socket, state and pins for NAME (default: $XLB_INSTANCE)\n"
 	"      --foreground     stay in the foreground, log to stderr (this is the default)\n"
-	"      --max-flows N    room for flows of each family when the tables are made, 1024-268435456 (default 1048576)\n"
+	"      --initial-flows N\n"
+	"                       room for flows of each family at first, 1024-268435456 (default 1048576)\n"
 	"      --metrics ADDRESS:PORT\n"
 	"                       serve GET /metrics over TCP too: a loopback or management address\n"
 	"      --ready-fd N     write \"ready\", or why not, to file descriptor N once, and close it\n"
@@ -69,7 +70,7 @@ static int parse_options(int argc, char **argv, struct options *ret, struct xlb_
 	enum {
 		INSTANCE,
 		FOREGROUND,
-		MAX_FLOWS,
+		INITIAL_FLOWS,
 		METRICS,
 		READY_FD,
 		CHECK_INTERFACE,
@@ -78,7 +79,7 @@ static int parse_options(int argc, char **argv, struct options *ret, struct xlb_
 	};
 	static const struct option table[] = { { "instance", required_argument, NULL, INSTANCE },
 					       { "foreground", no_argument, NULL, FOREGROUND },
-					       { "max-flows", required_argument, NULL, MAX_FLOWS },
+					       { "initial-flows", required_argument, NULL, INITIAL_FLOWS },
 					       { "metrics", required_argument, NULL, METRICS },
 					       { "ready-fd", required_argument, NULL, READY_FD },
 					       { "check-interface", required_argument, NULL,
@@ -98,10 +99,10 @@ static int parse_options(int argc, char **argv, struct options *ret, struct xlb_
 			break;
 		case FOREGROUND:
 			break;
-		case MAX_FLOWS:
-			r = number_option("max-flows", 1024, 1U << 28, &number, err);
+		case INITIAL_FLOWS:
+			r = number_option("initial-flows", 1024, 1U << 28, &number, err);
 			if (!r)
-				options.max_flows = (uint32_t)number;
+				options.initial_flows = (uint32_t)number;
 			break;
 		case METRICS:
 			options.metrics = optarg;
@@ -264,7 +265,7 @@ static int daemon_open(struct daemon *daemon, struct xlb_err *err)
 	raise_file_limit();
 	r = start_events(daemon, err);
 	if (!r)
-		r = engine_open(daemon->base, &daemon->paths, daemon->options.max_flows,
+		r = engine_open(daemon->base, &daemon->paths, daemon->options.initial_flows,
 				&daemon->engine, err);
 	if (!r)
 		r = api_open(daemon->base, &daemon->paths, daemon->engine, &daemon->api, err);
