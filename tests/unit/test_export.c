@@ -200,6 +200,7 @@ static struct model *random_model(void)
 
 	for (uint32_t i = 0; i < groups; i++)
 		random_group(model, i);
+	set_some(&model->flow_table.object, none);
 	model->has_interfaces = pick(2);
 	for (uint32_t i = 0, n = model->has_interfaces ? pick(3) : 0; i < n; i++) {
 		snprintf(text, sizeof(text), "eth0.%u", i);
@@ -339,6 +340,37 @@ static void diff_lines(void **state)
 	free(changes.lines);
 }
 
+static void diff_of_the_flow_table(void **state)
+{
+	static const struct {
+		const char *from, *to, *lines;
+	} rows[] = {
+		{ "version: 1\n", "version: 1\nflow_table: {}\n", "" },
+		{ "version: 1\nflow_table: {max: 2000}\n", "version: 1\nflow_table: {max: 2000}\n",
+		  "" },
+		{ "version: 1\nflow_table: {max: 1000000}\n",
+		  "version: 1\nflow_table: {max: 2000000}\n",
+		  "~ flow_table.max: 1000000 -> 2000000\n" },
+		{ "version: 1\n", "version: 1\nflow_table: {max: 2000000}\n",
+		  "~ flow_table.max: none -> 2000000\n" },
+		{ "version: 1\nflow_table: {max: 1000000}\n", "version: 1\n",
+		  "~ flow_table.max: 1000000 -> none\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		AUTO(model_free) struct model *from = read_back(rows[i].from);
+		AUTO(model_free) struct model *to = read_back(rows[i].to);
+		struct model_changes changes = {};
+
+		assert_int_equal(model_diff(from, to, &changes), 0);
+		assert_string_equal(changes.lines, rows[i].lines);
+		assert_int_equal(changes.changed, *rows[i].lines != 0);
+		assert_int_equal(changes.added + changes.removed, 0);
+		free(changes.lines);
+	}
+}
+
 /* A field changed by hand, without saying so, is exported too; what follows from others is not. */
 static void changed_by_hand(void **state)
 {
@@ -368,9 +400,9 @@ static void interfaces_of_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trips),	      cmocka_unit_test(diffs_mirror),
-		cmocka_unit_test(diff_lines),	      cmocka_unit_test(changed_by_hand),
-		cmocka_unit_test(interfaces_of_none),
+		cmocka_unit_test(round_trips),	   cmocka_unit_test(diffs_mirror),
+		cmocka_unit_test(diff_lines),	   cmocka_unit_test(diff_of_the_flow_table),
+		cmocka_unit_test(changed_by_hand), cmocka_unit_test(interfaces_of_none),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

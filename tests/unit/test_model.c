@@ -175,6 +175,39 @@ static void good_texts(void **state)
 	}
 }
 
+/* Absent as a section or as a key, it is 0; a section that says nothing is not exported. */
+static void flow_table(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t max;
+		const char *exported;
+	} rows[] = {
+		{ "version: 1\n", 0, "version: 1\n" },
+		{ "version: 1\nflow_table:\n", 0, "version: 1\n" },
+		{ "version: 1\nflow_table: {}\n", 0, "version: 1\n" },
+		{ "version: 1\nflow_table: {max: 1024}\n", 1024,
+		  "version: 1\nflow_table: {max: 1024}\n" },
+		{ "server_groups: {w: {}}\nflow_table:\n  max: \"268435456\"\nversion: 1\n",
+		  268435456,
+		  "version: 1\nflow_table: {max: 268435456}\nserver_groups:\n  w: {}\n" },
+		{ "{\"version\": 1, \"flow_table\": {\"max\": 100000000}}", 100000000,
+		  "version: 1\nflow_table: {max: 100000000}\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		AUTO(model_free) struct model *model = model_of(rows[i].text);
+		AUTO(model_free) struct model *copy = model_copy(model);
+
+		print_message("# %s\n", rows[i].text);
+		assert_int_equal(model->flow_table.max, rows[i].max);
+		assert_export(model, rows[i].exported);
+		assert_int_equal(copy->flow_table.max, rows[i].max);
+		assert_export(copy, rows[i].exported);
+	}
+}
+
 static void any_is_every_port(void **state)
 {
 	AUTO(model_free)
@@ -384,6 +417,12 @@ static void merging(void **state)
 	assert_int_equal(
 		((struct server *)object_at(model, "server_groups/web/servers/web3"))->port, 8080);
 	assert_int_equal(merge(model, "server_groups/web", "{}", &err), 0);
+
+	assert_int_equal(merge(model, "flow_table", "{\"max\": 5000}", &err), 0);
+	assert_int_equal(model->flow_table.max, 5000);
+	assert_int_equal(merge(model, "flow_table", "{max: null}", &err), 0);
+	assert_int_equal(model->flow_table.max, 0);
+	assert_int_equal(model->flow_table.object.set, 0);
 }
 
 static void merging_refuses(void **state)
@@ -420,6 +459,8 @@ static void merging_refuses(void **state)
 		{ "load_balancers/edge/listeners/games",
 		  "{server_groups: [{group: web, weight: 0}]}", "weight of the only group",
 		  "/load_balancers/edge/listeners/games/server_group", 31 },
+		{ "flow_table", "{max: 5}", "max \"5\": accepted are 1024-268435456",
+		  "/flow_table/max", 7 },
 		{ "load_balancers/edge/listeners/games", "{ports: [{from: 1}]}",
 		  "port: expected a value, found a map",
 		  "/load_balancers/edge/listeners/games/port", 10 },
@@ -505,7 +546,13 @@ static void walking(void **state)
 	assert_int_equal(model_walk(model, "groups", &type, &parent, &object, &err), -ENOENT);
 	assert_string_equal(
 		err.text,
-		"there is no \"groups\": there is interfaces, load_balancers, server_groups");
+		"there is no \"groups\": there is interfaces, flow_table, load_balancers, server_groups");
+	assert_int_equal(model_walk(model, "flow_table", &type, &parent, &object, &err), 0);
+	assert_ptr_equal(type, &type_flow_table);
+	assert_ptr_equal(object, &model->flow_table);
+	assert_null(parent);
+	assert_int_equal(model_walk(model, "flow_table/x", &type, &parent, &object, &err), -ENOENT);
+	assert_string_equal(err.text, "there is no \"x\" below a flow_table: there is nothing");
 	assert_int_equal(model_walk(model, "server_groups/web/listeners", &type, &parent, &object,
 				    &err),
 			 -ENOENT);
@@ -590,6 +637,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_example),
 		cmocka_unit_test(good_texts),
+		cmocka_unit_test(flow_table),
 		cmocka_unit_test(any_is_every_port),
 		cmocka_unit_test(presets_are_valid),
 		cmocka_unit_test(text_from_the_command_line),

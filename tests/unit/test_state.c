@@ -17,6 +17,7 @@ static const char text[] =
 	"version: 1\n"
 	"interfaces:\n"
 	"  eth0: {mode: native}\n"
+	"flow_table: {max: 100000000}\n"
 	"load_balancers:\n"
 	"  edge:\n"
 	"    addresses: [198.51.100.10, \"2001:db8::10\"]\n"
@@ -171,6 +172,7 @@ static void round_trip(void **state)
 	assert_int_equal(loaded.revision, 42);
 	assert_string_equal(loaded.origin, "dir/xlb \"a\".yaml");
 	assert_same_model(model, loaded.model);
+	assert_int_equal(loaded.model->flow_table.max, 100000000);
 	assert_int_equal(compare_ids(ids, loaded.ids), 5);
 	assert_int_equal(compare_ids(loaded.ids, ids), 5);
 	state_done(&loaded);

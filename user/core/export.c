@@ -122,15 +122,16 @@ static int export_list(FILE *out, const struct type *type, const struct object_l
 static int export_object(FILE *out, const struct object *object, int depth)
 {
 	const struct object_list *children = object_children(object);
+	const char *key = *object->name ? object->name : object->type->plural;
 	AUTO_ITEMS struct items items = {};
-	size_t length = (size_t)depth * 2 + strlen(object->name);
+	size_t length = (size_t)depth * 2 + strlen(key);
 
 	if (items_make(object, &items))
 		return -1;
 	for (size_t i = 0; i < items.count; i++)
 		length += strlen(items.texts[i]) + 2;
 	fprintf(out, "%*s", depth * 2, "");
-	yaml_scalar(out, object->name);
+	yaml_scalar(out, key);
 	fputc(':', out);
 	if (length < LINE_CHARS && (!children || TAILQ_EMPTY(children))) {
 		fputc(' ', out);
@@ -215,9 +216,14 @@ static int write_model(const struct writer *writer, const struct model *model)
 	/* nothing attached is not the same as nothing said */
 	if (model->has_interfaces && TAILQ_EMPTY(&model->interfaces))
 		fprintf(writer->out, "%*sinterfaces: {}\n", writer->depth * 2, "");
-	for (const struct type *const *type = types; *type && !r; type++)
-		if (!(*type)->parent)
+	for (const struct type *const *type = types; *type && !r; type++) {
+		const struct object *single = model_single(model, *type);
+
+		if (single && single->set)
+			r = export_object(writer->out, single, writer->depth);
+		else if (!single && !(*type)->parent)
 			r = write_list(writer, *type, model_list(model, *type, NULL));
+	}
 	return r ? -ENOMEM : 0;
 }
 

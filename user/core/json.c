@@ -171,20 +171,27 @@ void object_fields_json(struct json_out *out, const struct object *object, bool 
 	fields_json(out, object, false, nested);
 }
 
+static void list_json(struct json_out *out, const char *key, const struct object_list *list);
+
+/* What was given of the object, and all below it. */
+static void object_json(struct json_out *out, const char *key, const struct object *object)
+{
+	const struct type *child = type_child(object->type);
+
+	out_open(out, key, '{');
+	fields_json(out, object, true, true);
+	if (child)
+		list_json(out, child->plural, object_children(object));
+	out_close(out, '}');
+}
+
 static void list_json(struct json_out *out, const char *key, const struct object_list *list)
 {
 	const struct object *object;
 
 	out_open(out, key, '{');
-	TAILQ_FOREACH(object, list, link) {
-		const struct type *child = type_child(object->type);
-
-		out_open(out, object->name, '{');
-		fields_json(out, object, true, true);
-		if (child)
-			list_json(out, child->plural, object_children(object));
-		out_close(out, '}');
-	}
+	TAILQ_FOREACH(object, list, link)
+		object_json(out, object->name, object);
 	out_close(out, '}');
 }
 
@@ -198,9 +205,15 @@ char *model_json(const struct model *model)
 		return NULL;
 	out_open(&out, NULL, '{');
 	out_uint(&out, "version", 1);
-	for (const struct type *const *type = types; *type; type++)
-		if (!(*type)->parent && (*type != &type_interface || model->has_interfaces))
+	for (const struct type *const *type = types; *type; type++) {
+		const struct object *single = model_single(model, *type);
+
+		if (single && single->set)
+			object_json(&out, (*type)->plural, single);
+		else if (!single && !(*type)->parent &&
+			 (*type != &type_interface || model->has_interfaces))
 			list_json(&out, (*type)->plural, model_list(model, *type, NULL));
+	}
 	out_close(&out, '}');
 	if (!fclose(out.file))
 		return text;

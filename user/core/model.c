@@ -8,16 +8,21 @@
 #include "core/merge.h"
 #include "core/unbuilt.h"
 
+#define SECTIONS_MAX 16 /* keys at the top of a text */
+
 struct model *model_new(void)
 {
-	struct model *model = calloc(1, sizeof(*model));
+	AUTO(model_free) struct model *model = calloc(1, sizeof(*model));
 
-	if (!model)
-		return NULL;
-	TAILQ_INIT(&model->interfaces);
-	TAILQ_INIT(&model->load_balancers);
-	TAILQ_INIT(&model->server_groups);
-	return model;
+	for (const struct type *const *type = types; model && *type; type++) {
+		struct object *single = model_single(model, *type);
+
+		if (single && object_init(single, *type, ""))
+			return NULL;
+		if (!single && !(*type)->parent)
+			TAILQ_INIT(model_list(model, *type, NULL));
+	}
+	return TAKE(model);
 }
 
 void model_locate(const struct tree *tree, struct xlb_err *err)
@@ -28,13 +33,21 @@ void model_locate(const struct tree *tree, struct xlb_err *err)
 
 struct model *model_free(struct model *model)
 {
-	if (!model)
-		return NULL;
-	object_list_free(&model->interfaces);
-	object_list_free(&model->load_balancers);
-	object_list_free(&model->server_groups);
+	for (const struct type *const *type = types; model && *type; type++) {
+		struct object *single = model_single(model, *type);
+
+		if (single)
+			object_done(single);
+		else if (!(*type)->parent)
+			object_list_free(model_list(model, *type, NULL));
+	}
 	free(model);
 	return NULL;
+}
+
+struct object *model_single(const struct model *model, const struct type *type)
+{
+	return type->single ? (struct object *)((char *)model + type->list_offset) : NULL;
 }
 
 struct object_list *model_list(const struct model *model, const struct type *type,
@@ -66,10 +79,18 @@ struct model *model_copy(const struct model *model)
 	if (!copy)
 		return NULL;
 	copy->has_interfaces = model->has_interfaces;
-	for (const struct type *const *type = types; *type; type++)
-		if (!(*type)->parent &&
-		    copy_objects(model_list(model, *type, NULL), model_list(copy, *type, NULL)))
+	for (const struct type *const *type = types; *type; type++) {
+		const struct object *single = model_single(model, *type);
+		int r = 0;
+
+		if (single)
+			r = object_assign(model_single(copy, *type), single);
+		else if (!(*type)->parent)
+			r = copy_objects(model_list(model, *type, NULL),
+					 model_list(copy, *type, NULL));
+		if (r)
 			return NULL;
+	}
 	return TAKE(copy);
 }
 
@@ -155,18 +176,26 @@ static const struct type *path_type(const struct type *parent, const char *plura
 	return NULL;
 }
 
-static int no_such_plural(const struct type *parent, const char *word, struct xlb_err *err)
+/* "a, b": the plurals below a type, or at the top; "nothing" if there are none. */
+static const char *path_plurals(const struct type *parent, char ret[128])
 {
-	char there[128] = "nothing", quoted[QUOTE_MAX];
 	size_t used = 0;
 
+	snprintf(ret, 128, "nothing");
 	for (const struct type *const *type = types; *type; type++)
-		if ((*type)->parent == parent && used < sizeof(there))
-			used += (size_t)snprintf(there + used, sizeof(there) - used, "%s%s",
-						 used ? ", " : "", (*type)->plural);
+		if ((*type)->parent == parent && used < 128)
+			used += (size_t)snprintf(ret + used, 128 - used, "%s%s", used ? ", " : "",
+						 (*type)->plural);
+	return ret;
+}
+
+static int no_such_plural(const struct type *parent, const char *word, struct xlb_err *err)
+{
+	char there[128], quoted[QUOTE_MAX];
+
 	return xlb_err_set(err, XLB_ERR_NOT_FOUND, -ENOENT, "there is no \"%s\"%s%s: there is %s",
 			   quote_text(word, quoted), parent ? " below a " : "",
-			   parent ? parent->singular : "", there);
+			   parent ? parent->singular : "", path_plurals(parent, there));
 }
 
 static int no_such_object(const struct type *type, const struct object *parent,
@@ -199,7 +228,9 @@ int model_walk(const struct model *model, const char *path, const struct type **
 		if (!type)
 			return no_such_plural(last, step, err);
 		parent = object;
-		object = NULL;
+		object = model_single(model, type);
+		if (object)
+			continue;
 		if (!path_step(&path, step))
 			break;
 		list = model_list(model, type, parent);
@@ -242,22 +273,24 @@ static int check_version(const struct tree *tree, const struct node *root, struc
 
 static int unknown_section(const struct tree *tree, const struct node *node, struct xlb_err *err)
 {
-	static const char *const names[] = { "version", "interfaces", "load_balancers",
-					     "server_groups" };
 	const char *instead = unbuilt_key(NULL, node->key);
-	char quoted[QUOTE_MAX];
+	const char *names[SECTIONS_MAX] = { "version" };
+	char sections[128], quoted[QUOTE_MAX];
 	const char *nearest;
+	size_t n = 1;
 
 	quote_text(node->key, quoted);
 	if (instead) {
 		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "\"%s\" is not built yet: remove it (%s)",
 			    quoted, instead);
 	} else {
-		xlb_err_set(
-			err, XLB_ERR_CONFIG, -EINVAL,
-			"unknown key \"%s\": accepted are version, interfaces, load_balancers, server_groups",
-			quoted);
-		nearest = nearest_word(node->key, names, sizeof(names) / sizeof(names[0]));
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+			    "unknown key \"%s\": accepted are version, %s", quoted,
+			    path_plurals(NULL, sections));
+		for (const struct type *const *type = types; *type && n < SECTIONS_MAX; type++)
+			if (!(*type)->parent)
+				names[n++] = (*type)->plural;
+		nearest = nearest_word(node->key, names, n);
 		if (nearest)
 			xlb_err_hint(err, "did you mean \"%s\"?", nearest);
 	}
@@ -275,6 +308,7 @@ static int read_sections(const struct tree *tree, const struct node *root, struc
 
 	for (const struct node *node = root->first; node && !r; node = node->next) {
 		const struct type *type = path_type(NULL, node->key);
+		struct object *single;
 
 		if (!strcmp(node->key, "version"))
 			continue;
@@ -282,7 +316,12 @@ static int read_sections(const struct tree *tree, const struct node *root, struc
 			return unknown_section(tree, node, err);
 		if (type == &type_interface)
 			model->has_interfaces = true;
-		r = merge_objects(&source, model_list(model, type, NULL), NULL, type, node, err);
+		single = model_single(model, type);
+		if (single)
+			r = merge_object(&source, single, node, err);
+		else
+			r = merge_objects(&source, model_list(model, type, NULL), NULL, type, node,
+					  err);
 	}
 	return r;
 }

@@ -55,6 +55,11 @@ struct interface {
 	uint32_t fix;	      /* bit i: enum xlb_setting i */
 };
 
+struct flow_table {
+	struct object object; /* without a name */
+	uint32_t max;	      /* flows of each family; 0: from the machine's memory */
+};
+
 struct load_balancer {
 	struct object object;
 	struct addr_list addresses;
@@ -117,6 +122,7 @@ struct server {
 struct model {
 	bool has_interfaces; /* the text had `interfaces:`; without it attachments stay as they are */
 	struct object_list interfaces, load_balancers, server_groups;
+	struct flow_table flow_table;
 };
 
 struct model *model_new(void);
@@ -147,8 +153,8 @@ struct server_group *model_swap_group(struct model *model, struct server_group *
 /* The model as YAML that parses back to the same model; malloc'd, NULL on lack of memory. */
 char *model_export(const struct model *model);
 /*
- * Writes the same text, indented by two blanks. The text of each object at the top is kept beside it and used again,
- * so nothing of the model may change any more. `instead`, if given, stands for the group of its name. 0 or -ENOMEM.
+ * Writes the same text, indented by two blanks. The text of each object of a list at the top is kept beside it and used
+ * again, so nothing of the model may change any more. `instead`, if given, stands for the group of its name. 0 or -ENOMEM.
  */
 int model_write_kept(FILE *out, struct model *model, struct server_group *instead);
 /* One line per difference, "+ path: value", "- path", "~ path: old -> new"; malloc'd; counts by object. */

@@ -48,7 +48,7 @@ static void print_path(FILE *out, const struct object *object)
 {
 	if (object->parent)
 		fprintf(out, "%s.%s.", object->parent->type->plural, object->parent->name);
-	fprintf(out, "%s.%s", object->type->plural, object->name);
+	fprintf(out, "%s%s%s", object->type->plural, *object->name ? "." : "", object->name);
 }
 
 static void print_value(FILE *out, const struct object *object, const struct field *field)
@@ -159,10 +159,15 @@ static int diff_models(const struct diff *diff, const struct sides *sides)
 	int r = 0;
 
 	for (const struct type *const *type = types; *type && !r; type++) {
+		const struct object *single = model_single(sides->from, *type);
+
 		if ((*type)->parent || (*type == &type_interface && !sides->to->has_interfaces))
 			continue;
-		r = diff_lists(diff, model_list(sides->from, *type, NULL),
-			       model_list(sides->to, *type, NULL));
+		if (single)
+			r = diff_object(diff, single, model_single(sides->to, *type));
+		else
+			r = diff_lists(diff, model_list(sides->from, *type, NULL),
+				       model_list(sides->to, *type, NULL));
 	}
 	return r;
 }

@@ -14,35 +14,43 @@ struct object_list *object_children(const struct object *object)
 	return child ? (struct object_list *)((char *)object + child->list_offset) : NULL;
 }
 
-struct object *object_new(const struct type *type, const char *name)
+int object_init(struct object *object, const struct type *type, const char *name)
 {
-	AUTO(object_free) struct object *object = calloc(1, type->size);
 	struct xlb_err err;
 
-	if (!object)
-		return NULL;
 	object->type = type;
 	snprintf(object->name, sizeof(object->name), "%s", name);
 	if (type_child(type))
 		TAILQ_INIT(object_children(object));
 	for (size_t i = 0; i < type->field_count; i++)
 		if (value_reset(object, &type->fields[i]))
-			return NULL;
+			return -ENOMEM;
 	/* fields that follow from others; the required ones come later */
-	if (type->finish && type->finish(object, &err))
-		return NULL;
-	return TAKE(object);
+	return type->finish && type->finish(object, &err) ? -ENOMEM : 0;
 }
 
-struct object *object_free(struct object *object)
+void object_done(struct object *object)
 {
-	if (!object)
-		return NULL;
+	if (!object->type)
+		return;
 	if (type_child(object->type))
 		object_list_free(object_children(object));
 	for (size_t i = 0; i < object->type->field_count; i++)
 		value_free(object, &object->type->fields[i]);
 	free(object->kept);
+}
+
+struct object *object_new(const struct type *type, const char *name)
+{
+	AUTO(object_free) struct object *object = calloc(1, type->size);
+
+	return object && !object_init(object, type, name) ? TAKE(object) : NULL;
+}
+
+struct object *object_free(struct object *object)
+{
+	if (object)
+		object_done(object);
 	free(object);
 	return NULL;
 }
@@ -63,6 +71,15 @@ void object_list_free(struct object_list *list)
 	}
 }
 
+int object_assign(struct object *to, const struct object *from)
+{
+	to->set = from->set;
+	for (size_t i = 0; i < from->type->field_count; i++)
+		if (value_copy(to, from, &from->type->fields[i]))
+			return -ENOMEM;
+	return 0;
+}
+
 struct object *object_copy(const struct object *object)
 {
 	AUTO(object_free) struct object *copy = calloc(1, object->type->size);
@@ -71,13 +88,11 @@ struct object *object_copy(const struct object *object)
 	if (!copy)
 		return NULL;
 	copy->type = object->type;
-	copy->set = object->set;
 	memcpy(copy->name, object->name, sizeof(copy->name));
 	if (type_child(object->type))
 		TAILQ_INIT(object_children(copy));
-	for (size_t i = 0; i < object->type->field_count; i++)
-		if (value_copy(copy, object, &object->type->fields[i]))
-			return NULL;
+	if (object_assign(copy, object))
+		return NULL;
 	if (!type_child(object->type))
 		return TAKE(copy);
 	TAILQ_FOREACH(child, object_children(object), link) {
@@ -114,7 +129,8 @@ void object_pointer(const struct object *object, const char *field, char *ret, s
 		n = snprintf(ret, size, "/%s/%s/%s/%s", parent->type->plural, parent->name,
 			     object->type->plural, object->name);
 	else
-		n = snprintf(ret, size, "/%s/%s", object->type->plural, object->name);
+		n = snprintf(ret, size, "/%s%s%s", object->type->plural, *object->name ? "/" : "",
+			     object->name);
 	if (!field || n < 0 || (size_t)n >= size)
 		return;
 	snprintf(ret + n, size - (size_t)n, "/%s", field);
@@ -131,7 +147,7 @@ const char *object_title(const struct object *object, char ret[OBJECT_TITLE_MAX]
 	for (char *p = kind; *p; p++)
 		if (*p == '_')
 			*p = ' ';
-	snprintf(ret, OBJECT_TITLE_MAX, "%s %s%s%s", kind,
+	snprintf(ret, OBJECT_TITLE_MAX, "%s%s%s%s%s", kind, *object->name ? " " : "",
 		 object->parent ? object->parent->name : "", object->parent ? "/" : "",
 		 object->name);
 	return ret;

@@ -11,6 +11,11 @@ const struct type *type_child(const struct type *type);
 struct object *object_new(const struct type *type, const char *name);
 struct object *object_free(struct object *object);
 DEFINE_CLEANUP(struct object, object_free)
+/* The same for one that lies inside of something else, in zeroed memory: 0 or -ENOMEM, and what it owns. */
+int object_init(struct object *object, const struct type *type, const char *name);
+void object_done(struct object *object);
+/* Takes over the fields of one of the same type, not what is below it. 0 or -ENOMEM. */
+int object_assign(struct object *to, const struct object *from);
 /* A deep copy, not linked. NULL on lack of memory. */
 struct object *object_copy(const struct object *object);
 void object_link(struct object_list *list, struct object *parent, struct object *object);

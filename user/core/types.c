@@ -99,6 +99,17 @@ static const struct field interface_fields[] = {
 	},
 };
 
+static const struct field flow_table_fields[] = {
+	{
+		.name = "max",
+		.kind = FIELD_UINT,
+		.offset = offsetof(struct flow_table, max),
+		.min = 1024,
+		.max = 268435456,
+		.help = "how many flows of each family, IPv4 and IPv6, the tables may grow to; default: from the machine's memory",
+	},
+};
+
 static const struct field load_balancer_fields[] = {
 	{
 		.name = "addresses",
@@ -481,6 +492,18 @@ const struct type type_interface = {
 	.help = "a NIC that xlb is attached to",
 };
 
+const struct type type_flow_table = {
+	.singular = "flow_table",
+	.plural = "flow_table",
+	.cli = "flow-table",
+	.size = sizeof(struct flow_table),
+	.fields = flow_table_fields,
+	.field_count = COUNT(flow_table_fields),
+	.single = true,
+	.list_offset = offsetof(struct model, flow_table),
+	.help = "how many flows xlb remembers",
+};
+
 const struct type type_load_balancer = {
 	.singular = "load_balancer",
 	.plural = "load_balancers",
@@ -530,8 +553,13 @@ const struct type type_server = {
 };
 
 const struct type *const types[] = {
-	&type_interface,    &type_load_balancer, &type_listener,
-	&type_server_group, &type_server,	 NULL,
+	&type_interface,
+	&type_flow_table,
+	&type_load_balancer,
+	&type_listener,
+	&type_server_group,
+	&type_server,
+	NULL,
 };
 
 const struct type *type_find(const char *word)

@@ -55,32 +55,35 @@ struct field {
 
 struct type {
 	const char *singular; /* "server_group" */
-	const char *plural;   /* "server_groups": YAML key, API path */
-	const char *cli;      /* "group": the word of xlbctl */
+	const char *plural; /* "server_groups": YAML key, API path; of a single type its singular */
+	const char *cli;    /* "group": the word of xlbctl */
 	size_t size;
 	const struct field *fields;
 	size_t field_count;
 	const struct type *parent; /* NULL: top level */
-	size_t list_offset;	   /* of the object_list in the parent object, or in struct model */
+	bool single; /* one object without a name that is always there, in struct model in place of a list */
+	size_t list_offset; /* of the object_list in the parent object, or in struct model */
 	/* Defaults that depend on other fields, and checks inside one object. */
 	int (*finish)(struct object *object, struct xlb_err *err);
 	const char *help;
 };
 
-extern const struct type type_interface, type_load_balancer, type_listener, type_server_group,
-	type_server;
+extern const struct type type_interface, type_flow_table, type_load_balancer, type_listener,
+	type_server_group, type_server;
 extern const struct type *const types[]; /* all, parents first, NULL-terminated */
 
 /* By singular, plural or CLI word; NULL if none. */
 const struct type *type_find(const char *word);
 const struct field *field_find(const struct type *type, const char *name);
 
+/* The object of a single type; NULL if the type is none. */
+struct object *model_single(const struct model *model, const struct type *type);
 /* The list that holds objects of `type` below `parent` (NULL for top level). */
 struct object_list *model_list(const struct model *model, const struct type *type,
 			       const struct object *parent);
 /*
- * The object at an API path such as "server_groups/web/servers/web1". `*ret_type` is the type of the last
- * plural; *ret_object is NULL when the path ends in a plural (a list), *ret_parent its parent or NULL.
+ * The object at an API path such as "server_groups/web/servers/web1" or "flow_table". `*ret_type` is the type of the
+ * last plural; *ret_object is NULL when the path ends in a plural (a list), *ret_parent its parent or NULL.
  * Errors name what does not exist and the names that do.
  */
 int model_walk(const struct model *model, const char *path, const struct type **ret_type,

@@ -11,7 +11,6 @@ static const struct {
 } keys[] = {
 	{ NULL, "security_groups", "every client may connect; filter in front of xlb" },
 	{ NULL, "certificates", "listeners are tcp and udp" },
-	{ NULL, "flow_table", "the size of the flow table is given to xlbd at its start" },
 	{ &type_load_balancer, "security_groups",
 	  "every client may connect; filter in front of xlb" },
 	{ &type_listener, "security_groups", "every client may connect; filter in front of xlb" },

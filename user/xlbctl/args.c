@@ -374,7 +374,8 @@ static int check_line(struct reader *reader)
 	ctl->implied = !ctl->command && !ctl->noun && !ctl->topic;
 	if (!ctl->command)
 		ctl->command = ctl->topic ? command_find_for(NULL, ctl->topic, "list") :
-					    command_find(ctl->noun ? "list" : "status");
+			       !ctl->noun ? command_find("status") :
+					    command_find(ctl->noun->single ? "show" : "list");
 	command = ctl->command;
 	if (!command)
 		return command_unknown(ctl, "");

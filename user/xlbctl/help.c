@@ -61,12 +61,14 @@ static void type_help(FILE *out, const struct type *type)
 	const char *parent = type->parent ? type->parent->cli : "";
 
 	fprintf(out, "%s (%s in YAML): %s\n\n", type->cli, type->plural, type->help);
-	fprintf(out, "usage: xlbctl add %s %s%sNAME", type->cli, parent, *parent ? "/" : "");
+	fprintf(out, "usage: xlbctl %s %s ", type->single ? "set" : "add", type->cli);
+	if (!type->single)
+		fprintf(out, "%s%sNAME ", parent, *parent ? "/" : "");
 	for (size_t i = 0; i < type->field_count; i++)
 		if (type->fields[i].flags & FIELD_POSITIONAL)
-			fprintf(out, " %s%s", type->fields[i].name,
+			fprintf(out, "%s%s ", type->fields[i].name,
 				type->fields[i].flags & FIELD_SERVER_PORT ? "[:port]" : "");
-	fputs(" [--field value...]\n\nfields:\n", out);
+	fputs("[--field value...]\n\nfields:\n", out);
 	for (size_t i = 0; i < type->field_count; i++) {
 		const struct field *field = &type->fields[i];
 		char accepted[ACCEPTED_TEXT_MAX];
@@ -159,7 +161,8 @@ int verb_help(struct ctl *ctl)
 		command = command_find(word);
 		type = type_by_word(word);
 	}
-	if (!command && !type && ctl->word_count == 1 && topic_help(stdout, word))
+	/* "flow" is a topic of its own, though a type's name begins so */
+	if (!command && ctl->word_count == 1 && topic_help(stdout, word))
 		return 0;
 	if (command && !(command->flags & COMMAND_HIDDEN)) {
 		command_help(stdout, command);

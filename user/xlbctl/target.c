@@ -111,31 +111,39 @@ static int take_type(struct ctl *ctl, const struct type *preset, size_t *next,
 			   ctl->command->word, ctl->command->word, ctl->command->args);
 }
 
+/* [PARENT] NAME, or PARENT/NAME; a single object has none. */
+static int take_names(struct ctl *ctl, size_t *next, struct target *target)
+{
+	const char *word, *slash;
+	int r = 0;
+
+	if (target->type->single)
+		return 0;
+	if (*next == ctl->word_count)
+		return name_missing(ctl, target->type);
+	word = ctl->words[(*next)++];
+	slash = target->type->parent ? strchr(word, '/') : NULL;
+	if (slash) {
+		r = copy_name(ctl, target->parent, word, (size_t)(slash - word));
+		word = slash + 1;
+	} else if (target->type->parent) {
+		r = copy_name(ctl, target->parent, word, strlen(word));
+		if (!r && *next == ctl->word_count)
+			return name_missing(ctl, target->type);
+		word = r ? NULL : ctl->words[(*next)++];
+	}
+	return r ? r : copy_name(ctl, target->name, word, strlen(word));
+}
+
 int target_object(struct ctl *ctl, const struct type *preset, struct target *ret)
 {
 	struct target target = { 0 };
-	const char *word, *slash;
 	size_t next = 0;
 	int r;
 
 	r = take_type(ctl, preset, &next, &target);
-	if (r)
-		return r;
-	if (next == ctl->word_count)
-		return name_missing(ctl, target.type);
-	word = ctl->words[next++];
-	slash = target.type->parent ? strchr(word, '/') : NULL;
-	if (slash) {
-		r = copy_name(ctl, target.parent, word, (size_t)(slash - word));
-		word = slash + 1;
-	} else if (target.type->parent) {
-		r = copy_name(ctl, target.parent, word, strlen(word));
-		if (!r && next == ctl->word_count)
-			return name_missing(ctl, target.type);
-		word = r ? NULL : ctl->words[next++];
-	}
 	if (!r)
-		r = copy_name(ctl, target.name, word, strlen(word));
+		r = take_names(ctl, &next, &target);
 	if (!r)
 		r = build_path(ctl, &target);
 	if (r)
@@ -155,6 +163,10 @@ int target_list(struct ctl *ctl, struct target *ret)
 	r = take_type(ctl, NULL, &next, &target);
 	if (r)
 		return r;
+	if (target.type->single)
+		return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
+				   "there is one %s, and no list: xlbctl show %s", target.type->cli,
+				   target.type->cli);
 	if (target.type->parent && next < ctl->word_count) {
 		r = copy_name(ctl, target.parent, ctl->words[next], strlen(ctl->words[next]));
 		next++;

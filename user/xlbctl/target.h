@@ -16,8 +16,8 @@ struct target {
 };
 
 /*
- * Reads [TYPE] [PARENT] NAME, where PARENT/NAME may be one word. `preset` is the type of a command that
- * needs none named (it then takes the words only if the first is no type).
+ * Reads [TYPE] [PARENT] NAME, where PARENT/NAME may be one word; of a single type there is only TYPE. `preset` is the
+ * type of a command that needs none named (it then takes the words only if the first is no type).
  */
 int target_object(struct ctl *ctl, const struct type *preset, struct target *ret);
 /* Reads TYPE [PARENT]; parent "" means the objects of all parents, the path is then the parents' list. */

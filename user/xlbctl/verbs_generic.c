@@ -119,8 +119,8 @@ int verb_set(struct ctl *ctl)
 		return r;
 	if (!ctl->field_count) {
 		xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
-			    "set %s %s: nothing to set, give --field value", target.type->cli,
-			    target.name);
+			    "set %s%s%s: nothing to set, give --field value", target.type->cli,
+			    *target.name ? " " : "", target.name);
 		xlb_err_hint(&ctl->err, "try xlbctl help %s", target.type->cli);
 		return -EINVAL;
 	}

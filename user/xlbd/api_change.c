@@ -63,9 +63,13 @@ static int edit_target(const struct edit *edit, struct model *model, struct obje
 	const struct type *type;
 	int r;
 
+	r = model_walk(model, edit->path, &type, &parent, &object, err);
+	if (!r && type->single && edit->kind != EDIT_SET)
+		return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
+				   "'/v1/%.200s' is always there: it takes GET and PATCH",
+				   edit->path);
 	if (edit->kind == EDIT_ADD)
 		return edit_add(edit, model, ret, err);
-	r = model_walk(model, edit->path, &type, &parent, &object, err);
 	if (r && edit->kind == EDIT_PUT && err->class == XLB_ERR_NOT_FOUND)
 		return edit_add(edit, model, ret, err);
 	if (!r && !object)

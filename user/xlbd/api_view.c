@@ -60,7 +60,8 @@ void view_object(struct view *view, const struct object *object)
 	size_t i;
 
 	out_open(out, NULL, '{');
-	out_text(out, "name", object->name);
+	if (*object->name)
+		out_text(out, "name", object->name);
 	object_fields_json(out, object, !view->brief);
 	out_open(out, "state", '{');
 	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++)
