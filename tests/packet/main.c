@@ -91,6 +91,7 @@ int main(void)
 	add_tests(choice_tests);
 	add_tests(resource_tests);
 	add_tests(torture_tests);
+	add_tests(resize_tests);
 	add_tests(modes_tests);
 	add_tests(watch_tests);
 	failed = _cmocka_run_group_tests("packet", tests, count, NULL, NULL);

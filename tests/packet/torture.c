@@ -187,6 +187,7 @@ static void test_sweep_race(void **state)
 /* --- everything at once --------------------------------------------------------------------------- */
 
 #define TORTURE_TURNS	40
+#define TORTURE_ROOM	64
 #define TORTURE_CLIENTS 48 /* more than a small table has room for, in both families */
 
 static const enum service tortured[] = { WEB, NAT, NAT_TWIN, DR, CROSS, TINY };
@@ -218,20 +219,51 @@ static enum flow_action torture_visit(void *arg, const struct xlb_flow_key *key,
 	return actions[(size_t)rand_r(arg) % 4];
 }
 
+/* What the daemon does beside its sweep: a table gets another size, now this one, now that. */
+static void torture_resize(struct table_resize **resize, unsigned int *seed)
+{
+	struct xlb_err err = {};
+
+	if (!*resize)
+		*resize = table_resize_new(world_datapath(),
+					   (enum xlb_flow_table_id)(rand_r(seed) % XLB_FLOW_TABLES),
+					   (uint32_t)(rand_r(seed) % 4 + 1) * TORTURE_ROOM, &err);
+	if (!*resize)
+		abort();
+	switch (table_resize_step(*resize, 50, &err)) {
+	case TABLE_RESIZE_DONE:
+		*resize = table_resize_free(*resize);
+		break;
+	case TABLE_RESIZE_FAILED:
+		abort();
+	default:
+		break;
+	}
+}
+
+struct daemon {
+	unsigned int seed;
+	struct table_resize *resize; /* under way; NULL: none */
+};
+
 static void *torture_sweep(void *arg)
 {
 	AUTO(flow_walk_free) struct flow_walk *walk = flow_walk_new(world_datapath());
+	struct daemon *daemon = arg;
 	struct xlb_err err = {};
 	bool done;
 
-	while (sweeping)
-		if (!walk || flow_walk_next(walk, 50, torture_visit, arg, &done, &err))
+	while (sweeping) {
+		if (!walk ||
+		    flow_walk_next(walk, 50, torture_visit, &daemon->seed, &done, &err))
 			abort();
+		torture_resize(&daemon->resize, &daemon->seed);
+	}
 	return NULL;
 }
 
 /*
- * Each turn both CPUs send a thousand frames of the same few clients, in lockstep: the same frames in one turn,
+ * Tables change their size all the while. Each turn both CPUs send a thousand frames of the same few clients, in lockstep: the same frames in one turn,
  * different ones in the next. What writers that were killed leave behind lies about, old and young.
  */
 static void test_torture(void **state)
@@ -239,14 +271,16 @@ static void test_torture(void **state)
 	static uint8_t frames[2][ROUNDS][FRAME_MAX];
 	static size_t lengths[2][ROUNDS];
 	static struct sender senders[2];
-	unsigned int seed = 11, sweep_seed = 12;
+	struct daemon daemon = { .seed = 12 };
+	struct xlb_err err = {};
+	unsigned int seed = 11;
 	pthread_t sweeper;
 	const char *fault;
 
 	(void)state;
 	need_two_cpus();
 	world_close();
-	assert_null(world_open(64));
+	assert_null(world_open(TORTURE_ROOM));
 	for (int turn = 0; turn < TORTURE_TURNS; turn++) {
 		for (int i = 0; i < ROUNDS; i++) {
 			lengths[0][i] = torture_frame(&seed, frames[0][i]);
@@ -254,11 +288,12 @@ static void test_torture(void **state)
 		}
 		tables_plant_busy(turn % 2 ? 0 : 2 * XLB_FLOW_ABANDONED, 10);
 		sweeping = true;
-		assert_int_equal(pthread_create(&sweeper, NULL, torture_sweep, &sweep_seed), 0);
+		assert_int_equal(pthread_create(&sweeper, NULL, torture_sweep, &daemon), 0);
 		lockstep_of(senders, frames[0], lengths[0], frames[turn / 2 % 2],
 			    lengths[turn / 2 % 2]);
 		sweeping = false;
 		pthread_join(sweeper, NULL);
+		tables_forget();
 		/* nobody comes back to what was planted */
 		tables_age(2 * XLB_FLOW_ABANDONED);
 		world_end_flows(FLOW_KEEP);
@@ -270,6 +305,11 @@ static void test_torture(void **state)
 			world_age(TCP_IDLE);
 	}
 	world_end_flows(FLOW_DELETE);
+	while (daemon.resize &&
+	       table_resize_step(daemon.resize, 1000, &err) != TABLE_RESIZE_DONE)
+		;
+	table_resize_free(daemon.resize);
+	tables_forget();
 	assert_int_equal(tables_flows(), 0);
 	assert_int_equal(tables_locators(), 0);
 	assert_int_equal(world_ports_taken(), 0);

@@ -13,6 +13,7 @@
 
 #include "core/ports.h"
 #include "dry.h"
+#include "resize.h"
 #include "tables.h"
 
 #define SLOT_UNATTACHED 3U
@@ -445,8 +446,12 @@ void world_send(const uint8_t *data, size_t length, struct outcome *ret)
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = (uint32_t)length,
 		    .data_out = ret->data, .data_size_out = sizeof(ret->data), .repeat = 1);
 	struct dry_result dry;
-	bool compare = dry_run_frame(data, length, &dry);
-	uint64_t drops = compare ? world_drops(dry.reason) : 0;
+	bool compare;
+	uint64_t drops;
+
+	resize_before_frame();
+	compare = dry_run_frame(data, length, &dry);
+	drops = compare ? world_drops(dry.reason) : 0;
 
 	if (bpf_prog_test_run_opts(
 		    other_program >= 0 ? other_program : datapath_program_fd(datapath), &opts))

@@ -54,7 +54,7 @@ static __u64 *place_take(const struct move *move, uint64_t hash, __u64 *ret_live
 {
 	struct xlb_flow_page *page = page_to(move, hash);
 	uint32_t most = 0;
-	__u64 *best = NULL;
+	__u64 *best = NULL, seen;
 
 	for (uint32_t n = 0; n < XLB_CANDIDATES; n++) {
 		__u64 *bucket = &page->word[xlb_flow_bucket(hash, n)], *free = NULL;
@@ -72,41 +72,72 @@ static __u64 *place_take(const struct move *move, uint64_t hash, __u64 *ret_live
 			best = free;
 		most = count > most ? count : most;
 	}
-	if (best) {
-		__u64 seen = word_read(best);
-		uint64_t busy = xlb_set(0ULL, xlb_get(seen, XLB_LIVE_INCARNATION),
-					XLB_LIVE_INCARNATION);
-
-		busy = xlb_set(busy, (uint64_t)datapath_stamp(), XLB_LIVE_STAMP);
-		busy = xlb_set(busy, (uint64_t)XLB_FLOW_BUSY, XLB_LIVE_STATE);
-		*ret_live = busy;
-		if (xlb_get(seen, XLB_LIVE_STATE) || !word_swap(best, &seen, busy))
-			return NULL;
-	}
-	return best;
+	if (!best)
+		return NULL;
+	seen = word_read(best);
+	*ret_live =
+		xlb_set(0ULL, xlb_get(seen, XLB_LIVE_INCARNATION), XLB_LIVE_INCARNATION);
+	*ret_live = xlb_set(*ret_live, (uint64_t)datapath_stamp(), XLB_LIVE_STAMP);
+	*ret_live = xlb_set(*ret_live, (uint64_t)XLB_FLOW_BUSY, XLB_LIVE_STATE);
+	return !xlb_get(seen, XLB_LIVE_STATE) && word_swap(best, &seen, *ret_live) ? best : NULL;
 }
 
-/* The copy that a predecessor has made; NULL: it had not come so far. */
-static __u64 *copy_find(const struct move *move, const __u64 *entry, uint64_t hash)
+/* Which words of two entries are the same: the key's, or those of everything but `live`. */
+static bool is_same(const struct move *move, const __u64 *a, const __u64 *b, bool key_only)
 {
-	struct xlb_flow_page *page = page_to(move, hash);
-	uint32_t words = xlb_entry_words(move->ipv6);
+	uint64_t differs = (word_read(a + 1) ^ word_read(b + 1)) &
+			   (key_only ? XLB_FIXED_IDENTITY : UINT64_MAX);
+
+	for (uint32_t i = 2; i < xlb_entry_words(move->ipv6); i++)
+		differs |= word_read(a + i) ^ word_read(b + i);
+	return !differs;
+}
+
+/* Among the candidates in the new extent the one that is asked for; NULL: none. */
+static __u64 *candidate_find(const struct move *move, const __u64 *entry, uint64_t hash,
+			     bool (*is_it)(const struct move *move, const __u64 *entry,
+					   const __u64 *candidate),
+			     struct xlb_flow_at *ret_at)
+{
+	struct xlb_flow_page *page =
+		table_page(move->dp, move->to, xlb_flow_page_of(move->to, hash), ret_at);
 
 	for (uint32_t n = 0; n < XLB_CANDIDATES; n++) {
 		for (uint32_t i = 0; i < xlb_bucket_entries(move->ipv6); i++) {
-			__u64 *copy = &page->word[xlb_flow_bucket(hash, n) + i * words];
-			uint32_t same = 1;
-
-			if (!entry_lives(word_read(copy)) ||
-			    !xlb_get(word_read(copy), XLB_LIVE_MOVING))
-				continue;
-			while (same < words && word_read(copy + same) == word_read(entry + same))
-				same++;
-			if (same == words)
-				return copy;
+			ret_at->word = (uint16_t)(xlb_flow_bucket(hash, n) +
+						  i * xlb_entry_words(move->ipv6));
+			if (entry_lives(word_read(&page->word[ret_at->word])) &&
+			    is_it(move, entry, &page->word[ret_at->word]))
+				return &page->word[ret_at->word];
 		}
 	}
 	return NULL;
+}
+
+static bool is_copy(const struct move *move, const __u64 *entry, const __u64 *candidate)
+{
+	return (word_read(candidate) & MOVING) && is_same(move, entry, candidate, false);
+}
+
+static bool is_rival(const struct move *move, const __u64 *entry, const __u64 *candidate)
+{
+	return !xlb_get(word_read(entry) | word_read(candidate), XLB_LIVE_REST) &&
+	       is_same(move, entry, candidate, true);
+}
+
+/*
+ * While the extents were changed over, a CPU that knew only the old one may have made a flow that another made in
+ * the new one: packets have met the first since, so the other goes. False if it does not.
+ */
+static bool rival_end(const struct move *move, const __u64 *entry, uint64_t hash)
+{
+	struct xlb_flow rival = { .ipv6 = move->ipv6 };
+	const __u64 *found = candidate_find(move, entry, hash, is_rival, &rival.at);
+
+	if (!found)
+		return true;
+	rival.live = word_read(found);
+	return !datapath_flow_end(move->dp, &rival, FLOW_DELETE);
 }
 
 /* A copy that is alive, though the entry counts before it as long as that is there; NULL: there is no place. */
@@ -129,15 +160,17 @@ static bool entry_move(const struct move *move, __u64 *entry)
 	uint64_t hash = entry_hash(move->table, entry, move->ipv6);
 	__u64 live = word_read(entry), *copy = NULL;
 	uint64_t incarnation, gone;
+	struct xlb_flow_at at;
 
 	while (entry_lives(live) && !(live & MOVING))
 		if (word_swap(entry, &live, live | MOVING))
 			live |= MOVING;
 	if (!entry_lives(live))
 		return !xlb_get(live, XLB_LIVE_STATE);
+	/* a predecessor may have come so far */
 	if (move->again)
-		copy = copy_find(move, entry, hash);
-	if (!copy)
+		copy = candidate_find(move, entry, hash, is_copy, &at);
+	if (!copy && rival_end(move, entry, hash))
 		copy = copy_make(move, entry, live, hash);
 	if (!copy) {
 		__atomic_fetch_and(entry, ~MOVING, __ATOMIC_RELEASE);
