@@ -104,8 +104,9 @@ static void shift_stop(void)
 	shifting = false;
 	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++) {
 		struct xlb_err err = {};
-		struct table_resize *left = table_resize_left(world_datapath(), id, &err);
+		struct table_resize *left;
 
+		assert_int_equal(table_resize_left(world_datapath(), id, &left, &err), 0);
 		assert_non_null(left);
 		finish(left);
 	}

@@ -36,6 +36,8 @@ static struct {
 	/* flow table */
 	struct xlb_flow_key keys[LAB_FLOWS];
 	struct xlb_flow flows[LAB_FLOWS];
+	uint32_t rooms[XLB_FLOW_TABLES], resizes;
+	bool no_memory;
 	uint32_t flow_count, walk_next, walk_fail_at; /* position + 1 whose ending fails, 0: none */
 	bool one_by_one, keeps_deleted;
 	bool hops[4];	       /* ways back to clients that are known */
@@ -231,6 +233,90 @@ int flow_walk_next(struct flow_walk *walk, uint32_t budget, flow_visit visit, vo
 	lab_world.passes++;
 	*ret_done = true;
 	return 0;
+}
+
+double flow_walk_share(const struct flow_walk *walk, enum xlb_flow_table_id id)
+{
+	(void)walk, (void)id;
+	return 0; /* nothing is concluded before a pass is over */
+}
+
+/* --- the size of the flow tables: a resize waits once, moves once, and is done */
+
+#define LAB_MEMORY (8ULL << 30)
+#define LAB_ROOM   1000000 /* entries that each table has room for at first */
+
+struct table_resize {
+	enum xlb_flow_table_id id;
+	uint32_t room, steps;
+};
+
+uint32_t datapath_table_room(const struct datapath *dp, enum xlb_flow_table_id id)
+{
+	(void)dp;
+	return lab_world.rooms[id] ? lab_world.rooms[id] : LAB_ROOM;
+}
+
+uint64_t datapath_table_bytes(enum xlb_flow_table_id id, uint32_t room)
+{
+	(void)id;
+	return 32ULL * room;
+}
+
+uint64_t datapath_tables_memory(const struct datapath *dp)
+{
+	(void)dp;
+	return 0;
+}
+
+struct table_resize *table_resize_new(struct datapath *dp, enum xlb_flow_table_id id, uint32_t room,
+				      struct xlb_err *err)
+{
+	struct table_resize *resize = calloc(1, sizeof(*resize));
+
+	(void)dp, (void)err;
+	assert_non_null(resize);
+	*resize = (struct table_resize){ .id = id, .room = room };
+	return resize;
+}
+
+int table_resize_left(struct datapath *dp, enum xlb_flow_table_id id, struct table_resize **ret,
+		      struct xlb_err *err)
+{
+	(void)dp, (void)id, (void)err;
+	*ret = NULL;
+	return 0;
+}
+
+struct table_resize *table_resize_free(struct table_resize *resize)
+{
+	free(resize);
+	return NULL;
+}
+
+enum xlb_flow_table_id table_resize_table(const struct table_resize *resize)
+{
+	return resize->id;
+}
+
+bool table_resize_waits(const struct table_resize *resize)
+{
+	return resize->steps == 0;
+}
+
+enum table_resize_state table_resize_step(struct table_resize *resize, uint32_t budget,
+					  struct xlb_err *err)
+{
+	(void)budget;
+	if (lab_world.no_memory) {
+		xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "no memory, as asked");
+		return TABLE_RESIZE_FAILED;
+	}
+	if (resize->steps++ == 0)
+		return TABLE_RESIZE_GOES_ON;
+	lab_world.rooms[resize->id] = resize->room;
+	lab_world.resizes++;
+	return TABLE_RESIZE_DONE;
 }
 
 /* --- host: 10.0.1.0/24 behind eth1, all else behind eth0 --- */

@@ -87,6 +87,12 @@ void datapath_program_name(uint32_t id, char ret[16])
 	strcpy(ret, "other");
 }
 
+int host_memory(uint64_t *ret_total, uint64_t *ret_available)
+{
+	*ret_total = *ret_available = LAB_MEMORY;
+	return 0;
+}
+
 int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
 	       struct xlb_err *err)
 {

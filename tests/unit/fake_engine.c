@@ -324,8 +324,7 @@ const struct engine_stats *engine_stats(const struct engine *engine)
 						   .changes_failed = 2,
 						   .reconciles = 3,
 						   .last_change = 1700000001,
-						   .expired = { 11, 12, 13 },
-						   .records = 21 };
+						   .expired = { 11, 12, 13 } };
 
 	(void)engine;
 	return &stats;
@@ -471,7 +470,45 @@ int datapath_evictions(struct datapath *dp, uint64_t *ret)
 uint32_t datapath_table_room(const struct datapath *dp, enum xlb_flow_table_id id)
 {
 	(void)dp;
-	return XLB_DEFAULT_FLOWS;
+	return id == XLB_TABLE_REPLIES ? 2 * XLB_DEFAULT_FLOWS : XLB_DEFAULT_FLOWS;
+}
+
+uint64_t datapath_table_bytes(enum xlb_flow_table_id id, uint32_t room)
+{
+	(void)id;
+	return 32ULL * room;
+}
+
+uint64_t datapath_tables_memory(const struct datapath *dp)
+{
+	(void)dp;
+	return 128ULL * XLB_DEFAULT_FLOWS;
+}
+
+const char *const engine_table_words[XLB_FLOW_TABLES] = { "ipv4", "ipv6", "replies" };
+
+uint64_t engine_table_used(const struct engine *engine, enum xlb_flow_table_id id)
+{
+	return id == XLB_TABLE_IPV4 ? engine->flows : 0;
+}
+
+bool engine_table_resizes(const struct engine *engine, enum xlb_flow_table_id id)
+{
+	(void)engine, (void)id;
+	return false;
+}
+
+const char *engine_table_trouble(const struct engine *engine)
+{
+	(void)engine;
+	return "";
+}
+
+uint32_t engine_max_flows(const struct engine *engine)
+{
+	uint32_t max = engine->model->flow_table.max;
+
+	return max ? max : XLB_DEFAULT_FLOWS;
 }
 
 int host_link(struct host *host, const char *name, struct host_link *ret, struct xlb_err *err)

@@ -69,7 +69,7 @@ static void samples(void **state)
 		"xlb_snat_ports_used{server_group=\"web\",server=\"web1\",address=\"10.0.1.2\"} 90",
 		"xlb_snat_ports{server_group=\"web\",server=\"web1\",address=\"10.0.1.2\"} 100",
 		"xlb_flow_expired_total{reason=\"cut\"} 13",
-		"xlb_map_entries{map=\"flows\"} 21",
+		"xlb_map_entries{map=\"flows_ipv4\"} 5",
 		"xlb_map_entries{map=\"servers\"} 2",
 	};
 	struct fixture *f = *state;

@@ -7,15 +7,10 @@
 /* of the flows' SNAT ports: none is the host's */
 #define FIRST_PORT 3000
 
-static struct xlb_flow_table *table_row(enum xlb_flow_table_id id)
-{
-	return (struct xlb_flow_table *)map_entry(&dp->maps[MAP_FLOW_TABLES], id);
-}
-
 /* An entry as the datapath makes it. */
 static uint64_t entry_add(uint32_t n)
 {
-	const struct xlb_flow_table *table = table_row(XLB_TABLE_IPV6);
+	const struct xlb_flow_table *table = table_row(dp, XLB_TABLE_IPV6);
 	__u64 key[3] = { 0, n, xlb_flow_ports(0, htons(443)) }, *entry;
 	uint64_t live = 0, fixed = 7, hash; /* VIP 7 */
 	struct xlb_flow_page *page;
@@ -28,7 +23,7 @@ static uint64_t entry_add(uint32_t n)
 	fixed = xlb_set(fixed, 7ULL, XLB_FIXED_SERVER);
 	fixed = xlb_set(fixed, 7ULL, XLB_FIXED_LISTENER);
 	fixed = xlb_set(fixed, (uint64_t)htons((uint16_t)(FIRST_PORT + n)), XLB_FIXED_SNAT_PORT);
-	page = table_page(dp, XLB_TABLE_IPV6, xlb_flow_page_of(table->extent, hash), &at);
+	page = table_page(dp, table->extent, xlb_flow_page_of(table->extent, hash), &at);
 	for (uint32_t i = 0; i < XLB_CANDIDATES * XLB_ENTRIES6; i++) {
 		entry = &page->word[xlb_flow_bucket(hash, i / XLB_ENTRIES6) +
 				    i % XLB_ENTRIES6 * XLB_ENTRY_WORDS6];
@@ -52,13 +47,13 @@ static void flow_add(uint32_t n, const struct xlb_addr *server)
 				       .peer_port = htons((uint16_t)(FIRST_PORT + n)),
 				       .protocol = IPPROTO_TCP
 	};
-	const struct xlb_flow_table *table = table_row(XLB_TABLE_REPLIES);
+	const struct xlb_flow_table *table = table_row(dp, XLB_TABLE_REPLIES);
 	uint64_t hash = xlb_reply_hash(table->seed, &reply, true), word, flow = entry_add(n);
 	struct xlb_flow_page *page;
 	struct xlb_flow_at at;
 	uint32_t i;
 
-	page = table_page(dp, XLB_TABLE_REPLIES, xlb_flow_page_of(table->extent, hash), &at);
+	page = table_page(dp, table->extent, xlb_flow_page_of(table->extent, hash), &at);
 	for (i = 0; page->word[xlb_locator_word(hash, i)]; i++)
 		assert_true(i < 2 * XLB_LINE_WORDS);
 	page->word[xlb_locator_word(hash, i)] = xlb_locator(hash, flow, true);
@@ -73,7 +68,7 @@ static uint32_t count_locators(void)
 	struct xlb_flow_at at;
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; (page = table_page(dp, XLB_TABLE_REPLIES, i, &at)); i++)
+	for (uint32_t i = 0; (page = table_page(dp, table_row(dp, XLB_TABLE_REPLIES)->extent, i, &at)); i++)
 		for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++)
 			count += page->word[word] != 0;
 	return count;
@@ -186,10 +181,63 @@ static void test_flow_walk(void **state)
 	assert_int_equal(visited.tombstones, 200);
 }
 
+/* A daemon that is stopped anywhere on the way leaves what its successor goes on with. */
+static void test_resize_left(void **state)
+{
+	const struct xlb_server server = { .addr = { .bytes = { 0x20, 1, [15] = 9 } },
+					   .port = htons(80),
+					   .family = XLB_IPV6,
+					   .mode = XLB_MODE_FULLNAT,
+					   .pools = { { 7, 7 } },
+					   .pool_count = 1 };
+	uint32_t room = TEST_FLOWS;
+
+	(void)state;
+	NEED_KERNEL();
+	put(TABLE_SERVER, &id7, &server);
+	put(TABLE_BITMAP, &id7, &(struct row_bitmap){ FIRST_PORT, 3999 });
+	for (uint32_t i = 0; i < 600; i++)
+		flow_add(i, &server.addr);
+	/* made, changed over, settled, 1 and 2 slices moved, ... */
+	for (uint32_t steps = 1; steps <= 12; steps++) {
+		struct table_resize *resize =
+			table_resize_new(dp, XLB_TABLE_IPV6, steps % 2 ? 4000 : 1500, &err);
+		bool switched;
+
+		assert_non_null(resize);
+		for (uint32_t i = 0; i < steps; i++)
+			table_resize_step(resize, 100, &err);
+		table_resize_free(resize);
+		switched = datapath_table_room(dp, XLB_TABLE_IPV6) != room;
+		dp_reopen();
+		assert_int_equal(count_flows(100), 600);
+		assert_int_equal(table_resize_left(dp, XLB_TABLE_IPV6, &resize, &err), 0);
+		while (resize) {
+			enum table_resize_state now = table_resize_step(resize, 100, &err);
+
+			assert_int_not_equal(now, TABLE_RESIZE_FAILED);
+			if (now == TABLE_RESIZE_DONE)
+				resize = table_resize_free(resize);
+		}
+		assert_int_equal(count_flows(100), 600);
+		assert_int_equal(table_resize_left(dp, XLB_TABLE_IPV6, &resize, &err), 0);
+		assert_null(resize);
+		assert_int_equal(table_row(dp, XLB_TABLE_IPV6)->old, 0);
+		if (switched)
+			room = steps % 2 ? 4000 : 1500;
+		assert_int_equal(datapath_table_room(dp, XLB_TABLE_IPV6), room);
+		assert_int_equal(datapath_tables_memory(dp),
+				 datapath_table_bytes(XLB_TABLE_IPV4, TEST_FLOWS) +
+					 datapath_table_bytes(XLB_TABLE_IPV6, room) +
+					 datapath_table_bytes(XLB_TABLE_REPLIES, 2 * TEST_FLOWS));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_flow_walk),
+		TEST(test_resize_left),
 	};
 
 	return cmocka_run_group_tests_name("datapath_flows", tests, group_setup, group_teardown);

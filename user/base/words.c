@@ -34,7 +34,7 @@ static const char *const advice[XLB_DROP_COUNT] = {
 	[XLB_DROP_SNAT_EXHAUSTED] =
 		"add addresses to the group's `snat.addresses`, widen `snat.ports`, or add servers",
 	[XLB_DROP_FLOW_TABLE_FULL] =
-		"start xlbd with a larger `--max-flows` (needs the pins removed), or lower `idle_timeout`",
+		"raise `flow_table.max` if the tables have grown to it (`xlbctl show flow-table`), or lower `idle_timeout`",
 	[XLB_DROP_HAIRPIN] =
 		"let the server talk to itself by its own address instead of the VIP; with `forward: fullnat` or `nat` it may use the VIP",
 	[XLB_DROP_TTL_EXPIRED] = "a traceroute; else look for a routing loop in front of xlb",

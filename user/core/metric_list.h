@@ -88,12 +88,16 @@
 	X(SNAT_USED, xlb_snat_ports_used, GAUGE, SNAT, LABELS_SERVER ", address", \
 	  "Ports of the SNAT address taken towards the server, also those that rest after their flow.") \
 	X(FLOWS, xlb_flows, GAUGE, FLOWS, "", "Flows, as of the last sweep.") \
+	X(FLOWS_MAX, xlb_flows_max, GAUGE, FLOWS, "", \
+	  "Flows of each family that the flow tables may grow to.") \
+	X(FLOW_TABLE_BYTES, xlb_flow_table_bytes, GAUGE, FLOWS, "", \
+	  "Memory that the flow tables take now, in bytes.") \
 	X(FLOWS_EXPIRED, xlb_flow_expired_total, COUNTER, FLOWS, "reason", \
 	  "Flows that the sweep has ended: idle, closed (it was over), cut (drained, reset or removed).") \
 	X(FLOWS_EVICTED, xlb_flow_evictions_total, COUNTER, FLOWS, "", \
 	  "Closed flows that gave up their SNAT port early, because others had none.") \
 	X(MAP_ENTRIES, xlb_map_entries, GAUGE, FLOWS, "map", \
-	  "Entries in use; of flows all, also those that rest after their end.") \
+	  "Entries in use; of flow tables without those of half-open flows.") \
 	X(MAP_CAPACITY, xlb_map_capacity, GAUGE, FLOWS, "map", "Entries that there is room for.")
 
 #endif

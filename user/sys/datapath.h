@@ -138,9 +138,9 @@ enum table_resize_state {
 /* NULL with the reason if it cannot be. */
 struct table_resize *table_resize_new(struct datapath *dp, enum xlb_flow_table_id id, uint32_t room,
 				      struct xlb_err *err);
-/* What a predecessor has left of one; NULL: nothing, or on lack of memory, with err set. */
-struct table_resize *table_resize_left(struct datapath *dp, enum xlb_flow_table_id id,
-				       struct xlb_err *err);
+/* What a predecessor has left of one, NULL: nothing. -ENOMEM. */
+int table_resize_left(struct datapath *dp, enum xlb_flow_table_id id, struct table_resize **ret,
+		      struct xlb_err *err);
 struct table_resize *table_resize_free(struct table_resize *resize);
 enum xlb_flow_table_id table_resize_table(const struct table_resize *resize);
 /*

@@ -47,20 +47,20 @@ struct table_resize *table_resize_new(struct datapath *dp, enum xlb_flow_table_i
 	return resize;
 }
 
-struct table_resize *table_resize_left(struct datapath *dp, enum xlb_flow_table_id id,
-				       struct xlb_err *err)
+int table_resize_left(struct datapath *dp, enum xlb_flow_table_id id, struct table_resize **ret,
+		      struct xlb_err *err)
 {
 	const struct xlb_flow_table *table = table_row(dp, id);
-	struct table_resize *resize = NULL;
+	struct table_resize *resize;
 	uint32_t index;
 
+	*ret = NULL;
 	if (!table->old && !chunks_left(dp, id, &index))
-		return NULL;
+		return 0;
 	resize = calloc(1, sizeof(*resize));
-	if (!resize) {
-		datapath_err(err, -ENOMEM, "cannot go on with a flow table's change of size");
-		return NULL;
-	}
+	if (!resize)
+		return datapath_err(err, -ENOMEM,
+				    "cannot go on with a flow table's change of size");
 	resize->dp = dp;
 	resize->id = id;
 	resize->room = table->room;
@@ -71,7 +71,8 @@ struct table_resize *table_resize_left(struct datapath *dp, enum xlb_flow_table_
 		resize->page = table->moving;
 		resize->left = 1; /* pages before it are not known */
 	}
-	return resize;
+	*ret = resize;
+	return 0;
 }
 
 struct table_resize *table_resize_free(struct table_resize *resize)

@@ -43,6 +43,9 @@ void host_dispatch(struct host *host);
  */
 struct sink *host_sink(struct host *host);
 
+/* Bytes of the machine's memory, and of it what can be had without swapping. -errno. */
+int host_memory(uint64_t *ret_total, uint64_t *ret_available);
+
 struct host_link {
 	char name[IFNAMSIZ];
 	uint32_t ifindex;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the host is like: kernel, rights of this process, file systems, firewall, neighbour tables. */
+#include <errno.h>
 #include <linux/magic.h>
 #include <linux/neighbour.h>
 #include <linux/netfilter/nf_tables.h>
@@ -22,6 +23,25 @@ static void read_kernel(struct host_system *system)
 	snprintf(system->release, sizeof(system->release), "%s", names.release);
 	if (sscanf(names.release, "%u.%u", &major, &minor) == 2)
 		system->version = major * 1000 + minor;
+}
+
+int host_memory(uint64_t *ret_total, uint64_t *ret_available)
+{
+	AUTO_FCLOSE FILE *file = fopen("/proc/meminfo", "re");
+	unsigned long long kib;
+	int found = 0;
+	char line[128];
+
+	while (file && found < 2 && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "MemTotal: %llu kB", &kib) == 1)
+			*ret_total = kib << 10;
+		else if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			*ret_available = kib << 10;
+		else
+			continue;
+		found++;
+	}
+	return found == 2 ? 0 : -ENODATA;
 }
 
 static void read_capabilities(struct host_system *system)

@@ -28,7 +28,7 @@ static int print_head(void *arg, struct view *view, const struct object *object)
 	out_uint(out, "uptime", now / NS_PER_SECOND - (uint64_t)view->api->started);
 	out_uint(out, "revision", engine_revision(engine));
 	out_uint(out, "flows", engine_flows_total(engine));
-	out_uint(out, "max_flows", datapath_table_room(engine_datapath(engine), XLB_TABLE_IPV4));
+	out_uint(out, "max_flows", engine_max_flows(engine));
 	return 0;
 }
 

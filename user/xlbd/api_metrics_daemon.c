@@ -75,6 +75,11 @@ static void count_id(void *arg, struct id_entry *entry)
 
 static void put_flows(struct scrape *scrape, const struct engine *engine)
 {
+	static const char *const flow_maps[XLB_FLOW_TABLES] = {
+		[XLB_TABLE_IPV4] = "flows_ipv4",
+		[XLB_TABLE_IPV6] = "flows_ipv6",
+		[XLB_TABLE_REPLIES] = "flow_replies",
+	};
 	static const char *const expiries[EXPIRY_COUNT] = {
 		[EXPIRY_IDLE] = "idle",
 		[EXPIRY_CLOSED] = "closed",
@@ -104,9 +109,14 @@ static void put_flows(struct scrape *scrape, const struct engine *engine)
 			    stats->expired[i]);
 	if (!datapath_evictions(engine_datapath(engine), &evicted))
 		put(scrape, METRIC_FLOWS_EVICTED, evicted);
-	scrape_uint(scrape, METRIC_MAP_ENTRIES, "", "map", "flows", stats->records);
-	scrape_uint(scrape, METRIC_MAP_CAPACITY, "", "map", "flows",
-		    datapath_table_room(engine_datapath(engine), XLB_TABLE_IPV4));
+	put(scrape, METRIC_FLOWS_MAX, engine_max_flows(engine));
+	put(scrape, METRIC_FLOW_TABLE_BYTES, datapath_tables_memory(engine_datapath(engine)));
+	for (i = 0; i < XLB_FLOW_TABLES; i++) {
+		scrape_uint(scrape, METRIC_MAP_ENTRIES, "", "map", flow_maps[i],
+			    engine_table_used(engine, i));
+		scrape_uint(scrape, METRIC_MAP_CAPACITY, "", "map", flow_maps[i],
+			    datapath_table_room(engine_datapath(engine), i));
+	}
 	for (i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
 		uint64_t count = 0;
 

@@ -156,15 +156,22 @@ static void drop_problems(struct view *view, const struct port *port)
 
 static void flow_problems(struct view *view)
 {
-	uint64_t flows = engine_flows_total(view->engine);
-	uint32_t max = datapath_table_room(engine_datapath(view->engine), XLB_TABLE_IPV4);
+	const char *trouble = engine_table_trouble(view->engine);
 
-	if (flows * 100 < (uint64_t)max * FLOWS_HIGH_PERCENT)
-		return;
-	problems_add(
-		view->problems, &(struct finding){ .kind = PROBLEM_FLOWS_HIGH },
-		"the flow tables hold %llu of %u flows; xlbd --max-flows sets their size when they are made",
-		(unsigned long long)flows, max);
+	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++) {
+		uint64_t used = engine_table_used(view->engine, id);
+		uint32_t room = datapath_table_room(engine_datapath(view->engine), id);
+
+		if (used * 100 < (uint64_t)room * FLOWS_HIGH_PERCENT ||
+		    engine_table_resizes(view->engine, id))
+			continue;
+		problems_add(view->problems,
+			     &(struct finding){ .kind = PROBLEM_FLOWS_HIGH,
+						.scope = engine_table_words[id] },
+			     "the flow table %s holds %llu of %u entries and does not grow: %s",
+			     engine_table_words[id], (unsigned long long)used, room,
+			     *trouble ? trouble : "flow_table.max allows no more");
+	}
 }
 
 /* Works, but may surprise. What is a problem of its own is told by that. */

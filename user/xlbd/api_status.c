@@ -99,7 +99,7 @@ int status_head(void *arg, struct view *view, const struct object *object)
 	out_bool(out, "pending", engine_is_pending(engine));
 	out_bool(out, "file_differs", config_differs(view->api));
 	out_uint(out, "flows", engine_flows_total(engine));
-	out_uint(out, "max_flows", datapath_table_room(sum.datapath, XLB_TABLE_IPV4));
+	out_uint(out, "max_flows", engine_max_flows(engine));
 	out_uint(out, "confirm_in", engine_confirm_left(engine));
 	view_drops(view, "drops", sum.drops);
 	put_retired(out, engine);

@@ -15,7 +15,7 @@ static const struct {
 } states[] = {
 	{ &type_interface, view_interface }, { &type_load_balancer, view_load_balancer },
 	{ &type_listener, view_listener },   { &type_server_group, view_server_group },
-	{ &type_server, view_server },
+	{ &type_server, view_server },	     { &type_flow_table, view_flow_table },
 };
 
 void view_done(struct view *view)
@@ -189,4 +189,28 @@ void view_listener(struct view *view, const struct object *object)
 	look_add_counters(&view->look, TABLE_LISTENER, id, counters);
 	out_uint(&view->out, "flows", id ? engine_flows(view->engine, ID_LISTENER, id) : 0);
 	view_counters(view, counters);
+}
+
+void view_flow_table(struct view *view, const struct object *object)
+{
+	struct datapath *datapath = engine_datapath(view->engine);
+	struct json_out *out = &view->out;
+
+	(void)object;
+	out_uint(out, "max", engine_max_flows(view->engine));
+	out_uint(out, "bytes", datapath_tables_memory(datapath));
+	out_text(out, "trouble", engine_table_trouble(view->engine));
+	out_open(out, "tables", '[');
+	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++) {
+		uint32_t room = datapath_table_room(datapath, id);
+
+		out_open(out, NULL, '{');
+		out_text(out, "table", engine_table_words[id]);
+		out_uint(out, "used", engine_table_used(view->engine, id));
+		out_uint(out, "room", room);
+		out_uint(out, "bytes", datapath_table_bytes(id, room));
+		out_bool(out, "resizing", engine_table_resizes(view->engine, id));
+		out_close(out, '}');
+	}
+	out_close(out, ']');
 }

@@ -245,7 +245,7 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t flo
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	engine->base = base;
 	engine->paths = *paths;
-	engine->worker_fd = engine->settler.fd = -1;
+	engine->worker_fd = engine->settler.fd = engine->growth.fd = -1;
 	r = engine_changes_open(engine, err);
 	if (!r)
 		r = engine_settle_open(engine, err);
@@ -257,6 +257,8 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t flo
 		r = open_world(engine, flows, err);
 	if (!r)
 		r = engine_sweep_open(engine, err);
+	if (!r)
+		r = engine_growth_open(engine, err);
 	if (!r && engine->saved_version ==
 			  UINT64_MAX) /* a first start: nobody has looked at this model yet */
 		r = engine_check_host_ports(engine, engine->model, err);
@@ -292,6 +294,7 @@ struct engine *engine_close(struct engine *engine)
 		return NULL;
 	engine_changes_close(engine);
 	engine_settle_close(engine);
+	engine_growth_close(engine);
 	engine_sweep_close(engine);
 	engine_guard_close(engine);
 	engine_announce_close(engine);

@@ -83,6 +83,14 @@ uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const ch
 /* Flows of an id as of the last full sweep; kinds ID_SERVER, ID_LISTENER, ID_VIP, ID_BITMAP. */
 uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id);
 uint64_t engine_flows_total(const struct engine *engine);
+/* Entries of a flow table, half-open ones left out: of the pass under way if it has seen enough, or of the last. */
+uint64_t engine_table_used(const struct engine *engine, enum xlb_flow_table_id id);
+bool engine_table_resizes(const struct engine *engine, enum xlb_flow_table_id id);
+/* Why a flow table does not get the size that it should have, "" if none does not. */
+const char *engine_table_trouble(const struct engine *engine);
+extern const char *const engine_table_words[XLB_FLOW_TABLES];
+/* Flows of each family that the tables may grow to. */
+uint32_t engine_max_flows(const struct engine *engine);
 /* Seconds that flows of a listener may be silent, as of the last sweep; a very long time if not known. */
 uint32_t engine_idle_timeout(const struct engine *engine, uint32_t listener);
 /* True while something known (a change, a health transition, news of the network) is not yet in the maps. */
@@ -96,7 +104,6 @@ struct engine_stats {
 	uint64_t last_change;			/* wall clock seconds of its end, 0: none yet */
 	bool last_change_ok;
 	uint64_t expired[EXPIRY_COUNT]; /* flows that the sweep has ended */
-	uint64_t records; /* of the flow table as of the last full sweep, those that rest included */
 };
 const struct engine_stats *engine_stats(const struct engine *engine);
 

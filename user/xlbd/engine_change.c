@@ -113,6 +113,8 @@ static int judge_next(struct engine *engine, struct change *change)
 {
 	int r = model_check(change->next, &change->err);
 
+	if (!r)
+		r = engine_check_flow_table(change->next, &change->err);
 	if (!r && !change->options.force)
 		r = engine_check_host_ports(engine, change->next, &change->err);
 	return r ? r : model_diff(engine->model, change->next, &change->diff);

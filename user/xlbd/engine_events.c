@@ -62,6 +62,18 @@ void engine_events_config(struct engine *engine, const struct model_changes *cha
 		   more);
 }
 
+void engine_events_table(struct engine *engine, enum xlb_flow_table_id id, uint32_t before,
+			 uint64_t took_ns)
+{
+	uint32_t room = datapath_table_room(engine->datapath, id);
+
+	event_emit(engine->events, EVENT_FLOW_TABLE,
+		   MEMBERS(TEXT("table", engine_table_words[id]), NUMBER("from", before),
+			   NUMBER("to", room), NUMBER("ms", took_ns / 1000000)),
+		   "flow table %s has room for %u instead of %u, after %llu ms",
+		   engine_table_words[id], room, before, (unsigned long long)(took_ns / 1000000));
+}
+
 /* --- interfaces and next hops --------------------------------------------------------------------- */
 
 static void tell_attachment(struct engine *engine, const struct op *op)

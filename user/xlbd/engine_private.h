@@ -4,6 +4,7 @@
 #define XLB_XLBD_ENGINE_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/queue.h>
 #include <uthash.h>
 
@@ -15,7 +16,9 @@
 /* Flows per id, by kind; index is the id. `live` leaves closed flows and tombstones out, `held` counts every record. */
 struct flow_counts {
 	uint32_t *live[ID_KIND_COUNT], *held[ID_KIND_COUNT];
-	uint64_t total, records; /* flows; what the table holds */
+	uint64_t total; /* flows */
+	/* of IPv4, of IPv6, half-open ones left out: entries, and those with a locator */
+	uint64_t entries[2], located[2];
 };
 
 struct sweep {
@@ -31,6 +34,7 @@ struct sweep {
 	uint8_t *server_reset;	/* by server id */
 	uint8_t *vip_cut;	/* by VIP id */
 	uint8_t *listener_cut;	/* by listener id */
+	bool filling;		/* a table fills up quickly: the next pass is soon */
 	uint8_t *hop_idle;	/* by way back: passes in a row that no flow has named it */
 };
 
@@ -60,6 +64,24 @@ struct settler {
 	pthread_t thread;
 	bool waiting;
 	struct change_list junk, taken; /* for the next thread, by the one that runs */
+};
+
+/* A flow table on its way to another size. */
+struct growth {
+	struct event *timer;
+	struct table_resize *resize; /* NULL: none */
+	uint32_t before;	     /* its room, 0: a predecessor began it */
+	uint64_t began;		     /* CLOCK_MONOTONIC, ns */
+	char trouble[640];	     /* why one cannot, "" */
+	uint64_t retry_at;
+	/* a step that waits is made in a thread */
+	struct event *event;
+	int fd; /* eventfd: it is over; -1: not open */
+	pthread_t thread;
+	bool waiting;
+	atomic_bool stop;
+	enum table_resize_state state; /* what it has come to */
+	struct xlb_err err;
 };
 
 struct engine {
@@ -116,6 +138,7 @@ struct engine {
 	uint32_t link_count;
 
 	struct sweep sweep;
+	struct growth growth;
 	struct port_list host_ports; /* the last answer to compile's question for them */
 	struct host_socket *sockets; /* of the host, read at most once per compile */
 	uint32_t socket_count;
@@ -182,11 +205,24 @@ void engine_events_config(struct engine *engine, const struct model_changes *cha
 void engine_events_plan(struct engine *engine, const struct plan *plan);
 /* Looks whether NICs of the configuration went up, down or away. */
 void engine_events_links(struct engine *engine);
+/* A flow table got another size, from room for `before` entries. */
+void engine_events_table(struct engine *engine, enum xlb_flow_table_id id, uint32_t before,
+			 uint64_t took_ns);
 
 /* engine_sweep.c: expiry, counts, retired ids */
 int engine_sweep_open(struct engine *engine, struct xlb_err *err);
 void engine_sweep_close(struct engine *engine);
 /* After each change: the pass under way must not judge by what was. */
 void engine_sweep_adopted(struct engine *engine);
+
+/* engine_growth.c: the size of the flow tables */
+int engine_growth_open(struct engine *engine, struct xlb_err *err);
+void engine_growth_close(struct engine *engine);
+/* Begins what is due by the sweep's counts. */
+void engine_growth_look(struct engine *engine);
+/* A new configuration is in effect. */
+void engine_growth_adopted(struct engine *engine);
+/* Refuses a flow_table.max that this machine cannot hold. */
+int engine_check_flow_table(const struct model *model, struct xlb_err *err);
 
 #endif

@@ -54,7 +54,9 @@ static void counts_clear(struct flow_counts *counts)
 		memset(counts->live[counted[i]], 0, id_limits[counted[i]] * sizeof(uint32_t));
 		memset(counts->held[counted[i]], 0, id_limits[counted[i]] * sizeof(uint32_t));
 	}
-	counts->total = counts->records = 0;
+	counts->total = 0;
+	memset(counts->entries, 0, sizeof(counts->entries));
+	memset(counts->located, 0, sizeof(counts->located));
 }
 
 static void counts_close(struct flow_counts *counts)
@@ -73,6 +75,16 @@ static void count(struct flow_counts *counts, enum id_kind kind, uint32_t id, bo
 		return;
 	counts->held[kind][id]++;
 	counts->live[kind][id] += live;
+}
+
+/* A flood of forged SYNs must not make tables grow. */
+static void count_entry(struct flow_counts *counts, const struct xlb_flow_key *key,
+			const struct xlb_flow *flow)
+{
+	bool half_open = flow->state == XLB_FLOW_NEW && key->protocol == IPPROTO_TCP;
+
+	counts->entries[flow->ipv6] += !half_open;
+	counts->located[flow->ipv6] += !half_open && flow->snat_port;
 }
 
 static bool is_live(const struct xlb_flow *flow)
@@ -119,7 +131,7 @@ static enum flow_action visit(void *arg, const struct xlb_flow_key *key,
 			      xlb_flow_timeout(key->protocol, flow->state, flow->flags, idle));
 	/* also of what is to be deleted: a packet may come first and keep it */
 	counts->total += live;
-	counts->records++;
+	count_entry(counts, key, flow);
 	count(counts, ID_VIP, key->vip, live);
 	count(counts, ID_LISTENER, flow->listener, live);
 	count(counts, ID_SERVER, flow->server, live);
@@ -268,6 +280,18 @@ static void note_due(void *arg, struct id_entry *entry)
 	release->due |= !(value.flags & XLB_SERVER_RESET);
 }
 
+/* Whether a table has got so much fuller since the last pass that it may be full before the next. */
+static bool is_filling(const struct engine *engine, const struct flow_counts *before)
+{
+	const struct flow_counts *now = &engine->sweep.done;
+
+	for (int i = 0; i < 2; i++)
+		if (now->entries[i] >
+		    before->entries[i] + datapath_table_room(engine->datapath, i) / 16)
+			return true;
+	return false;
+}
+
 static void pass_end(struct engine *engine)
 {
 	struct sweep *sweep = &engine->sweep;
@@ -277,8 +301,8 @@ static void pass_end(struct engine *engine)
 
 	sweep->done = sweep->running;
 	sweep->running = counts;
+	sweep->filling = is_filling(engine, &counts);
 	hops_end(engine);
-	engine->stats.records = sweep->done.records;
 	if (!TAILQ_EMPTY(&engine->changes))
 		return; /* a change under way works on a copy of the ids: next time */
 	for (i = 0; i < COUNTED; i++)
@@ -309,7 +333,8 @@ static void slice(evutil_socket_t fd, short events, void *arg)
 		pass_end(engine);
 	}
 	sweep->under_way = !done;
-	if (done || failed)
+	engine_growth_look(engine);
+	if (failed || (done && !sweep->filling))
 		pause = (struct timeval){ .tv_sec = PASS_PAUSE_US / 1000000,
 					  .tv_usec = PASS_PAUSE_US % 1000000 };
 	evtimer_add(sweep->timer, &pause);
@@ -365,6 +390,29 @@ uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t i
 	const uint32_t *live = engine->sweep.done.live[kind];
 
 	return live && id < id_limits[kind] ? live[id] : 0;
+}
+
+/* A quarter of a pass tells enough: flows lie at random. */
+#define SHARE_ENOUGH 0.25
+
+/* A count of one family, of the pass under way and of the last. */
+static uint64_t family_count(const struct engine *engine, enum xlb_flow_table_id family,
+			     uint64_t running, uint64_t done)
+{
+	const struct sweep *sweep = &engine->sweep;
+	double share = sweep->under_way ? flow_walk_share(sweep->walk, family) : 0;
+
+	return share < SHARE_ENOUGH ? done : (uint64_t)((double)running / share);
+}
+
+uint64_t engine_table_used(const struct engine *engine, enum xlb_flow_table_id id)
+{
+	const struct flow_counts *running = &engine->sweep.running, *done = &engine->sweep.done;
+
+	if (id != XLB_TABLE_REPLIES)
+		return family_count(engine, id, running->entries[id], done->entries[id]);
+	return family_count(engine, XLB_TABLE_IPV4, running->located[0], done->located[0]) +
+	       family_count(engine, XLB_TABLE_IPV6, running->located[1], done->located[1]);
 }
 
 uint64_t engine_flows_total(const struct engine *engine)

@@ -30,6 +30,7 @@
 	X(NEIGHBOUR, neighbour, "a next hop was resolved, was lost, or has another MAC address") \
 	X(EVICTION, eviction, "closed flows gave up their SNAT port early, to make room") \
 	X(DROP, drop, "new flows are dropped for lack of room or SNAT ports") \
+	X(FLOW_TABLE, flow_table, "a flow table has grown or shrunk") \
 	X(PROBLEM, problem, "the host could not be brought in line, or is in line again")
 
 enum event_kind {

@@ -79,7 +79,7 @@ static const struct kind {
 				     .many_command = SNAT_CURE },
 	[PROBLEM_FLOWS_FULL] = { .word = "flows_full",
 				 .level = PROBLEM_ERROR,
-				 .command = "xlbctl top listeners" },
+				 .command = "xlbctl show flow-table" },
 	[PROBLEM_MTU] = { .word = "mtu_exceeded",
 			  .level = PROBLEM_ERROR,
 			  .command = "ip link set {where}" },
