@@ -92,7 +92,7 @@ const struct option_row option_rows[] = {
 	{ "last", 'n', "N", OPTION_UINT, AT(last), OPTION_EVENTS,
 	  "begin with the last N events (default: all that are kept, with -f 10)" },
 	{ "kind", 0, "KIND,...", OPTION_TEXT, AT(kinds), OPTION_EVENTS,
-	  "only these: start, health, config, interface, neighbour, eviction, drop, problem" },
+	  "only these: start, health, config, interface, neighbour, eviction, drop, flow_table, problem" },
 	{ "scope", 0, "SCOPES", OPTION_TEXT, AT(scope), OPTION_SCOPE,
 	  "only these, separated by commas, such as listener,drops (default: all)" },
 	{ "lb", 0, "LB", OPTION_TEXT, AT(flow_lb), OPTION_FLOW, "flows of this load balancer" },
