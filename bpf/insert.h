@@ -19,7 +19,8 @@
 /* Of one bucket. Without branches: the verifier walks every way through them. */
 GLOBAL_STEP int insert_bucket(struct xlb_flow_page *page, __u32 first, __u32 ipv6)
 {
-	__u32 entries = xlb_bucket_entries((int)ipv6), stride = xlb_entry_words((int)ipv6), word = first;
+	__u32 entries = xlb_bucket_entries((int)ipv6), stride = xlb_entry_words((int)ipv6),
+	      word = first;
 	__u32 i, free, half, all = 0, at = 0, halves = 0;
 	__u64 live, room;
 
@@ -104,7 +105,8 @@ GLOBAL_STEP int insert_worth(__u64 live, __u64 fixed, __u32 now)
 GLOBAL_STEP int insert_victim(struct xlb_flow_page *page, __u64 hash, __u32 ipv6, __u32 now,
 			      __u32 limit)
 {
-	__u32 entries = xlb_bucket_entries((int)ipv6), stride = xlb_entry_words((int)ipv6), n, i, word;
+	__u32 entries = xlb_bucket_entries((int)ipv6), stride = xlb_entry_words((int)ipv6), n, i,
+	      word;
 	__u64 best = (__u64)limit << 29, worth;
 
 	if (!page)

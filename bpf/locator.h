@@ -145,8 +145,7 @@ GLOBAL_STEP int locator_follow(const struct xlb_reply_key *key, __u64 locator, _
 static __always_inline bool locator_leads(const struct xlb_reply_key *key, __u64 locator,
 					  struct flow_at *ret)
 {
-	struct xlb_flow_table *table =
-		flow_table_find((__u32)xlb_get(locator, XLB_LOCATOR_IPV6));
+	struct xlb_flow_table *table = flow_table_find((__u32)xlb_get(locator, XLB_LOCATOR_IPV6));
 	__u64 extent, old;
 
 	if (!table)
@@ -179,8 +178,7 @@ GLOBAL_STEP int reply_find_in(const struct xlb_reply_key *key, __u32 start, __u6
 		if (n < 0)
 			return 0;
 		start = (__u32)n + 1;
-		if (locator_leads(key,
-				  word_read(page_word(page, xlb_locator_word(hash, (__u32)n))),
+		if (locator_leads(key, word_read(page_word(page, xlb_locator_word(hash, (__u32)n))),
 				  ret))
 			return (int)start;
 	}

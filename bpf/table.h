@@ -26,8 +26,9 @@ static __always_inline __u64 word_read(const __u64 *word)
 }
 
 /* The page that the hash names in an extent; fills all of `at` but the word. */
-static __always_inline struct xlb_flow_page *
-table_page(const struct xlb_flow_table *table, __u64 extent, __u64 hash, struct xlb_flow_at *at)
+static __always_inline struct xlb_flow_page *table_page(const struct xlb_flow_table *table,
+							__u64 extent, __u64 hash,
+							struct xlb_flow_at *at)
 {
 	__u32 page = xlb_flow_page_of(extent, hash), shift = table->chunk_shift & 31;
 

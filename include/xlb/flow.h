@@ -64,7 +64,7 @@ static inline __u64 xlb_field_set(__u64 word, __u64 value, __u32 first, __u32 bi
  */
 #define XLB_LIVE_REST	     62, 1
 /* it is on its way from one extent of its table to the other; with FREE: it was */
-#define XLB_LIVE_MOVING 63, 1
+#define XLB_LIVE_MOVING	     63, 1
 
 /* word `fixed` */
 #define XLB_FIXED_VIP	   0, 12 /* id */

@@ -24,7 +24,8 @@
 #define M		1000000U
 #define LEARNED		M
 #define NEW_FIRST	(30 * M) /* numbers of flows that no other row has */
-#define SMALL_TABLE	262144U	 /* the default */
+#define SMALL_TABLE	262144U
+#define FILLED_PERCENT	70 /* where xlbd makes tables grow */
 #define FILL_TOLD	(5 * K)
 #define MEMORY_RESERVED (2ULL << 30)
 
@@ -84,12 +85,9 @@ static struct front fronts[2]; /* one per CPU; the first is for all rows */
 static struct {
 	uint32_t tcp, udp; /* flows 0 to this */
 	uint32_t new_next;
-	uint32_t max_flows, servers;
-	uint32_t limit;	    /* flows that it has room for, beside new ones */
-	char short_of[100]; /* why no more */
+	uint32_t room, servers;
+	char short_of[100]; /* why it cannot have more */
 } table;
-
-static double bytes_per_flow;
 
 /* ns of a packet that makes a flow; 0 if those are too few to tell. */
 static double fill_to(uint8_t protocol, uint32_t flows)
@@ -223,48 +221,68 @@ static void measure_row(const struct row *row, struct result *result)
 	farm_listen(true);
 }
 
+/* Packets of new flows that a row makes. */
+static uint32_t new_flows(const struct row *row)
+{
+	return row->kind == NEW ? (uint32_t)(options.rounds + 1) * options.repeat : 0;
+}
+
+/* As xlbd does: a table doubles when it is filled. False if there is no memory for the old one and the new one. */
+static bool make_room(const struct row *row, enum farm_kind farm, uint8_t family)
+{
+	uint64_t tcp = table.tcp, udp = table.udp, room = table.room, flows;
+
+	if (row->kind == PASS || row->kind == NOBODY || row->kind == FULL)
+		return true;
+	if (row->protocol == IPPROTO_TCP)
+		tcp = row->flows > tcp ? row->flows : tcp;
+	else
+		udp = row->flows > udp ? row->flows : udp;
+	flows = tcp + udp + (table.new_next - NEW_FIRST) + new_flows(row);
+	while (flows * 100 > room * FILLED_PERCENT)
+		room *= 2;
+	if (room == table.room)
+		return true;
+	if (farm_bytes(farm, family, (uint32_t)room) + MEMORY_RESERVED > memory_available()) {
+		snprintf(table.short_of, sizeof(table.short_of),
+			 "memory left is not enough for tables of %.1fM flows", (double)room / M);
+		return false;
+	}
+	farm_grow((uint32_t)room);
+	table.room = (uint32_t)room;
+	return true;
+}
+
 static void skip_or_measure(const struct row *row, enum farm_kind farm, uint8_t family)
 {
-	struct result result = { .row = row->name,
-				 .farm = farm,
-				 .family = family,
-				 .max_flows = table.max_flows,
-				 .servers = table.servers };
+	struct result result = {
+		.row = row->name, .farm = farm, .family = family, .servers = table.servers
+	};
 
-	if (row->flows > table.limit)
+	if (table.short_of[0] || !make_room(row, farm, family))
 		snprintf(result.skipped, sizeof(result.skipped), "%s", table.short_of);
 	else if (row->kind == TWO && !fronts[1].object)
 		snprintf(result.skipped, sizeof(result.skipped), "one CPU only");
 	else
 		measure_row(row, &result);
+	result.room = table.room;
 	report_add(&result);
 }
 
-/* A table for the largest row, or as large as memory allows. */
-static uint32_t size_of_table(enum farm_kind farm)
+/* Flows of all the farm's rows together, which must have ports. */
+static uint32_t flows_of(enum farm_kind farm)
 {
-	const uint32_t new = (uint32_t)(options.rounds + 1) * options.repeat;
-	uint32_t tcp = 0, udp = 0;
-	uint64_t fits;
+	uint32_t tcp = 0, udp = 0, new = 0;
 
 	for (const struct row *row = rows; row < rows + ROW_COUNT; row++) {
 		uint32_t *largest = row->protocol == IPPROTO_TCP ? &tcp : &udp;
 
-		if (row->farms & 1U << farm && row->kind != FULL && row->flows > *largest)
-			*largest = row->flows;
+		if (!(row->farms & 1U << farm) || row->kind == FULL)
+			continue;
+		*largest = row->flows > *largest ? row->flows : *largest;
+		new += new_flows(row);
 	}
-	table.limit = tcp;
-	fits = memory_available();
-	fits = fits > MEMORY_RESERVED ?
-		       (uint64_t)((double)(fits - MEMORY_RESERVED) / bytes_per_flow) :
-		       0;
-	if (fits < tcp + udp + new) {
-		table.limit = fits > udp + new ? (uint32_t)fits - udp - new : 0;
-		snprintf(table.short_of, sizeof(table.short_of),
-			 "memory left is for %.1fM flows of %.0f bytes", (double)fits / M,
-			 bytes_per_flow);
-	}
-	return table.limit + udp + new;
+	return tcp + udp + new;
 }
 
 static void open_table(enum farm_kind farm, uint8_t family, bool full)
@@ -274,19 +292,13 @@ static void open_table(enum farm_kind farm, uint8_t family, bool full)
 
 	memset(&table, 0, sizeof(table));
 	table.new_next = NEW_FIRST;
-	table.limit = SMALL_TABLE;
-	plan.max_flows = full ? SMALL_TABLE : size_of_table(farm);
-	plan.servers = farm_servers_for(plan.max_flows);
-	table.max_flows = plan.max_flows;
-	table.servers = plan.servers;
+	plan.room = table.room = full ? SMALL_TABLE : XLB_DEFAULT_FLOWS;
+	plan.servers = table.servers = farm_servers_for(full ? SMALL_TABLE : flows_of(farm));
 	reason = farm_open(&plan);
-	printf("%s, IPv%d: a table for %.1fM flows, %u servers", farm_words[farm],
-	       family == XLB_IPV4 ? 4 : 6, (double)plan.max_flows / M, plan.servers);
+	printf("%s, IPv%d: %u servers", farm_words[farm], family == XLB_IPV4 ? 4 : 6, plan.servers);
 	printf(farm_has_ports(farm) ? ", %d SNAT addresses\n" : "\n", XLB_SERVER_POOLS);
-	if (reason) {
-		table.limit = 0;
+	if (reason)
 		snprintf(table.short_of, sizeof(table.short_of), "%s", reason);
-	}
 }
 
 static void measure_farm(enum farm_kind farm, uint8_t family)
@@ -334,8 +346,6 @@ int main(int argc, char **argv)
 	front_open(&fronts[0], LEARNED);
 	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		front_open(&fronts[1], 0);
-	bytes_per_flow = farm_bytes_per_flow();
-	printf("a flow takes %.0f bytes\n", bytes_per_flow);
 	report_begin();
 	for (enum farm_kind farm = 0; farm < FARM_KINDS; farm++) {
 		if (options.only != FARM_KINDS && options.only != farm)
@@ -343,7 +353,7 @@ int main(int argc, char **argv)
 		measure_farm(farm, XLB_IPV4);
 		measure_farm(farm, XLB_IPV6);
 	}
-	report_end(options.output, options.rounds, options.repeat, bytes_per_flow);
+	report_end(options.output, options.rounds, options.repeat);
 	for (int cpu = 0; cpu < 2; cpu++)
 		if (fronts[cpu].object)
 			front_close(&fronts[cpu]);

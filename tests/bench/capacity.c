@@ -17,11 +17,13 @@
 #include "../packet/world.h"
 #include "farm.h"
 
-#define REPEAT	  200000U
-#define RESERVED  (2ULL << 30) /* bytes that stay free */
-#define MIB	  (1 << 20)
-#define MILLION	  1000000U
-#define FLOWS_MAX 2000000000U
+#define REPEAT	       200000U
+#define RESERVED       (2ULL << 30) /* bytes that stay free */
+#define MIB	       (1 << 20)
+#define MILLION	       1000000U
+#define STEP	       (MILLION / 4)
+#define FILLED_PERCENT 70 /* where xlbd makes tables grow */
+#define FLOWS_MAX      2000000000U
 
 static int rounds = 9;
 static struct front front;
@@ -34,20 +36,17 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* 0, or -1 with the reason told. */
-static int fits(uint64_t flows)
+/* Whether the memory is enough for the tables and those of half their size that they grow from; told. */
+static bool fits(enum farm_kind kind, uint32_t room)
 {
-	double each = farm_bytes_per_flow(), need = each * (double)flows;
-	double left = (double)memory_available() - (double)RESERVED;
+	uint64_t need = farm_bytes(kind, XLB_IPV4, room), left = memory_available();
 
-	printf("a flow takes %.0f bytes: %.1fM flows %.1f GiB of %.1f GiB, which are enough for %.0fM\n",
-	       each, (double)flows / MILLION, need / MIB / 1024, left / MIB / 1024,
-	       left / each / MILLION);
-	if (need <= left)
-		return 0;
-	printf("refused: memory is short by %.1f GiB; -f says how many flows\n",
-	       (need - left) / MIB / 1024);
-	return -1;
+	printf("%s: tables for %.1fM flows take %.0f MiB, of memory %.0f MiB are left\n",
+	       farm_words[kind], (double)room / MILLION, (double)need / MIB, (double)left / MIB);
+	if (need + need / 2 + RESERVED <= left)
+		return true;
+	printf("refused: too little, while the tables grow; -f says how many flows\n");
+	return false;
 }
 
 static void tell(const char *what, struct farm_load *load)
@@ -59,16 +58,33 @@ static void tell(const char *what, struct farm_load *load)
 	       what, figure.net, figure.net_min, figure.net_max, figure.ratio, dropped * 100);
 }
 
-static void fill(uint32_t flows)
+/* Tables double as they are filled, as xlbd makes them, but for the last step, which is to `room`. */
+static void make_room(uint32_t flows, uint32_t room, uint32_t *present)
+{
+	double start = now_s();
+	uint32_t next = *present;
+
+	if ((uint64_t)flows * 100 <= (uint64_t)*present * FILLED_PERCENT || next == room)
+		return;
+	next = next > room / 2 ? room : 2 * next;
+	farm_grow(next);
+	printf("\r  grown to %.1fM with %.1fM flows there, in %.2f s\n", (double)next / MILLION,
+	       (double)flows / MILLION, now_s() - start);
+	*present = next;
+}
+
+static void fill(uint32_t flows, uint32_t room)
 {
 	double start = now_s(), ns = 0;
+	uint32_t present = XLB_DEFAULT_FLOWS;
 
-	for (uint32_t from = 0; from < flows; from += MILLION) {
-		uint32_t to = flows - from < MILLION ? flows : from + MILLION;
+	for (uint32_t from = 0; from < flows; from += STEP) {
+		uint32_t to = flows - from < STEP ? flows : from + STEP;
 
+		make_room(to, room, &present);
 		ns += farm_fill(&front, IPPROTO_TCP, from, to) * (to - from);
 		if (isatty(STDERR_FILENO))
-			fprintf(stderr, "\r%uM ", to / MILLION);
+			fprintf(stderr, "\r%.1fM ", (double)to / MILLION);
 	}
 	printf("\r  filled in %.0f s, %.0f ns for the packet that makes a flow\n", now_s() - start,
 	       ns / flows);
@@ -78,7 +94,7 @@ static void measure(enum farm_kind kind, uint32_t flows, uint32_t room)
 {
 	struct farm_plan plan = { .kind = kind,
 				  .family = XLB_IPV4,
-				  .max_flows = room,
+				  .room = XLB_DEFAULT_FLOWS,
 				  .servers = farm_servers_for(room) };
 	struct farm_load hit = { .protocol = IPPROTO_TCP, .flags = ACK, .flows = flows };
 	/* RST: of no flow it is dropped and not answered */
@@ -89,19 +105,21 @@ static void measure(enum farm_kind kind, uint32_t flows, uint32_t room)
 		.protocol = IPPROTO_TCP, .flags = SYN, .first = flows, .in_turn = true
 	};
 	uint64_t before = memory_of_maps();
-	double start = now_s();
 	const char *reason = farm_open(&plan);
+	double start;
 
-	printf("%s: %u servers", farm_words[kind], plan.servers);
+	printf("  %u servers", plan.servers);
 	if (farm_has_ports(kind))
 		printf(", %d SNAT addresses", XLB_SERVER_POOLS);
 	if (reason) {
 		printf(": %s\n", reason);
 		exit(1);
 	}
-	printf("\n  table made in %.1f s, %.0f MiB\n", now_s() - start,
-	       (double)(memory_of_maps() - before) / MIB);
-	fill(flows);
+	printf("\n");
+	fill(flows, room);
+	printf("  tables and the rest of the maps: %.0f MiB, of them IPv4 flows and replies %.0f\n",
+	       (double)(memory_of_maps() - before) / MIB,
+	       (double)farm_bytes(kind, XLB_IPV4, room) / MIB);
 	printf("  present: %.4f%%\n",
 	       (double)farm_present(&front, IPPROTO_TCP, flows) * 100 / flows);
 	farm_listen(false);
@@ -147,11 +165,12 @@ int main(int argc, char **argv)
 	pin_to_cpu(0);
 	/* and those that the rounds of new flows make */
 	room = (uint32_t)flows + (uint32_t)(rounds + 1) * REPEAT;
-	if (fits(room))
-		return 1;
 	front_open(&front, 0);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		if (!fits(farm_kind_of(modes[i]), room))
+			return 1;
 		measure(farm_kind_of(modes[i]), (uint32_t)flows, room);
+	}
 	front_close(&front);
 	return 0;
 }

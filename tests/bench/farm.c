@@ -235,13 +235,45 @@ const char *farm_open(const struct farm_plan *wanted)
 	const char *reason;
 
 	farm_close();
-	reason = world_open(wanted->max_flows);
+	reason = world_open(wanted->room);
 	if (reason)
 		return reason;
 	is_open = true;
 	plan = *wanted;
 	put_all();
 	return NULL;
+}
+
+uint64_t farm_bytes(enum farm_kind kind, uint8_t family, uint32_t room)
+{
+	uint64_t bytes =
+		datapath_table_bytes(family == XLB_IPV4 ? XLB_TABLE_IPV4 : XLB_TABLE_IPV6, room);
+
+	return farm_has_replies(kind) ? bytes + datapath_table_bytes(XLB_TABLE_REPLIES, room) :
+					bytes;
+}
+
+static void resize(enum xlb_flow_table_id id, uint32_t room)
+{
+	struct xlb_err err = {};
+	struct table_resize *resize;
+	enum table_resize_state state = TABLE_RESIZE_GOES_ON;
+
+	if (datapath_table_room(world_datapath(), id) >= room)
+		return;
+	resize = table_resize_new(world_datapath(), id, room, &err);
+	while (resize && state != TABLE_RESIZE_DONE && state != TABLE_RESIZE_FAILED)
+		state = table_resize_step(resize, UINT32_MAX, &err);
+	if (!resize || state == TABLE_RESIZE_FAILED)
+		die("%s", err.text);
+	table_resize_free(resize);
+}
+
+void farm_grow(uint32_t room)
+{
+	resize(plan.family == XLB_IPV4 ? XLB_TABLE_IPV4 : XLB_TABLE_IPV6, room);
+	if (farm_has_replies(plan.kind))
+		resize(XLB_TABLE_REPLIES, room);
 }
 
 void farm_change(enum farm_kind kind, uint8_t family)
@@ -474,24 +506,4 @@ struct figure farm_measure(struct front *front, struct farm_load *load, int roun
 	}
 	*ret_dropped = (double)dropped / repeat / rounds;
 	return figure_of(times, trivial, rounds);
-}
-
-/* By two sizes, so that what a table of any size takes does not count. */
-double farm_bytes_per_flow(void)
-{
-	static const uint32_t sizes[] = { 1 << 18, 1 << 20 };
-	double used[2];
-
-	for (size_t i = 0; i < 2; i++) {
-		struct farm_plan probe = { .max_flows = sizes[i],
-					   .servers = 1,
-					   .family = XLB_IPV4 };
-		const char *reason = farm_open(&probe);
-
-		if (reason)
-			die("%s", reason);
-		used[i] = (double)memory_of_maps();
-		farm_close();
-	}
-	return (used[1] - used[0]) / (sizes[1] - sizes[0]);
 }

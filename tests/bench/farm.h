@@ -42,14 +42,18 @@ uint32_t farm_servers_for(uint64_t flows);
 
 struct farm_plan {
 	enum farm_kind kind;
-	uint8_t family;	    /* of clients */
-	uint32_t max_flows; /* size of the flow table */
-	uint32_t servers;   /* each with XLB_SERVER_POOLS SNAT addresses, if the mode has any */
+	uint8_t family;	  /* of clients */
+	uint32_t room;	  /* of the flow tables at first */
+	uint32_t servers; /* each with XLB_SERVER_POOLS SNAT addresses, if the mode has any */
 };
 /* Loads and fills; NULL, or why it cannot. Ends what was open. */
 const char *farm_open(const struct farm_plan *plan);
 /* Ends all flows and goes on with others. For few: the daemon's way to end a flow is slow. */
 void farm_change(enum farm_kind kind, uint8_t family);
+/* Gives the tables that the farm's flows are in room for so many, and moves what there is. */
+void farm_grow(uint32_t room);
+/* What those tables take then. */
+uint64_t farm_bytes(enum farm_kind kind, uint8_t family, uint32_t room);
 void farm_close(void);
 int farm_program(void);
 
@@ -92,7 +96,5 @@ double farm_round(struct front *front, const struct farm_load *load, int round, 
  */
 struct figure farm_measure(struct front *front, struct farm_load *load, int rounds, uint32_t repeat,
 			   double *ret_dropped);
-/* Bytes of memory that a flow table takes for each flow that it may hold. */
-double farm_bytes_per_flow(void);
 
 #endif

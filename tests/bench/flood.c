@@ -179,7 +179,7 @@ static void open_farm(enum farm_kind kind)
 {
 	struct farm_plan plan = { .kind = kind,
 				  .family = XLB_IPV4,
-				  .max_flows = options.table,
+				  .room = options.table,
 				  .servers = farm_servers_for(options.table) };
 	const char *reason = farm_open(&plan);
 
@@ -188,7 +188,7 @@ static void open_farm(enum farm_kind kind)
 		exit(1);
 	}
 	printf("%s: a table for %u flows, %u servers; %u flows established\n", farm_words[kind],
-	       plan.max_flows, plan.servers, options.flows);
+	       plan.room, plan.servers, options.flows);
 }
 
 /* Whether every established flow is there afterwards. */

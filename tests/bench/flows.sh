@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 . tests/lab.sh
 
 millions=${1:-10}
-max_flows=$((millions * 1000000))
+flows=$((millions * 1000000))
 reason=$(lab_possible) || {
 	echo "$reason" >&2
 	exit 1
@@ -20,7 +20,7 @@ lab_network two-arm 1
 lab_echo web1 tcp 7000
 # so that what is sent to clients who are not there leaves all the same
 in_ns lb ip route add default via 198.51.100.2
-lab_run xlbd lb xlbd --max-flows $max_flows
+lab_run xlbd lb xlbd --initial-flows $flows
 wait_for 120 xlbctl status
 bench=$LAB_BUILD/tests/bench/flows
 socket=/run/xlb-$XLB_INSTANCE/xlbd.sock
@@ -73,7 +73,7 @@ cat >"$LAB_DIR/bench.yaml" <<-END
 END
 xlb apply "$LAB_DIR/bench.yaml" --yes >/dev/null
 
-measure "sweeps only, table of $max_flows empty" sleep 5
+measure "sweeps only, table of $flows empty" sleep 5
 echo "memory: $(daemon_memory)"
 in_ns lb "$bench" fill "/sys/fs/bpf/xlb-$XLB_INSTANCE"/abi* front "$LAB_VIP4" $((millions * 1000000))
 measure "sweeps only, $millions millions of flows" sleep 10

@@ -118,7 +118,7 @@ int main(int argc, char **argv)
 	if (rounds < 1 || rounds > ROUNDS_MAX || !flows)
 		return 2;
 	pin_to_cpu(0);
-	plan.max_flows = XLB_DEFAULT_FLOWS + flows * 2;
+	plan.room = XLB_DEFAULT_FLOWS + flows * 2;
 	plan.servers = farm_servers_for(flows);
 	reason = farm_open(&plan);
 	if (reason) {

@@ -58,8 +58,8 @@ static json_t *to_json(const struct result *result)
 	const struct figure *figure = &result->figure;
 	json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:i}", "row", result->row, "mode",
 				 farm_words[result->farm], "family",
-				 result->family == XLB_IPV4 ? 4 : 6, "max_flows",
-				 (int)result->max_flows, "servers", (int)result->servers);
+				 result->family == XLB_IPV4 ? 4 : 6, "room", (int)result->room,
+				 "servers", (int)result->servers);
 
 	if (result->skipped[0]) {
 		json_object_set_new(json, "skipped", json_string(result->skipped));
@@ -81,7 +81,7 @@ static json_t *to_json(const struct result *result)
 	return json;
 }
 
-static void write_json(const char *path, int rounds, uint32_t repeat, double bytes_per_flow)
+static void write_json(const char *path, int rounds, uint32_t repeat)
 {
 	json_t *rows = json_array(), *root;
 	char now[TIME_TEXT_MAX];
@@ -91,9 +91,8 @@ static void write_json(const char *path, int rounds, uint32_t repeat, double byt
 	format_utc(time(NULL), now);
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(rows, to_json(&results[i]));
-	root = json_pack("{s:s, s:s, s:i, s:i, s:f, s:o}", "time", now, "kernel", host.release,
-			 "rounds", rounds, "packets", (int)repeat, "bytes_per_flow", bytes_per_flow,
-			 "rows", rows);
+	root = json_pack("{s:s, s:s, s:i, s:i, s:o}", "time", now, "kernel", host.release, "rounds",
+			 rounds, "packets", (int)repeat, "rows", rows);
 	if (!root || json_dump_file(root, path, JSON_INDENT(1) | JSON_REAL_PRECISION(6)))
 		die("%s", path);
 	json_decref(root);
@@ -142,9 +141,9 @@ static void print_table(void)
 	putchar('\n');
 }
 
-void report_end(const char *path, int rounds, uint32_t repeat, double bytes_per_flow)
+void report_end(const char *path, int rounds, uint32_t repeat)
 {
 	print_table();
-	write_json(path, rounds, repeat, bytes_per_flow);
+	write_json(path, rounds, repeat);
 	printf("written to %s\n", path);
 }

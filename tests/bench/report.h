@@ -13,7 +13,7 @@ struct result {
 	char skipped[120]; /* why, "" if it was measured */
 	struct figure figure;
 	double dropped; /* share of packets; of rows on established flows: those that are not there */
-	uint32_t max_flows, servers; /* of the table and the group that it was measured on */
+	uint32_t room, servers; /* of the table and the group that it was measured on */
 	double fill_ns; /* of the packet that made a flow of this row, 0: none was made for it */
 	/* of rows about two CPUs: their rate together, one CPU is 1 */
 	double two, two_min, two_max, two_trivial;
@@ -24,6 +24,6 @@ void report_begin(void);
 /* Keeps and prints it. */
 void report_add(const struct result *result);
 /* The table; writes the file. Dies if it cannot. */
-void report_end(const char *path, int rounds, uint32_t repeat, double bytes_per_flow);
+void report_end(const char *path, int rounds, uint32_t repeat);
 
 #endif

@@ -95,7 +95,7 @@ static void measure(enum farm_kind kind, uint8_t family)
 int main(void)
 {
 	const struct farm_plan plan = { .family = XLB_IPV4,
-					.max_flows = XLB_DEFAULT_FLOWS,
+					.room = XLB_DEFAULT_FLOWS,
 					.servers = SERVERS };
 	const char *reason = farm_open(&plan);
 

@@ -213,9 +213,9 @@ static void test_resize(void **state)
 							 0);
 			}
 			while (!done)
-				assert_int_equal(
-					flow_walk_next(walk, 20, visit_count, visits, &done, &err),
-					0);
+				assert_int_equal(flow_walk_next(walk, 20, visit_count, visits,
+								&done, &err),
+						 0);
 			for (size_t n = 0; n < TALKS; n++)
 				assert_int_equal(visits[n], 1);
 			table_resize_free(resize);

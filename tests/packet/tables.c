@@ -38,9 +38,8 @@ static struct xlb_flow_page *chunk_map(uint32_t index, uint32_t shift)
 	void *pages;
 	int fd;
 
-	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(memory.dp, "flow_chunk_ids"), &index,
-					     &id),
-			 0);
+	assert_int_equal(
+		bpf_map_lookup_elem(datapath_map_fd(memory.dp, "flow_chunk_ids"), &index, &id), 0);
 	fd = bpf_map_get_fd_by_id(id);
 	assert_true(fd >= 0);
 	pages = mmap(NULL, sizeof(struct xlb_flow_page) << shift, PROT_READ | PROT_WRITE,
@@ -53,8 +52,7 @@ static struct xlb_flow_page *chunk_map(uint32_t index, uint32_t shift)
 static struct xlb_flow_page *page_at(const struct xlb_flow_table *row, uint64_t extent,
 				     uint32_t page)
 {
-	uint32_t index =
-		(uint32_t)xlb_get(extent, XLB_EXTENT_CHUNK) + (page >> row->chunk_shift);
+	uint32_t index = (uint32_t)xlb_get(extent, XLB_EXTENT_CHUNK) + (page >> row->chunk_shift);
 
 	if (!memory.chunks[index])
 		memory.chunks[index] = chunk_map(index, row->chunk_shift);
@@ -264,8 +262,7 @@ static void find_locators(const struct xlb_flow_table *row, enum xlb_flow_table_
 	(void)row, (void)id;
 	for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++) {
 		uint64_t locator = page->word[word];
-		uint64_t hash =
-			xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE);
+		uint64_t hash = xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE);
 
 		if (locator)
 			add_place(&findings->locators, hash, xlb_get(locator, XLB_LOCATOR_IPV6));
@@ -307,9 +304,9 @@ const char *tables_fault(void)
 	each_page(XLB_TABLE_REPLIES, find_locators, &findings);
 	qsort(flows->place, flows->count, sizeof(uint64_t), compare);
 	qsort(locators->place, locators->count, sizeof(uint64_t), compare);
-	if (!findings.fault && (flows->count != locators->count ||
-				memcmp(flows->place, locators->place,
-				       flows->count * sizeof(uint64_t))))
+	if (!findings.fault &&
+	    (flows->count != locators->count ||
+	     memcmp(flows->place, locators->place, flows->count * sizeof(uint64_t))))
 		findings.fault = "flows and locators do not agree";
 	return findings.fault;
 }

@@ -254,8 +254,7 @@ static void *torture_sweep(void *arg)
 	bool done;
 
 	while (sweeping) {
-		if (!walk ||
-		    flow_walk_next(walk, 50, torture_visit, &daemon->seed, &done, &err))
+		if (!walk || flow_walk_next(walk, 50, torture_visit, &daemon->seed, &done, &err))
 			abort();
 		torture_resize(&daemon->resize, &daemon->seed);
 	}
@@ -305,8 +304,7 @@ static void test_torture(void **state)
 			world_age(TCP_IDLE);
 	}
 	world_end_flows(FLOW_DELETE);
-	while (daemon.resize &&
-	       table_resize_step(daemon.resize, 1000, &err) != TABLE_RESIZE_DONE)
+	while (daemon.resize && table_resize_step(daemon.resize, 1000, &err) != TABLE_RESIZE_DONE)
 		;
 	table_resize_free(daemon.resize);
 	tables_forget();

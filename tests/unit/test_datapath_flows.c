@@ -68,7 +68,8 @@ static uint32_t count_locators(void)
 	struct xlb_flow_at at;
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; (page = table_page(dp, table_row(dp, XLB_TABLE_REPLIES)->extent, i, &at)); i++)
+	for (uint32_t i = 0;
+	     (page = table_page(dp, table_row(dp, XLB_TABLE_REPLIES)->extent, i, &at)); i++)
 		for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++)
 			count += page->word[word] != 0;
 	return count;

@@ -95,9 +95,8 @@ static void lack_of_memory_is_told(void **state)
 	fill(12, XLB_FLOW_ESTABLISHED);
 	for (int i = 0; !*engine_table_trouble(lab->engine) && i < 1000; i++)
 		lab_run(lab, 10);
-	assert_string_equal(
-		engine_table_trouble(lab->engine),
-		"the flow table ipv4 cannot get another size: no memory, as asked");
+	assert_string_equal(engine_table_trouble(lab->engine),
+			    "the flow table ipv4 cannot get another size: no memory, as asked");
 	/* a change may be what helps: it is tried at once */
 	lab_world.no_memory = false;
 	lab_apply_ok(lab, LAB_ONE);
@@ -125,9 +124,12 @@ static void limit_beyond_the_memory_is_refused(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(grows_at_seventy_percent),	     TEST(locators_have_their_own),
-		TEST(half_open_flows_make_nothing_grow), TEST(shrinks_when_told_to),
-		TEST(lack_of_memory_is_told),	     TEST(limit_beyond_the_memory_is_refused),
+		TEST(grows_at_seventy_percent),
+		TEST(locators_have_their_own),
+		TEST(half_open_flows_make_nothing_grow),
+		TEST(shrinks_when_told_to),
+		TEST(lack_of_memory_is_told),
+		TEST(limit_beyond_the_memory_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

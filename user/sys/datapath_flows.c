@@ -207,7 +207,7 @@ bool datapath_hop_is_known(const struct datapath *dp, uint32_t hop)
 
 #define PAGE_COST 8 /* of a page without flows, in visits */
 
-#define WALK_END  (1ULL << 30)
+#define WALK_END (1ULL << 30)
 
 /*
  * A walk goes by the hash, whose upper bits name the page in both extents of a table: so it meets each flow once,

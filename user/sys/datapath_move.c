@@ -75,8 +75,7 @@ static __u64 *place_take(const struct move *move, uint64_t hash, __u64 *ret_live
 	if (!best)
 		return NULL;
 	seen = word_read(best);
-	*ret_live =
-		xlb_set(0ULL, xlb_get(seen, XLB_LIVE_INCARNATION), XLB_LIVE_INCARNATION);
+	*ret_live = xlb_set(0ULL, xlb_get(seen, XLB_LIVE_INCARNATION), XLB_LIVE_INCARNATION);
 	*ret_live = xlb_set(*ret_live, (uint64_t)datapath_stamp(), XLB_LIVE_STAMP);
 	*ret_live = xlb_set(*ret_live, (uint64_t)XLB_FLOW_BUSY, XLB_LIVE_STATE);
 	return !xlb_get(seen, XLB_LIVE_STATE) && word_swap(best, &seen, *ret_live) ? best : NULL;
@@ -206,9 +205,9 @@ static uint32_t move_flows(const struct move *move, struct xlb_flow_page *page, 
 static void release_copies(const struct move *move, uint32_t from_page)
 {
 	uint64_t until = xlb_flow_page_first(move->from, from_page + 1ULL);
-	uint64_t page = xlb_flow_page_first(move->from, from_page) *
-				xlb_get(move->to, XLB_EXTENT_PAGES) >>
-			30;
+	uint64_t page =
+		xlb_flow_page_first(move->from, from_page) * xlb_get(move->to, XLB_EXTENT_PAGES) >>
+		30;
 
 	for (; xlb_flow_page_first(move->to, page) < until; page++) {
 		struct xlb_flow_at at;

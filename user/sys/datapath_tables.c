@@ -153,8 +153,7 @@ bool chunks_left(struct datapath *dp, enum xlb_flow_table_id id, uint32_t *ret_i
 	const struct xlb_flow_table *table = table_row(dp, id);
 
 	for (uint32_t i = id * TABLE_CHUNKS; i < (id + 1) * TABLE_CHUNKS; i++) {
-		if (!*chunk_id(dp, i) || is_of(dp, table->extent, i) ||
-		    is_of(dp, table->old, i))
+		if (!*chunk_id(dp, i) || is_of(dp, table->extent, i) || is_of(dp, table->old, i))
 			continue;
 		*ret_index = i;
 		return true;
@@ -176,8 +175,7 @@ struct xlb_flow_table *table_row(const struct datapath *dp, enum xlb_flow_table_
 	return (struct xlb_flow_table *)map_entry(&dp->maps[MAP_FLOW_TABLES], id);
 }
 
-int extent_place(const struct datapath *dp, enum xlb_flow_table_id id, uint32_t room,
-		 uint64_t *ret)
+int extent_place(const struct datapath *dp, enum xlb_flow_table_id id, uint32_t room, uint64_t *ret)
 {
 	uint64_t present = table_row(dp, id)->extent;
 	uint64_t extent = xlb_set(0ULL, pages_for(id, room), XLB_EXTENT_PAGES);

@@ -208,8 +208,7 @@ static void check_ends(void *arg, const struct xlb_probe_key *key)
 
 static int open_world(struct engine *engine, uint32_t flows, struct xlb_err *err)
 {
-	struct datapath_options options = { .pin_dir = engine->paths.pin_dir,
-					    .flows = flows };
+	struct datapath_options options = { .pin_dir = engine->paths.pin_dir, .flows = flows };
 	struct event_base *base = engine->base;
 	int r;
 

@@ -57,10 +57,11 @@ int engine_check_flow_table(const struct model *model, struct xlb_err *err)
 
 	if (!max || host_memory(&total, &available) || growing_bytes(max) <= total)
 		return 0;
-	xlb_err_set(err, XLB_ERR_CONFIG, -ENOMEM,
-		    "flow_table.max %u: tables for so many flows, and those that they grow from, take %llu MiB; this machine has %llu MiB",
-		    max, (unsigned long long)(growing_bytes(max) >> 20),
-		    (unsigned long long)(total >> 20));
+	xlb_err_set(
+		err, XLB_ERR_CONFIG, -ENOMEM,
+		"flow_table.max %u: tables for so many flows, and those that they grow from, take %llu MiB; this machine has %llu MiB",
+		max, (unsigned long long)(growing_bytes(max) >> 20),
+		(unsigned long long)(total >> 20));
 	xlb_err_hint(err, "without flow_table.max they grow to what half of the memory holds");
 	snprintf(err->pointer, sizeof(err->pointer), "/flow_table/max");
 	return -ENOMEM;
@@ -232,8 +233,7 @@ static void go_on(evutil_socket_t fd, short events, void *arg)
 	(void)fd;
 	(void)events;
 	if (table_resize_waits(growth->resize)) {
-		growth->waiting =
-			!pthread_create(&growth->thread, NULL, wait_for_kernel, growth);
+		growth->waiting = !pthread_create(&growth->thread, NULL, wait_for_kernel, growth);
 		if (growth->waiting)
 			return;
 	}

@@ -77,16 +77,17 @@ static int parse_options(int argc, char **argv, struct options *ret, struct xlb_
 		VERSION,
 		HELP,
 	};
-	static const struct option table[] = { { "instance", required_argument, NULL, INSTANCE },
-					       { "foreground", no_argument, NULL, FOREGROUND },
-					       { "initial-flows", required_argument, NULL, INITIAL_FLOWS },
-					       { "metrics", required_argument, NULL, METRICS },
-					       { "ready-fd", required_argument, NULL, READY_FD },
-					       { "check-interface", required_argument, NULL,
-						 CHECK_INTERFACE },
-					       { "version", no_argument, NULL, VERSION },
-					       { "help", no_argument, NULL, HELP },
-					       {} };
+	static const struct option table[] = {
+		{ "instance", required_argument, NULL, INSTANCE },
+		{ "foreground", no_argument, NULL, FOREGROUND },
+		{ "initial-flows", required_argument, NULL, INITIAL_FLOWS },
+		{ "metrics", required_argument, NULL, METRICS },
+		{ "ready-fd", required_argument, NULL, READY_FD },
+		{ "check-interface", required_argument, NULL, CHECK_INTERFACE },
+		{ "version", no_argument, NULL, VERSION },
+		{ "help", no_argument, NULL, HELP },
+		{}
+	};
 	struct options options = { .instance = getenv("XLB_INSTANCE"), .ready_fd = -1 };
 	uint64_t number;
 	int c, r = 0;
