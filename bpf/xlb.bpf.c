@@ -196,9 +196,12 @@ static __always_inline int commit(struct xdp_md *ctx, const struct work *work, _
 }
 
 /* What the packet is to a flow, or to the one it will make. */
-static __always_inline void event_of(const struct packet *pkt, struct flow_event *ret)
+static __always_inline void event_of(struct work *work)
 {
-	ret->now = flow_now();
+	const struct packet *pkt = &work->pkt;
+	struct flow_event *ret = &work->event;
+
+	ret->now = work_now(work);
 	ret->idle_timeout = 0;
 	ret->server_flags = 0;
 	ret->protocol = pkt->protocol;
@@ -217,7 +220,7 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 	bool known;
 	int r;
 
-	event_of(pkt, &work->event);
+	event_of(work);
 	flow_id_of(pkt, vip, &work->id);
 	known = flow_find(&work->id, flow);
 	if (known) {
@@ -298,7 +301,7 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	if (!reply_find(&work->key, 0, flow))
 		return XLB_PASS;
 	pkt->reply = true;
-	event_of(pkt, &work->event);
+	event_of(work);
 	family = flow->ipv6 ? XLB_IPV6 : XLB_IPV4;
 	r = judge(pkt, flow, &work->event, &server);
 	watch_flow(pkt, pkt->listener, 0, snat, flow->live);

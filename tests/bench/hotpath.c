@@ -29,6 +29,12 @@ static struct front front;
 static int programs[TARGET_COUNT] = { -1, -1, -1, -1 };
 static double times[TARGET_COUNT][ROUNDS_MAX];
 
+/* Scratch of a CPU may look otherwise in every object. */
+static bool is_scratch(const struct bpf_map *map)
+{
+	return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY && bpf_map__max_entries(map) == 1;
+}
+
 /* The program `xlb` of an object file, on the maps of the world. */
 static int load_other(const char *path)
 {
@@ -42,7 +48,8 @@ static int load_other(const char *path)
 	{
 		int fd = datapath_map_fd(world_datapath(), bpf_map__name(map));
 
-		if (!bpf_map__is_internal(map) && fd >= 0 && bpf_map__reuse_fd(map, fd))
+		if (!bpf_map__is_internal(map) && !is_scratch(map) && fd >= 0 &&
+		    bpf_map__reuse_fd(map, fd))
 			die("cannot share the map %s", bpf_map__name(map));
 	}
 	bpf_object__for_each_program(program, object)
