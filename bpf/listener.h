@@ -18,38 +18,50 @@ union role {
 	struct xlb_address address;
 };
 
-/* The word of the address's role; 0: none. */
-GLOBAL_STEP __u64 address_role(const struct xlb_addr *addr)
+/* True if a search for the address ends at the place; fills its role then, 0: it has none. */
+static __always_inline bool address_ends(const struct xlb_addr *addr, __u32 place, __u64 *ret_role)
 {
 	struct xlb_address_place *entry;
-	__u32 hash, place;
 	__u64 role;
-	int i;
+
+	place %= XLB_ADDRESS_PLACES;
+	entry = bpf_map_lookup_elem(&addresses, &place);
+	*ret_role = 0;
+	if (!entry)
+		return true;
+	role = *(volatile __u64 *)&entry->role;
+	if (xlb_addr_equal(addr, &entry->addr)) {
+		/* the place may have become another's before the address was read */
+		if (role == *(volatile __u64 *)&entry->role)
+			*ret_role = role;
+		return true;
+	}
+	return !role && !(entry->addr.words[0] | entry->addr.words[1] | entry->addr.words[2] |
+			  entry->addr.words[3]);
+}
+
+/* The word of the role of an address that is not at the first of its places. */
+GLOBAL_STEP __u64 address_search(const struct xlb_addr *addr, __u32 first)
+{
+	__u64 role = 0;
+	__u32 i;
 
 	if (!addr)
 		return 0;
-	hash = xlb_hash_addr(addr);
-	for (i = 0; i < XLB_PROBES; i++) {
-		place = (hash + (__u32)i) % XLB_ADDRESS_PLACES;
-		entry = bpf_map_lookup_elem(&addresses, &place);
-		if (!entry)
-			return 0;
-		role = *(volatile __u64 *)&entry->role;
-		if (xlb_addr_equal(addr, &entry->addr))
-			/* the place may have become another's before the address was read */
-			return role == *(volatile __u64 *)&entry->role ? role : 0;
-		if (!role && !(entry->addr.words[0] | entry->addr.words[1] | entry->addr.words[2] |
-			       entry->addr.words[3]))
-			return 0;
-	}
+	for (i = 1; i < XLB_PROBES; i++)
+		if (address_ends(addr, first + i, &role))
+			return role;
 	return 0;
 }
 
-/* What the address is to xlb; all zero: nothing. */
+/* What the address is to xlb; all zero: nothing. Most searches end at the first place: those call nobody. */
 static __always_inline struct xlb_address address_find(const struct xlb_addr *addr)
 {
-	union role role = { .word = address_role(addr) };
+	__u32 first = xlb_hash_addr(addr);
+	union role role;
 
+	if (!address_ends(addr, first, &role.word))
+		role.word = address_search(addr, first);
 	return role.address;
 }
 
