@@ -27,16 +27,24 @@ static __always_inline struct cursor cursor_at(const struct xdp_md *ctx, __u32 o
 	return cursor;
 }
 
-static __always_inline int edit_link(const struct xdp_md *ctx, const __u8 destination[6],
-				     const __u8 source[6])
+/* The halves of a MAC; a frame's is aligned to no more. */
+static __always_inline void mac_copy(__u16 *to, const __u16 *from)
+{
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
+}
+
+static __always_inline int edit_link(const struct xdp_md *ctx, union link_word destination,
+				     union link_word source)
 {
 	struct cursor cursor = cursor_at(ctx, 0);
 	struct ethhdr *eth = take(&cursor, sizeof(*eth));
 
 	if (!eth)
 		return -XLB_DROP_INTERNAL;
-	__builtin_memcpy(eth->h_dest, destination, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, source, ETH_ALEN);
+	mac_copy((__u16 *)eth->h_dest, destination.mac);
+	mac_copy((__u16 *)eth->h_source, source.mac);
 	return 0;
 }
 
@@ -81,6 +89,7 @@ static __always_inline int edit_hop(const struct xdp_md *ctx, const struct packe
 	struct cursor cursor = cursor_at(ctx, sizeof(struct ethhdr));
 	struct ipv6hdr *ipv6;
 	struct iphdr *ip;
+	__u32 check;
 
 	if (pkt->family == XLB_IPV6) {
 		ipv6 = take(&cursor, sizeof(*ipv6));
@@ -92,9 +101,9 @@ static __always_inline int edit_hop(const struct xdp_md *ctx, const struct packe
 	ip = take(&cursor, sizeof(*ip));
 	if (!ip)
 		return -XLB_DROP_INTERNAL;
-	/* TTL is the high byte of its 16-bit word */
-	ip->check = csum_update(ip->check, csum_replace(0, bpf_htons((__u16)(pkt->ttl << 8)),
-							bpf_htons((__u16)((pkt->ttl - 1) << 8))));
+	/* TTL is the high byte of its 16-bit word; 0xffff is 0, and a carry comes back in (RFC 1141) */
+	check = ip->check + (__u32)bpf_htons(0x0100);
+	ip->check = (__u16)(check + (check >= 0xffff));
 	ip->ttl = (__u8)(pkt->ttl - 1);
 	return 0;
 }

@@ -47,15 +47,14 @@ GLOBAL_STEP int hop_number(__u64 word)
 	return 0;
 }
 
-/* The number of `hop` if the one known by `number` is another, else 0. */
-static __always_inline __u32 hop_learn(__u32 number, struct xlb_nexthop hop)
+/* The number of a way back if the one known by `number` is another, else 0. */
+static __always_inline __u32 hop_learn(__u32 number, __u64 word)
 {
-	union hop_word from = { .hop = hop };
 	__u64 *known = bpf_map_lookup_elem(&hops, &number);
 
-	if (known && *(volatile __u64 *)known == from.word)
+	if (known && *(volatile __u64 *)known == word)
 		return 0;
-	return (__u32)hop_number(from.word) % XLB_MAX_HOPS;
+	return (__u32)hop_number(word) % XLB_MAX_HOPS;
 }
 
 #endif

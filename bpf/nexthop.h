@@ -8,25 +8,17 @@
 
 /* How a packet leaves. */
 struct egress {
-	__u8 destination[6], source[6];
+	union link_word destination, source;
 	__u32 slot;
 };
 
 /* The live words, each read by one load. */
-union nexthop_word {
-	__u64 word;
-	struct xlb_nexthop hop;
-};
 union interface_link_word {
 	__u64 word;
 	struct {
 		__u32 ifindex;
 		__u32 mtu;
 	};
-};
-union interface_mac_word {
-	__u64 word;
-	__u8 mac[6];
 };
 
 static __always_inline struct xlb_interface *interface_find(__u32 slot)
@@ -57,26 +49,25 @@ static __always_inline __u32 interface_slot(__u32 ifindex)
 	return 0;
 }
 
-static __always_inline void interface_mac(const struct xlb_interface *interface, __u8 ret_mac[6])
+/* The MAC and the flags of a NIC. */
+static __always_inline union link_word interface_mac(const struct xlb_interface *interface)
 {
-	union interface_mac_word live = { .word = *(const volatile __u64 *)&interface->mac };
-
-	__builtin_memcpy(ret_mac, live.mac, 6);
+	return (union link_word){ .word = *(const volatile __u64 *)&interface->mac };
 }
 
 /* Fills ret if the packet, whose IP packet will measure `length`, can leave by the hop. */
 static __always_inline int egress_by(const struct packet *pkt, const struct xlb_nexthop *hop,
 				     __u32 length, struct egress *ret)
 {
-	union nexthop_word next = { .word = *(const volatile __u64 *)hop };
+	union link_word next = { .word = *(const volatile __u64 *)hop };
 	union interface_link_word link;
 	struct xlb_interface *interface;
 
 	if (pkt->ttl <= 1)
 		return -XLB_DROP_TTL_EXPIRED;
-	if (!next.hop.interface)
+	if (!next.interface)
 		return -XLB_DROP_NO_NEIGHBOUR;
-	interface = interface_find(next.hop.interface);
+	interface = interface_find(next.interface);
 	if (!interface)
 		return -XLB_DROP_INTERNAL;
 	link.word = *(const volatile __u64 *)&interface->ifindex;
@@ -84,9 +75,9 @@ static __always_inline int egress_by(const struct packet *pkt, const struct xlb_
 		return -XLB_DROP_NO_INTERFACE;
 	if (length > link.mtu)
 		return -XLB_DROP_MTU_EXCEEDED;
-	ret->slot = next.hop.interface;
-	__builtin_memcpy(ret->destination, next.hop.mac, 6);
-	interface_mac(interface, ret->source);
+	ret->slot = next.interface;
+	ret->destination = next;
+	ret->source = interface_mac(interface);
 	return 0;
 }
 

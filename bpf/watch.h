@@ -339,11 +339,13 @@ static __always_inline void watch_lost(__u32 slot, __u32 egress, __u32 reason, _
 static __always_inline void watch_measure(const struct packet *pkt, const struct ends *ends,
 					  __u32 vip)
 {
-	struct xlb_flow_traffic *traffic, first = { .packets = 1, .bytes = pkt->frame_length };
-	struct xlb_flow_key key = { .vip = vip, .protocol = pkt->protocol };
+	struct xlb_flow_traffic *traffic, first;
+	struct xlb_flow_key key;
 
 	if (!observing || !pkt->watched || !(watch_interest(pkt->listener) & XLB_WATCHED_MEASURE))
 		return;
+	first = (struct xlb_flow_traffic){ .packets = 1, .bytes = pkt->frame_length };
+	key = (struct xlb_flow_key){ .vip = vip, .protocol = pkt->protocol };
 	key.client = pkt->reply ? ends->destination : pkt->source;
 	key.client_port = pkt->reply ? ends->destination_port : pkt->source_port;
 	key.port = pkt->reply ? ends->source_port : pkt->destination_port;

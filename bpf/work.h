@@ -16,8 +16,8 @@ struct work {
 	struct xlb_reply_key key; /* of a server's */
 	struct flow_at flow;	  /* that it has found */
 	struct mapping mapping;
-	struct xlb_nexthop hop; /* back to where it came from */
-	struct ends ends;	/* that it is to have */
+	union link_word hop; /* back to where it came from */
+	struct ends ends;    /* that it is to have */
 	struct egress egress;
 };
 struct {

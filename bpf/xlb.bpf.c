@@ -132,11 +132,12 @@ static __always_inline int reply_hop(const struct xdp_md *ctx, struct work *work
 {
 	struct cursor cursor = cursor_at(ctx, 0);
 	struct ethhdr *eth = take(&cursor, sizeof(*eth));
+	union link_word hop = { .interface = (__u16)work->pkt.slot };
 
 	if (!eth)
 		return -XLB_DROP_INTERNAL;
-	__builtin_memcpy(work->hop.mac, eth->h_source, ETH_ALEN);
-	work->hop.interface = (__u16)work->pkt.slot;
+	mac_copy(hop.mac, (const __u16 *)eth->h_source);
+	work->hop = hop;
 	return 0;
 }
 
@@ -160,7 +161,7 @@ static __always_inline int start(struct work *work, const struct xlb_server *ser
 	draft->snat_port = 0;
 	draft->protocol = pkt->protocol;
 	draft->instead = false;
-	draft->hop = work->hop;
+	draft->hop = ((union hop_word){ .word = work->hop.word }).hop;
 	r = mode_create(pkt->tcp_flags);
 	if (r)
 		return r;
@@ -176,7 +177,7 @@ static __always_inline int follow(struct work *work, const struct xlb_server *se
 
 	work->mapping = record_mapping(server, flow->fixed, work->pkt.destination_port);
 	if (work->mapping.snat_port)
-		learned = hop_learn((__u32)xlb_get(flow->live, XLB_LIVE_HOP), work->hop);
+		learned = hop_learn((__u32)xlb_get(flow->live, XLB_LIVE_HOP), work->hop.word);
 	return flow_touch(flow, &work->event, learned);
 }
 
@@ -332,53 +333,57 @@ static __always_inline int fault_of(const struct packet *pkt, const struct xlb_a
 	return vip && !(vip->flags & XLB_VIP_HOST) ? pkt->fault : XLB_PASS;
 }
 
-/* A packet to nobody that xlb knows: a reply all the same, if its source is a server's of a nat group. */
-static __always_inline int returned(struct xdp_md *ctx, struct work *work)
+static __always_inline __u32 interface_flags(__u32 slot)
 {
-	struct packet *pkt = &work->pkt;
-	struct xlb_interface *interface = interface_find(pkt->slot);
-	struct xlb_address from;
+	struct xlb_interface *interface = interface_find(slot);
 
-	if (!interface || !(interface->flags & XLB_INTERFACE_RETURNS) || pkt->fault)
-		return XLB_PASS;
-	from = address_find(&pkt->source);
-	return from.flags & XLB_ADDRESS_RETURNS ? reply(ctx, work, 0) : XLB_PASS;
+	return interface ? interface_mac(interface).flags : 0;
+}
+
+/* A packet to nobody that xlb knows: a reply all the same, if its source is a server's of a nat group. */
+static __always_inline bool is_returned(const struct packet *pkt, __u32 flags)
+{
+	return flags & XLB_INTERFACE_RETURNS &&
+	       address_find(&pkt->source).flags & XLB_ADDRESS_RETURNS;
 }
 
 static __always_inline int process(struct xdp_md *ctx, struct work *work)
 {
+	struct cursor cursor = cursor_at(ctx, 0);
 	struct packet *pkt = &work->pkt;
+	__u32 flags = 0;
 	struct xlb_address role;
-	__u32 vip, snat;
+	bool own, returned;
 	int r;
 
-	r = parse_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end,
-			 (__u32)((long)ctx->data_end - (long)ctx->data), pkt);
+	r = parse_ends(&cursor, (__u32)((long)ctx->data_end - (long)ctx->data), pkt);
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
-	if (!is_own(&role))
-		return returned(ctx, work);
+	own = is_own(&role);
+	if (!own)
+		flags = interface_flags(pkt->slot);
+	returned = !own && is_returned(pkt, flags);
+	if (!own && !returned && !(flags & XLB_INTERFACE_PROBES) && !observing)
+		return XLB_PASS;
+	parse_rest(&cursor, pkt);
 	if (pkt->fault)
-		return fault_of(pkt, &role);
-	vip = role.vip;
-	snat = role.snat;
+		return own ? fault_of(pkt, &role) : XLB_PASS;
 	r = XLB_PASS;
-	if (snat)
-		r = reply(ctx, work, snat);
-	if (r == XLB_PASS && vip)
-		r = request(ctx, work, vip);
+	if (role.snat || returned)
+		r = reply(ctx, work, role.snat);
+	if (r == XLB_PASS && role.vip)
+		r = request(ctx, work, role.vip);
 	return r;
 }
 
 /* What goes to the host is its own, but for answers to health checks, which must be changed first. */
 static __always_inline int hand_over(struct xdp_md *ctx, const struct packet *pkt)
 {
-	struct xlb_interface *interface = interface_find(pkt->slot);
 	int r;
 
-	if (!interface || !(interface->flags & XLB_INTERFACE_PROBES) || pkt->fault ||
-	    !pkt->l4_offset)
+	/* without an offset nothing was parsed, or nothing that has ports */
+	if (!pkt->l4_offset || pkt->fault || !(interface_flags(pkt->slot) & XLB_INTERFACE_PROBES))
 		return XLB_PASS;
 	r = probe_answer(ctx, pkt);
 	return r ? r : XLB_PASS;
@@ -390,7 +395,6 @@ static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 
 	bool answer = (reason == XLB_DROP_NO_FLOW || reason == XLB_DROP_FLOW_RESET) &&
 		      pkt->protocol == IPPROTO_TCP && !(pkt->tcp_flags & TCP_RST);
 	struct xlb_interface *interface;
-	__u8 mac[ETH_ALEN];
 
 	/* only who knows a flow gets the others: anybody can make up segments of none */
 	if (answer && reason == XLB_DROP_NO_FLOW && !rst_allowed()) {
@@ -403,8 +407,7 @@ static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 
 	watch_before(ctx, pkt, NULL, answer ? XLB_VERDICT_RESET : XLB_VERDICT_DROP, reason);
 	interface = interface_find(pkt->slot);
 	if (answer && interface) {
-		interface_mac(interface, mac);
-		if (!rst_make(ctx, pkt, mac)) {
+		if (!rst_make(ctx, pkt, interface_mac(interface))) {
 			count_flow(pkt->listener, pkt->server, XLB_COUNT_RESETS);
 			count_interface(pkt, XLB_IFCOUNT_TX);
 			watch_after(ctx, pkt);
