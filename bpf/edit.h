@@ -27,24 +27,36 @@ static __always_inline struct cursor cursor_at(const struct xdp_md *ctx, __u32 o
 	return cursor;
 }
 
-/* The halves of a MAC; a frame's is aligned to no more. */
-static __always_inline void mac_copy(__u16 *to, const __u16 *from)
+/* Writes the MAC of a union link_word, by halves: in a frame it is aligned to no more. */
+static __always_inline void mac_write(__u8 mac[6], __u64 word)
 {
-	to[0] = from[0];
-	to[1] = from[1];
-	to[2] = from[2];
+	union link_word link = { .word = word };
+	__u16 *halves = (__u16 *)mac;
+
+	halves[0] = link.mac[0];
+	halves[1] = link.mac[1];
+	halves[2] = link.mac[2];
 }
 
-static __always_inline int edit_link(const struct xdp_md *ctx, union link_word destination,
-				     union link_word source)
+/* The union link_word of a frame's MAC and the slot of an interface. */
+static __always_inline __u64 mac_read(const __u8 mac[6], __u16 interface)
+{
+	const __u16 *halves = (const __u16 *)mac;
+	union link_word link = { .mac = { halves[0], halves[1], halves[2] } };
+
+	link.interface = interface;
+	return link.word;
+}
+
+static __always_inline int edit_link(const struct xdp_md *ctx, __u64 destination, __u64 source)
 {
 	struct cursor cursor = cursor_at(ctx, 0);
 	struct ethhdr *eth = take(&cursor, sizeof(*eth));
 
 	if (!eth)
 		return -XLB_DROP_INTERNAL;
-	mac_copy((__u16 *)eth->h_dest, destination.mac);
-	mac_copy((__u16 *)eth->h_source, source.mac);
+	mac_write(eth->h_dest, destination);
+	mac_write(eth->h_source, source);
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 
 /* How a packet leaves. */
 struct egress {
-	union link_word destination, source;
+	__u64 destination, source; /* union link_word */
 	__u32 slot;
 };
 
@@ -49,10 +49,20 @@ static __always_inline __u32 interface_slot(__u32 ifindex)
 	return 0;
 }
 
-/* The MAC and the flags of a NIC. */
-static __always_inline union link_word interface_mac(const struct xlb_interface *interface)
+/* The MAC and the flags of a NIC, a union link_word. */
+static __always_inline __u64 interface_mac(const struct xlb_interface *interface)
 {
-	return (union link_word){ .word = *(const volatile __u64 *)&interface->mac };
+	return *(const volatile __u64 *)&interface->mac;
+}
+
+static __always_inline __u32 interface_flags(__u32 slot)
+{
+	struct xlb_interface *interface = interface_find(slot);
+	union link_word link = {};
+
+	if (interface)
+		link.word = interface_mac(interface);
+	return link.flags;
 }
 
 /* Fills ret if the packet, whose IP packet will measure `length`, can leave by the hop. */
@@ -76,7 +86,7 @@ static __always_inline int egress_by(const struct packet *pkt, const struct xlb_
 	if (length > link.mtu)
 		return -XLB_DROP_MTU_EXCEEDED;
 	ret->slot = next.interface;
-	ret->destination = next;
+	ret->destination = next.word;
 	ret->source = interface_mac(interface);
 	return 0;
 }

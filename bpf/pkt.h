@@ -104,6 +104,9 @@ static __always_inline void *take(struct cursor *cursor, __u32 n)
 	if (start + n > cursor->end)
 		return NULL;
 	cursor->offset += n;
+	/* nobody needs to look once more whether it is NULL */
+	if (!start)
+		__builtin_unreachable();
 	return start;
 }
 

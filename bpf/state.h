@@ -49,6 +49,7 @@ struct flow_event {
 #define FLOW_FOLLOW 0 /* forward it as the flow says */
 #define FLOW_START  1 /* the flow has served its time: a new one begins */
 #define FLOW_REPICK 2 /* follow only if the choice of today is the same server */
+#define FLOW_STEADY 3 /* follow, and nothing of the flow changes */
 
 /* True if the segment opens a connection. */
 static __always_inline bool tcp_is_syn(__u8 tcp_flags)
@@ -80,15 +81,21 @@ static __always_inline int flow_judge_syn(struct flow_life seen, const struct fl
  * True of what most packets are: one of a flow in full swing that has been seen in this second, so that nothing
  * is to be judged, nor written. It comes to what flow_judge and flow_next would.
  */
-static __always_inline bool flow_is_steady(__u64 live, const struct flow_event *event)
+static __always_inline bool flow_is_unchanged(__u64 live, __u32 now, __u32 server_flags,
+					      __u8 tcp_flags)
 {
-	__u64 mask = xlb_set(0ULL, ~0ULL, XLB_LIVE_STAMP), wanted = event->now;
+	__u64 mask = xlb_set(0ULL, ~0ULL, XLB_LIVE_STAMP), wanted = now;
 
 	mask = xlb_set(mask, ~0ULL, XLB_LIVE_FLAGS);
 	mask = xlb_set(mask, ~0ULL, XLB_LIVE_STATE);
 	wanted = xlb_set(wanted, (__u64)XLB_FLOW_ESTABLISHED, XLB_LIVE_STATE);
-	return (live & mask) == wanted && !event->server_flags &&
-	       !(event->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST));
+	return (live & mask) == wanted && !server_flags &&
+	       !(tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST));
+}
+
+static __always_inline bool flow_is_steady(__u64 live, const struct flow_event *event)
+{
+	return flow_is_unchanged(live, event->now, event->server_flags, event->tcp_flags);
 }
 
 /* Judges a packet by the flow that it found. */

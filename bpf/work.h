@@ -9,15 +9,13 @@
 /* This CPU's until the packet is done; only pkt is zero at its begin. */
 struct work {
 	struct packet pkt;
-	__u64 tick; /* of the kernel's clock, when it was last asked */
-	__u32 now;  /* what it said */
-	struct flow_event event;
+	__u64 tick;		  /* of the kernel's clock, when it was last asked */
+	__u32 now;		  /* what it said */
+	struct flow_event event;  /* unless the flow is steady */
 	struct flow_id id;	  /* of a client's packet */
 	struct xlb_reply_key key; /* of a server's */
-	struct flow_at flow;	  /* that it has found */
-	struct mapping mapping;
-	union link_word hop; /* back to where it came from */
-	struct ends ends;    /* that it is to have */
+	struct flow_at flow;	  /* that it has found; of a new one only the word `fixed` */
+	struct ends ends;	  /* that it is to have */
 	struct egress egress;
 };
 struct {
@@ -38,18 +36,17 @@ static __always_inline struct work *work_begin(void)
 }
 
 /*
- * The stamp of now. The coarse clock moves once a tick, so between two ticks what it said last holds. That is
- * worth it because the number of ticks is read without a call, of which the clock takes three.
+ * Makes work->now the stamp of now. The coarse clock moves once a tick, so between two ticks what it said last
+ * holds. That is worth it because the number of ticks is read without a call, of which the clock takes three.
  */
-static __always_inline __u32 work_now(struct work *work)
+static __always_inline void work_clock(struct work *work)
 {
 	__u64 tick = bpf_jiffies64();
 
-	if (work->tick != tick) {
-		work->tick = tick;
-		work->now = flow_now();
-	}
-	return work->now;
+	if (work->tick == tick)
+		return;
+	work->tick = tick;
+	work->now = flow_now();
 }
 
 #endif

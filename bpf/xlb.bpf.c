@@ -26,29 +26,47 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-/* What a packet is to the flow that it found. Fills whom to count it for, and the flow's server. */
-static __always_inline int judge(struct packet *pkt, const struct flow_at *flow,
-				 struct flow_event *event, struct xlb_server **ret_server)
+/* What the packet is to a flow whose server has the flags. */
+static __always_inline void event_of(struct work *work, __u32 server_flags)
 {
+	const struct packet *pkt = &work->pkt;
+	struct flow_event *ret = &work->event;
+
+	ret->now = work->now;
+	ret->idle_timeout = 0;
+	ret->server_flags = server_flags;
+	ret->protocol = pkt->protocol;
+	ret->tcp_flags = pkt->tcp_flags;
+	ret->reply = pkt->reply;
+	ret->direct = ret->adopt = false;
+}
+
+/* What the packet is to the flow that it found. Fills whom to count it for, and the flow's server. */
+static __always_inline int judge(struct work *work, struct xlb_server **ret_server)
+{
+	const struct flow_at *flow = &work->flow;
+	struct packet *pkt = &work->pkt;
 	struct xlb_listener *listener;
 	struct xlb_server *server;
 	__u8 mode;
 
 	pkt->listener = (__u32)xlb_get(flow->fixed, XLB_FIXED_LISTENER);
 	pkt->server = (__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER);
-	listener = listener_find(pkt->listener);
 	server = server_find(pkt->server);
-	if (!listener || !server)
+	if (!server)
 		return -XLB_DROP_INTERNAL;
 	*ret_server = server;
-	event->server_flags = server->flags;
-	if (flow_is_steady(flow->live, event))
-		return FLOW_FOLLOW;
+	if (flow_is_unchanged(flow->live, work->now, server->flags, pkt->tcp_flags))
+		return FLOW_STEADY;
+	listener = listener_find(pkt->listener);
+	if (!listener)
+		return -XLB_DROP_INTERNAL;
 	mode = record_mode(server, flow->fixed);
-	event->idle_timeout = listener->idle_timeout;
-	event->direct = xlb_mode_has(mode, XLB_MODE_DIRECT);
-	event->adopt = xlb_mode_has(mode, XLB_MODE_ADOPT);
-	return flow_judge(flow_life_of(flow->live), event);
+	event_of(work, server->flags);
+	work->event.idle_timeout = listener->idle_timeout;
+	work->event.direct = xlb_mode_has(mode, XLB_MODE_DIRECT);
+	work->event.adopt = xlb_mode_has(mode, XLB_MODE_ADOPT);
+	return flow_judge(flow_life_of(flow->live), &work->event);
 }
 
 /* True if packets to the address are xlb's; false if only those from it may be. */
@@ -128,31 +146,31 @@ GLOBAL_STEP int choose(struct packet *pkt, __u32 vip_id)
 }
 
 /* The hop back to where the packet came from. */
-static __always_inline int reply_hop(const struct xdp_md *ctx, struct work *work)
+static __always_inline int reply_hop(const struct xdp_md *ctx, const struct packet *pkt,
+				     union hop_word *ret)
 {
 	struct cursor cursor = cursor_at(ctx, 0);
 	struct ethhdr *eth = take(&cursor, sizeof(*eth));
-	union link_word hop = { .interface = (__u16)work->pkt.slot };
 
 	if (!eth)
 		return -XLB_DROP_INTERNAL;
-	mac_copy(hop.mac, (const __u16 *)eth->h_source);
-	work->hop = hop;
+	ret->word = mac_read(eth->h_source, (__u16)pkt->slot);
 	return 0;
 }
 
 /* A new flow for the packet. */
-static __always_inline int start(struct work *work, const struct xlb_server *server)
+static __always_inline int start(const struct xdp_md *ctx, struct work *work)
 {
 	struct flow_draft *draft = flow_draft_find();
 	const struct packet *pkt = &work->pkt;
+	union hop_word hop;
 	int r;
 
-	if (!draft)
+	if (!draft || reply_hop(ctx, pkt, &hop))
 		return -XLB_DROP_INTERNAL;
 	draft->id = work->id;
 	draft->client = pkt->source;
-	draft->now = work->event.now;
+	draft->now = work->now;
 	draft->server = pkt->server;
 	draft->listener = pkt->listener;
 	draft->pool = 0;
@@ -161,23 +179,29 @@ static __always_inline int start(struct work *work, const struct xlb_server *ser
 	draft->snat_port = 0;
 	draft->protocol = pkt->protocol;
 	draft->instead = false;
-	draft->hop = ((union hop_word){ .word = work->hop.word }).hop;
+	draft->hop = hop.hop;
 	r = mode_create(pkt->tcp_flags);
-	if (r)
-		return r;
-	work->mapping = record_mapping(server, record_fixed(draft), pkt->destination_port);
-	return 0;
+	if (!r)
+		work->flow.fixed = record_fixed(draft);
+	return r;
 }
 
 /* The packet goes where its flow says. */
-static __always_inline int follow(struct work *work, const struct xlb_server *server)
+static __always_inline int follow(const struct xdp_md *ctx, struct work *work, bool steady)
 {
 	struct flow_at *flow = &work->flow;
 	__u32 learned = 0;
+	union hop_word hop;
 
-	work->mapping = record_mapping(server, flow->fixed, work->pkt.destination_port);
-	if (work->mapping.snat_port)
-		learned = hop_learn((__u32)xlb_get(flow->live, XLB_LIVE_HOP), work->hop.word);
+	if (xlb_get(flow->fixed, XLB_FIXED_SNAT_PORT)) {
+		if (reply_hop(ctx, &work->pkt, &hop))
+			return -XLB_DROP_INTERNAL;
+		learned = hop_learn((__u32)xlb_get(flow->live, XLB_LIVE_HOP), hop.word);
+	}
+	if (steady && !learned)
+		return 0;
+	if (steady)
+		event_of(work, 0);
 	return flow_touch(flow, &work->event, learned);
 }
 
@@ -196,41 +220,27 @@ static __always_inline int commit(struct xdp_md *ctx, const struct work *work, _
 	return 0;
 }
 
-/* What the packet is to a flow, or to the one it will make. */
-static __always_inline void event_of(struct work *work)
-{
-	const struct packet *pkt = &work->pkt;
-	struct flow_event *ret = &work->event;
-
-	ret->now = work_now(work);
-	ret->idle_timeout = 0;
-	ret->server_flags = 0;
-	ret->protocol = pkt->protocol;
-	ret->tcp_flags = pkt->tcp_flags;
-	ret->reply = pkt->reply;
-	ret->direct = ret->adopt = false;
-}
-
 /* A packet to a VIP. */
 static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 vip)
 {
 	struct packet *pkt = &work->pkt;
 	struct flow_at *flow = &work->flow;
 	struct xlb_server *server = NULL;
+	struct mapping mapping;
 	int act = FLOW_START;
 	bool known;
 	int r;
 
-	event_of(work);
+	work_clock(work);
 	flow_id_of(pkt, vip, &work->id);
 	known = flow_find(&work->id, flow);
 	if (known) {
-		act = judge(pkt, flow, &work->event, &server);
+		act = judge(work, &server);
 		watch_flow(pkt, pkt->listener, vip, 0, flow->live);
 		if (act < 0)
 			return act;
 	}
-	if (act != FLOW_FOLLOW) {
+	if (act == FLOW_START || act == FLOW_REPICK) {
 		r = choose(pkt, vip);
 		if (r)
 			return r;
@@ -243,22 +253,22 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 		return -XLB_DROP_INTERNAL;
 	watch_hop(pkt, server->nexthop);
 	r = egress_by_id(pkt, server->nexthop, mode_length(pkt, server), &work->egress);
-	if (!r)
-		r = reply_hop(ctx, work);
 	if (r)
 		return r;
-	if (act == FLOW_FOLLOW) {
-		r = follow(work, server);
+	if (act == FLOW_FOLLOW || act == FLOW_STEADY) {
+		r = follow(ctx, work, act == FLOW_STEADY);
 	} else {
-		if (known && record_retire(flow, work->event.now, work->event.idle_timeout))
+		if (known && record_retire(flow, work->now, work->event.idle_timeout))
 			return -XLB_DROP_FLOW_BUSY;
-		r = start(work, server);
+		r = start(ctx, work);
 	}
-	if (!r)
-		r = mode_ends(pkt, server, &work->mapping, &work->ends);
+	if (r)
+		return r;
+	mapping = record_mapping(server, flow->fixed, pkt->destination_port);
+	r = mode_ends(pkt, server, &mapping, &work->ends);
 	if (!r)
 		r = commit(ctx, work, vip);
-	return r ? r : mode_edit(ctx, pkt, server, work->mapping.mode, &work->ends);
+	return r ? r : mode_edit(ctx, pkt, server, mapping.mode, &work->ends);
 }
 
 /* The ends that a reply gets: from the VIP to the client. */
@@ -290,7 +300,7 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	struct xlb_server *server;
 	struct xlb_nexthop *hop;
 	__u8 family;
-	int r;
+	int act, r;
 
 	work->key = (struct xlb_reply_key){
 		.server = pkt->source,
@@ -302,19 +312,19 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	if (!reply_find(&work->key, 0, flow))
 		return XLB_PASS;
 	pkt->reply = true;
-	event_of(work);
+	work_clock(work);
 	family = flow->ipv6 ? XLB_IPV6 : XLB_IPV4;
-	r = judge(pkt, flow, &work->event, &server);
+	act = judge(work, &server);
 	watch_flow(pkt, pkt->listener, 0, snat, flow->live);
-	if (r)
-		return r;
+	if (act < 0)
+		return act;
 	hop = hop_find((__u32)xlb_get(flow->live, XLB_LIVE_HOP));
 	if (!hop)
 		return -XLB_DROP_INTERNAL;
 	r = egress_by(pkt, hop, translate_length(pkt, family), &work->egress);
 	if (!r)
 		r = reply_ends(flow, &work->ends);
-	if (!r)
+	if (!r && act != FLOW_STEADY)
 		r = flow_touch(flow, &work->event, 0);
 	if (!r)
 		r = commit(ctx, work, (__u32)xlb_get(flow->fixed, XLB_FIXED_VIP));
@@ -331,13 +341,6 @@ static __always_inline int fault_of(const struct packet *pkt, const struct xlb_a
 	/* fragments have no port to tell by: to an address of the host they are the host's */
 	vip = role->vip ? vip_find(role->vip) : NULL;
 	return vip && !(vip->flags & XLB_VIP_HOST) ? pkt->fault : XLB_PASS;
-}
-
-static __always_inline __u32 interface_flags(__u32 slot)
-{
-	struct xlb_interface *interface = interface_find(slot);
-
-	return interface ? interface_mac(interface).flags : 0;
 }
 
 /* A packet to nobody that xlb knows: a reply all the same, if its source is a server's of a nat group. */
