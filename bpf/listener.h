@@ -21,15 +21,10 @@ union role {
 /* True if a search for the address ends at the place; fills its role then, 0: it has none. */
 static __always_inline bool address_ends(const struct xlb_addr *addr, __u32 place, __u64 *ret_role)
 {
-	struct xlb_address_place *entry;
-	__u64 role;
+	struct xlb_address_place *entry = table_row(addresses, place);
+	__u64 role = *(volatile __u64 *)&entry->role;
 
-	place %= XLB_ADDRESS_PLACES;
-	entry = bpf_map_lookup_elem(&addresses, &place);
 	*ret_role = 0;
-	if (!entry)
-		return true;
-	role = *(volatile __u64 *)&entry->role;
 	if (xlb_addr_equal(addr, &entry->addr)) {
 		/* the place may have become another's before the address was read */
 		if (role == *(volatile __u64 *)&entry->role)
@@ -44,14 +39,16 @@ static __always_inline bool address_ends(const struct xlb_addr *addr, __u32 plac
 GLOBAL_STEP __u64 address_search(const struct xlb_addr *addr, __u32 first)
 {
 	__u64 role = 0;
-	__u32 i;
+	__u32 i = 0;
+	bool end;
 
 	if (!addr)
 		return 0;
-	for (i = 1; i < XLB_PROBES; i++)
-		if (address_ends(addr, first + i, &role))
-			return role;
-	return 0;
+	/* a `for` here became a loop whose step lies before its first turn, which 6.1 refuses ("back-edge") */
+	do
+		end = address_ends(addr, first + ++i, &role);
+	while (!end && i < XLB_PROBES - 1);
+	return role;
 }
 
 /* What the address is to xlb; all zero: nothing. Most searches end at the first place: those call nobody. */
@@ -67,17 +64,17 @@ static __always_inline struct xlb_address address_find(const struct xlb_addr *ad
 
 static __always_inline struct xlb_vip *vip_find(__u32 id)
 {
-	return bpf_map_lookup_elem(&vips, &id);
+	return table_row(vips, id);
 }
 
 static __always_inline struct xlb_addr *vip_address_find(__u32 id)
 {
-	return bpf_map_lookup_elem(&vip_addresses, &id);
+	return table_row(vip_addresses, id);
 }
 
 static __always_inline struct xlb_listener *listener_find(__u32 id)
 {
-	return bpf_map_lookup_elem(&listeners, &id);
+	return table_row(listeners, id);
 }
 
 /* The listener id that a VIP's port set has for a port, 0: none. At most two loads of a page. */

@@ -23,7 +23,7 @@ union interface_link_word {
 
 static __always_inline struct xlb_interface *interface_find(__u32 slot)
 {
-	return bpf_map_lookup_elem(&interfaces, &slot);
+	return table_row(interfaces, slot);
 }
 
 /* The slot of a NIC, 0: none. */
@@ -33,16 +33,10 @@ static __always_inline __u32 interface_slot(__u32 ifindex)
 		__u64 word;
 		struct xlb_interface_slot slot;
 	} live;
-	__u64 *entry;
-	__u32 place;
-	int i;
+	__u32 i;
 
 	for (i = 0; i < XLB_PROBES; i++) {
-		place = (ifindex + (__u32)i) % XLB_INTERFACE_PLACES;
-		entry = bpf_map_lookup_elem(&interface_slots, &place);
-		if (!entry)
-			return 0;
-		live.word = *(volatile __u64 *)entry;
+		live.word = *(volatile __u64 *)table_row(interface_slots, ifindex + i);
 		if (!live.word || live.slot.ifindex == ifindex)
 			return live.slot.slot;
 	}
@@ -57,11 +51,8 @@ static __always_inline __u64 interface_mac(const struct xlb_interface *interface
 
 static __always_inline __u32 interface_flags(__u32 slot)
 {
-	struct xlb_interface *interface = interface_find(slot);
-	union link_word link = {};
+	union link_word link = { .word = interface_mac(interface_find(slot)) };
 
-	if (interface)
-		link.word = interface_mac(interface);
 	return link.flags;
 }
 
@@ -78,8 +69,6 @@ static __always_inline int egress_by(const struct packet *pkt, const struct xlb_
 	if (!next.interface)
 		return -XLB_DROP_NO_NEIGHBOUR;
 	interface = interface_find(next.interface);
-	if (!interface)
-		return -XLB_DROP_INTERNAL;
 	link.word = *(const volatile __u64 *)&interface->ifindex;
 	if (!link.ifindex)
 		return -XLB_DROP_NO_INTERFACE;
@@ -95,9 +84,7 @@ static __always_inline int egress_by(const struct packet *pkt, const struct xlb_
 static __always_inline int egress_by_id(const struct packet *pkt, __u32 id, __u32 length,
 					struct egress *ret)
 {
-	struct xlb_nexthop *hop = bpf_map_lookup_elem(&nexthops, &id);
-
-	return hop ? egress_by(pkt, hop, length, ret) : -XLB_DROP_INTERNAL;
+	return egress_by(pkt, table_row(nexthops, id), length, ret);
 }
 
 #endif

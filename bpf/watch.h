@@ -15,10 +15,12 @@
 
 /* Each global function ends at once in the program that does not observe: see GLOBAL_STEP. */
 
-struct xlb_watch watches[XLB_WATCHES];
+/* Variables of each object's own, unlike `tables`. */
+#define WATCH_SECTION SEC(".data.watch")
+struct xlb_watch watches[XLB_WATCHES] WATCH_SECTION;
 /* events that the ring had no room for, by the interface that the frame came by or leaves by */
-__u64 watch_skipped[XLB_WATCHES][XLB_MAX_INTERFACES];
-__u8 watched[XLB_MAX_LISTENERS]; /* by listener, 0: not known: XLB_WATCHED_*, or bits of `watches` */
+__u64 watch_skipped[XLB_WATCHES][XLB_MAX_INTERFACES] WATCH_SECTION;
+__u8 watched[XLB_MAX_LISTENERS] WATCH_SECTION; /* by listener, 0: not known: XLB_WATCHED_*, or bits of `watches` */
 
 static __always_inline struct event_scratch *watch_scratch(void)
 {

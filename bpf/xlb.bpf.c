@@ -53,14 +53,10 @@ static __always_inline int judge(struct work *work, struct xlb_server **ret_serv
 	pkt->listener = (__u32)xlb_get(flow->fixed, XLB_FIXED_LISTENER);
 	pkt->server = (__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER);
 	server = server_find(pkt->server);
-	if (!server)
-		return -XLB_DROP_INTERNAL;
 	*ret_server = server;
 	if (flow_is_unchanged(flow->live, work->now, server->flags, pkt->tcp_flags))
 		return FLOW_STEADY;
 	listener = listener_find(pkt->listener);
-	if (!listener)
-		return -XLB_DROP_INTERNAL;
 	mode = record_mode(server, flow->fixed);
 	event_of(work, server->flags);
 	work->event.idle_timeout = listener->idle_timeout;
@@ -92,15 +88,13 @@ static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 gr
 			return r;
 		first = first ? first : pkt->server;
 		server = server_find(pkt->server);
-		if (!server)
-			return -XLB_DROP_INTERNAL;
 		if (mode_takes(pkt, vip, server))
 			break;
 	}
 	if (turn == CHOICES)
 		pkt->server = first;
 	server = server_find(pkt->server);
-	if (!server || !server->mode ||
+	if (!server->mode ||
 	    (server->family != pkt->family && !xlb_mode_has(server->mode, XLB_MODE_FAMILY)))
 		return -XLB_DROP_INTERNAL;
 	if (server->flags & XLB_SERVER_RESET)
@@ -127,15 +121,11 @@ GLOBAL_STEP int choose(struct packet *pkt, __u32 vip_id)
 	midway = pkt->protocol == IPPROTO_TCP && !tcp_is_syn(pkt->tcp_flags);
 	pkt->listener = 0;
 	pkt->server = 0;
-	if (!vip)
-		return -XLB_DROP_INTERNAL;
 	pkt->listener = listener_match(vip, pkt->protocol, pkt->destination_port);
 	watch_role(pkt, pkt->listener, vip_id, 0);
 	if (!pkt->listener)
 		return vip->flags & XLB_VIP_HOST ? XLB_PASS : -XLB_DROP_NO_LISTENER;
 	listener = listener_find(pkt->listener);
-	if (!listener)
-		return -XLB_DROP_INTERNAL;
 	r = listener->flags & XLB_LISTENER_DISABLED ?
 		    -XLB_DROP_NO_LISTENER :
 		    choose_server(pkt, vip_id, listener->group, &mode);
@@ -278,7 +268,7 @@ static __always_inline int reply_ends(const struct flow_at *flow, struct ends *r
 	struct xlb_flow_page *page = table_page_at(&flow->at);
 	__u64 live;
 
-	if (!vip || !page)
+	if (!page)
 		return -XLB_DROP_INTERNAL;
 	ret->source = *vip;
 	flow_client(page, flow, &ret->destination, &ret->destination_port, &ret->source_port);
@@ -319,8 +309,6 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	if (act < 0)
 		return act;
 	hop = hop_find((__u32)xlb_get(flow->live, XLB_LIVE_HOP));
-	if (!hop)
-		return -XLB_DROP_INTERNAL;
 	r = egress_by(pkt, hop, translate_length(pkt, family), &work->egress);
 	if (!r)
 		r = reply_ends(flow, &work->ends);
@@ -356,7 +344,7 @@ static __always_inline int process(struct xdp_md *ctx, struct work *work)
 	struct packet *pkt = &work->pkt;
 	__u32 flags = 0;
 	struct xlb_address role;
-	bool own, returned;
+	bool own;
 	int r;
 
 	r = parse_ends(&cursor, (__u32)((long)ctx->data_end - (long)ctx->data), pkt);
@@ -366,14 +354,14 @@ static __always_inline int process(struct xdp_md *ctx, struct work *work)
 	own = is_own(&role);
 	if (!own)
 		flags = interface_flags(pkt->slot);
-	returned = !own && is_returned(pkt, flags);
-	if (!own && !returned && !(flags & XLB_INTERFACE_PROBES) && !observing)
+	work->returned = !own && is_returned(pkt, flags);
+	if (!own && !work->returned && !(flags & XLB_INTERFACE_PROBES) && !observing)
 		return XLB_PASS;
 	parse_rest(&cursor, pkt);
 	if (pkt->fault)
 		return own ? fault_of(pkt, &role) : XLB_PASS;
 	r = XLB_PASS;
-	if (role.snat || returned)
+	if (role.snat || work->returned)
 		r = reply(ctx, work, role.snat);
 	if (r == XLB_PASS && role.vip)
 		r = request(ctx, work, role.vip);

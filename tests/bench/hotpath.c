@@ -17,6 +17,7 @@
 
 #include "../packet/world.h"
 #include "farm.h"
+#include "sys/datapath_private.h"
 #include "sys/datapath_variant.h"
 
 #define REPEAT	       300000
@@ -46,10 +47,9 @@ static int load_other(const char *path)
 		die("%s", path);
 	bpf_object__for_each_map(map, object)
 	{
-		int fd = datapath_map_fd(world_datapath(), bpf_map__name(map));
+		int fd = datapath_map_fd(world_datapath(), map_word(map));
 
-		if (!bpf_map__is_internal(map) && !is_scratch(map) && fd >= 0 &&
-		    bpf_map__reuse_fd(map, fd))
+		if (map_is_shared(map) && !is_scratch(map) && fd >= 0 && bpf_map__reuse_fd(map, fd))
 			die("cannot share the map %s", bpf_map__name(map));
 	}
 	bpf_object__for_each_program(program, object)

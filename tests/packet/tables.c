@@ -14,13 +14,12 @@
 #include "xlb/lifetime.h"
 
 #define CHUNKS_MAX XLB_FLOW_CHUNKS
-#define HOPS_BYTES (XLB_MAX_HOPS * sizeof(uint64_t))
 #define FNV_PRIME  0x100000001b3ULL
 
 static struct {
 	struct xlb_flow_table rows[XLB_FLOW_TABLES];
 	struct xlb_flow_page *chunks[XLB_FLOW_TABLES][CHUNKS_MAX];
-	uint64_t *hops;
+	const struct xlb_tables *shared;
 } memory;
 
 static uint32_t page_count(enum xlb_flow_table_id id)
@@ -53,9 +52,9 @@ static struct xlb_flow_page *chunk_map(const struct datapath *dp, uint32_t index
 
 void tables_map(const struct datapath *dp)
 {
-	memory.hops = mmap(NULL, HOPS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-			   datapath_map_fd(dp, "hops"), 0);
-	assert_ptr_not_equal(memory.hops, MAP_FAILED);
+	memory.shared = mmap(NULL, sizeof(*memory.shared), PROT_READ, MAP_SHARED,
+			     datapath_map_fd(dp, "tables"), 0);
+	assert_ptr_not_equal(memory.shared, MAP_FAILED);
 	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++) {
 		struct xlb_flow_table *row = &memory.rows[id];
 
@@ -72,7 +71,7 @@ void tables_map(const struct datapath *dp)
 
 void tables_unmap(void)
 {
-	munmap(memory.hops, HOPS_BYTES);
+	munmap((void *)memory.shared, sizeof(*memory.shared));
 	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++)
 		for (uint32_t i = 0; i < CHUNKS_MAX; i++)
 			if (memory.chunks[id][i])
@@ -283,7 +282,7 @@ uint64_t tables_sum(void)
 			for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++)
 				sum = (sum ^ page_at(id, page)->word[word]) * FNV_PRIME;
 	for (uint32_t hop = 0; hop < XLB_MAX_HOPS; hop++)
-		sum = (sum ^ memory.hops[hop]) * FNV_PRIME;
+		sum = (sum ^ memory.shared->hops[hop]) * FNV_PRIME;
 	return sum;
 }
 
