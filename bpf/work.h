@@ -9,8 +9,8 @@
 /* This CPU's until the packet is done; only pkt is zero at its begin. */
 struct work {
 	struct packet pkt;
-	__u64 tick;		  /* of the kernel's clock, when it was last asked */
-	__u32 now;		  /* what it said */
+	__u64 tick;    /* of the kernel's clock, when it was last asked */
+	__u32 now;     /* what it said */
 	bool returned; /* a reply by its source: kept here, what follows is one way for the verifier */
 	struct flow_event event;  /* unless the flow is steady */
 	struct flow_id id;	  /* of a client's packet */

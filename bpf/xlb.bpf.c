@@ -54,7 +54,7 @@ static __always_inline int judge(struct work *work, struct xlb_server **ret_serv
 	pkt->server = (__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER);
 	server = server_find(pkt->server);
 	*ret_server = server;
-	if (flow_is_unchanged(flow->live, work->now, server->flags, pkt->tcp_flags))
+	if (flow_is_unchanged(flow->live, work->now, server->flags, pkt))
 		return FLOW_STEADY;
 	listener = listener_find(pkt->listener);
 	mode = record_mode(server, flow->fixed);
