@@ -60,17 +60,15 @@ static __always_inline int edit_link(const struct xdp_md *ctx, __u64 destination
 	return 0;
 }
 
+/* `change`: of the addresses, in checksums. */
 static __always_inline int edit_ipv4(const struct xdp_md *ctx, const struct packet *pkt,
-				     const struct ends *ends)
+				     const struct ends *ends, __u64 change)
 {
 	struct cursor cursor = cursor_at(ctx, sizeof(struct ethhdr));
 	struct iphdr *ip = take(&cursor, sizeof(*ip));
-	__u64 change;
 
 	if (!ip)
 		return -XLB_DROP_INTERNAL;
-	change = csum_replace(0, pkt->source.words[3], ends->source.words[3]);
-	change = csum_replace(change, pkt->destination.words[3], ends->destination.words[3]);
 	/* TTL is the high byte of its 16-bit word */
 	change = csum_replace(change, bpf_htons((__u16)(pkt->ttl << 8)),
 			      bpf_htons((__u16)((pkt->ttl - 1) << 8)));
@@ -120,17 +118,21 @@ static __always_inline int edit_hop(const struct xdp_md *ctx, const struct packe
 	return 0;
 }
 
-/* Ports and checksum; UDP without a checksum stays without. */
+/* What new addresses, of whatever family, change in the checksum. */
+static __always_inline __u64 edit_change(const struct packet *pkt, const struct ends *ends)
+{
+	return csum_replace_addr(csum_replace_addr(0, &pkt->source, &ends->source),
+				 &pkt->destination, &ends->destination);
+}
+
+/* Ports and checksum, of which `change` is known; UDP without a checksum stays without. */
 static __always_inline int edit_l4(const struct xdp_md *ctx, const struct packet *pkt,
-				   const struct ends *ends)
+				   const struct ends *ends, __u64 change)
 {
 	struct cursor cursor = cursor_at(ctx, pkt->l4_offset & L4_OFFSET_MAX);
 	struct tcphdr *tcp;
 	struct udphdr *udp;
-	__u64 change = 0;
 
-	change = csum_replace_addr(change, &pkt->source, &ends->source);
-	change = csum_replace_addr(change, &pkt->destination, &ends->destination);
 	change = csum_replace(change, pkt->source_port, ends->source_port);
 	change = csum_replace(change, pkt->destination_port, ends->destination_port);
 	if (pkt->protocol == IPPROTO_TCP) {
@@ -160,9 +162,19 @@ static __always_inline int edit_l4(const struct xdp_md *ctx, const struct packet
 static __always_inline int edit_ends(const struct xdp_md *ctx, const struct packet *pkt,
 				     const struct ends *ends)
 {
-	int r = pkt->family == XLB_IPV4 ? edit_ipv4(ctx, pkt, ends) : edit_ipv6(ctx, pkt, ends);
+	__u64 change;
+	int r;
 
-	return r ? r : edit_l4(ctx, pkt, ends);
+	if (pkt->family == XLB_IPV4) {
+		change = csum_replace(0, pkt->source.words[3], ends->source.words[3]);
+		change =
+			csum_replace(change, pkt->destination.words[3], ends->destination.words[3]);
+		r = edit_ipv4(ctx, pkt, ends, change);
+	} else {
+		change = edit_change(pkt, ends);
+		r = edit_ipv6(ctx, pkt, ends);
+	}
+	return r ? r : edit_l4(ctx, pkt, ends, change);
 }
 
 #endif
