@@ -103,17 +103,20 @@ static __always_inline void count_flow(__u32 listener, __u32 server, enum xlb_fl
 	}
 }
 
+/* Bytes are counted behind packets. */
+_Static_assert(XLB_COUNT_BYTES_IN == XLB_COUNT_PACKETS_IN + 1 &&
+		       XLB_COUNT_BYTES_OUT == XLB_COUNT_PACKETS_OUT + 1,
+	       "order of the counters");
+
 static __always_inline void count_traffic(struct flow_counters *counters, const struct packet *pkt)
 {
+	__u64 *packets;
+
 	if (!counters)
 		return;
-	if (pkt->reply) {
-		counters->count[XLB_COUNT_PACKETS_OUT] += 1;
-		counters->count[XLB_COUNT_BYTES_OUT] += pkt->frame_length;
-	} else {
-		counters->count[XLB_COUNT_PACKETS_IN] += 1;
-		counters->count[XLB_COUNT_BYTES_IN] += pkt->frame_length;
-	}
+	packets = &counters->count[pkt->reply ? XLB_COUNT_PACKETS_OUT : XLB_COUNT_PACKETS_IN];
+	packets[0] += 1;
+	packets[1] += pkt->frame_length;
 }
 
 /* A forwarded packet of a known listener and server. */

@@ -10,13 +10,13 @@
 
 #include "pkt.h"
 
-/* A sum of 32-bit words, folded only at the end: there is room for 2^32 of them. */
+/* A sum of 32-bit words, folded only at the end. */
 static __always_inline __u64 csum_replace(__u64 sum, __u32 old, __u32 new)
 {
 	return sum + (__u32)~old + new;
 }
 
-/* The 12 bytes that mapped IPv4 addresses share add up to nothing: one code for both families. */
+/* The 12 bytes that mapped IPv4 addresses share add up to nothing: for both families, and from one to the other. */
 static __always_inline __u64 csum_replace_addr(__u64 sum, const struct xlb_addr *old,
 					       const struct xlb_addr *new)
 {
@@ -26,9 +26,9 @@ static __always_inline __u64 csum_replace_addr(__u64 sum, const struct xlb_addr 
 	return csum_replace(sum, old->words[3], new->words[3]);
 }
 
+/* Of a sum below 2^40, which 256 words cannot exceed: twice leaves at most 0x10100. */
 static __always_inline __u16 csum_fold(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);

@@ -27,30 +27,48 @@ static __always_inline struct cursor cursor_at(const struct xdp_md *ctx, __u32 o
 	return cursor;
 }
 
-static __always_inline int edit_link(const struct xdp_md *ctx, const __u8 destination[6],
-				     const __u8 source[6])
+/* Writes the MAC of a union link_word, by halves: in a frame it is aligned to no more. */
+static __always_inline void mac_write(__u8 mac[6], __u64 word)
+{
+	union link_word link = { .word = word };
+	__u16 *halves = (__u16 *)mac;
+
+	halves[0] = link.mac[0];
+	halves[1] = link.mac[1];
+	halves[2] = link.mac[2];
+}
+
+/* The union link_word of a frame's MAC and the slot of an interface. */
+static __always_inline __u64 mac_read(const __u8 mac[6], __u16 interface)
+{
+	const __u16 *halves = (const __u16 *)mac;
+	union link_word link = { .mac = { halves[0], halves[1], halves[2] } };
+
+	link.interface = interface;
+	return link.word;
+}
+
+static __always_inline int edit_link(const struct xdp_md *ctx, __u64 destination, __u64 source)
 {
 	struct cursor cursor = cursor_at(ctx, 0);
 	struct ethhdr *eth = take(&cursor, sizeof(*eth));
 
 	if (!eth)
 		return -XLB_DROP_INTERNAL;
-	__builtin_memcpy(eth->h_dest, destination, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, source, ETH_ALEN);
+	mac_write(eth->h_dest, destination);
+	mac_write(eth->h_source, source);
 	return 0;
 }
 
+/* `change`: of the addresses, in checksums. */
 static __always_inline int edit_ipv4(const struct xdp_md *ctx, const struct packet *pkt,
-				     const struct ends *ends)
+				     const struct ends *ends, __u64 change)
 {
 	struct cursor cursor = cursor_at(ctx, sizeof(struct ethhdr));
 	struct iphdr *ip = take(&cursor, sizeof(*ip));
-	__u64 change;
 
 	if (!ip)
 		return -XLB_DROP_INTERNAL;
-	change = csum_replace(0, pkt->source.words[3], ends->source.words[3]);
-	change = csum_replace(change, pkt->destination.words[3], ends->destination.words[3]);
 	/* TTL is the high byte of its 16-bit word */
 	change = csum_replace(change, bpf_htons((__u16)(pkt->ttl << 8)),
 			      bpf_htons((__u16)((pkt->ttl - 1) << 8)));
@@ -81,6 +99,7 @@ static __always_inline int edit_hop(const struct xdp_md *ctx, const struct packe
 	struct cursor cursor = cursor_at(ctx, sizeof(struct ethhdr));
 	struct ipv6hdr *ipv6;
 	struct iphdr *ip;
+	__u32 check;
 
 	if (pkt->family == XLB_IPV6) {
 		ipv6 = take(&cursor, sizeof(*ipv6));
@@ -92,24 +111,28 @@ static __always_inline int edit_hop(const struct xdp_md *ctx, const struct packe
 	ip = take(&cursor, sizeof(*ip));
 	if (!ip)
 		return -XLB_DROP_INTERNAL;
-	/* TTL is the high byte of its 16-bit word */
-	ip->check = csum_update(ip->check, csum_replace(0, bpf_htons((__u16)(pkt->ttl << 8)),
-							bpf_htons((__u16)((pkt->ttl - 1) << 8))));
+	/* TTL is the high byte of its 16-bit word; 0xffff is 0, and a carry comes back in (RFC 1141) */
+	check = ip->check + (__u32)bpf_htons(0x0100);
+	ip->check = (__u16)(check + (check >= 0xffff));
 	ip->ttl = (__u8)(pkt->ttl - 1);
 	return 0;
 }
 
-/* Ports and checksum; UDP without a checksum stays without. */
+/* What new addresses, of whatever family, change in the checksum. */
+static __always_inline __u64 edit_change(const struct packet *pkt, const struct ends *ends)
+{
+	return csum_replace_addr(csum_replace_addr(0, &pkt->source, &ends->source),
+				 &pkt->destination, &ends->destination);
+}
+
+/* Ports and checksum, of which `change` is known; UDP without a checksum stays without. */
 static __always_inline int edit_l4(const struct xdp_md *ctx, const struct packet *pkt,
-				   const struct ends *ends)
+				   const struct ends *ends, __u64 change)
 {
 	struct cursor cursor = cursor_at(ctx, pkt->l4_offset & L4_OFFSET_MAX);
 	struct tcphdr *tcp;
 	struct udphdr *udp;
-	__u64 change = 0;
 
-	change = csum_replace_addr(change, &pkt->source, &ends->source);
-	change = csum_replace_addr(change, &pkt->destination, &ends->destination);
 	change = csum_replace(change, pkt->source_port, ends->source_port);
 	change = csum_replace(change, pkt->destination_port, ends->destination_port);
 	if (pkt->protocol == IPPROTO_TCP) {
@@ -139,9 +162,19 @@ static __always_inline int edit_l4(const struct xdp_md *ctx, const struct packet
 static __always_inline int edit_ends(const struct xdp_md *ctx, const struct packet *pkt,
 				     const struct ends *ends)
 {
-	int r = pkt->family == XLB_IPV4 ? edit_ipv4(ctx, pkt, ends) : edit_ipv6(ctx, pkt, ends);
+	__u64 change;
+	int r;
 
-	return r ? r : edit_l4(ctx, pkt, ends);
+	if (pkt->family == XLB_IPV4) {
+		change = csum_replace(0, pkt->source.words[3], ends->source.words[3]);
+		change =
+			csum_replace(change, pkt->destination.words[3], ends->destination.words[3]);
+		r = edit_ipv4(ctx, pkt, ends, change);
+	} else {
+		change = edit_change(pkt, ends);
+		r = edit_ipv6(ctx, pkt, ends);
+	}
+	return r ? r : edit_l4(ctx, pkt, ends, change);
 }
 
 #endif

@@ -20,7 +20,7 @@ union hop_word {
 
 static __always_inline struct xlb_nexthop *hop_find(__u32 id)
 {
-	return bpf_map_lookup_elem(&hops, &id);
+	return (struct xlb_nexthop *)table_row(hops, id);
 }
 
 /* The number of a way back, found or made; 0 if there is no room near its place. */
@@ -32,8 +32,8 @@ GLOBAL_STEP int hop_number(__u64 word)
 
 	for (i = 0; i < HOP_TRIES; i++) {
 		id = (start + (__u32)i) % XLB_MAX_HOPS;
-		entry = bpf_map_lookup_elem(&hops, &id);
-		if (!entry || !id)
+		entry = table_row(hops, id);
+		if (!id)
 			continue;
 		seen = *(volatile __u64 *)entry;
 		if (seen == word || (!seen && dry_run))
@@ -47,15 +47,12 @@ GLOBAL_STEP int hop_number(__u64 word)
 	return 0;
 }
 
-/* The number of `hop` if the one known by `number` is another, else 0. */
-static __always_inline __u32 hop_learn(__u32 number, struct xlb_nexthop hop)
+/* The number of a way back if the one known by `number` is another, else 0. */
+static __always_inline __u32 hop_learn(__u32 number, __u64 word)
 {
-	union hop_word from = { .hop = hop };
-	__u64 *known = bpf_map_lookup_elem(&hops, &number);
-
-	if (known && *(volatile __u64 *)known == from.word)
+	if (*(volatile __u64 *)table_row(hops, number) == word)
 		return 0;
-	return (__u32)hop_number(from.word) % XLB_MAX_HOPS;
+	return (__u32)hop_number(word) % XLB_MAX_HOPS;
 }
 
 #endif

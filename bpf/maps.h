@@ -13,8 +13,25 @@
 #include "xlb/flow.h"
 #include "xlb/lists.h"
 
+/*
+ * What the daemon writes through mmap. The program knows where it is, so a row is found by arithmetic alone: a
+ * lookup in an array takes a dozen instructions more, and its key goes through memory.
+ */
+struct xlb_tables tables;
+
+/* A row of one of them. The mask must stay where only the compiler knows that the id is small. */
+#define table_row(name, id) \
+	({ \
+		__u32 table_row_id = (id); \
+		_Static_assert((TABLE_ROWS(name) & (TABLE_ROWS(name) - 1)) == 0, \
+			       "a mask keeps ids in " #name); \
+		barrier_var(table_row_id); \
+		&tables.name[table_row_id & (TABLE_ROWS(name) - 1)]; \
+	})
+#define TABLE_ROWS(name) (sizeof(tables.name) / sizeof(tables.name[0]))
+
 /* An array that the daemon writes through mmap: one aligned 8-byte store switches a live word. */
-#define XLB_TABLE(name, value_type, entries) \
+#define XLB_ARRAY(name, value_type, entries) \
 	struct { \
 		__uint(type, BPF_MAP_TYPE_ARRAY); \
 		__uint(map_flags, BPF_F_MMAPABLE); \
@@ -23,17 +40,7 @@
 		__type(value, value_type); \
 	} name SEC(".maps")
 
-XLB_TABLE(interfaces, struct xlb_interface, XLB_MAX_INTERFACES);
-XLB_TABLE(vips, struct xlb_vip, XLB_MAX_VIPS);
-XLB_TABLE(port_pages, struct xlb_port_page, XLB_MAX_PORT_PAGES);
-XLB_TABLE(listeners, struct xlb_listener, XLB_MAX_LISTENERS);
-XLB_TABLE(groups, struct xlb_group, XLB_MAX_GROUPS);
-XLB_TABLE(servers, struct xlb_server, XLB_MAX_SERVERS);
-XLB_TABLE(nexthops, struct xlb_nexthop, XLB_MAX_NEXTHOPS);
-XLB_TABLE(snats, struct xlb_snat, XLB_MAX_SNATS);
-XLB_TABLE(vip_addresses, struct xlb_addr, XLB_MAX_VIPS); /* written with the role of the address */
-
-XLB_TABLE(interface_slots, struct xlb_interface_slot, XLB_INTERFACE_PLACES);
+XLB_ARRAY(port_pages, struct xlb_port_page, XLB_MAX_PORT_PAGES);
 
 /* interface slot -> ifindex to redirect to */
 struct {
@@ -42,8 +49,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } devices SEC(".maps");
-
-XLB_TABLE(addresses, struct xlb_address_place, XLB_ADDRESS_PLACES);
 
 /* not preallocated: only the daemon inserts */
 struct {
@@ -87,9 +92,9 @@ struct {
 } snat_chunks SEC(".maps");
 
 /* The tables of flows (flow.h); their chunks are made by the loader, all of one size. */
-XLB_TABLE(flow_tables, struct xlb_flow_table, XLB_FLOW_TABLES);
+XLB_ARRAY(flow_tables, struct xlb_flow_table, XLB_FLOW_TABLES);
 /* ids of the chunks, for a daemon that starts: asking the map of maps waits for a grace period each */
-XLB_TABLE(flow_chunk_ids, __u32, XLB_FLOW_CHUNKS);
+XLB_ARRAY(flow_chunk_ids, __u32, XLB_FLOW_CHUNKS);
 struct flow_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -103,9 +108,6 @@ struct {
 	__type(key, __u32);
 	__array(values, struct flow_chunk);
 } flow_chunks SEC(".maps");
-
-/* ways back to clients, learned from their packets: struct xlb_nexthop as one word each, 0: free */
-XLB_TABLE(hops, __u64, XLB_MAX_HOPS);
 
 /* A flow's key as its table has it. */
 struct flow_id {

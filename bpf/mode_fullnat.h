@@ -129,8 +129,6 @@ static __always_inline int fullnat_ends(const struct packet *pkt, const struct x
 	struct xlb_snat *snat = snat_find(mapping->snat);
 
 	(void)pkt;
-	if (!snat)
-		return -XLB_DROP_INTERNAL;
 	ret->source = snat->addr;
 	ret->destination = server->addr;
 	ret->source_port = mapping->snat_port;

@@ -118,8 +118,6 @@ STEP int tunnel_wrap(struct xdp_md *ctx, const struct packet *pkt, const struct 
 	};
 	int r;
 
-	if (!source)
-		return -XLB_DROP_INTERNAL;
 	outer.source = source->addr;
 	r = tunnel_read_inner(ctx, &outer);
 	if (!r)

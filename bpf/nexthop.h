@@ -8,15 +8,11 @@
 
 /* How a packet leaves. */
 struct egress {
-	__u8 destination[6], source[6];
+	__u64 destination, source; /* union link_word */
 	__u32 slot;
 };
 
 /* The live words, each read by one load. */
-union nexthop_word {
-	__u64 word;
-	struct xlb_nexthop hop;
-};
 union interface_link_word {
 	__u64 word;
 	struct {
@@ -24,14 +20,10 @@ union interface_link_word {
 		__u32 mtu;
 	};
 };
-union interface_mac_word {
-	__u64 word;
-	__u8 mac[6];
-};
 
 static __always_inline struct xlb_interface *interface_find(__u32 slot)
 {
-	return bpf_map_lookup_elem(&interfaces, &slot);
+	return table_row(interfaces, slot);
 }
 
 /* The slot of a NIC, 0: none. */
@@ -41,52 +33,50 @@ static __always_inline __u32 interface_slot(__u32 ifindex)
 		__u64 word;
 		struct xlb_interface_slot slot;
 	} live;
-	__u64 *entry;
-	__u32 place;
-	int i;
+	__u32 i;
 
 	for (i = 0; i < XLB_PROBES; i++) {
-		place = (ifindex + (__u32)i) % XLB_INTERFACE_PLACES;
-		entry = bpf_map_lookup_elem(&interface_slots, &place);
-		if (!entry)
-			return 0;
-		live.word = *(volatile __u64 *)entry;
+		live.word = *(volatile __u64 *)table_row(interface_slots, ifindex + i);
 		if (!live.word || live.slot.ifindex == ifindex)
 			return live.slot.slot;
 	}
 	return 0;
 }
 
-static __always_inline void interface_mac(const struct xlb_interface *interface, __u8 ret_mac[6])
+/* The MAC and the flags of a NIC, a union link_word. */
+static __always_inline __u64 interface_mac(const struct xlb_interface *interface)
 {
-	union interface_mac_word live = { .word = *(const volatile __u64 *)&interface->mac };
+	return *(const volatile __u64 *)&interface->mac;
+}
 
-	__builtin_memcpy(ret_mac, live.mac, 6);
+static __always_inline __u32 interface_flags(__u32 slot)
+{
+	union link_word link = { .word = interface_mac(interface_find(slot)) };
+
+	return link.flags;
 }
 
 /* Fills ret if the packet, whose IP packet will measure `length`, can leave by the hop. */
 static __always_inline int egress_by(const struct packet *pkt, const struct xlb_nexthop *hop,
 				     __u32 length, struct egress *ret)
 {
-	union nexthop_word next = { .word = *(const volatile __u64 *)hop };
+	union link_word next = { .word = *(const volatile __u64 *)hop };
 	union interface_link_word link;
 	struct xlb_interface *interface;
 
 	if (pkt->ttl <= 1)
 		return -XLB_DROP_TTL_EXPIRED;
-	if (!next.hop.interface)
+	if (!next.interface)
 		return -XLB_DROP_NO_NEIGHBOUR;
-	interface = interface_find(next.hop.interface);
-	if (!interface)
-		return -XLB_DROP_INTERNAL;
+	interface = interface_find(next.interface);
 	link.word = *(const volatile __u64 *)&interface->ifindex;
 	if (!link.ifindex)
 		return -XLB_DROP_NO_INTERFACE;
 	if (length > link.mtu)
 		return -XLB_DROP_MTU_EXCEEDED;
-	ret->slot = next.hop.interface;
-	__builtin_memcpy(ret->destination, next.hop.mac, 6);
-	interface_mac(interface, ret->source);
+	ret->slot = next.interface;
+	ret->destination = next.word;
+	ret->source = interface_mac(interface);
 	return 0;
 }
 
@@ -94,9 +84,7 @@ static __always_inline int egress_by(const struct packet *pkt, const struct xlb_
 static __always_inline int egress_by_id(const struct packet *pkt, __u32 id, __u32 length,
 					struct egress *ret)
 {
-	struct xlb_nexthop *hop = bpf_map_lookup_elem(&nexthops, &id);
-
-	return hop ? egress_by(pkt, hop, length, ret) : -XLB_DROP_INTERNAL;
+	return egress_by(pkt, table_row(nexthops, id), length, ret);
 }
 
 #endif

@@ -86,13 +86,15 @@ static __always_inline bool is_l4(__u8 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
 }
 
-/* Behind the fixed part of an IPv4 header. */
-static __always_inline int parse_ipv4_rest(struct cursor *cursor, const struct iphdr *ip,
-					   struct packet *pkt)
+static __always_inline int parse_ipv4_rest(struct cursor *cursor, struct packet *pkt)
 {
-	__u32 header = ip->ihl * 4U;
-	__u32 length = bpf_ntohs(ip->tot_len);
+	struct iphdr *ip = take(cursor, sizeof(*ip));
+	__u32 header, length;
 
+	if (!ip)
+		return -XLB_DROP_BAD_PACKET;
+	header = ip->ihl * 4U;
+	length = bpf_ntohs(ip->tot_len);
 	if (header < sizeof(*ip) || length < header ||
 	    length > pkt->frame_length - sizeof(struct ethhdr))
 		return -XLB_DROP_BAD_PACKET;
@@ -109,7 +111,7 @@ static __always_inline int parse_ipv4_rest(struct cursor *cursor, const struct i
 	return parse_l4(cursor, pkt);
 }
 
-static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pkt)
+static __always_inline int parse_ipv4_ends(struct cursor *cursor, struct packet *pkt)
 {
 	struct iphdr *ip = take(cursor, sizeof(*ip));
 
@@ -118,20 +120,22 @@ static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pkt)
 	pkt->family = XLB_IPV4;
 	xlb_addr_set_ipv4(&pkt->source, ip->saddr);
 	xlb_addr_set_ipv4(&pkt->destination, ip->daddr);
-	pkt->fault = (__s8)parse_ipv4_rest(cursor, ip, pkt);
 	return 0;
 }
 
-/* Behind the fixed part of an IPv6 header: the extension headers, of which all but one or two are rare. */
-static __always_inline int parse_ipv6_rest(struct cursor *cursor, const struct ipv6hdr *ip,
-					   struct packet *pkt)
+/* All but one or two extension headers are rare. */
+static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet *pkt)
 {
-	__u32 left = bpf_ntohs(ip->payload_len);
-	__u8 next = ip->nexthdr;
+	struct ipv6hdr *ip = take(cursor, sizeof(*ip));
 	struct ipv6_extension *extension;
-	__u32 size;
+	__u32 left, size;
+	__u8 next;
 	int i;
 
+	if (!ip)
+		return -XLB_DROP_BAD_PACKET;
+	left = bpf_ntohs(ip->payload_len);
+	next = ip->nexthdr;
 	if (left > pkt->frame_length - sizeof(struct ethhdr) - sizeof(*ip) ||
 	    left > 0xffff - sizeof(*ip))
 		return -XLB_DROP_BAD_PACKET;
@@ -168,7 +172,7 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, const struct i
 	return -XLB_DROP_BAD_PACKET;
 }
 
-static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *pkt)
+static __always_inline int parse_ipv6_ends(struct cursor *cursor, struct packet *pkt)
 {
 	struct ipv6hdr *ip = take(cursor, sizeof(*ip));
 
@@ -177,28 +181,47 @@ static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *pkt)
 	pkt->family = XLB_IPV6;
 	__builtin_memcpy(&pkt->source, &ip->saddr, sizeof(pkt->source));
 	__builtin_memcpy(&pkt->destination, &ip->daddr, sizeof(pkt->destination));
-	pkt->fault = (__s8)parse_ipv6_rest(cursor, ip, pkt);
 	return 0;
 }
 
 /*
- * Fills pkt, which is zero but for its slot, from a frame of `length` bytes of which those to `end` can be read. Returns 0 if the addresses are known; whether the rest can be
- * used is then in pkt->fault, which matters only if the destination is xlb's. XLB_PASS: not IP at all.
+ * The first of two steps: fills addresses and length of pkt, which is zero but for its slot, from a frame of
+ * `length` bytes of which those to the cursor's end can be read. XLB_PASS: not IP at all.
  */
-static __always_inline int parse_packet(void *data, void *end, __u32 length, struct packet *pkt)
+static __always_inline int parse_ends(struct cursor *cursor, __u32 length, struct packet *pkt)
 {
-	struct cursor cursor = { .data = data, .end = end };
-	struct ethhdr *eth;
+	struct ethhdr *eth = take(cursor, sizeof(*eth));
 
 	pkt->frame_length = length;
-	eth = take(&cursor, sizeof(*eth));
 	if (!eth)
 		return XLB_PASS;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return parse_ipv4(&cursor, pkt);
+		return parse_ipv4_ends(cursor, pkt);
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(&cursor, pkt);
+		return parse_ipv6_ends(cursor, pkt);
 	return XLB_PASS;
+}
+
+/*
+ * The second: the rest. Whether it can be used is then in pkt->fault, which matters only if the packet is xlb's;
+ * so most packets of others need no second step.
+ */
+static __always_inline void parse_rest(struct cursor *cursor, struct packet *pkt)
+{
+	cursor->offset = sizeof(struct ethhdr);
+	pkt->fault = (__s8)(pkt->family == XLB_IPV4 ? parse_ipv4_rest(cursor, pkt) :
+						      parse_ipv6_rest(cursor, pkt));
+}
+
+/* Both; returns what the first does. */
+static __always_inline int parse_packet(void *data, void *end, __u32 length, struct packet *pkt)
+{
+	struct cursor cursor = { .data = data, .end = end };
+	int r = parse_ends(&cursor, length, pkt);
+
+	if (!r)
+		parse_rest(&cursor, pkt);
+	return r;
 }
 
 #endif

@@ -75,6 +75,21 @@ static __always_inline __u32 size_within(__u32 size, __u32 max)
 	return ((size - 1) & (max - 1)) + 1;
 }
 
+/*
+ * A MAC and what lies behind it in a word of a map. Halves: a MAC that is copied byte by byte takes three times
+ * as long, and read as a word then it waits for all of them.
+ */
+union link_word {
+	__u64 word;
+	struct {
+		__u16 mac[3];
+		union {
+			__u16 interface; /* of a next hop: slot */
+			__u16 flags;	 /* of an interface */
+		};
+	};
+};
+
 /* A position in a frame. */
 struct cursor {
 	void *data, *end;
@@ -89,6 +104,9 @@ static __always_inline void *take(struct cursor *cursor, __u32 n)
 	if (start + n > cursor->end)
 		return NULL;
 	cursor->offset += n;
+	/* nobody needs to look once more whether it is NULL */
+	if (!start)
+		__builtin_unreachable();
 	return start;
 }
 

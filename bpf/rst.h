@@ -106,11 +106,10 @@ static __always_inline __u16 rst_checksum(const struct packet *pkt, const struct
 }
 
 /*
- * Replaces the frame by the answer to it, back to the MAC it came from, from the MAC `source`. Options,
+ * Replaces the frame by the answer to it, back to the MAC it came from, from the MAC `source` (union link_word). Options,
  * extension headers and payload go: what is sent is never longer than what came.
  */
-static __always_inline int rst_make(struct xdp_md *ctx, const struct packet *pkt,
-				    const __u8 source[6])
+static __always_inline int rst_make(struct xdp_md *ctx, const struct packet *pkt, __u64 source)
 {
 	__u32 header = pkt->family == XLB_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	__u32 length = sizeof(struct ethhdr) + header + sizeof(struct tcphdr);
@@ -131,7 +130,7 @@ static __always_inline int rst_make(struct xdp_md *ctx, const struct packet *pkt
 	if (!eth)
 		return -XLB_DROP_INTERNAL;
 	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, source, ETH_ALEN);
+	mac_write(eth->h_source, source);
 	r = pkt->family == XLB_IPV4 ? rst_write_ipv4(&cursor, pkt) : rst_write_ipv6(&cursor, pkt);
 	if (r)
 		return r;

@@ -10,7 +10,7 @@
 
 static __always_inline struct xlb_server *server_find(__u32 id)
 {
-	return bpf_map_lookup_elem(&servers, &id);
+	return table_row(servers, id);
 }
 
 /* The group's Maglev table for the family, read as the one word that a switch replaces. */
@@ -34,14 +34,12 @@ static __always_inline struct xlb_table_ref table_of(const struct xlb_group *gro
 static __always_inline int server_select(const struct packet *pkt, __u32 group_id, __u32 turn,
 					 __u32 *ret_server)
 {
-	struct xlb_group *group = bpf_map_lookup_elem(&groups, &group_id);
+	const struct xlb_group *group = table_row(groups, group_id);
 	struct xlb_table_ref table;
 	__u32 slot, chunk, index, id;
 	__u64 *word;
 	void *inner;
 
-	if (!group)
-		return -XLB_DROP_INTERNAL;
 	table = table_of(group, pkt->family);
 	if (!group_id || !table.epoch)
 		return -XLB_DROP_NO_SERVER;

@@ -11,7 +11,7 @@
 
 static __always_inline struct xlb_snat *snat_find(__u32 id)
 {
-	return bpf_map_lookup_elem(&snats, &id);
+	return table_row(snats, id);
 }
 
 /* The word of a bitmap that holds a port's bit. */

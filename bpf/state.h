@@ -49,6 +49,7 @@ struct flow_event {
 #define FLOW_FOLLOW 0 /* forward it as the flow says */
 #define FLOW_START  1 /* the flow has served its time: a new one begins */
 #define FLOW_REPICK 2 /* follow only if the choice of today is the same server */
+#define FLOW_STEADY 3 /* follow, and nothing of the flow changes */
 
 /* True if the segment opens a connection. */
 static __always_inline bool tcp_is_syn(__u8 tcp_flags)
@@ -76,18 +77,34 @@ static __always_inline int flow_judge_syn(struct flow_life seen, const struct fl
 	return unconnected && event->server_flags & XLB_SERVER_DOWN ? FLOW_REPICK : FLOW_FOLLOW;
 }
 
-/*
- * True of what most packets are: one of a flow in full swing that has been seen in this second, so that nothing
- * is to be judged, nor written. It comes to what flow_judge and flow_next would.
- */
-static __always_inline bool flow_is_steady(__u64 live, const struct flow_event *event)
+/* True of a flow in the state that has been seen in this second and that nobody wants to end. */
+static __always_inline bool flow_is_fresh(__u64 live, __u32 now, __u32 state)
 {
-	__u64 mask = xlb_set(0ULL, ~0ULL, XLB_LIVE_STAMP), wanted = event->now;
+	__u64 mask = xlb_set(0ULL, ~0ULL, XLB_LIVE_STAMP), wanted = now;
 
 	mask = xlb_set(mask, ~0ULL, XLB_LIVE_FLAGS);
 	mask = xlb_set(mask, ~0ULL, XLB_LIVE_STATE);
-	wanted = xlb_set(wanted, (__u64)XLB_FLOW_ESTABLISHED, XLB_LIVE_STATE);
-	return (live & mask) == wanted && !event->server_flags &&
+	wanted = xlb_set(wanted, (__u64)state, XLB_LIVE_STATE);
+	return (live & mask) == wanted;
+}
+
+/*
+ * True of what most packets are: one of a flow in full swing, or of one of UDP that no server answers, so that
+ * nothing is to be judged, nor written. It comes to what flow_judge and flow_next would.
+ */
+static __always_inline bool flow_is_unchanged(__u64 live, __u32 now, __u32 server_flags,
+					      const struct packet *pkt)
+{
+	if (server_flags || pkt->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST))
+		return false;
+	return flow_is_fresh(live, now, XLB_FLOW_ESTABLISHED) ||
+	       (pkt->protocol == IPPROTO_UDP && !pkt->reply &&
+		flow_is_fresh(live, now, XLB_FLOW_NEW));
+}
+
+static __always_inline bool flow_is_steady(__u64 live, const struct flow_event *event)
+{
+	return flow_is_fresh(live, event->now, XLB_FLOW_ESTABLISHED) && !event->server_flags &&
 	       !(event->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST));
 }
 

@@ -172,7 +172,7 @@ STEP int translate(struct xdp_md *ctx, const struct packet *pkt, const struct en
 	if (pkt->family == XLB_IPV4 && pkt->protocol == IPPROTO_UDP)
 		r = translate_fill_checksum(ctx, pkt);
 	if (!r)
-		r = edit_l4(ctx, pkt, ends);
+		r = edit_l4(ctx, pkt, ends, edit_change(pkt, ends));
 	if (r)
 		return r;
 	if (bpf_xdp_adjust_head(ctx, (int)pkt->l4_offset - (int)(sizeof(struct ethhdr) + header)))

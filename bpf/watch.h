@@ -15,10 +15,12 @@
 
 /* Each global function ends at once in the program that does not observe: see GLOBAL_STEP. */
 
-struct xlb_watch watches[XLB_WATCHES];
+/* Variables of each object's own, unlike `tables`. */
+#define WATCH_SECTION SEC(".data.watch")
+struct xlb_watch watches[XLB_WATCHES] WATCH_SECTION;
 /* events that the ring had no room for, by the interface that the frame came by or leaves by */
-__u64 watch_skipped[XLB_WATCHES][XLB_MAX_INTERFACES];
-__u8 watched[XLB_MAX_LISTENERS]; /* by listener, 0: not known: XLB_WATCHED_*, or bits of `watches` */
+__u64 watch_skipped[XLB_WATCHES][XLB_MAX_INTERFACES] WATCH_SECTION;
+__u8 watched[XLB_MAX_LISTENERS] WATCH_SECTION; /* by listener, 0: not known: XLB_WATCHED_*, or bits of `watches` */
 
 static __always_inline struct event_scratch *watch_scratch(void)
 {
@@ -339,11 +341,13 @@ static __always_inline void watch_lost(__u32 slot, __u32 egress, __u32 reason, _
 static __always_inline void watch_measure(const struct packet *pkt, const struct ends *ends,
 					  __u32 vip)
 {
-	struct xlb_flow_traffic *traffic, first = { .packets = 1, .bytes = pkt->frame_length };
-	struct xlb_flow_key key = { .vip = vip, .protocol = pkt->protocol };
+	struct xlb_flow_traffic *traffic, first;
+	struct xlb_flow_key key;
 
 	if (!observing || !pkt->watched || !(watch_interest(pkt->listener) & XLB_WATCHED_MEASURE))
 		return;
+	first = (struct xlb_flow_traffic){ .packets = 1, .bytes = pkt->frame_length };
+	key = (struct xlb_flow_key){ .vip = vip, .protocol = pkt->protocol };
 	key.client = pkt->reply ? ends->destination : pkt->source;
 	key.client_port = pkt->reply ? ends->destination_port : pkt->source_port;
 	key.port = pkt->reply ? ends->source_port : pkt->destination_port;

@@ -9,13 +9,14 @@
 /* This CPU's until the packet is done; only pkt is zero at its begin. */
 struct work {
 	struct packet pkt;
-	struct flow_event event;
+	__u64 tick;    /* of the kernel's clock, when it was last asked */
+	__u32 now;     /* what it said */
+	bool returned; /* a reply by its source: kept here, what follows is one way for the verifier */
+	struct flow_event event;  /* unless the flow is steady */
 	struct flow_id id;	  /* of a client's packet */
 	struct xlb_reply_key key; /* of a server's */
-	struct flow_at flow;	  /* that it has found */
-	struct mapping mapping;
-	struct xlb_nexthop hop; /* back to where it came from */
-	struct ends ends;	/* that it is to have */
+	struct flow_at flow;	  /* that it has found; of a new one only the word `fixed` */
+	struct ends ends;	  /* that it is to have */
 	struct egress egress;
 };
 struct {
@@ -33,6 +34,20 @@ static __always_inline struct work *work_begin(void)
 	if (work)
 		__builtin_memset(&work->pkt, 0, sizeof(work->pkt));
 	return work;
+}
+
+/*
+ * Makes work->now the stamp of now. The coarse clock moves once a tick, so between two ticks what it said last
+ * holds. That is worth it because the number of ticks is read without a call, of which the clock takes three.
+ */
+static __always_inline void work_clock(struct work *work)
+{
+	__u64 tick = bpf_jiffies64();
+
+	if (work->tick == tick)
+		return;
+	work->tick = tick;
+	work->now = flow_now();
 }
 
 #endif

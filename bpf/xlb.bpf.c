@@ -26,29 +26,43 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-/* What a packet is to the flow that it found. Fills whom to count it for, and the flow's server. */
-static __always_inline int judge(struct packet *pkt, const struct flow_at *flow,
-				 struct flow_event *event, struct xlb_server **ret_server)
+/* What the packet is to a flow whose server has the flags. */
+static __always_inline void event_of(struct work *work, __u32 server_flags)
 {
+	const struct packet *pkt = &work->pkt;
+	struct flow_event *ret = &work->event;
+
+	ret->now = work->now;
+	ret->idle_timeout = 0;
+	ret->server_flags = server_flags;
+	ret->protocol = pkt->protocol;
+	ret->tcp_flags = pkt->tcp_flags;
+	ret->reply = pkt->reply;
+	ret->direct = ret->adopt = false;
+}
+
+/* What the packet is to the flow that it found. Fills whom to count it for, and the flow's server. */
+static __always_inline int judge(struct work *work, struct xlb_server **ret_server)
+{
+	const struct flow_at *flow = &work->flow;
+	struct packet *pkt = &work->pkt;
 	struct xlb_listener *listener;
 	struct xlb_server *server;
 	__u8 mode;
 
 	pkt->listener = (__u32)xlb_get(flow->fixed, XLB_FIXED_LISTENER);
 	pkt->server = (__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER);
-	listener = listener_find(pkt->listener);
 	server = server_find(pkt->server);
-	if (!listener || !server)
-		return -XLB_DROP_INTERNAL;
 	*ret_server = server;
-	event->server_flags = server->flags;
-	if (flow_is_steady(flow->live, event))
-		return FLOW_FOLLOW;
+	if (flow_is_unchanged(flow->live, work->now, server->flags, pkt))
+		return FLOW_STEADY;
+	listener = listener_find(pkt->listener);
 	mode = record_mode(server, flow->fixed);
-	event->idle_timeout = listener->idle_timeout;
-	event->direct = xlb_mode_has(mode, XLB_MODE_DIRECT);
-	event->adopt = xlb_mode_has(mode, XLB_MODE_ADOPT);
-	return flow_judge(flow_life_of(flow->live), event);
+	event_of(work, server->flags);
+	work->event.idle_timeout = listener->idle_timeout;
+	work->event.direct = xlb_mode_has(mode, XLB_MODE_DIRECT);
+	work->event.adopt = xlb_mode_has(mode, XLB_MODE_ADOPT);
+	return flow_judge(flow_life_of(flow->live), &work->event);
 }
 
 /* True if packets to the address are xlb's; false if only those from it may be. */
@@ -74,15 +88,13 @@ static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 gr
 			return r;
 		first = first ? first : pkt->server;
 		server = server_find(pkt->server);
-		if (!server)
-			return -XLB_DROP_INTERNAL;
 		if (mode_takes(pkt, vip, server))
 			break;
 	}
 	if (turn == CHOICES)
 		pkt->server = first;
 	server = server_find(pkt->server);
-	if (!server || !server->mode ||
+	if (!server->mode ||
 	    (server->family != pkt->family && !xlb_mode_has(server->mode, XLB_MODE_FAMILY)))
 		return -XLB_DROP_INTERNAL;
 	if (server->flags & XLB_SERVER_RESET)
@@ -109,15 +121,11 @@ GLOBAL_STEP int choose(struct packet *pkt, __u32 vip_id)
 	midway = pkt->protocol == IPPROTO_TCP && !tcp_is_syn(pkt->tcp_flags);
 	pkt->listener = 0;
 	pkt->server = 0;
-	if (!vip)
-		return -XLB_DROP_INTERNAL;
 	pkt->listener = listener_match(vip, pkt->protocol, pkt->destination_port);
 	watch_role(pkt, pkt->listener, vip_id, 0);
 	if (!pkt->listener)
 		return vip->flags & XLB_VIP_HOST ? XLB_PASS : -XLB_DROP_NO_LISTENER;
 	listener = listener_find(pkt->listener);
-	if (!listener)
-		return -XLB_DROP_INTERNAL;
 	r = listener->flags & XLB_LISTENER_DISABLED ?
 		    -XLB_DROP_NO_LISTENER :
 		    choose_server(pkt, vip_id, listener->group, &mode);
@@ -128,30 +136,31 @@ GLOBAL_STEP int choose(struct packet *pkt, __u32 vip_id)
 }
 
 /* The hop back to where the packet came from. */
-static __always_inline int reply_hop(const struct xdp_md *ctx, struct work *work)
+static __always_inline int reply_hop(const struct xdp_md *ctx, const struct packet *pkt,
+				     union hop_word *ret)
 {
 	struct cursor cursor = cursor_at(ctx, 0);
 	struct ethhdr *eth = take(&cursor, sizeof(*eth));
 
 	if (!eth)
 		return -XLB_DROP_INTERNAL;
-	__builtin_memcpy(work->hop.mac, eth->h_source, ETH_ALEN);
-	work->hop.interface = (__u16)work->pkt.slot;
+	ret->word = mac_read(eth->h_source, (__u16)pkt->slot);
 	return 0;
 }
 
 /* A new flow for the packet. */
-static __always_inline int start(struct work *work, const struct xlb_server *server)
+static __always_inline int start(const struct xdp_md *ctx, struct work *work)
 {
 	struct flow_draft *draft = flow_draft_find();
 	const struct packet *pkt = &work->pkt;
+	union hop_word hop;
 	int r;
 
-	if (!draft)
+	if (!draft || reply_hop(ctx, pkt, &hop))
 		return -XLB_DROP_INTERNAL;
 	draft->id = work->id;
 	draft->client = pkt->source;
-	draft->now = work->event.now;
+	draft->now = work->now;
 	draft->server = pkt->server;
 	draft->listener = pkt->listener;
 	draft->pool = 0;
@@ -160,23 +169,29 @@ static __always_inline int start(struct work *work, const struct xlb_server *ser
 	draft->snat_port = 0;
 	draft->protocol = pkt->protocol;
 	draft->instead = false;
-	draft->hop = work->hop;
+	draft->hop = hop.hop;
 	r = mode_create(pkt->tcp_flags);
-	if (r)
-		return r;
-	work->mapping = record_mapping(server, record_fixed(draft), pkt->destination_port);
-	return 0;
+	if (!r)
+		work->flow.fixed = record_fixed(draft);
+	return r;
 }
 
 /* The packet goes where its flow says. */
-static __always_inline int follow(struct work *work, const struct xlb_server *server)
+static __always_inline int follow(const struct xdp_md *ctx, struct work *work, bool steady)
 {
 	struct flow_at *flow = &work->flow;
 	__u32 learned = 0;
+	union hop_word hop;
 
-	work->mapping = record_mapping(server, flow->fixed, work->pkt.destination_port);
-	if (work->mapping.snat_port)
-		learned = hop_learn((__u32)xlb_get(flow->live, XLB_LIVE_HOP), work->hop);
+	if (xlb_get(flow->fixed, XLB_FIXED_SNAT_PORT)) {
+		if (reply_hop(ctx, &work->pkt, &hop))
+			return -XLB_DROP_INTERNAL;
+		learned = hop_learn((__u32)xlb_get(flow->live, XLB_LIVE_HOP), hop.word);
+	}
+	if (steady && !learned)
+		return 0;
+	if (steady)
+		event_of(work, 0);
 	return flow_touch(flow, &work->event, learned);
 }
 
@@ -195,38 +210,27 @@ static __always_inline int commit(struct xdp_md *ctx, const struct work *work, _
 	return 0;
 }
 
-/* What the packet is to a flow, or to the one it will make. */
-static __always_inline void event_of(const struct packet *pkt, struct flow_event *ret)
-{
-	ret->now = flow_now();
-	ret->idle_timeout = 0;
-	ret->server_flags = 0;
-	ret->protocol = pkt->protocol;
-	ret->tcp_flags = pkt->tcp_flags;
-	ret->reply = pkt->reply;
-	ret->direct = ret->adopt = false;
-}
-
 /* A packet to a VIP. */
 static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 vip)
 {
 	struct packet *pkt = &work->pkt;
 	struct flow_at *flow = &work->flow;
 	struct xlb_server *server = NULL;
+	struct mapping mapping;
 	int act = FLOW_START;
 	bool known;
 	int r;
 
-	event_of(pkt, &work->event);
+	work_clock(work);
 	flow_id_of(pkt, vip, &work->id);
 	known = flow_find(&work->id, flow);
 	if (known) {
-		act = judge(pkt, flow, &work->event, &server);
+		act = judge(work, &server);
 		watch_flow(pkt, pkt->listener, vip, 0, flow->live);
 		if (act < 0)
 			return act;
 	}
-	if (act != FLOW_FOLLOW) {
+	if (act == FLOW_START || act == FLOW_REPICK) {
 		r = choose(pkt, vip);
 		if (r)
 			return r;
@@ -239,22 +243,22 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 		return -XLB_DROP_INTERNAL;
 	watch_hop(pkt, server->nexthop);
 	r = egress_by_id(pkt, server->nexthop, mode_length(pkt, server), &work->egress);
-	if (!r)
-		r = reply_hop(ctx, work);
 	if (r)
 		return r;
-	if (act == FLOW_FOLLOW) {
-		r = follow(work, server);
+	if (act == FLOW_FOLLOW || act == FLOW_STEADY) {
+		r = follow(ctx, work, act == FLOW_STEADY);
 	} else {
-		if (known && record_retire(flow, work->event.now, work->event.idle_timeout))
+		if (known && record_retire(flow, work->now, work->event.idle_timeout))
 			return -XLB_DROP_FLOW_BUSY;
-		r = start(work, server);
+		r = start(ctx, work);
 	}
-	if (!r)
-		r = mode_ends(pkt, server, &work->mapping, &work->ends);
+	if (r)
+		return r;
+	mapping = record_mapping(server, flow->fixed, pkt->destination_port);
+	r = mode_ends(pkt, server, &mapping, &work->ends);
 	if (!r)
 		r = commit(ctx, work, vip);
-	return r ? r : mode_edit(ctx, pkt, server, work->mapping.mode, &work->ends);
+	return r ? r : mode_edit(ctx, pkt, server, mapping.mode, &work->ends);
 }
 
 /* The ends that a reply gets: from the VIP to the client. */
@@ -264,7 +268,7 @@ static __always_inline int reply_ends(const struct flow_at *flow, struct ends *r
 	struct xlb_flow_page *page = table_page_at(&flow->at);
 	__u64 live;
 
-	if (!vip || !page)
+	if (!page)
 		return -XLB_DROP_INTERNAL;
 	ret->source = *vip;
 	flow_client(page, flow, &ret->destination, &ret->destination_port, &ret->source_port);
@@ -285,7 +289,7 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	struct xlb_server *server;
 	struct xlb_nexthop *hop;
 	__u8 family;
-	int r;
+	int act, r;
 
 	work->key = (struct xlb_reply_key){
 		.server = pkt->source,
@@ -297,19 +301,17 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	if (!reply_find(&work->key, 0, flow))
 		return XLB_PASS;
 	pkt->reply = true;
-	event_of(pkt, &work->event);
+	work_clock(work);
 	family = flow->ipv6 ? XLB_IPV6 : XLB_IPV4;
-	r = judge(pkt, flow, &work->event, &server);
+	act = judge(work, &server);
 	watch_flow(pkt, pkt->listener, 0, snat, flow->live);
-	if (r)
-		return r;
+	if (act < 0)
+		return act;
 	hop = hop_find((__u32)xlb_get(flow->live, XLB_LIVE_HOP));
-	if (!hop)
-		return -XLB_DROP_INTERNAL;
 	r = egress_by(pkt, hop, translate_length(pkt, family), &work->egress);
 	if (!r)
 		r = reply_ends(flow, &work->ends);
-	if (!r)
+	if (!r && act != FLOW_STEADY)
 		r = flow_touch(flow, &work->event, 0);
 	if (!r)
 		r = commit(ctx, work, (__u32)xlb_get(flow->fixed, XLB_FIXED_VIP));
@@ -329,52 +331,49 @@ static __always_inline int fault_of(const struct packet *pkt, const struct xlb_a
 }
 
 /* A packet to nobody that xlb knows: a reply all the same, if its source is a server's of a nat group. */
-static __always_inline int returned(struct xdp_md *ctx, struct work *work)
+static __always_inline bool is_returned(const struct packet *pkt, __u32 flags)
 {
-	struct packet *pkt = &work->pkt;
-	struct xlb_interface *interface = interface_find(pkt->slot);
-	struct xlb_address from;
-
-	if (!interface || !(interface->flags & XLB_INTERFACE_RETURNS) || pkt->fault)
-		return XLB_PASS;
-	from = address_find(&pkt->source);
-	return from.flags & XLB_ADDRESS_RETURNS ? reply(ctx, work, 0) : XLB_PASS;
+	return flags & XLB_INTERFACE_RETURNS &&
+	       address_find(&pkt->source).flags & XLB_ADDRESS_RETURNS;
 }
 
 static __always_inline int process(struct xdp_md *ctx, struct work *work)
 {
+	struct cursor cursor = cursor_at(ctx, 0);
 	struct packet *pkt = &work->pkt;
+	__u32 flags = 0;
 	struct xlb_address role;
-	__u32 vip, snat;
+	bool own;
 	int r;
 
-	r = parse_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end,
-			 (__u32)((long)ctx->data_end - (long)ctx->data), pkt);
+	r = parse_ends(&cursor, (__u32)((long)ctx->data_end - (long)ctx->data), pkt);
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
-	if (!is_own(&role))
-		return returned(ctx, work);
+	own = is_own(&role);
+	if (!own)
+		flags = interface_flags(pkt->slot);
+	work->returned = !own && is_returned(pkt, flags);
+	if (!own && !work->returned && !(flags & XLB_INTERFACE_PROBES) && !observing)
+		return XLB_PASS;
+	parse_rest(&cursor, pkt);
 	if (pkt->fault)
-		return fault_of(pkt, &role);
-	vip = role.vip;
-	snat = role.snat;
+		return own ? fault_of(pkt, &role) : XLB_PASS;
 	r = XLB_PASS;
-	if (snat)
-		r = reply(ctx, work, snat);
-	if (r == XLB_PASS && vip)
-		r = request(ctx, work, vip);
+	if (role.snat || work->returned)
+		r = reply(ctx, work, role.snat);
+	if (r == XLB_PASS && role.vip)
+		r = request(ctx, work, role.vip);
 	return r;
 }
 
 /* What goes to the host is its own, but for answers to health checks, which must be changed first. */
 static __always_inline int hand_over(struct xdp_md *ctx, const struct packet *pkt)
 {
-	struct xlb_interface *interface = interface_find(pkt->slot);
 	int r;
 
-	if (!interface || !(interface->flags & XLB_INTERFACE_PROBES) || pkt->fault ||
-	    !pkt->l4_offset)
+	/* without an offset nothing was parsed, or nothing that has ports */
+	if (!pkt->l4_offset || pkt->fault || !(interface_flags(pkt->slot) & XLB_INTERFACE_PROBES))
 		return XLB_PASS;
 	r = probe_answer(ctx, pkt);
 	return r ? r : XLB_PASS;
@@ -386,7 +385,6 @@ static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 
 	bool answer = (reason == XLB_DROP_NO_FLOW || reason == XLB_DROP_FLOW_RESET) &&
 		      pkt->protocol == IPPROTO_TCP && !(pkt->tcp_flags & TCP_RST);
 	struct xlb_interface *interface;
-	__u8 mac[ETH_ALEN];
 
 	/* only who knows a flow gets the others: anybody can make up segments of none */
 	if (answer && reason == XLB_DROP_NO_FLOW && !rst_allowed()) {
@@ -399,8 +397,7 @@ static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 
 	watch_before(ctx, pkt, NULL, answer ? XLB_VERDICT_RESET : XLB_VERDICT_DROP, reason);
 	interface = interface_find(pkt->slot);
 	if (answer && interface) {
-		interface_mac(interface, mac);
-		if (!rst_make(ctx, pkt, mac)) {
+		if (!rst_make(ctx, pkt, interface_mac(interface))) {
 			count_flow(pkt->listener, pkt->server, XLB_COUNT_RESETS);
 			count_interface(pkt, XLB_IFCOUNT_TX);
 			watch_after(ctx, pkt);

@@ -54,7 +54,7 @@ XLB_ASSERT_SIZE(xlb_addr, 16);
 #define XLB_INTERFACE_RETURNS 1U /* there are nat groups: packets may be replies by their source */
 #define XLB_INTERFACE_PROBES  2U /* there are health checks through the datapath, see `probes` */
 
-/* map `interfaces`: interface slot -> NIC. Slots are handed out by the daemon, 1 .. MAX-1. */
+/* table `interfaces`: interface slot -> NIC. Slots are handed out by the daemon, 1 .. MAX-1. */
 struct xlb_interface {
 	/* live word */
 	__u32 ifindex;
@@ -66,7 +66,7 @@ struct xlb_interface {
 XLB_ASSERT_SIZE(xlb_interface, 16);
 
 /*
- * map `interface_slots`: which slot a NIC has. An ifindex may be in XLB_PROBES places from ifindex %
+ * table `interface_slots`: which slot a NIC has. An ifindex may be in XLB_PROBES places from ifindex %
  * XLB_INTERFACE_PLACES on, up to the first that was never used; slot 0: free again.
  */
 #define XLB_INTERFACE_PLACES 1024
@@ -89,7 +89,7 @@ struct xlb_address {
 XLB_ASSERT_SIZE(xlb_address, 8);
 
 /*
- * map `addresses`: looked up for every packet's destination, and for its source where XLB_INTERFACE_RETURNS says
+ * table `addresses`: looked up for every packet's destination, and for its source where XLB_INTERFACE_RETURNS says
  * so. An address may be in XLB_PROBES places from xlb_hash_addr on, up to the first that was never used; addr is
  * written while the role is all zero, which says that the place is free.
  */
@@ -102,7 +102,7 @@ XLB_ASSERT_SIZE(xlb_address_place, 24);
 
 #define XLB_VIP_HOST 1U /* the host's own address: what no listener matches passes to the stack */
 
-/* map `vips`: VIP id -> its two port sets */
+/* table `vips`: VIP id -> its two port sets */
 struct xlb_vip {
 	/* live word: root pages in `port_pages`, 0: no listener of that protocol */
 	__u32 tcp_root;
@@ -127,7 +127,7 @@ XLB_ASSERT_SIZE(xlb_port_page, 1032);
 
 #define XLB_LISTENER_DISABLED 1U /* keeps its flows, takes no new ones */
 
-/* map `listeners` */
+/* table `listeners` */
 struct xlb_listener {
 	/* live word */
 	__u32 group; /* server group id */
@@ -146,7 +146,7 @@ struct xlb_table_ref {
 };
 XLB_ASSERT_SIZE(xlb_table_ref, 8);
 
-/* map `groups`: server group id -> one Maglev table per family (two live words) */
+/* table `groups`: server group id -> one Maglev table per family (two live words) */
 struct xlb_group {
 	struct xlb_table_ref table4;
 	struct xlb_table_ref table6;
@@ -177,7 +177,7 @@ XLB_ASSERT_SIZE(xlb_group, 16);
 #define XLB_SNAT_PER_CHUNK  64
 #define XLB_SNAT_CHUNKS	    256
 
-/* map `snats`: SNAT address id -> address */
+/* table `snats`: SNAT address id -> address */
 struct xlb_snat {
 	struct xlb_addr addr;
 };
@@ -194,7 +194,7 @@ XLB_ASSERT_SIZE(xlb_snat_pool, 4);
 #define XLB_SERVER_RESET 2U /* drain is over: its TCP flows get RST, its UDP flows are forgotten */
 #define XLB_SERVER_POOLS 8
 
-/* map `servers`: one address of one server under one forwarding mode; anything else is a new id */
+/* table `servers`: one address of one server under one forwarding mode; anything else is a new id */
 struct xlb_server {
 	struct xlb_addr addr;
 	__be16 port;	    /* 0: keep the client's destination port */
@@ -212,12 +212,28 @@ struct xlb_server {
 };
 XLB_ASSERT_SIZE(xlb_server, 64);
 
-/* maps `nexthops` and `hops`: one live word; interface 0: not resolved */
+/* tables `nexthops` and `hops`: one live word; interface 0: not resolved */
 struct xlb_nexthop {
 	__u8 mac[6];
 	__u16 interface; /* interface slot */
 };
 XLB_ASSERT_SIZE(xlb_nexthop, 8);
+
+/* The program's variable `tables`: what is looked up for packets and written by the daemon alone, but for `hops`. */
+struct xlb_tables {
+	struct xlb_interface interfaces[XLB_MAX_INTERFACES];
+	struct xlb_interface_slot interface_slots[XLB_INTERFACE_PLACES];
+	struct xlb_address_place addresses[XLB_ADDRESS_PLACES];
+	struct xlb_vip vips[XLB_MAX_VIPS];
+	struct xlb_addr vip_addresses[XLB_MAX_VIPS]; /* written with the role of the address */
+	struct xlb_listener listeners[XLB_MAX_LISTENERS];
+	struct xlb_group groups[XLB_MAX_GROUPS];
+	struct xlb_server servers[XLB_MAX_SERVERS];
+	struct xlb_nexthop nexthops[XLB_MAX_NEXTHOPS];
+	struct xlb_snat snats[XLB_MAX_SNATS];
+	__u64 hops[XLB_MAX_HOPS]; /* ways back to clients, learned from their packets; 0: free */
+};
+XLB_ASSERT_SIZE(xlb_tables, 5202944);
 
 /* A flow's identity in words: the client, the VIP (not its address: one VIP id per address) and the port asked for. */
 struct xlb_flow_key {

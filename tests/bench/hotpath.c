@@ -5,7 +5,9 @@
  * file, if one is given. All on the same maps and flows, in one process, interleaved; medians, net of a program
  * that does nothing.
  *
- *	build/tests/bench/hotpath [-r ROUNDS] [-f FLOWS] [-m MODE] [-6] [OBJECT.bpf.o]
+ *	build/tests/bench/hotpath [-r ROUNDS] [-f FLOWS] [-m MODE] [-6] [-a] [-n] [OBJECT.bpf.o]
+ *
+ * -a: the servers' answers instead; -n: packets that are not xlb's
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -17,6 +19,7 @@
 
 #include "../packet/world.h"
 #include "farm.h"
+#include "sys/datapath_private.h"
 #include "sys/datapath_variant.h"
 
 #define REPEAT	       300000
@@ -29,6 +32,12 @@ static struct front front;
 static int programs[TARGET_COUNT] = { -1, -1, -1, -1 };
 static double times[TARGET_COUNT][ROUNDS_MAX];
 
+/* Scratch of a CPU may look otherwise in every object. */
+static bool is_scratch(const struct bpf_map *map)
+{
+	return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY && bpf_map__max_entries(map) == 1;
+}
+
 /* The program `xlb` of an object file, on the maps of the world. */
 static int load_other(const char *path)
 {
@@ -40,9 +49,9 @@ static int load_other(const char *path)
 		die("%s", path);
 	bpf_object__for_each_map(map, object)
 	{
-		int fd = datapath_map_fd(world_datapath(), bpf_map__name(map));
+		int fd = datapath_map_fd(world_datapath(), map_word(map));
 
-		if (!bpf_map__is_internal(map) && fd >= 0 && bpf_map__reuse_fd(map, fd))
+		if (map_is_shared(map) && !is_scratch(map) && fd >= 0 && bpf_map__reuse_fd(map, fd))
 			die("cannot share the map %s", bpf_map__name(map));
 	}
 	bpf_object__for_each_program(program, object)
@@ -66,18 +75,19 @@ static int observing_program(void)
 	return variant_program_fd(variant);
 }
 
-static void measure(uint32_t flows, int rounds)
+static void measure(const struct farm_load *load, int rounds)
 {
-	const struct farm_load load = { .protocol = IPPROTO_TCP, .flags = ACK, .flows = flows };
-
-	farm_check(&front, &load, XDP_REDIRECT);
+	farm_check(&front, load,
+		   load->target == FARM_ELSEWHERE ? XDP_PASS :
+		   load->reply			  ? XDP_TX :
+						    XDP_REDIRECT);
 	for (int round = -1; round < rounds; round++)
 		for (int i = 0; i < TARGET_COUNT; i++) {
 			/* another order every round: what follows what must not matter */
 			enum target target = (enum target)((i + round + 1) % TARGET_COUNT);
 			double ns = 0;
 
-			farm_aim(&front, &load);
+			farm_aim(&front, load);
 			if (programs[target] >= 0)
 				ns = front_run(&front, programs[target], REPEAT, NULL);
 			if (round >= 0)
@@ -99,40 +109,46 @@ static void print_row(enum target target, int rounds)
 int main(int argc, char **argv)
 {
 	struct farm_plan plan = { .kind = FARM_FULLNAT, .family = XLB_IPV4 };
+	struct farm_load load = { .protocol = IPPROTO_TCP, .flags = ACK, .flows = 1 };
 	int rounds = 31, option;
-	uint32_t flows = 1;
 	const char *reason;
 
-	while ((option = getopt(argc, argv, "r:f:m:6")) != -1) {
+	while ((option = getopt(argc, argv, "r:f:m:6an")) != -1) {
 		if (option == 'r')
 			rounds = atoi(optarg);
 		else if (option == 'f')
-			flows = (uint32_t)strtoul(optarg, NULL, 10);
+			load.flows = (uint32_t)strtoul(optarg, NULL, 10);
 		else if (option == 'm')
 			plan.kind = farm_kind_of(optarg);
 		else if (option == '6')
 			plan.family = XLB_IPV6;
+		else if (option == 'a')
+			load.reply = true;
+		else if (option == 'n')
+			load.target = FARM_ELSEWHERE;
 		else
 			return 2;
 	}
-	if (rounds < 1 || rounds > ROUNDS_MAX || !flows)
+	if (rounds < 1 || rounds > ROUNDS_MAX || !load.flows)
 		return 2;
 	pin_to_cpu(0);
-	plan.room = XLB_DEFAULT_FLOWS + flows * 2;
-	plan.servers = farm_servers_for(flows);
+	plan.room = XLB_DEFAULT_FLOWS + load.flows * 2;
+	plan.servers = farm_servers_for(load.flows);
 	reason = farm_open(&plan);
 	if (reason) {
 		fprintf(stderr, "hotpath: %s\n", reason);
 		return 1;
 	}
-	front_open(&front, 0);
-	farm_fill(&front, IPPROTO_TCP, 0, flows);
+	front_open(&front, load.reply ? load.flows : 0);
+	farm_fill(&front, IPPROTO_TCP, 0, load.flows);
+	if (load.reply)
+		farm_learn(&front, IPPROTO_TCP, load.flows);
 	programs[TRIVIAL] = front.trivial;
 	programs[FORWARDING] = farm_program();
 	programs[OBSERVING] = observing_program();
 	if (optind < argc)
 		programs[OTHER] = load_other(argv[optind]);
-	measure(flows, rounds);
+	measure(&load, rounds);
 	printf("%-12s %10s %10s   (medians of %d rounds)\n", "program", "ns net", "ratio", rounds);
 	for (int target = FORWARDING; target < TARGET_COUNT; target++)
 		if (programs[target] >= 0)

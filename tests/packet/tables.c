@@ -14,13 +14,12 @@
 #include "xlb/lifetime.h"
 
 #define CHUNKS_MAX XLB_FLOW_CHUNKS
-#define HOPS_BYTES (XLB_MAX_HOPS * sizeof(uint64_t))
 #define FNV_PRIME  0x100000001b3ULL
 
 static struct {
 	const struct datapath *dp;
 	struct xlb_flow_page *chunks[CHUNKS_MAX]; /* as they are mapped on first use */
-	uint64_t *hops;
+	const struct xlb_tables *shared;
 } memory;
 
 static struct xlb_flow_table row_of(enum xlb_flow_table_id id)
@@ -76,9 +75,9 @@ static void each_page(enum xlb_flow_table_id id, visit_page visit, void *arg)
 void tables_map(const struct datapath *dp)
 {
 	memory.dp = dp;
-	memory.hops = mmap(NULL, HOPS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-			   datapath_map_fd(dp, "hops"), 0);
-	assert_ptr_not_equal(memory.hops, MAP_FAILED);
+	memory.shared = mmap(NULL, sizeof(*memory.shared), PROT_READ, MAP_SHARED,
+			     datapath_map_fd(dp, "tables"), 0);
+	assert_ptr_not_equal(memory.shared, MAP_FAILED);
 }
 
 void tables_forget(void)
@@ -94,7 +93,7 @@ void tables_forget(void)
 void tables_unmap(void)
 {
 	tables_forget();
-	munmap(memory.hops, HOPS_BYTES);
+	munmap((void *)memory.shared, sizeof(*memory.shared));
 	memset(&memory, 0, sizeof(memory));
 }
 
@@ -354,7 +353,7 @@ uint64_t tables_sum(void)
 	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++)
 		each_page(id, sum_page, &sum);
 	for (uint32_t hop = 0; hop < XLB_MAX_HOPS; hop++)
-		sum = (sum ^ memory.hops[hop]) * FNV_PRIME;
+		sum = (sum ^ memory.shared->hops[hop]) * FNV_PRIME;
 	return sum;
 }
 

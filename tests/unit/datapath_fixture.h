@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
@@ -48,6 +49,20 @@ static inline void dp_open(void)
 
 	if (datapath_open(&options, &dp, &err) < 0)
 		fail_msg("datapath_open: %s; %s", err.text, err.hint);
+}
+
+/* The tables as packets see them; until the next call. */
+static inline const struct xlb_tables *shared_tables(void)
+{
+	static void *memory;
+
+	if (memory)
+		munmap(memory, sizeof(struct xlb_tables));
+	memory = mmap(NULL, sizeof(struct xlb_tables), PROT_READ, MAP_SHARED,
+		      datapath_map_fd(dp, "tables"), 0);
+	if (memory == MAP_FAILED)
+		fail_msg("mmap: %s", strerror(errno));
+	return memory;
 }
 
 static inline void dp_reopen(void)

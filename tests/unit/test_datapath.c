@@ -80,11 +80,8 @@ static uint32_t slot_of(uint32_t ifindex)
 {
 	for (uint32_t i = 0; i < XLB_PROBES; i++) {
 		uint32_t place = (ifindex + i) % XLB_INTERFACE_PLACES;
-		struct xlb_interface_slot found;
+		struct xlb_interface_slot found = shared_tables()->interface_slots[place];
 
-		assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "interface_slots"), &place,
-						     &found),
-				 0);
 		if (found.ifindex == ifindex || !found.ifindex)
 			return found.slot;
 	}
@@ -96,6 +93,7 @@ static void test_addresses_come_and_go(void **state)
 {
 	const struct xlb_address role = { .snat = 1 };
 	struct xlb_addr addr = { .bytes = { 0x20, 1 } };
+	const struct xlb_tables *shared;
 	uint32_t left = 0;
 	struct row row;
 
@@ -112,13 +110,10 @@ static void test_addresses_come_and_go(void **state)
 	}
 	assert_count(TABLE_ADDRESS, 20);
 	/* and what went has left nothing behind that searches must pass */
-	for (uint32_t place = 0; place < XLB_ADDRESS_PLACES; place++) {
-		struct xlb_address_place found;
-
-		assert_int_equal(
-			bpf_map_lookup_elem(datapath_map_fd(dp, "addresses"), &place, &found), 0);
-		left += !found.role.snat && found.addr.words[0];
-	}
+	shared = shared_tables();
+	for (uint32_t place = 0; place < XLB_ADDRESS_PLACES; place++)
+		left += !shared->addresses[place].role.snat &&
+			shared->addresses[place].addr.words[0];
 	assert_in_range(left, 0, 20);
 }
 
@@ -164,10 +159,7 @@ static void test_interface(void **state)
 
 static struct xlb_table_ref maglev_ref(uint32_t group)
 {
-	struct xlb_group value = {};
-
-	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "groups"), &group, &value), 0);
-	return value.table6;
+	return shared_tables()->groups[group].table6;
 }
 
 static uint64_t maglev_word(struct xlb_table_ref ref, uint32_t word)
@@ -220,11 +212,10 @@ static void test_maglev(void **state)
 
 static uint32_t port_match(uint32_t vip, uint32_t protocol, uint16_t port)
 {
+	const struct xlb_vip value = shared_tables()->vips[vip];
 	struct xlb_port_page page;
-	struct xlb_vip value;
 	uint32_t index, entry;
 
-	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "vips"), &vip, &value), 0);
 	index = protocol == IPPROTO_TCP ? value.tcp_root : value.udp_root;
 	if (!index)
 		return 0;

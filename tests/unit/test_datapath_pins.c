@@ -45,7 +45,7 @@ static void test_adoption(void **state)
 static void test_half_made_pins(void **state)
 {
 	const struct datapath_options larger = { .pin_dir = pin_dir, .flows = 4 * TEST_FLOWS };
-	static const char *const lost[] = { "hops", "devices", "snat_chunks", "links" };
+	static const char *const lost[] = { "drops", "devices", "snat_chunks", "links" };
 	char path[PATH_MAX];
 
 	(void)state;
@@ -73,14 +73,14 @@ static void test_foreign_pin(void **state)
 	(void)state;
 	NEED_KERNEL();
 	dp = datapath_close(dp);
-	snprintf(path, sizeof(path), "%s/servers", pin_dir);
+	snprintf(path, sizeof(path), "%s/tables", pin_dir);
 	assert_int_equal(remove(path), 0);
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "servers", 4, 8, 100, NULL);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tables", 4, 8, 100, NULL);
 	assert_true(fd >= 0);
 	assert_int_equal(bpf_obj_pin(fd, path), 0);
 	assert_int_equal(datapath_open(&options, &dp, &err), -EEXIST);
 	assert_non_null(strstr(err.text, path));
-	assert_non_null(strstr(err.text, "value size 8, this version of xlb needs 64"));
+	assert_non_null(strstr(err.text, "value size 8, this version of xlb needs 5202944"));
 	assert_int_equal(remove(path), 0);
 	dp_open();
 }

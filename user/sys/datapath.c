@@ -15,6 +15,7 @@
 #include "sys/datapath_private.h"
 #include "xlb.skel.h" /* after abi.h, whose structs are in variables */
 
+#define TABLES_SECTION	 ".bss" /* of struct xlb_tables and nothing else */
 #define KERNEL_MIN_MAJOR 6
 #define KERNEL_MIN_MINOR 1
 
@@ -86,6 +87,18 @@ int datapath_load_err(struct xlb_err *err, int r, const char *log)
 	return r;
 }
 
+const char *map_word(const struct bpf_map *map)
+{
+	const char *name = bpf_map__name(map), *section = strrchr(name, '.');
+
+	return section && !strcmp(section, TABLES_SECTION) ? "tables" : name;
+}
+
+bool map_is_shared(const struct bpf_map *map)
+{
+	return !bpf_map__is_internal(map) || map_word(map) != bpf_map__name(map);
+}
+
 static int object_load(struct datapath *dp, const struct datapath_options *options,
 		       struct xlb_err *err)
 {
@@ -130,10 +143,23 @@ static int maps_open(struct datapath *dp, struct xlb_err *err)
 		DATAPATH_MAPS(X)
 #undef X
 	};
+	/* mapped by the skeleton */
+	struct xlb_tables *all = &dp->skel->bss->tables;
 
+#define X(NAME, name) \
+	dp->maps[MAP_##NAME] = (struct map){ \
+		.fd = -1, \
+		.entries = sizeof(all->name) / sizeof(all->name[0]), \
+		.words = (uint64_t *)all->name, \
+		.stride = sizeof(all->name[0]) / 8, \
+	};
+	DATAPATH_TABLES(X)
+#undef X
 	for (int i = 0; i < MAP_COUNT; i++) {
 		int r;
 
+		if (!names[i])
+			continue;
 		dp->maps[i].fd = datapath_map_fd(dp, names[i]);
 		if (dp->maps[i].fd < 0)
 			return datapath_err(err, dp->maps[i].fd, "the program has no map '%s'",
@@ -295,7 +321,12 @@ int datapath_program_fd(const struct datapath *dp)
 
 int datapath_map_fd(const struct datapath *dp, const char *name)
 {
-	int fd = bpf_object__find_map_fd_by_name(dp->skel->obj, name);
+	struct bpf_map *map;
 
-	return fd < 0 ? -ENOENT : fd;
+	bpf_object__for_each_map(map, dp->skel->obj)
+	{
+		if (!strcmp(map_word(map), name))
+			return bpf_map__fd(map);
+	}
+	return -ENOENT;
 }

@@ -117,7 +117,7 @@ static int map_adopt(const char *pin_dir, struct bpf_map *map, struct xlb_err *e
 	char path[PATH_MAX];
 	int r;
 
-	snprintf(path, sizeof(path), "%s/%s", pin_dir, bpf_map__name(map));
+	snprintf(path, sizeof(path), "%s/%s", pin_dir, map_word(map));
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return errno == ENOENT ?
@@ -141,7 +141,7 @@ int pins_adopt(const char *pin_dir, struct bpf_object *object, uint64_t *ret_ado
 
 	bpf_object__for_each_map(map, object)
 	{
-		int r = bpf_map__is_internal(map) ? 0 : map_adopt(pin_dir, map, err);
+		int r = map_is_shared(map) ? map_adopt(pin_dir, map, err) : 0;
 
 		if (r < 0)
 			return r;
@@ -164,9 +164,9 @@ int pins_complete(const char *pin_dir, struct bpf_object *object, uint64_t adopt
 		char path[PATH_MAX];
 
 		adopted >>= 1;
-		if (there || bpf_map__is_internal(map) || !bpf_map__autocreate(map))
+		if (there || !map_is_shared(map) || !bpf_map__autocreate(map))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", pin_dir, bpf_map__name(map));
+		snprintf(path, sizeof(path), "%s/%s", pin_dir, map_word(map));
 		if (bpf_obj_pin(bpf_map__fd(map), path))
 			return datapath_err(err, -errno, "cannot pin a map as '%s'", path);
 	}

@@ -10,28 +10,32 @@
 
 struct xlb; /* the skeleton */
 struct bpf_object;
+struct bpf_map;
 struct bpf_program;
 
-/* X(NAME, name): the maps of the object that user space works on; each is pinned under its name */
-#define DATAPATH_MAPS(X) \
+/* X(NAME, name): the tables of struct xlb_tables, one pinned map */
+#define DATAPATH_TABLES(X) \
 	X(INTERFACES, interfaces) \
 	X(INTERFACE_SLOTS, interface_slots) \
-	X(DEVICES, devices) \
 	X(ADDRESSES, addresses) \
 	X(VIPS, vips) \
-	X(PORT_PAGES, port_pages) \
+	X(VIP_ADDRESSES, vip_addresses) \
 	X(LISTENERS, listeners) \
 	X(GROUPS, groups) \
 	X(SERVERS, servers) \
 	X(NEXTHOPS, nexthops) \
 	X(SNATS, snats) \
+	X(HOPS, hops)
+
+/* X(NAME, name): the other maps of the object that user space works on; each is pinned under its name */
+#define DATAPATH_MAPS(X) \
+	X(DEVICES, devices) \
+	X(PORT_PAGES, port_pages) \
 	X(MAGLEV_CHUNKS, maglev_chunks) \
 	X(SNAT_CHUNKS, snat_chunks) \
-	X(VIP_ADDRESSES, vip_addresses) \
 	X(FLOW_TABLES, flow_tables) \
 	X(FLOW_CHUNKS, flow_chunks) \
 	X(FLOW_CHUNK_IDS, flow_chunk_ids) \
-	X(HOPS, hops) \
 	X(LISTENER_COUNTERS, listener_counters) \
 	X(SERVER_COUNTERS, server_counters) \
 	X(INTERFACE_COUNTERS, interface_counters) \
@@ -42,7 +46,7 @@ struct bpf_program;
 
 enum map_id {
 #define X(NAME, name) MAP_##NAME,
-	DATAPATH_MAPS(X)
+	DATAPATH_TABLES(X) DATAPATH_MAPS(X)
 #undef X
 		MAP_COUNT,
 };
@@ -92,6 +96,11 @@ int datapath_err(struct xlb_err *err, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Row of a table from key and value, tails zeroed. */
 void datapath_row(enum table_id table, const void *key, const void *value, struct row *ret);
+
+/* The name of a map, "tables" of that with struct xlb_tables, which libbpf calls after its section. */
+const char *map_word(const struct bpf_map *map);
+/* Whether all objects share it: not if libbpf made it for other variables. */
+bool map_is_shared(const struct bpf_map *map);
 
 /* Why a program was not loaded; `log`: what the verifier said, empty if the failure was another. */
 int datapath_load_err(struct xlb_err *err, int r, const char *log);

@@ -81,11 +81,11 @@ static int maps_share(const struct datapath *dp, struct variant *variant, struct
 
 	bpf_object__for_each_map(map, variant->skel->obj)
 	{
-		const char *name = bpf_map__name(map);
+		const char *name = map_word(map);
 		enum map_use use = use_of(map);
 		int fd, r = 0;
 
-		if (bpf_map__is_internal(map) || use == USE_OWN || use == USE_OBSERVING)
+		if (!map_is_shared(map) || use == USE_OWN || use == USE_OBSERVING)
 			continue;
 		if (variant->kind == VARIANT_DRY_RUN && use == USE_COUNTER) {
 			r = bpf_map__set_max_entries(map, 1);
@@ -215,7 +215,7 @@ bool variant_read(struct variant *variant, uint32_t budget, variant_event take, 
 /* Which listeners' packets the entry, or measuring, is interested in: one, or (listener 0) all. */
 static void interest_set(struct variant *variant, uint8_t bit, bool on, uint32_t listener)
 {
-	uint8_t *watched = variant->skel->bss->watched;
+	uint8_t *watched = variant->skel->data_watch->watched;
 
 	for (uint32_t i = 0; i < XLB_MAX_LISTENERS; i++) {
 		if (on && (!listener || i == listener))
@@ -227,10 +227,10 @@ static void interest_set(struct variant *variant, uint8_t bit, bool on, uint32_t
 
 void variant_watch(struct variant *variant, uint32_t index, const struct xlb_watch *watch)
 {
-	struct xlb_watch *entry = &variant->skel->bss->watches[index];
+	struct xlb_watch *entry = &variant->skel->data_watch->watches[index];
 	struct xlb_watch idle = *watch;
 
-	memcpy(variant->skipped_before[index], variant->skel->bss->watch_skipped[index],
+	memcpy(variant->skipped_before[index], variant->skel->data_watch->watch_skipped[index],
 	       sizeof(variant->skipped_before[index]));
 	/* packets read it meanwhile: nobody's until it is whole */
 	idle.set = 0;
@@ -243,13 +243,13 @@ void variant_watch(struct variant *variant, uint32_t index, const struct xlb_wat
 
 void variant_unwatch(struct variant *variant, uint32_t index)
 {
-	__atomic_store_n(&variant->skel->bss->watches[index].set, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&variant->skel->data_watch->watches[index].set, 0, __ATOMIC_SEQ_CST);
 	interest_set(variant, (uint8_t)(1U << index), false, 0);
 }
 
 uint64_t variant_skipped(const struct variant *variant, uint32_t index, uint32_t slot)
 {
-	return variant->skel->bss->watch_skipped[index][slot] -
+	return variant->skel->data_watch->watch_skipped[index][slot] -
 	       variant->skipped_before[index][slot];
 }
 

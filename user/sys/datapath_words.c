@@ -36,6 +36,7 @@ int map_mmap(struct map *map, const char *name, struct xlb_err *err)
 	struct bpf_map_info info = {};
 	uint32_t size = sizeof(info);
 	void *memory;
+	size_t bytes;
 
 	if (bpf_obj_get_info_by_fd(map->fd, &info, &size))
 		return datapath_err(err, -errno, "cannot read the properties of map '%s'", name);
@@ -43,18 +44,20 @@ int map_mmap(struct map *map, const char *name, struct xlb_err *err)
 	if (info.type != BPF_MAP_TYPE_ARRAY || !(info.map_flags & BPF_F_MMAPABLE))
 		return 0;
 	map->stride = (info.value_size + 7) / 8;
-	map->bytes = page_align((size_t)info.max_entries * map->stride * 8);
-	memory = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
+	bytes = page_align((size_t)info.max_entries * map->stride * 8);
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
 	if (memory == MAP_FAILED)
 		return datapath_err(err, -errno, "cannot map the memory of map '%s'", name);
 	map->words = memory;
+	map->bytes = bytes;
 	return 0;
 }
 
 void map_munmap(struct map *map)
 {
-	if (map->words)
+	if (map->bytes)
 		munmap(map->words, map->bytes);
+	map->bytes = 0;
 	map->words = NULL;
 }
 

@@ -13,13 +13,13 @@
 /* Stores the words that differ, each by one aligned store. */
 void words_store(uint64_t *dst, const void *src, size_t count);
 
-/* A map of the object; mmapable arrays are mapped: entry i starts at words + i * stride. */
+/* A map of the object, or a table in one; mmapable arrays are mapped: entry i starts at words + i * stride. */
 struct map {
-	int fd; /* owned by the skeleton */
+	int fd; /* owned by the skeleton; -1: a table */
 	uint32_t entries;
 	uint64_t *words; /* NULL: not mapped */
 	size_t stride;
-	size_t bytes;
+	size_t bytes; /* mapped here */
 };
 int map_mmap(struct map *map, const char *name, struct xlb_err *err);
 void map_munmap(struct map *map);
