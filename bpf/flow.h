@@ -137,7 +137,7 @@ static __always_inline bool flow_read(struct xlb_flow_page *page, int found, __u
 	return flow_found(word, ret->live) == found;
 }
 
-static __always_inline struct xlb_flow_table *flow_table_find(__u32 ipv6)
+static __always_inline const struct xlb_flow_table *flow_table_find(__u32 ipv6)
 {
 	return table_find(ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
 }
@@ -151,14 +151,12 @@ static __always_inline int flow_scan(const struct xlb_flow_page *page, const str
 /* Looks in an extent that is being left: what is moved away meanwhile is not found. */
 GLOBAL_STEP int flow_find_left(const struct flow_id *id, __u64 extent, struct flow_at *ret)
 {
-	struct xlb_flow_table *table;
 	struct xlb_flow_page *page;
 	int found;
 
 	if (!id || !ret)
 		return 0;
-	table = flow_table_find(id->ipv6);
-	page = table ? table_page(table, extent, id->hash, &ret->at) : NULL;
+	page = table_page(flow_table_find(id->ipv6), extent, id->hash, &ret->at);
 	if (!page)
 		return 0;
 	found = flow_scan(page, id);
@@ -168,13 +166,11 @@ GLOBAL_STEP int flow_find_left(const struct flow_id *id, __u64 extent, struct fl
 /* Looks for a flow that the client may meet. Completes id by its hash, and fills ret if there is one. */
 static __always_inline bool flow_find(struct flow_id *id, struct flow_at *ret)
 {
-	struct xlb_flow_table *table = flow_table_find(id->ipv6);
+	const struct xlb_flow_table *table = flow_table_find(id->ipv6);
 	struct xlb_flow_page *page;
 	__u64 extent, old;
 	int found;
 
-	if (!table)
-		return false;
 	id->hash = xlb_flow_hash(table->seed, id->key, id->identity, (int)id->ipv6);
 	extent = word_read(&table->extent);
 	old = word_read(&table->old);
@@ -187,11 +183,10 @@ static __always_inline bool flow_find(struct flow_id *id, struct flow_at *ret)
 	return found >= 0 && flow_read(page, found, id->ipv6, ret);
 }
 
-/* An entry's key, complete with its hash; false if it has no table. */
-static __always_inline bool flow_id_at(struct xlb_flow_page *page, const struct flow_at *flow,
+/* An entry's key, complete with its hash. */
+static __always_inline void flow_id_at(struct xlb_flow_page *page, const struct flow_at *flow,
 				       struct flow_id *ret)
 {
-	struct xlb_flow_table *table = flow_table_find(flow->ipv6);
 	__u32 word = flow->at.word;
 
 	ret->key[0] = word_read(page_word(page, word + 2));
@@ -200,10 +195,8 @@ static __always_inline bool flow_id_at(struct xlb_flow_page *page, const struct 
 	ret->identity = flow->fixed & XLB_FIXED_IDENTITY;
 	ret->ipv6 = flow->ipv6;
 	ret->pad = 0;
-	if (!table)
-		return false;
-	ret->hash = xlb_flow_hash(table->seed, ret->key, ret->identity, (int)ret->ipv6);
-	return true;
+	ret->hash = xlb_flow_hash(flow_table_find(flow->ipv6)->seed, ret->key, ret->identity,
+				  (int)ret->ipv6);
 }
 
 /* True of an entry whose flow lives on in the other extent. */
@@ -215,7 +208,6 @@ static __always_inline bool flow_is_moved(__u64 live)
 /* Finds again a flow that was moved after it was found; 0 if it has gone, or only its server may meet it. */
 GLOBAL_STEP int flow_follow_move(struct flow_at *flow)
 {
-	struct xlb_flow_table *table;
 	struct xlb_flow_page *page;
 	struct flow_id id;
 	int found;
@@ -223,10 +215,10 @@ GLOBAL_STEP int flow_follow_move(struct flow_at *flow)
 	if (!flow)
 		return 0;
 	page = table_page_at(&flow->at);
-	table = flow_table_find(flow->ipv6);
-	if (!page || !table || !flow_id_at(page, flow, &id))
+	if (!page)
 		return 0;
-	page = table_page_new(table, id.hash, &flow->at);
+	flow_id_at(page, flow, &id);
+	page = table_page_new(flow_table_find(flow->ipv6), id.hash, &flow->at);
 	if (!page)
 		return 0;
 	found = flow_scan(page, &id);

@@ -249,15 +249,13 @@ GLOBAL_STEP int flow_insert(const struct flow_id *id, __u64 live, __u64 fixed, b
 			    struct flow_at *ret)
 {
 	__u32 now = (__u32)xlb_get(live, XLB_LIVE_STAMP);
-	struct xlb_flow_table *table;
 	struct xlb_flow_page *page;
 	__u64 *word, seen;
 	int place;
 
 	if (!id || !ret)
 		return -FLOW_ENOSPC;
-	table = flow_table_find(id->ipv6);
-	page = table ? table_page_new(table, id->hash, &ret->at) : NULL;
+	page = table_page_new(flow_table_find(id->ipv6), id->hash, &ret->at);
 	if (!page)
 		return -FLOW_ENOSPC;
 	ret->ipv6 = id->ipv6;

@@ -19,11 +19,9 @@ static __always_inline __u32 reply_is_ipv6(const struct xlb_reply_key *key)
 static __always_inline struct xlb_flow_page *locator_page(const struct xlb_reply_key *key,
 							  __u64 *ret_hash)
 {
-	struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
+	const struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
 	struct xlb_flow_at at;
 
-	if (!table)
-		return NULL;
 	*ret_hash = xlb_reply_hash(table->seed, key, (int)reply_is_ipv6(key));
 	return table_page_new(table, *ret_hash, &at);
 }
@@ -118,11 +116,11 @@ GLOBAL_STEP int locator_follow(const struct xlb_reply_key *key, __u64 locator, _
 {
 	__u32 ipv6 = (__u32)xlb_get(locator, XLB_LOCATOR_IPV6), start = 0;
 	__u64 hash = xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE), fixed = 0;
-	struct xlb_flow_table *table = flow_table_find(ipv6);
+	const struct xlb_flow_table *table = flow_table_find(ipv6);
 	struct xlb_flow_page *page;
 	int found, i;
 
-	if (!key || !ret || !table)
+	if (!key || !ret)
 		return 0;
 	page = table_page(table, extent, hash, &ret->at);
 	fixed = xlb_set(fixed, (__u64)key->peer_port, XLB_FIXED_SNAT_PORT);
@@ -145,11 +143,10 @@ GLOBAL_STEP int locator_follow(const struct xlb_reply_key *key, __u64 locator, _
 static __always_inline bool locator_leads(const struct xlb_reply_key *key, __u64 locator,
 					  struct flow_at *ret)
 {
-	struct xlb_flow_table *table = flow_table_find((__u32)xlb_get(locator, XLB_LOCATOR_IPV6));
+	const struct xlb_flow_table *table =
+		flow_table_find((__u32)xlb_get(locator, XLB_LOCATOR_IPV6));
 	__u64 extent, old;
 
-	if (!table)
-		return false;
 	extent = word_read(&table->extent);
 	old = word_read(&table->old);
 	return (old && locator_follow(key, locator, old, ret)) ||
@@ -161,12 +158,12 @@ GLOBAL_STEP int reply_find_in(const struct xlb_reply_key *key, __u32 start, __u6
 			      struct flow_at *ret)
 {
 	__u64 mask = xlb_set(xlb_set(0ULL, ~0ULL, XLB_LOCATOR_TAG), 1ULL, XLB_LOCATOR_USED);
-	struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
+	const struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
 	struct xlb_flow_page *page;
 	__u64 hash, wanted;
 	int n, i;
 
-	if (!key || !ret || !table)
+	if (!key || !ret)
 		return 0;
 	hash = xlb_reply_hash(table->seed, key, (int)reply_is_ipv6(key));
 	page = table_page(table, extent, hash, &ret->at);
@@ -192,12 +189,10 @@ GLOBAL_STEP int reply_find_in(const struct xlb_reply_key *key, __u32 start, __u6
 static __always_inline int reply_find(const struct xlb_reply_key *key, __u32 start,
 				      struct flow_at *ret)
 {
-	struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
+	const struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
 	__u64 extent, old;
 	int next;
 
-	if (!table)
-		return 0;
 	extent = word_read(&table->extent);
 	old = word_read(&table->old);
 	if (old && start < LOCATOR_WORDS) {
@@ -282,13 +277,13 @@ GLOBAL_STEP int locator_put(const struct xlb_reply_key *key, __u64 flow_hash, __
 GLOBAL_STEP int locator_remove_in(const struct xlb_reply_key *key, __u64 flow_hash, __u32 ipv6,
 				  __u64 extent)
 {
-	struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
+	const struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
 	struct xlb_flow_page *page;
 	struct xlb_flow_at at;
 	__u64 hash, locator;
 	int n, i;
 
-	if (!key || !table)
+	if (!key)
 		return 0;
 	hash = xlb_reply_hash(table->seed, key, (int)reply_is_ipv6(key));
 	page = table_page(table, extent, hash, &at);
@@ -309,10 +304,10 @@ GLOBAL_STEP int locator_remove_in(const struct xlb_reply_key *key, __u64 flow_ha
 static __always_inline void locator_remove(const struct xlb_reply_key *key, __u64 flow_hash,
 					   __u32 ipv6)
 {
-	struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
+	const struct xlb_flow_table *table = table_find(XLB_TABLE_REPLIES);
 	__u64 extent, old;
 
-	if (!table || dry_run)
+	if (dry_run)
 		return;
 	extent = word_read(&table->extent);
 	old = word_read(&table->old);

@@ -12,6 +12,7 @@
 #include "xlb/abi.h"
 #include "xlb/flow.h"
 #include "xlb/lists.h"
+#include "xlb/tables.h"
 
 /*
  * What the daemon writes through mmap. The program knows where it is, so a row is found by arithmetic alone: a
@@ -91,9 +92,7 @@ struct {
 	__array(values, struct snat_chunk);
 } snat_chunks SEC(".maps");
 
-/* The tables of flows (flow.h); their chunks are made by the loader, all of one size. */
-XLB_ARRAY(flow_tables, struct xlb_flow_table, XLB_FLOW_TABLES);
-/* ids of the chunks, for a daemon that starts: asking the map of maps waits for a grace period each */
+/* The memory of the tables of flows (flow.h): its chunks are made by the loader, all of one size. Ids of the chunks, for a daemon that starts: asking the map of maps waits for a grace period each */
 XLB_ARRAY(flow_chunk_ids, __u32, XLB_FLOW_CHUNKS);
 struct flow_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -64,7 +64,8 @@ static __always_inline __u64 record_hash(struct xlb_flow_page *page, const struc
 {
 	struct flow_id id;
 
-	return flow_id_at(page, flow, &id) ? id.hash : 0;
+	flow_id_at(page, flow, &id);
+	return id.hash;
 }
 
 /* Takes a flow apart that the caller has claimed: its locator, its port, its entry. */

@@ -7,9 +7,9 @@
 #include "pkt.h"
 #include "variant.h"
 
-static __always_inline struct xlb_flow_table *table_find(__u32 id)
+static __always_inline const struct xlb_flow_table *table_find(enum xlb_flow_table_id id)
 {
-	return bpf_map_lookup_elem(&flow_tables, &id);
+	return table_row(flow_tables, id);
 }
 
 static __always_inline struct xlb_flow_page *table_page_at(const struct xlb_flow_at *at)

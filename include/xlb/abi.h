@@ -219,22 +219,6 @@ struct xlb_nexthop {
 };
 XLB_ASSERT_SIZE(xlb_nexthop, 8);
 
-/* The program's variable `tables`: what is looked up for packets and written by the daemon alone, but for `hops`. */
-struct xlb_tables {
-	struct xlb_interface interfaces[XLB_MAX_INTERFACES];
-	struct xlb_interface_slot interface_slots[XLB_INTERFACE_PLACES];
-	struct xlb_address_place addresses[XLB_ADDRESS_PLACES];
-	struct xlb_vip vips[XLB_MAX_VIPS];
-	struct xlb_addr vip_addresses[XLB_MAX_VIPS]; /* written with the role of the address */
-	struct xlb_listener listeners[XLB_MAX_LISTENERS];
-	struct xlb_group groups[XLB_MAX_GROUPS];
-	struct xlb_server servers[XLB_MAX_SERVERS];
-	struct xlb_nexthop nexthops[XLB_MAX_NEXTHOPS];
-	struct xlb_snat snats[XLB_MAX_SNATS];
-	__u64 hops[XLB_MAX_HOPS]; /* ways back to clients, learned from their packets; 0: free */
-};
-XLB_ASSERT_SIZE(xlb_tables, 5202944);
-
 /* A flow's identity in words: the client, the VIP (not its address: one VIP id per address) and the port asked for. */
 struct xlb_flow_key {
 	struct xlb_addr client;

@@ -118,12 +118,12 @@ enum xlb_flow_table_id {
 	XLB_TABLE_REPLIES,
 	XLB_FLOW_TABLES,
 };
+#define XLB_TABLE_ROWS 4 /* a power of two */
 
 /* word `extent` */
 #define XLB_EXTENT_PAGES 0, 30	/* at least 128, see XLB_LOCATOR_TAG */
 #define XLB_EXTENT_CHUNK 32, 14 /* its first entry of map `flow_chunks` */
 
-/* map `flow_tables` */
 struct xlb_flow_table {
 	__u64 extent;  /* where new entries come */
 	__u64 old;     /* what is left behind, 0: nothing; written before `extent`, read after it */

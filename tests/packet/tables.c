@@ -12,6 +12,7 @@
 #include "world.h"
 #include "xlb/addr.h"
 #include "xlb/lifetime.h"
+#include "xlb/tables.h"
 
 #define CHUNKS_MAX XLB_FLOW_CHUNKS
 #define FNV_PRIME  0x100000001b3ULL
@@ -24,11 +25,7 @@ static struct {
 
 static struct xlb_flow_table row_of(enum xlb_flow_table_id id)
 {
-	struct xlb_flow_table row;
-
-	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(memory.dp, "flow_tables"), &id, &row),
-			 0);
-	return row;
+	return memory.shared->flow_tables[id];
 }
 
 static struct xlb_flow_page *chunk_map(uint32_t index, uint32_t shift)

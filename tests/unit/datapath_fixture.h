@@ -29,6 +29,7 @@
 #include <sys/statfs.h>
 
 #include "sys/datapath.h"
+#include "xlb/tables.h"
 
 #define TEST_FLOWS 1024
 

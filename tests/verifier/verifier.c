@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "xlb/tables.h"
+
 #include "xlb.skel.h"
 
 #define RECORD	     "tests/verifier/instructions.txt"

@@ -7,6 +7,7 @@
 
 #include "sys/datapath.h"
 #include "sys/datapath_words.h"
+#include "xlb/tables.h"
 
 struct xlb; /* the skeleton */
 struct bpf_object;
@@ -25,6 +26,7 @@ struct bpf_program;
 	X(SERVERS, servers) \
 	X(NEXTHOPS, nexthops) \
 	X(SNATS, snats) \
+	X(FLOW_TABLES, flow_tables) \
 	X(HOPS, hops)
 
 /* X(NAME, name): the other maps of the object that user space works on; each is pinned under its name */
@@ -33,7 +35,6 @@ struct bpf_program;
 	X(PORT_PAGES, port_pages) \
 	X(MAGLEV_CHUNKS, maglev_chunks) \
 	X(SNAT_CHUNKS, snat_chunks) \
-	X(FLOW_TABLES, flow_tables) \
 	X(FLOW_CHUNKS, flow_chunks) \
 	X(FLOW_CHUNK_IDS, flow_chunk_ids) \
 	X(LISTENER_COUNTERS, listener_counters) \
