@@ -110,33 +110,36 @@ static __always_inline bool reply_is_of(const struct xlb_reply_key *key, struct 
 		       xlb_hash_join(key->peer.words[2], key->peer.words[3]);
 }
 
-/* Follows a locator to an extent of its flow's table: 1 with the flow in ret if one with this key is there, else 0. */
-GLOBAL_STEP int locator_follow(const struct xlb_reply_key *key, __u64 locator, __u64 extent,
-			       struct flow_at *ret)
+/* Follows a locator to an extent of its flow's table: true with the flow in ret if one with this key is there. */
+static __always_inline bool locator_follow(const struct xlb_reply_key *key, __u64 locator,
+					   __u64 extent, struct flow_at *ret)
 {
+	__u64 mask_port = xlb_set(0ULL, (__u64)key->peer_port, XLB_FIXED_SNAT_PORT);
 	__u32 ipv6 = (__u32)xlb_get(locator, XLB_LOCATOR_IPV6), start = 0;
-	__u64 hash = xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE), fixed = 0;
-	const struct xlb_flow_table *table = flow_table_find(ipv6);
-	struct xlb_flow_page *page;
+	__u64 hash = xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE), fixed;
+	struct xlb_flow_page *page = table_page(flow_table_find(ipv6), extent, hash, &ret->at);
 	int found, i;
 
-	if (!key || !ret)
-		return 0;
-	page = table_page(table, extent, hash, &ret->at);
-	fixed = xlb_set(fixed, (__u64)key->peer_port, XLB_FIXED_SNAT_PORT);
-	fixed = xlb_set(fixed, (__u64)(key->protocol == IPPROTO_UDP), XLB_FIXED_UDP);
+	fixed = xlb_set(mask_port, (__u64)(key->protocol == IPPROTO_UDP), XLB_FIXED_UDP);
 	if (!page)
-		return 0;
+		return false;
 	for (i = 0; i < LOCATOR_TRIES; i++) {
 		found = locator_entry(page, hash, start, fixed, ipv6);
 		if (found < 0)
-			return 0;
+			return false;
 		start = ((__u32)found >> 12) + 1;
 		if (flow_read(page, found & 0xfff, ipv6, ret) && flow_lives(ret->live) &&
 		    reply_is_of(key, page, ret))
-			return 1;
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+/* The same in an extent that is being left. */
+GLOBAL_STEP int locator_follow_left(const struct xlb_reply_key *key, __u64 locator, __u64 extent,
+				    struct flow_at *ret)
+{
+	return key && ret && locator_follow(key, locator, extent, ret);
 }
 
 /* The same, wherever in its table the flow is. */
@@ -149,7 +152,7 @@ static __always_inline bool locator_leads(const struct xlb_reply_key *key, __u64
 
 	extent = word_read(&table->extent);
 	old = word_read(&table->old);
-	return (old && locator_follow(key, locator, old, ret)) ||
+	return (old && locator_follow_left(key, locator, old, ret)) ||
 	       locator_follow(key, locator, extent, ret);
 }
 
