@@ -8,6 +8,7 @@
 #include "snat.h"
 
 #define LOCATOR_WORDS (2 * XLB_LINE_WORDS)
+#define LOCATOR_FIRST 0xffff
 #define LOCATOR_TRIES 4 /* locators with the tag that is looked for, entries with the port */
 
 static __always_inline __u32 reply_is_ipv6(const struct xlb_reply_key *key)
@@ -47,13 +48,64 @@ GLOBAL_STEP int locator_scan(const struct xlb_flow_page *page, __u64 hash, __u32
 	return -1;
 }
 
-/* From the n-th entry on, among the buckets of a place: the entry with the port and protocol that lives; -1. */
-GLOBAL_STEP int locator_entry(struct xlb_flow_page *page, __u64 hash, __u32 start, __u64 fixed,
-			      __u32 ipv6)
+/* The part of the flow's hash that a locator has. */
+static __always_inline __u64 locator_place(__u64 locator)
 {
-	__u64 mask = xlb_set(xlb_set(0ULL, ~0ULL, XLB_FIXED_SNAT_PORT), 1ULL, XLB_FIXED_UDP);
+	return xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE);
+}
+
+/* What of an entry's word `fixed` a reply names. */
+static __always_inline __u64 locator_wanted(const struct xlb_reply_key *key)
+{
+	__u64 fixed = xlb_set(0ULL, (__u64)key->peer_port, XLB_FIXED_SNAT_PORT);
+
+	return xlb_set(fixed, (__u64)(key->protocol == IPPROTO_UDP), XLB_FIXED_UDP);
+}
+
+static __always_inline __u64 locator_mask(void)
+{
+	return xlb_set(xlb_set(0ULL, ~0ULL, XLB_FIXED_SNAT_PORT), 1ULL, XLB_FIXED_UDP);
+}
+
+static __always_inline int locator_entry(const struct xlb_flow_page *page, __u64 hash, __u64 fixed,
+					 bool ipv6)
+{
+	__u32 n, i, word, first;
+	__u64 live;
+
+	for (n = 0; n < XLB_CANDIDATES; n++) {
+		first = page_bucket(hash, n);
+#pragma unroll
+		for (i = 0; i < xlb_bucket_entries(ipv6); i++) {
+			word = first + i * xlb_entry_words(ipv6);
+			if ((page->word[word + 1] ^ fixed) & locator_mask())
+				continue;
+			live = word_read(&page->word[word]);
+			if (flow_lives(live))
+				return flow_found(word, live);
+		}
+	}
+	return -1;
+}
+
+/* Among the buckets of a place the first entry with the port and protocol that lives; -1: none. */
+GLOBAL_STEP int locator_entry4(const struct xlb_flow_page *page, __u64 hash, __u64 fixed)
+{
+	return page ? locator_entry(page, hash, fixed, false) : -1;
+}
+
+GLOBAL_STEP int locator_entry6(const struct xlb_flow_page *page, __u64 hash, __u64 fixed)
+{
+	return page ? locator_entry(page, hash, fixed, true) : -1;
+}
+
+/* The next one after `last`: servers and SNAT addresses may have the same port in use. */
+GLOBAL_STEP int locator_entry_after(struct xlb_flow_page *page, __u64 hash, __u32 last, __u64 fixed,
+				    __u32 ipv6)
+{
 	__u32 stride = xlb_entry_words((int)ipv6), entries = xlb_bucket_entries((int)ipv6);
 	__u32 n, i, word;
+	bool passed = last == LOCATOR_FIRST;
 	__u64 live;
 
 	if (!page)
@@ -63,13 +115,15 @@ GLOBAL_STEP int locator_entry(struct xlb_flow_page *page, __u64 hash, __u32 star
 		for (i = 0; i < XLB_ENTRIES4; i++, word += stride) {
 			if (i >= entries)
 				break;
-			if ((word_read(page_word(page, word + 1)) ^ fixed) & mask ||
-			    n * XLB_ENTRIES4 + i < start)
+			if (!passed) {
+				passed = word == last;
+				continue;
+			}
+			if ((word_read(page_word(page, word + 1)) ^ fixed) & locator_mask())
 				continue;
 			live = word_read(page_word(page, word));
 			if (flow_lives(live))
-				return (int)(flow_found(word, live) | (int)(n * XLB_ENTRIES4 + i)
-									      << 12);
+				return flow_found(word, live);
 		}
 	}
 	return -1;
@@ -110,36 +164,67 @@ static __always_inline bool reply_is_of(const struct xlb_reply_key *key, struct 
 		       xlb_hash_join(key->peer.words[2], key->peer.words[3]);
 }
 
-/* Follows a locator to an extent of its flow's table: true with the flow in ret if one with this key is there. */
+static __always_inline struct xlb_flow_page *locator_target(__u64 locator, __u64 extent,
+							    struct flow_at *ret)
+{
+	__u32 ipv6 = (__u32)xlb_get(locator, XLB_LOCATOR_IPV6);
+
+	return table_page(flow_table_find(ipv6), extent, locator_place(locator), &ret->at);
+}
+
+/* An entry that may be the reply's flow: read, and compared with all that the reply says. */
+static __always_inline bool locator_hits(const struct xlb_reply_key *key,
+					 struct xlb_flow_page *page, int found, __u32 ipv6,
+					 struct flow_at *ret)
+{
+	return flow_read(page, found, ipv6, ret) && flow_lives(ret->live) &&
+	       reply_is_of(key, page, ret);
+}
+
+/*
+ * Follows a locator to an extent of its flow's table, entry by entry behind `last`, LOCATOR_FIRST: from the first on.
+ * 1 with the flow in ret if one with this key is there, else 0.
+ */
+GLOBAL_STEP int locator_follow_from(const struct xlb_reply_key *key, __u64 locator, __u64 extent,
+				    __u32 last, struct flow_at *ret)
+{
+	__u32 ipv6 = (__u32)xlb_get(locator, XLB_LOCATOR_IPV6);
+	struct xlb_flow_page *page;
+	int found, i;
+
+	if (!key || !ret)
+		return 0;
+	page = locator_target(locator, extent, ret);
+	if (!page)
+		return 0;
+	for (i = 0; i < LOCATOR_TRIES; i++) {
+		found = locator_entry_after(page, locator_place(locator), last, locator_wanted(key),
+					    ipv6);
+		if (found < 0)
+			return 0;
+		if (locator_hits(key, page, found, ipv6, ret))
+			return 1;
+		last = ret->at.word;
+	}
+	return 0;
+}
+
+/* The same from the first on, which nearly always is it. */
 static __always_inline bool locator_follow(const struct xlb_reply_key *key, __u64 locator,
 					   __u64 extent, struct flow_at *ret)
 {
-	__u64 mask_port = xlb_set(0ULL, (__u64)key->peer_port, XLB_FIXED_SNAT_PORT);
-	__u32 ipv6 = (__u32)xlb_get(locator, XLB_LOCATOR_IPV6), start = 0;
-	__u64 hash = xlb_set(0ULL, xlb_get(locator, XLB_LOCATOR_PLACE), XLB_HASH_PLACE), fixed;
-	struct xlb_flow_page *page = table_page(flow_table_find(ipv6), extent, hash, &ret->at);
-	int found, i;
+	__u32 ipv6 = (__u32)xlb_get(locator, XLB_LOCATOR_IPV6);
+	struct xlb_flow_page *page = locator_target(locator, extent, ret);
+	int found;
 
-	fixed = xlb_set(mask_port, (__u64)(key->protocol == IPPROTO_UDP), XLB_FIXED_UDP);
 	if (!page)
 		return false;
-	for (i = 0; i < LOCATOR_TRIES; i++) {
-		found = locator_entry(page, hash, start, fixed, ipv6);
-		if (found < 0)
-			return false;
-		start = ((__u32)found >> 12) + 1;
-		if (flow_read(page, found & 0xfff, ipv6, ret) && flow_lives(ret->live) &&
-		    reply_is_of(key, page, ret))
-			return true;
-	}
-	return false;
-}
-
-/* The same in an extent that is being left. */
-GLOBAL_STEP int locator_follow_left(const struct xlb_reply_key *key, __u64 locator, __u64 extent,
-				    struct flow_at *ret)
-{
-	return key && ret && locator_follow(key, locator, extent, ret);
+	found = ipv6 ? locator_entry6(page, locator_place(locator), locator_wanted(key)) :
+		       locator_entry4(page, locator_place(locator), locator_wanted(key));
+	if (found < 0)
+		return false;
+	return locator_hits(key, page, found, ipv6, ret) ||
+	       locator_follow_from(key, locator, extent, ret->at.word, ret);
 }
 
 /* The same, wherever in its table the flow is. */
@@ -152,7 +237,7 @@ static __always_inline bool locator_leads(const struct xlb_reply_key *key, __u64
 
 	extent = word_read(&table->extent);
 	old = word_read(&table->old);
-	return (old && locator_follow_left(key, locator, old, ret)) ||
+	return (old && locator_follow_from(key, locator, old, LOCATOR_FIRST, ret)) ||
 	       locator_follow(key, locator, extent, ret);
 }
 
