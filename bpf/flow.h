@@ -247,47 +247,66 @@ static __always_inline void flow_client(struct xlb_flow_page *page, const struct
 	*ret_port = (__be16)ports;
 }
 
-/*
- * Writes what the packet changes in the flow, if anything. A word lost to another CPU four times in a row is
- * let go: the packets that won have moved the flow as well. `hop`: 0 if it is not to be learned.
- */
-static __always_inline int flow_touch(struct flow_at *flow, const struct flow_event *event,
-				      __u32 hop)
+/* What the packet makes of the entry's first word; `hop`: 0 if none is to be learned. */
+static __always_inline __u64 flow_touched(__u64 live, const struct flow_event *event, __u32 hop)
 {
-	__u64 incarnation = xlb_get(flow->live, XLB_LIVE_INCARNATION), next;
-	struct xlb_flow_page *page = NULL;
+	__u64 next = flow_next(live, event);
+
+	return hop ? xlb_set(next, hop, XLB_LIVE_HOP) : next;
+}
+
+/*
+ * Writes it into a flow that was changed, or moved, since it was found. A word lost to another CPU three more times is
+ * let go: the packets that won have moved the flow as well.
+ */
+GLOBAL_STEP int flow_touch_again(struct flow_at *flow, const struct flow_event *event, __u32 hop)
+{
+	struct xlb_flow_page *page;
+	__u64 incarnation, next;
 	__u64 *word;
 	int i;
 
-	if (!hop && flow_is_steady(flow->live, event))
-		return 0;
-	for (i = 0; i < 4; i++) {
-		next = flow_next(flow->live, event);
-		if (hop)
-			next = xlb_set(next, hop, XLB_LIVE_HOP);
-		if (next == flow->live)
-			return 0;
-		if (!page)
-			page = table_page_at(&flow->at);
+	if (!flow || !event)
+		return -XLB_DROP_INTERNAL;
+	incarnation = xlb_get(flow->live, XLB_LIVE_INCARNATION);
+	for (i = 0; i < 3; i++) {
+		page = table_page_at(&flow->at);
 		if (!page)
 			return -XLB_DROP_INTERNAL;
 		word = page_word(page, flow->at.word);
-		if (word_swap(word, flow->live, next))
-			return 0;
 		flow->live = word_read(word);
 		if (flow_is_moved(flow->live)) {
 			/* of one that is at its end nothing more is to be known */
 			if (!flow_follow_move(flow))
 				return 0;
 			incarnation = xlb_get(flow->live, XLB_LIVE_INCARNATION);
-			page = NULL;
 			continue;
 		}
 		if (!flow_lives(flow->live) ||
 		    xlb_get(flow->live, XLB_LIVE_INCARNATION) != incarnation)
 			return -XLB_DROP_FLOW_BUSY;
+		next = flow_touched(flow->live, event, hop);
+		if (next == flow->live || word_swap(word, flow->live, next))
+			return 0;
 	}
 	return 0;
+}
+
+/* Writes what the packet changes in the flow, if anything. `hop`: 0 if it is not to be learned. */
+static __always_inline int flow_touch(struct flow_at *flow, const struct flow_event *event,
+				      __u32 hop)
+{
+	__u64 next = flow_touched(flow->live, event, hop);
+	struct xlb_flow_page *page;
+
+	if (next == flow->live)
+		return 0;
+	page = table_page_at(&flow->at);
+	if (!page)
+		return -XLB_DROP_INTERNAL;
+	return word_swap(page_word(page, flow->at.word), flow->live, next) ?
+		       0 :
+		       flow_touch_again(flow, event, hop);
 }
 
 /* Changes the entry's first word from what was seen; true if it was that still. */

@@ -139,6 +139,7 @@ struct flow_draft {
 	__be16 snat_port;	  /* 0: no reply comes back */
 	__u8 protocol;
 	bool instead; /* fullnat, whatever the server's mode */
+	bool made;    /* it has an entry of its own */
 	struct xlb_nexthop hop;
 };
 struct {

@@ -218,18 +218,10 @@ static __always_inline int record_settle(struct flow_draft *draft)
 		insert_withdraw(&draft->found);
 		return r;
 	}
-	if (!flow_settle(&draft->found)) {
-		locator_remove(&draft->reply, draft->id.hash, draft->id.ipv6);
-		return flow_rival(&draft->id, &draft->found);
-	}
-	/* another CPU may have given the same replies to another flow: each sees the other, neither goes on */
-	if (reply_clash(&draft->reply, &draft->found, &draft->other) &&
-	    flow_claim(&draft->found, draft->now)) {
-		locator_remove(&draft->reply, draft->id.hash, draft->id.ipv6);
-		flow_swap(&draft->found, flow_freed(draft->found.live));
-		return -FLOW_EBUSY;
-	}
-	return 0;
+	if (flow_settle(&draft->found))
+		return 0;
+	locator_remove(&draft->reply, draft->id.hash, draft->id.ipv6);
+	return flow_rival(&draft->id, &draft->found);
 }
 
 /*
@@ -253,9 +245,8 @@ GLOBAL_STEP int record_publish(void)
 	r = record_insert(draft);
 	if (!r)
 		r = record_settle(draft);
-	if (!r)
-		count_flow(draft->listener, draft->server, XLB_COUNT_FLOWS);
-	else
+	draft->made = !r;
+	if (r)
 		snat_port_release(record_bitmap(server, fixed), bpf_ntohs(draft->snat_port));
 	return r;
 }
@@ -276,6 +267,29 @@ static __always_inline int record_follow_winner(struct flow_draft *draft)
 		return -XLB_DROP_FLOW_BUSY;
 	draft->pool = (__u32)xlb_get(fixed, XLB_FIXED_POOL);
 	draft->snat_port = (__be16)xlb_get(fixed, XLB_FIXED_SNAT_PORT);
+	return 0;
+}
+
+/*
+ * The last step for a flow that has been made, if it has. Where a client keeps its port, another CPU may have given the
+ * same replies to another flow: each sees the other, neither goes on. 0, or -XLB_DROP_FLOW_BUSY.
+ */
+GLOBAL_STEP int record_confirm(void)
+{
+	struct flow_draft *draft = flow_draft_find();
+	struct xlb_server *server;
+
+	if (!draft || !draft->made)
+		return 0;
+	server = server_find(draft->server);
+	if (server && draft->snat_port && !record_bitmap(server, record_fixed(draft)) &&
+	    reply_clash(&draft->reply, &draft->found, &draft->other) &&
+	    flow_claim(&draft->found, draft->now)) {
+		locator_remove(&draft->reply, draft->id.hash, draft->id.ipv6);
+		flow_swap(&draft->found, flow_freed(draft->found.live));
+		return -XLB_DROP_FLOW_BUSY;
+	}
+	count_flow(draft->listener, draft->server, XLB_COUNT_FLOWS);
 	return 0;
 }
 

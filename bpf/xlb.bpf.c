@@ -168,9 +168,11 @@ static __always_inline int start(const struct xdp_md *ctx, struct work *work)
 	draft->port = pkt->destination_port;
 	draft->snat_port = 0;
 	draft->protocol = pkt->protocol;
-	draft->instead = false;
+	draft->instead = draft->made = false;
 	draft->hop = hop.hop;
 	r = mode_create(pkt->tcp_flags);
+	if (!r)
+		r = record_confirm();
 	if (!r)
 		work->flow.fixed = record_fixed(draft);
 	return r;
