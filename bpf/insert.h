@@ -16,17 +16,17 @@
 #define ROOM_USED 13, 4
 #define ROOM_HALF 17, 4
 
-/* Of one bucket. Without branches: the verifier walks every way through them. */
+/* Of one bucket, its first free entry. Without branches: the verifier walks every way through them. */
 GLOBAL_STEP int insert_bucket(struct xlb_flow_page *page, __u32 first, __u32 ipv6)
 {
-	__u32 entries = xlb_bucket_entries((int)ipv6), stride = xlb_entry_words((int)ipv6),
-	      word = first;
+	__u32 entries = xlb_bucket_entries((int)ipv6), stride = xlb_entry_words((int)ipv6);
+	__u32 word = first + (entries - 1) * stride;
 	__u32 i, free, half, all = 0, at = 0, halves = 0;
 	__u64 live, room;
 
 	if (!page)
 		return 0;
-	for (i = 0; i < XLB_ENTRIES4; i++, word += stride) {
+	for (i = 0; i < XLB_ENTRIES4; i++, word -= stride) {
 		if (i >= entries)
 			break;
 		live = word_read(page_word(page, word));
@@ -43,7 +43,7 @@ GLOBAL_STEP int insert_bucket(struct xlb_flow_page *page, __u32 first, __u32 ipv
 	return (int)xlb_set(room, halves, ROOM_HALF);
 }
 
-/* Of the buckets of a key: the free entry is in the one with most of them. An empty one ends the search. */
+/* Of the buckets of a key: the free entry is in the one with most of them, or in the first if that is roomy. */
 GLOBAL_STEP int insert_room(struct xlb_flow_page *page, __u64 hash, __u32 ipv6)
 {
 	__u64 one, best = 0, used = 0, half = 0, room;
@@ -55,7 +55,7 @@ GLOBAL_STEP int insert_room(struct xlb_flow_page *page, __u64 hash, __u32 ipv6)
 		half += xlb_get(one, ROOM_HALF);
 		one = xlb_get(one, 0, 13);
 		best = one >> 9 > best >> 9 ? one : best;
-		if (one >> 9 == xlb_bucket_entries((int)ipv6))
+		if (!n && one >> 9 >= xlb_bucket_roomy((int)ipv6))
 			break;
 	}
 	room = xlb_set(best, used, ROOM_USED);

@@ -310,14 +310,14 @@ static __always_inline bool reply_clash(const struct xlb_reply_key *key, const s
 	return false;
 }
 
-/* How many words of a line are free, above the index of one that is. */
+/* How many words of a line are free, above the index of the first that is. */
 GLOBAL_STEP int locator_line(const struct xlb_flow_page *page, __u32 first)
 {
 	__u32 room = 0, at = 0, n;
 
 	if (!page)
 		return 0;
-	for (n = 0; n < XLB_LINE_WORDS; n++) {
+	for (n = XLB_LINE_WORDS; n--;) {
 		if (word_read(page_word(page, first + n)))
 			continue;
 		room++;
@@ -326,12 +326,15 @@ GLOBAL_STEP int locator_line(const struct xlb_flow_page *page, __u32 first)
 	return (int)(room * XLB_LINE_WORDS + at);
 }
 
-/* The candidate that is free, in the line with more of them; -1: none. */
+/* The candidate that is free, in the line with more of them, or in the first if that is roomy; -1: none. */
 static __always_inline int locator_room(const struct xlb_flow_page *page, __u64 hash)
 {
 	__u32 one = (__u32)locator_line(page, page_line(hash, 0));
-	__u32 other = (__u32)locator_line(page, page_line(hash, XLB_LINE_WORDS));
+	__u32 other;
 
+	if (one / XLB_LINE_WORDS >= XLB_LINE_ROOMY)
+		return (int)(one % XLB_LINE_WORDS);
+	other = (__u32)locator_line(page, page_line(hash, XLB_LINE_WORDS));
 	if (one < XLB_LINE_WORDS && other < XLB_LINE_WORDS)
 		return -1;
 	return (int)(one / XLB_LINE_WORDS >= other / XLB_LINE_WORDS ?

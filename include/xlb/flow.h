@@ -198,6 +198,16 @@ static inline __u32 xlb_bucket_entries(int ipv6)
 	return ipv6 ? XLB_ENTRIES6 : XLB_ENTRIES4;
 }
 
+/*
+ * A key's first bucket is taken while it has so many free entries, which spares most lookups the others: else the
+ * emptiest of them. A locator's first line likewise.
+ */
+static inline __u32 xlb_bucket_roomy(int ipv6)
+{
+	return (xlb_bucket_entries(ipv6) + 1) / 2;
+}
+#define XLB_LINE_ROOMY 3
+
 /* Index of the n-th candidate bucket's first word. */
 static inline __u32 xlb_flow_bucket(__u64 hash, __u32 n)
 {

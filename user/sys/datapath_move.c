@@ -49,7 +49,7 @@ static struct xlb_flow_page *page_to(const struct move *move, uint64_t hash)
 
 #define MOVING (1ULL << 63) /* XLB_LIVE_MOVING */
 
-/* A free entry in the emptiest of the key's buckets, BUSY now as *ret_live says; NULL: none. */
+/* A free entry among the key's buckets, where the datapath would take it, BUSY now as *ret_live says; NULL: none. */
 static __u64 *place_take(const struct move *move, uint64_t hash, __u64 *ret_live)
 {
 	struct xlb_flow_page *page = page_to(move, hash);
@@ -60,7 +60,7 @@ static __u64 *place_take(const struct move *move, uint64_t hash, __u64 *ret_live
 		__u64 *bucket = &page->word[xlb_flow_bucket(hash, n)], *free = NULL;
 		uint32_t count = 0;
 
-		for (uint32_t i = 0; i < xlb_bucket_entries(move->ipv6); i++) {
+		for (uint32_t i = xlb_bucket_entries(move->ipv6); i--;) {
 			__u64 *entry = bucket + i * xlb_entry_words(move->ipv6);
 
 			if (xlb_get(word_read(entry), XLB_LIVE_STATE))
@@ -71,6 +71,8 @@ static __u64 *place_take(const struct move *move, uint64_t hash, __u64 *ret_live
 		if (count > most)
 			best = free;
 		most = count > most ? count : most;
+		if (!n && count >= xlb_bucket_roomy(move->ipv6))
+			break;
 	}
 	if (!best)
 		return NULL;
@@ -224,14 +226,14 @@ static void release_copies(const struct move *move, uint32_t from_page)
 
 /* --- locators ---------------------------------------------------------------------------------------- */
 
-/* A free word in the emptier of a locator's two lines, or the one that has the locator already; NULL: none. */
+/* A free word in a locator's two lines, or the one that has the locator already; NULL: none. */
 static __u64 *locator_place(const struct move *move, uint64_t hash, uint64_t locator)
 {
 	struct xlb_flow_page *page = page_to(move, hash);
 	uint32_t free[2] = {};
 	__u64 *at[2] = {};
 
-	for (uint32_t n = 0; n < 2 * XLB_LINE_WORDS; n++) {
+	for (uint32_t n = 2 * XLB_LINE_WORDS; n--;) {
 		__u64 *word = &page->word[xlb_locator_word(hash, n)];
 		uint64_t there = word_read(word);
 
@@ -242,7 +244,7 @@ static __u64 *locator_place(const struct move *move, uint64_t hash, uint64_t loc
 		free[n / XLB_LINE_WORDS]++;
 		at[n / XLB_LINE_WORDS] = word;
 	}
-	return at[free[1] > free[0]];
+	return at[free[0] < XLB_LINE_ROOMY && free[1] > free[0]];
 }
 
 /* The hash that a locator in this page was made with, as far as it says where locators lie. */
