@@ -55,7 +55,9 @@ GLOBAL_STEP int insert_room(struct xlb_flow_page *page, __u64 hash, __u32 ipv6)
 		half += xlb_get(one, ROOM_HALF);
 		one = xlb_get(one, 0, 13);
 		best = one >> 9 > best >> 9 ? one : best;
-		if (!n && one >> 9 >= xlb_bucket_roomy((int)ipv6))
+		/* a flood must not have it: all it has is looked at then */
+		if (!n && one >> 9 >= xlb_bucket_roomy((int)ipv6) &&
+		    half * 4 < xlb_bucket_entries((int)ipv6))
 			break;
 	}
 	room = xlb_set(best, used, ROOM_USED);

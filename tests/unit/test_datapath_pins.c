@@ -68,11 +68,13 @@ static void test_foreign_pin(void **state)
 {
 	const struct datapath_options options = { .pin_dir = pin_dir };
 	AUTO_CLOSE int fd = -1;
-	char path[PATH_MAX];
+	char path[PATH_MAX], sizes[64];
 
 	(void)state;
 	NEED_KERNEL();
 	dp = datapath_close(dp);
+	snprintf(sizes, sizeof(sizes), "value size 8, this version of xlb needs %zu",
+		 sizeof(struct xlb_tables));
 	snprintf(path, sizeof(path), "%s/tables", pin_dir);
 	assert_int_equal(remove(path), 0);
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tables", 4, 8, 100, NULL);
@@ -80,7 +82,7 @@ static void test_foreign_pin(void **state)
 	assert_int_equal(bpf_obj_pin(fd, path), 0);
 	assert_int_equal(datapath_open(&options, &dp, &err), -EEXIST);
 	assert_non_null(strstr(err.text, path));
-	assert_non_null(strstr(err.text, "value size 8, this version of xlb needs 5202944"));
+	assert_non_null(strstr(err.text, sizes));
 	assert_int_equal(remove(path), 0);
 	dp_open();
 }
