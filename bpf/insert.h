@@ -43,7 +43,10 @@ GLOBAL_STEP int insert_bucket(struct xlb_flow_page *page, __u32 first, __u32 ipv
 	return (int)xlb_set(room, halves, ROOM_HALF);
 }
 
-/* Of the buckets of a key: the free entry is in the one with most of them, or in the first if that is roomy. */
+/*
+ * Of the buckets of a key: the free entry is in the first one that is roomy, or the one with most of them. What the
+ * others hold counts all the same, or a flood would find room where it has had it. An empty one ends the search.
+ */
 GLOBAL_STEP int insert_room(struct xlb_flow_page *page, __u64 hash, __u32 ipv6)
 {
 	__u64 one, best = 0, used = 0, half = 0, room;
@@ -54,10 +57,9 @@ GLOBAL_STEP int insert_room(struct xlb_flow_page *page, __u64 hash, __u32 ipv6)
 		used += xlb_get(one, ROOM_USED);
 		half += xlb_get(one, ROOM_HALF);
 		one = xlb_get(one, 0, 13);
-		best = one >> 9 > best >> 9 ? one : best;
-		/* a flood must not have it: all it has is looked at then */
-		if (!n && one >> 9 >= xlb_bucket_roomy((int)ipv6) &&
-		    half * 4 < xlb_bucket_entries((int)ipv6))
+		if (best >> 9 < xlb_bucket_roomy((int)ipv6))
+			best = one >> 9 > best >> 9 ? one : best;
+		if (one >> 9 == xlb_bucket_entries((int)ipv6))
 			break;
 	}
 	room = xlb_set(best, used, ROOM_USED);

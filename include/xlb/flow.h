@@ -199,7 +199,7 @@ static inline __u32 xlb_bucket_entries(int ipv6)
 }
 
 /*
- * A key's first bucket is taken while it has so many free entries, which spares most lookups the others: else the
+ * The first of a key's buckets with so many free entries is taken, which spares most lookups the others: else the
  * emptiest of them. A locator's first line likewise.
  */
 static inline __u32 xlb_bucket_roomy(int ipv6)

@@ -71,7 +71,7 @@ static __u64 *place_take(const struct move *move, uint64_t hash, __u64 *ret_live
 		if (count > most)
 			best = free;
 		most = count > most ? count : most;
-		if (!n && count >= xlb_bucket_roomy(move->ipv6))
+		if (most >= xlb_bucket_roomy(move->ipv6))
 			break;
 	}
 	if (!best)
