@@ -138,13 +138,18 @@ GLOBAL_STEP int insert_victim(struct xlb_flow_page *page, __u64 hash, __u32 ipv6
 static __always_inline int insert_place(struct xlb_flow_page *page, const struct flow_id *id,
 					__u32 now, bool evicted, struct xlb_flow_at *at)
 {
-	__u64 room = (__u64)insert_room(page, id->hash, id->ipv6);
-	__u32 all = XLB_CANDIDATES * xlb_bucket_entries((int)id->ipv6);
-	__u32 used = (__u32)xlb_get(room, ROOM_USED), half = (__u32)xlb_get(room, ROOM_HALF);
-	bool flood = !evicted && !(id->identity >> 12 & 1) && half * 4 >= all &&
-		     used * 3 >= all * 2;
+	__u32 all = XLB_CANDIDATES * xlb_bucket_entries((int)id->ipv6), used, half;
+	bool flood;
 	int victim;
+	__u64 room;
 
+	/* where one has gone: else flows would wander from where they are evicted to where there is room */
+	if (evicted && !xlb_get(word_read(page_word(page, at->word)), XLB_LIVE_STATE))
+		return at->word;
+	room = (__u64)insert_room(page, id->hash, id->ipv6);
+	used = (__u32)xlb_get(room, ROOM_USED);
+	half = (__u32)xlb_get(room, ROOM_HALF);
+	flood = !evicted && !(id->identity >> 12 & 1) && half * 4 >= all && used * 3 >= all * 2;
 	if (xlb_get(room, ROOM_FREE) && !flood)
 		return (int)xlb_get(room, ROOM_WORD);
 	victim = insert_victim(page, id->hash, id->ipv6, now, flood ? WORTH_CLOSING : WORTH_ACTIVE);
