@@ -141,10 +141,15 @@ static const enum service services[] = { WEB, NAT, DR, CROSS, IPIP };
 
 static struct talk talks[TALKS];
 
-/* Flows of every kind, half of them of IPv6. */
-static void open_talks(void)
+static bool has_replies(const struct talk *talk)
 {
-	for (size_t i = 0; i < TALKS; i++) {
+	return !xlb_mode_has(service_mode(talk->service), XLB_MODE_DIRECT);
+}
+
+/* Flows of every kind, half of them of IPv6. */
+static void open_talks(size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
 		const struct step open = FORWARD(CLIENT, SYN), answer = FORWARD(CLIENT, ACK);
 
 		talk_init(&talks[i], i % 2 ? XLB_IPV4 : XLB_IPV6, IPPROTO_TCP,
@@ -154,23 +159,19 @@ static void open_talks(void)
 	}
 }
 
-static bool has_replies(const struct talk *talk)
+/* Packets of both sides of every flow still get where they did: NULL, or what is wrong. */
+static const char *use_talks(size_t count)
 {
-	return !xlb_mode_has(service_mode(talk->service), XLB_MODE_DIRECT);
-}
+	const char *fault = NULL;
 
-/* Packets of both sides of every flow still get where they did. */
-static void use_talks(void)
-{
-	for (size_t i = 0; i < TALKS; i++) {
+	for (size_t i = 0; i < count && !fault; i++) {
 		const struct step ask = FORWARD(CLIENT, ACK), answer = FORWARD(SERVER, ACK);
-		const char *fault = talk_step(&talks[i], &ask);
 
+		fault = talk_step(&talks[i], &ask);
 		if (!fault && has_replies(&talks[i]))
 			fault = talk_step(&talks[i], &answer);
-		if (fault)
-			fail_msg("flow %zu: %s", i, fault);
 	}
+	return fault;
 }
 
 static enum flow_action visit_count(void *arg, const struct xlb_flow_key *key,
@@ -196,7 +197,7 @@ static void test_resize(void **state)
 	struct xlb_err err = {};
 
 	(void)state;
-	open_talks();
+	open_talks(TALKS);
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
 		for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++) {
 			struct table_resize *resize = resize_new(id, rooms[i]);
@@ -206,7 +207,7 @@ static void test_resize(void **state)
 
 			while (step(resize, 20) != TABLE_RESIZE_DONE) {
 				if (turn++ % 8 == 0)
-					use_talks();
+					assert_null(use_talks(TALKS));
 				if (!done)
 					assert_int_equal(flow_walk_next(walk, 20, visit_count,
 									visits, &done, &err),
@@ -222,7 +223,7 @@ static void test_resize(void **state)
 			tables_forget();
 			assert_int_equal(datapath_table_room(world_datapath(), id), rooms[i]);
 			assert_null(tables_fault());
-			use_talks();
+			assert_null(use_talks(TALKS));
 		}
 	}
 	world_end_flows(FLOW_DELETE);
@@ -236,12 +237,12 @@ static void test_no_room(void **state)
 	int later = 0;
 
 	(void)state;
-	open_talks();
+	open_talks(TALKS);
 	while (later < 3)
 		later += step(resize, 1000) == TABLE_RESIZE_LATER;
 	tables_forget();
 	assert_int_equal(tables_flows(), TALKS);
-	use_talks();
+	assert_null(use_talks(TALKS));
 	assert_null(tables_fault());
 	for (size_t i = 0; i < TALKS; i += 2)
 		world_end_flows(FLOW_DELETE);
@@ -374,6 +375,7 @@ static uint32_t page_in_use(enum xlb_flow_table_id id)
 static const char *kill_once(enum xlb_flow_table_id id, uint32_t writes, bool *ret_over)
 {
 	struct datapath *dp = world_datapath();
+	const char *fault;
 	int status = 0;
 	pid_t pid;
 
@@ -386,15 +388,9 @@ static const char *kill_once(enum xlb_flow_table_id id, uint32_t writes, bool *r
 	if (!*ret_over && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
 		return "the mover failed";
 	/* packets do not wait for it */
-	for (size_t i = 0; i < KILL_TALKS; i++) {
-		const struct step ask = FORWARD(CLIENT, ACK), answer = FORWARD(SERVER, ACK);
-		const char *fault = talk_step(&talks[i], &ask);
-
-		if (!fault && has_replies(&talks[i]))
-			fault = talk_step(&talks[i], &answer);
-		if (fault)
-			return fault;
-	}
+	fault = use_talks(KILL_TALKS);
+	if (fault)
+		return fault;
 	move_page_again(dp, id, table_row(dp, id)->moving);
 	if (move_pages(id))
 		return "something could not be moved";
@@ -410,14 +406,7 @@ static void test_killed(void **state)
 	(void)state;
 	world_close();
 	assert_null(world_open(64));
-	for (size_t i = 0; i < KILL_TALKS; i++) {
-		const struct step open = FORWARD(CLIENT, SYN), answer = FORWARD(CLIENT, ACK);
-
-		talk_init(&talks[i], i % 2 ? XLB_IPV4 : XLB_IPV6, IPPROTO_TCP,
-			  services[i % SERVICES_COUNT], VIP_OWN);
-		assert_null(talk_step(&talks[i], &open));
-		assert_null(talk_step(&talks[i], &answer));
-	}
+	open_talks(KILL_TALKS);
 	shift_start(64);
 	shifting = false;
 	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++) {
