@@ -24,9 +24,10 @@ static uint64_t entry_add(uint32_t n)
 	fixed = xlb_set(fixed, 7ULL, XLB_FIXED_LISTENER);
 	fixed = xlb_set(fixed, (uint64_t)htons((uint16_t)(FIRST_PORT + n)), XLB_FIXED_SNAT_PORT);
 	page = table_page(dp, table->extent, xlb_flow_page_of(table->extent, hash), &at);
+	/* in the emptiest bucket, or there would not be room for all */
 	for (uint32_t i = 0; i < XLB_CANDIDATES * XLB_ENTRIES6; i++) {
-		entry = &page->word[xlb_flow_bucket(hash, i / XLB_ENTRIES6) +
-				    i % XLB_ENTRIES6 * XLB_ENTRY_WORDS6];
+		entry = &page->word[xlb_flow_bucket(hash, i % XLB_CANDIDATES) +
+				    i / XLB_CANDIDATES * XLB_ENTRY_WORDS6];
 		if (xlb_get(*entry, XLB_LIVE_STATE))
 			continue;
 		memcpy(entry + 2, key, sizeof(key));
