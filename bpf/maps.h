@@ -92,7 +92,10 @@ struct {
 	__array(values, struct snat_chunk);
 } snat_chunks SEC(".maps");
 
-/* The memory of the tables of flows (flow.h): its chunks are made by the loader, all of one size. Ids of the chunks, for a daemon that starts: asking the map of maps waits for a grace period each */
+/*
+ * The memory of the flow tables (flow.h): chunks of one size, made by the loader; and their ids, for a daemon that
+ * starts: to ask the map of maps for them takes a grace period each.
+ */
 XLB_ARRAY(flow_chunk_ids, __u32, XLB_FLOW_CHUNKS);
 struct flow_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

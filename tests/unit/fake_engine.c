@@ -492,6 +492,18 @@ uint64_t engine_table_used(const struct engine *engine, enum xlb_flow_table_id i
 	return id == XLB_TABLE_IPV4 ? engine->flows : 0;
 }
 
+uint32_t engine_max_flows(const struct engine *engine)
+{
+	uint32_t max = engine->model->flow_table.max;
+
+	return max ? max : XLB_DEFAULT_FLOWS;
+}
+
+uint32_t engine_table_max(const struct engine *engine, enum xlb_flow_table_id id)
+{
+	return engine_max_flows(engine) * (id == XLB_TABLE_REPLIES ? 2 : 1);
+}
+
 bool engine_table_resizes(const struct engine *engine, enum xlb_flow_table_id id)
 {
 	(void)engine, (void)id;
@@ -502,13 +514,6 @@ const char *engine_table_trouble(const struct engine *engine)
 {
 	(void)engine;
 	return "";
-}
-
-uint32_t engine_max_flows(const struct engine *engine)
-{
-	uint32_t max = engine->model->flow_table.max;
-
-	return max ? max : XLB_DEFAULT_FLOWS;
 }
 
 int host_link(struct host *host, const char *name, struct host_link *ret, struct xlb_err *err)

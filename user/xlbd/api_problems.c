@@ -157,20 +157,25 @@ static void drop_problems(struct view *view, const struct port *port)
 static void flow_problems(struct view *view)
 {
 	const char *trouble = engine_table_trouble(view->engine);
+	const char *limit =
+		engine_model(view->engine)->flow_table.max ?
+			"flow_table.max allows no more" :
+			"half of the memory holds no more, and there is no flow_table.max";
 
 	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++) {
 		uint64_t used = engine_table_used(view->engine, id);
 		uint32_t room = datapath_table_room(engine_datapath(view->engine), id);
 
+		/* what has not grown yet will in a moment, unless there is trouble */
 		if (used * 100 < (uint64_t)room * FLOWS_HIGH_PERCENT ||
-		    engine_table_resizes(view->engine, id))
+		    (!*trouble && room < engine_table_max(view->engine, id)))
 			continue;
 		problems_add(view->problems,
 			     &(struct finding){ .kind = PROBLEM_FLOWS_HIGH,
 						.scope = engine_table_words[id] },
 			     "the flow table %s holds %llu of %u entries and does not grow: %s",
 			     engine_table_words[id], (unsigned long long)used, room,
-			     *trouble ? trouble : "flow_table.max allows no more");
+			     *trouble ? trouble : limit);
 	}
 }
 

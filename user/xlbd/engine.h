@@ -85,6 +85,8 @@ uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t i
 uint64_t engine_flows_total(const struct engine *engine);
 /* Entries of a flow table, half-open ones left out: of the pass under way if it has seen enough, or of the last. */
 uint64_t engine_table_used(const struct engine *engine, enum xlb_flow_table_id id);
+/* Entries that it may grow to: replies are of both families. */
+uint32_t engine_table_max(const struct engine *engine, enum xlb_flow_table_id id);
 bool engine_table_resizes(const struct engine *engine, enum xlb_flow_table_id id);
 /* Why a flow table does not get the size that it should have, "" if none does not. */
 const char *engine_table_trouble(const struct engine *engine);

@@ -254,7 +254,8 @@ static void adopt_all(struct engine *engine, struct change *change)
 	engine_index_names(engine);
 	engine_guard_adopted(engine);
 	engine_sweep_adopted(engine);
-	engine_growth_adopted(engine);
+	if (change->by_user)
+		engine_growth_adopted(engine);
 	engine_announce(engine, &change->plan);
 	engine_events_plan(engine, &change->plan);
 	engine_events_links(engine);

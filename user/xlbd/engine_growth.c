@@ -36,18 +36,24 @@ static uint64_t growing_bytes(uint32_t flows)
 	return bytes + bytes / 2;
 }
 
-uint32_t engine_max_flows(const struct engine *engine)
+/* Flows of each family for which half of the machine's memory is enough. */
+static uint32_t default_max(void)
 {
 	uint64_t total, available;
 	uint32_t flows = FLOWS_MAX;
 
-	if (engine->model->flow_table.max)
-		return engine->model->flow_table.max;
 	if (host_memory(&total, &available))
 		return XLB_DEFAULT_FLOWS;
 	while (flows > XLB_DEFAULT_FLOWS && growing_bytes(flows) > total / 2)
 		flows -= flows / 8;
 	return flows;
+}
+
+uint32_t engine_max_flows(const struct engine *engine)
+{
+	uint32_t max = engine->model->flow_table.max;
+
+	return max ? max : engine->growth.default_max;
 }
 
 int engine_check_flow_table(const struct model *model, struct xlb_err *err)
@@ -67,8 +73,7 @@ int engine_check_flow_table(const struct model *model, struct xlb_err *err)
 	return -ENOMEM;
 }
 
-/* Entries that a table may have room for: replies are of both families. */
-static uint32_t max_room(const struct engine *engine, enum xlb_flow_table_id id)
+uint32_t engine_table_max(const struct engine *engine, enum xlb_flow_table_id id)
 {
 	return engine_max_flows(engine) * (id == XLB_TABLE_REPLIES ? 2 : 1);
 }
@@ -77,7 +82,7 @@ static uint32_t wanted_room(const struct engine *engine, enum xlb_flow_table_id 
 {
 	uint32_t room = datapath_table_room(engine->datapath, id);
 	uint64_t used = engine_table_used(engine, id) * 100;
-	uint32_t max = max_room(engine, id);
+	uint32_t max = engine_table_max(engine, id);
 
 	if (room < max && used > (uint64_t)room * FILLED_PERCENT)
 		return room > max / 2 ? max : 2 * room;
@@ -269,6 +274,7 @@ int engine_growth_open(struct engine *engine, struct xlb_err *err)
 	growth->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (growth->fd < 0)
 		return xlb_err_set(err, XLB_ERR_FAILED, -errno, "eventfd: %s", strerror(errno));
+	growth->default_max = default_max();
 	growth->timer = evtimer_new(engine->base, go_on, engine);
 	growth->event = event_new(engine->base, growth->fd, EV_READ | EV_PERSIST, waited, engine);
 	if (!growth->timer || !growth->event)

@@ -69,6 +69,7 @@ struct settler {
 /* A flow table on its way to another size. */
 struct growth {
 	struct event *timer;
+	uint32_t default_max;	     /* flows of each family, where none is configured */
 	struct table_resize *resize; /* NULL: none */
 	uint32_t before;	     /* its room, 0: a predecessor began it */
 	uint64_t began;		     /* CLOCK_MONOTONIC, ns */
