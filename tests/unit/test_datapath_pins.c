@@ -89,13 +89,13 @@ static void test_foreign_pin(void **state)
 
 static void test_no_bpffs(void **state)
 {
-	const struct datapath_options options = { .pin_dir = "/tmp/xlb-test/abi4" };
+	const struct datapath_options options = { .pin_dir = "/tmp/xlb-test/abi5" };
 
 	(void)state;
 	NEED_KERNEL();
 	dp = datapath_close(dp);
 	assert_int_equal(datapath_open(&options, &dp, &err), -ENOTSUP);
-	assert_non_null(strstr(err.text, "'/tmp/xlb-test/abi4' is not on a bpf file system"));
+	assert_non_null(strstr(err.text, "'/tmp/xlb-test/abi5' is not on a bpf file system"));
 	assert_string_equal(err.hint, "mount it: mount -t bpf bpf /sys/fs/bpf");
 	dp_open();
 }
