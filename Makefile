@@ -2,7 +2,7 @@
 #
 #   make                 build/xlbd, build/xlbctl           V=1 shows commands
 #   make install         PREFIX, DESTDIR, UNITDIR           WERROR=1 makes warnings errors
-#   make unit packet verifier fuzz guard                    SAN=address,undefined builds with sanitizers
+#   make unit packet oracle verifier fuzz guard             SAN=address,undefined builds with sanitizers
 #   make bench                                              what a packet costs; needs root
 #   make bench-net                                          xlb beside others; needs root
 #   make format-check compdb clean
@@ -33,8 +33,8 @@ say = $(if $(V),,@$(if $(silent),,printf '  %-8s %s\n' '$(1)' '$(2)';))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all install uninstall clean unit packet verifier fuzz unit-build packet-build verifier-build fuzz-build \
-	bench-build bench bench-100m bench-net guard guard-build guard-update verifier-update tools format format-check compdb FORCE
+.PHONY: all install uninstall clean unit packet oracle verifier fuzz unit-build packet-build oracle-build verifier-build \
+	fuzz-build bench-build bench bench-100m bench-net guard guard-build guard-update verifier-update tools format format-check compdb FORCE
 all: $(BUILD)/xlbd $(BUILD)/xlbctl
 
 # --- what must be there --------------------------------------------------------------------------
@@ -148,6 +148,13 @@ endef
 SUITES := $(foreach suite,packet verifier,$(if $(wildcard tests/$(suite)/*.c),$(suite)))
 $(foreach suite,$(SUITES),$(eval $(call suite_program,$(suite))))
 
+# What the oracle asks the real program by: the world of the packet tests with a tongue
+BRIDGE := $(TESTS)/oracle/bridge
+$(BRIDGE): $(call objects,$(wildcard tests/oracle/*.c) $(filter-out %/main.c,$(wildcard tests/packet/*.c))) \
+		$(BUILD)/libxlb.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LD_FLAGS) $(filter %.o,$^) -o $@ $(LIBS_TEST)
+
 # Fuzz targets, with libFuzzer; they may include headers of bpf/.
 FUZZ := $(call programs,fuzz/fuzz_*.c)
 FUZZ_FLAGS = $(filter-out -fPIE -D_FORTIFY_SOURCE=2 -Wpointer-arith $(SANITIZE),$(C_FLAGS)) -fsanitize=address,undefined \
@@ -161,6 +168,7 @@ $(FUZZ): $(TESTS)/%: $(BUILD)/obj-fuzz/tests/%.o $(call fuzz_objects,$(BASE) $(C
 	$(call say,LD,$@)$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(call libs_of,$(PACKAGES_XLBCTL))
 
 unit-build: $(UNIT)
+oracle-build: $(BRIDGE)
 packet-build: $(if $(filter packet,$(SUITES)),$(TESTS)/packet/packet)
 verifier-build: $(if $(filter verifier,$(SUITES)),$(TESTS)/verifier/verifier)
 fuzz-build: $(FUZZ)
@@ -177,7 +185,7 @@ bench: bench-build tools
 bench-100m: bench-build tools
 	$(Q)BUILD=$(BUILD) $(TESTS)/bench/capacity
 
-unit packet verifier fuzz guard: %: %-build FORCE
+unit packet oracle verifier fuzz guard: %: %-build FORCE
 	$(Q)BUILD=$(BUILD) tests/run $@
 
 # after a change of the datapath: records what the verifier of this kernel now counts

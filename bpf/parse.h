@@ -151,7 +151,7 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet 
 		    next != IPV6_FRAGMENT_HEADER && next != IPV6_DESTINATION)
 			return XLB_PASS;
 		extension = take(cursor, sizeof(*extension));
-		if (!extension)
+		if (!extension || left < sizeof(*extension))
 			return -XLB_DROP_BAD_PACKET;
 		size = sizeof(*extension);
 		if (next == IPV6_FRAGMENT_HEADER) {
@@ -181,6 +181,9 @@ static __always_inline int parse_ipv6_ends(struct cursor *cursor, struct packet 
 	pkt->family = XLB_IPV6;
 	__builtin_memcpy(&pkt->source, &ip->saddr, sizeof(pkt->source));
 	__builtin_memcpy(&pkt->destination, &ip->daddr, sizeof(pkt->destination));
+	/* what stands for an IPv4 address inside of programs may not be meant by one on the wire */
+	if (xlb_addr_is_ipv4(&pkt->source) || xlb_addr_is_ipv4(&pkt->destination))
+		return XLB_PASS;
 	return 0;
 }
 

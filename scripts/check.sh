@@ -30,7 +30,7 @@ build() {
 }
 
 sanitized=build/san-address-undefined
-build all tools packet-build verifier-build bench-build guard-build fuzz-build
+build all tools packet-build oracle-build verifier-build bench-build guard-build fuzz-build
 build SAN=address,undefined unit-build
 build CC=clang-14 BUILD=build/clang all
 

@@ -307,6 +307,55 @@ static void test_long_extension(void **state)
 	}
 }
 
+/* A header that the packet has no room for is broken, whatever it says. */
+static void test_cut_extension(void **state)
+{
+	static uint8_t data[FRAME_MAX];
+	static const struct {
+		uint8_t type;
+		uint16_t fragment;
+		uint8_t segments_left;
+	} rows[] = { { 44, 8, 0 }, { 44, 1, 0 }, { 43, 0, 1 }, { 60, 0, 0 } };
+	struct frame frame;
+	struct talk talk;
+
+	(void)state;
+	talk_open(&talk, XLB_IPV6, IPPROTO_UDP, VIP_OWN);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		frame = talk_frame(&talk, CLIENT, 0);
+		frame.extensions[0] = rows[i].type;
+		frame.extension_count = 1;
+		frame.fragment = rows[i].fragment;
+		frame.segments_left = rows[i].segments_left;
+		for (size_t size = 0; size < 8; size++) {
+			size_t length = frame_build(&frame, data);
+
+			put16(data + ETH_HLEN + 4, size);
+			expect_refused("cut extension header", data, length, XLB_DROP_BAD_PACKET);
+		}
+	}
+}
+
+/* IPv4 addresses in IPv6 clothes are nobody's, though xlb writes IPv4 addresses so inside. */
+static void test_mapped(void **state)
+{
+	static uint8_t data[FRAME_MAX];
+	struct xlb_addr vip = addr_vip(VIP_OWN, XLB_IPV4), client = addr_client(XLB_IPV4);
+	struct frame frame;
+	struct talk talk;
+	size_t length;
+
+	(void)state;
+	talk_open(&talk, XLB_IPV6, IPPROTO_TCP, VIP_OWN);
+	frame = talk_frame(&talk, CLIENT, SYN);
+	length = frame_build(&frame, data);
+	memcpy(data + ETH_HLEN + 8, &client, sizeof(client));
+	expect_refused("IPv4-mapped source", data, length, XLB_DROP_NONE);
+	frame_build(&frame, data);
+	memcpy(data + ETH_HLEN + 24, &vip, sizeof(vip));
+	expect_refused("IPv4-mapped destination", data, length, XLB_DROP_NONE);
+}
+
 /* Random bytes changed: never an unknown verdict, never a drop without a reason, never a passed packet changed. */
 static void test_random(void **state)
 {
@@ -354,6 +403,8 @@ const struct CMUnitTest malformed_tests[] = {
 	{ .name = "malformed: IPv6 extension headers", .test_func = test_chains },
 	{ .name = "malformed: IPv6 extension header beyond the packet",
 	  .test_func = test_long_extension },
+	{ .name = "malformed: IPv6 extension headers cut", .test_func = test_cut_extension },
+	{ .name = "malformed: IPv4-mapped addresses", .test_func = test_mapped },
 	{ .name = "malformed: random changes", .test_func = test_random },
 	{ 0 },
 };

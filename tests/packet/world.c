@@ -142,8 +142,8 @@ struct datapath *world_datapath(void)
 	return datapath;
 }
 
-static void put_content(enum table_id table, const void *key, const void *value,
-			const void *content, size_t size)
+void world_put_content(enum table_id table, const void *key, const void *value, const void *content,
+		       size_t size)
 {
 	struct sink *sink = datapath_sink(datapath);
 	struct row row = { .table = table };
@@ -157,7 +157,7 @@ static void put_content(enum table_id table, const void *key, const void *value,
 
 void world_put(enum table_id table, const void *key, const void *value)
 {
-	put_content(table, key, value, NULL, 0);
+	world_put_content(table, key, value, NULL, 0);
 }
 
 void world_server(enum service service, uint8_t family, uint32_t flags)
@@ -221,7 +221,7 @@ void world_group_of_two(enum service group, enum service even, enum service odd)
 		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
 			content->slot[i] = (uint16_t)id_server(
 				i % 2 ? odd : even, service_family(i % 2 ? odd : even, family));
-		put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
+		world_put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
 	}
 }
 
@@ -235,7 +235,7 @@ static void put_ports(enum vip vip, uint8_t family, uint8_t protocol, const stru
 
 	if (ports_build(rules, count, &content, &size) < 0)
 		fail_msg("ports_build");
-	put_content(TABLE_PORT_SET, &key, &hash, content, size);
+	world_put_content(TABLE_PORT_SET, &key, &hash, content, size);
 }
 
 void world_no_ports(enum vip vip, uint8_t family)
@@ -399,11 +399,16 @@ void world_close(void)
 	datapath = datapath_close(datapath);
 }
 
-void world_reset(void)
+void world_reset_budget(void)
 {
-	struct xlb_rst_budget *budgets = calloc(1024, sizeof(*budgets));
+	AUTO_FREE struct xlb_rst_budget *budgets = calloc(1024, sizeof(*budgets));
 	uint32_t zero = 0;
 
+	bpf_map_update_elem(datapath_map_fd(datapath, "rst_budget"), &zero, budgets, BPF_ANY);
+}
+
+void world_reset(void)
+{
 	world_end_flows(FLOW_DELETE);
 	fill_services();
 	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
@@ -413,8 +418,7 @@ void world_reset(void)
 		}
 	}
 	datapath_settle(datapath);
-	bpf_map_update_elem(datapath_map_fd(datapath, "rst_budget"), &zero, budgets, BPF_ANY);
-	free(budgets);
+	world_reset_budget();
 }
 
 static void drops_read(uint64_t ret[XLB_DROP_COUNT])

@@ -100,10 +100,15 @@ const char *world_open(uint32_t flows);
 void world_close(void);
 /* Back to the state after world_open, but for counters. */
 void world_reset(void);
+/* As many RSTs may be sent as in a new second. */
+void world_reset_budget(void);
 
 /* The world's datapath, for what has no function here. */
 struct datapath *world_datapath(void);
 void world_put(enum table_id table, const void *key, const void *value);
+/* The same of a table whose rows are hashes of what is beside them. */
+void world_put_content(enum table_id table, const void *key, const void *value, const void *content,
+		       size_t size);
 void world_server(enum service service, uint8_t family, uint32_t flags);
 void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags);
 /* Makes all slots of a group's table a server, of either family. */

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The oracle: says of each frame what xlb must do with it, in the order in which it does it."""
+
+import fragments
+import others
+import reading
+from flows import Flows
+from sessions import Sessions, passed
+
+RULES = {
+    reading.OTHER: others.other,
+    reading.BROKEN: others.broken,
+    reading.FRAGMENT: fragments.rule,
+    reading.WHOLE: Sessions.rule,
+}
+
+
+class Oracle:
+    def __init__(self, setting):
+        self.setting = setting
+        self.flows = Flows()
+        self.sessions = Sessions(setting, self.flows)
+
+    def age(self, seconds):
+        """Nothing has happened for so long."""
+        self.sessions.now += seconds
+
+    def kill(self):
+        self.flows.kill(self.sessions.now)
+
+    def set_flags(self, server, flags):
+        self.setting.servers[server].flags = flags
+
+    def predict(self, frame, got):
+        """The outcome of the frame; `got` tells what the program chose where the choice is its own."""
+        packet = reading.read(frame)
+        role = self.setting.role(packet.destination)
+        own = role.vip or role.snat
+        returned = not own and self.setting.role(packet.source).returns
+        if packet.kind == reading.NOT_IP or not (own or returned):
+            return passed(packet)
+        return RULES[packet.kind](self.sessions, packet, role, returned, got)

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""
+What a packet becomes, built anew by scapy: no checksum is taken from the one that came. Only where that one was wrong is
+the new one wrong by as much (RFC 1624), so that who gets the packet sees that it was damaged.
+"""
+
+from dataclasses import dataclass
+
+from scapy.fields import RawVal
+from scapy.layers.inet import IP, TCP as Tcp, UDP as Udp, in4_chksum
+from scapy.layers.inet6 import IPv6, in6_chksum
+from scapy.layers.l2 import Ether
+from scapy.utils import checksum, inet_ntoa
+from scapy.pton_ntop import inet_ntop
+from socket import AF_INET6
+
+from reading import ACK, ETHERNET, FIN, IPV4, IPV6 as FAMILY6, RST, SYN, TCP, UDP, number
+
+DONT_FRAGMENT = 2  # of the three flags
+SMALL = 1260  # an IPv4 packet up to this may be fragmented (RFC 7915 section 5.1)
+OUTER_TTL = RESET_TTL = 64
+GUE_PORT = 6080
+
+
+@dataclass
+class Ends:
+    source: bytes
+    source_port: int
+    destination: bytes
+    destination_port: int
+
+
+def text(address):
+    return inet_ntoa(address) if len(address) == 4 else inet_ntop(AF_INET6, address)
+
+
+def frame_of(family, destination_mac, source_mac, packet):
+    return bytes(Ether(dst=destination_mac.hex(":"), src=source_mac.hex(":"), type=0x0800 if family == IPV4 else 0x86DD)) + packet
+
+
+def kept_wrong(came, right_before, right_after):
+    """A checksum as wrong as the one that came was, in the arithmetic of one's complement."""
+    if came == right_before:
+        return right_after
+    total = (0xFFFF - came + right_before - right_after) % 0xFFFF
+    return 0xFFFF - (total or 0xFFFF)
+
+
+def l4_checksum(family, protocol, source, destination, data):
+    if protocol == UDP:
+        data = data[: number(data, 4)]
+    if family == IPV4:
+        return in4_chksum(protocol, IP(src=text(source), dst=text(destination)), data)
+    return in6_chksum(protocol, IPv6(src=text(source), dst=text(destination)), data)
+
+
+def transport_header(packet, source_port, destination_port):
+    """TCP or UDP header with these ports and checksum 0."""
+    frame, at = packet.frame, packet.l4
+    if packet.protocol == UDP:
+        return bytes(Udp(sport=source_port, dport=destination_port, len=number(frame, at + 4), chksum=0))
+    offset = frame[at + 12]
+    return bytes(
+        Tcp(
+            sport=source_port,
+            dport=destination_port,
+            seq=number(frame, at + 4, 4),
+            ack=number(frame, at + 8, 4),
+            dataofs=offset >> 4,
+            reserved=offset >> 1 & 7,
+            flags=(offset & 1) << 8 | frame[at + 13],
+            window=number(frame, at + 14),
+            chksum=0,
+            urgptr=number(frame, at + 18),
+            options=RawVal(frame[at + 20 : packet.payload]),
+        )
+    )
+
+
+def transport(packet, ends, family):
+    """Transport header and payload between new ends of a family."""
+    place = 16 if packet.protocol == TCP else 6
+    body = packet.frame[packet.payload : packet.l3_end]
+    before = transport_header(packet, packet.source_port, packet.destination_port) + body
+    after = transport_header(packet, ends.source_port, ends.destination_port) + body
+    came = number(packet.frame, packet.l4 + place)
+    right = l4_checksum(family, packet.protocol, ends.source, ends.destination, after)
+    if packet.protocol == UDP and came == 0:
+        if packet.family == family or packet.family == FAMILY6:
+            return after  # without a checksum as before; IPv6 needs one of what comes from IPv4
+        check = right
+    else:
+        right_before = l4_checksum(packet.family, packet.protocol, packet.source, packet.destination, before)
+        check = kept_wrong(came, right_before, right)
+    if packet.protocol == UDP and check == 0:
+        check = 0xFFFF
+    return after[:place] + check.to_bytes(2, "big") + after[place + 2 :]
+
+
+def ipv4_header(packet, source, destination, ttl):
+    """The header that came, options and all, with these addresses and this TTL."""
+    frame, at = packet.frame, ETHERNET
+    fragment = number(frame, at + 6)
+    header = bytes(
+        IP(
+            ihl=frame[at] & 15,
+            tos=packet.traffic_class,
+            len=number(frame, at + 2),
+            id=number(frame, at + 4),
+            flags=fragment >> 13,
+            frag=fragment & 0x1FFF,
+            ttl=ttl,
+            proto=packet.protocol,
+            src=text(source),
+            dst=text(destination),
+            options=RawVal(frame[at + 20 : packet.l4]),
+        )
+    )
+    came = frame[at : packet.l4]
+    right_before = checksum(came[:10] + bytes(2) + came[12:])
+    check = kept_wrong(number(came, 10), right_before, number(header, 10))
+    return header[:10] + check.to_bytes(2, "big") + header[12:]
+
+
+def ipv6_header(packet, source, destination, hop_limit):
+    """The same, with all extension headers."""
+    frame, at = packet.frame, ETHERNET
+    header = IPv6(
+        tc=packet.traffic_class,
+        fl=number(frame, at + 1, 3) & 0xFFFFF,
+        plen=number(frame, at + 4),
+        nh=frame[at + 6],
+        hlim=hop_limit,
+        src=text(source),
+        dst=text(destination),
+    )
+    return bytes(header) + frame[at + 40 : packet.l4]
+
+
+def network_header(packet, source, destination):
+    header = ipv4_header if packet.family == IPV4 else ipv6_header
+    return header(packet, source, destination, packet.ttl - 1)
+
+
+def trailer(packet):
+    """What the frame has behind the IP packet."""
+    return packet.frame[packet.l3_end :]
+
+
+def routed(packet):
+    """One hop further, and nothing else."""
+    return network_header(packet, packet.source, packet.destination) + packet.frame[packet.l4 :]
+
+
+def rewritten(packet, ends):
+    """Between other ends of its own family."""
+    return network_header(packet, ends.source, ends.destination) + transport(packet, ends, packet.family) + trailer(packet)
+
+
+def translated(packet, ends, ip_id):
+    """Between ends of the other family (RFC 7915 sections 4.1 and 5.1); an IP ID of IPv4 is xlb's to choose."""
+    family = FAMILY6 if packet.family == IPV4 else IPV4
+    body = transport(packet, ends, family)
+    hops = {"src": text(ends.source), "dst": text(ends.destination)}
+    if family == FAMILY6:
+        header = IPv6(tc=packet.traffic_class, plen=len(body), nh=packet.protocol, hlim=packet.ttl - 1, **hops)
+    else:
+        small = len(body) + 20 <= SMALL
+        header = IP(
+            tos=packet.traffic_class,
+            len=len(body) + 20,
+            id=ip_id if small else 0,
+            flags=0 if small else DONT_FRAGMENT,
+            ttl=packet.ttl - 1,
+            proto=packet.protocol,
+            **hops,
+        )
+    return bytes(header) + body + trailer(packet)
+
+
+def outer_size(server):
+    return (20 if server.family == IPV4 else 40) + (8 if server.encapsulation == "gue" else 0)
+
+
+def wrapped(packet, source, server, chosen):
+    """Inside an outer header; `chosen`: the IP ID, flow label and source port that xlb has chosen for it."""
+    inner = routed(packet)
+    length = packet.l3_length
+    between = b""
+    protocol = 4 if packet.family == IPV4 else 41
+    if server.encapsulation == "gue":
+        protocol = UDP
+        length += 8
+        between = bytes(Udp(sport=chosen.port, dport=GUE_PORT, len=length, chksum=0))
+    hops = {"src": text(source), "dst": text(server.address)}
+    if server.family == IPV4:
+        may_fragment = packet.family == IPV4 and not number(packet.frame, ETHERNET + 6) & 0x4000
+        outer = IP(
+            tos=packet.traffic_class,
+            len=length + 20,
+            id=chosen.ip_id if may_fragment else 0,
+            flags=0 if may_fragment else DONT_FRAGMENT,
+            ttl=OUTER_TTL,
+            proto=protocol,
+            **hops,
+        )
+    else:
+        outer = IPv6(tc=packet.traffic_class, fl=chosen.label, plen=length, nh=protocol, hlim=OUTER_TTL, **hops)
+    return bytes(outer) + between + inner
+
+
+def reset(packet, mac):
+    """The RST that answers a segment (RFC 9293 section 3.10.7.1), as a whole frame."""
+    frame, at = packet.frame, packet.l4
+    if packet.flags & ACK:
+        numbers = {"seq": number(frame, at + 8, 4), "ack": 0, "flags": RST}
+    else:
+        length = packet.l3_end - packet.payload + bool(packet.flags & SYN) + bool(packet.flags & FIN)
+        numbers = {"seq": 0, "ack": (number(frame, at + 4, 4) + length) % (1 << 32), "flags": RST | ACK}
+    hops = {"src": text(packet.destination), "dst": text(packet.source)}
+    segment = Tcp(sport=packet.destination_port, dport=packet.source_port, window=0, **numbers)
+    if packet.family == IPV4:
+        answer = IP(id=0, flags=DONT_FRAGMENT, ttl=RESET_TTL, **hops) / segment
+    else:
+        answer = IPv6(hlim=RESET_TTL, **hops) / segment
+    return frame_of(packet.family, frame[6:12], mac, bytes(answer))

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""
+The rule of whole TCP and UDP packets: which flow they belong to or begin, and what they become (docs/modes). What the
+program chooses by chance (SNAT ports, IP IDs, the entropy of an outer header) is read from what it sent, and checked.
+"""
+
+from typing import NamedTuple
+
+import rewriting
+from flows import ADOPTING, CLOSED, FOLLOW, REPICK, START, Flow
+from outcome import DROP, PASS, REDIRECT, TX, Disagreement, Outcome
+from reading import ETHERNET, IPV4, IPV6, RST, TCP, WHOLE, number, read
+from rewriting import Ends
+from setting import CLIENTS, Hop
+
+FIRST_PORT = 1024  # of those that may stand for a client's
+FIRST_DYNAMIC = 49152
+
+
+class Refused(Exception):
+    """For a reason."""
+
+
+class Choice(NamedTuple):
+    listener: object
+    server: object
+
+
+class Chosen(NamedTuple):
+    """What xlb may choose for an outer header."""
+
+    ip_id: int
+    label: int
+    port: int
+
+
+def passed(packet):
+    return Outcome(PASS, "", packet.frame)
+
+
+def dropped(packet, reason):
+    return Outcome(DROP, reason, packet.frame)
+
+
+class Sessions:
+    def __init__(self, setting, flows):
+        self.setting = setting
+        self.flows = flows
+        self.now = 0
+        self.entropies = {}  # of flows in tunnels
+
+    # --- what happens to a packet -----------------------------------------------------------------
+
+    def rule(self, packet, role, returned, got):
+        try:
+            outcome = self.reply(packet, got) if role.snat or returned else None
+            if not outcome and role.vip:
+                outcome = self.request(packet, role.vip, got)
+            return outcome or passed(packet)
+        except Refused as refusal:
+            return self.refuse(packet, str(refusal))
+
+    def refuse(self, packet, reason):
+        if reason == "pass":
+            return passed(packet)
+        if reason in ("no_flow", "flow_reset") and packet.protocol == TCP and not packet.flags & RST:
+            return Outcome(TX, reason, rewriting.reset(packet, self.setting.interfaces[CLIENTS].mac))
+        return dropped(packet, reason)
+
+    def egress(self, packet, hop, length):
+        """The interface that a packet of this length leaves by."""
+        if packet.ttl <= 1:
+            raise Refused("ttl_expired")
+        if not hop or not hop.interface:
+            raise Refused("no_neighbour")
+        interface = self.setting.interfaces.get(hop.interface)
+        if not interface:
+            raise Refused("no_interface")
+        if length > interface.mtu:
+            raise Refused("mtu_exceeded")
+        return interface
+
+    def send(self, hop, family, packet):
+        interface = self.setting.interfaces[hop.interface]
+        if not interface.device and hop.interface != CLIENTS:
+            raise Refused("no_interface")
+        verdict = TX if hop.interface == CLIENTS else REDIRECT
+        return Outcome(verdict, "", rewriting.frame_of(family, hop.mac, interface.mac, packet))
+
+    # --- from servers -----------------------------------------------------------------------------
+
+    def reply(self, packet, got):
+        key = (packet.source, packet.source_port, packet.destination, packet.destination_port, packet.protocol)
+        flow = self.flows.replies.get(key)
+        if not flow:
+            return None
+        verdict = flow.judge(packet, "server", self.now)
+        if verdict != FOLLOW:
+            raise Refused(verdict)
+        family = IPV4 if len(flow.client) == 4 else IPV6
+        hop = Hop(flow.hop, CLIENTS)
+        self.egress(packet, hop, length_in(packet, family))
+        flow.follow(packet, "server", self.now)
+        ends = Ends(self.setting.vips[flow.vip], flow.port, flow.client, flow.client_port)
+        return self.send(hop, family, between(packet, ends, family, got))
+
+    # --- from clients -----------------------------------------------------------------------------
+
+    def request(self, packet, vip, got):
+        flow = self.flows.requests.get(
+            (packet.source, packet.source_port, vip, packet.destination_port, packet.protocol)
+        )
+        verdict = flow.judge(packet, "client", self.now) if flow else START
+        if verdict not in (START, REPICK, FOLLOW):
+            raise Refused(verdict)
+        choice = None
+        if verdict in (START, REPICK):
+            choice = self.choose(packet, vip, got)
+            if verdict == REPICK and choice.server is flow.server:
+                verdict = FOLLOW
+        server = flow.server if verdict == FOLLOW else choice.server
+        hop = self.setting.hops.get(server.hop)
+        self.egress(packet, hop, request_length(packet, server))
+        if verdict == FOLLOW:
+            flow.follow(packet, "client", self.now)
+            if flow.peer:
+                flow.hop = packet.frame[6:12]
+        else:
+            if flow:
+                self.flows.retire(flow, self.now)
+            flow = self.start(packet, vip, choice, got)
+        return self.send(hop, *self.request_becomes(packet, flow, got))
+
+    def choose(self, packet, vip, got):
+        """Listener and server for a packet that has no flow to follow."""
+        number_of = self.setting.listener(vip, packet.protocol, packet.destination_port)
+        if not number_of:
+            raise Refused("pass" if vip in self.setting.hosts else "no_listener")
+        listener = self.setting.listeners[number_of]
+        try:
+            server = self.choose_server(packet, vip, listener, got)
+        except Refused as refusal:
+            raise Refused("no_flow") if packet.midway else refusal
+        if packet.midway and server.mode not in ADOPTING:
+            raise Refused("no_flow")
+        return Choice(listener, server)
+
+    def choose_server(self, packet, vip, listener, got):
+        if listener.disabled:
+            raise Refused("no_listener")
+        server = self.setting.choice(listener.group, packet)
+        if not server:
+            raise Refused("no_server")
+        server = self.other_choice(packet, vip, listener, server, got)
+        crosses = server.family != packet.family
+        if not server.mode or (crosses and server.mode not in ("fullnat", "tunnel")):
+            raise Refused("internal")
+        if server.flags & server.RESET:
+            raise Refused("no_server")
+        own = self.setting.role(packet.source)
+        direct = server.mode in ("dr", "tunnel")
+        if own.vip or own.snat or (direct and packet.source == server.address):
+            raise Refused("hairpin")
+        return server
+
+    def holder(self, packet, server):
+        """The flow that has the packet's port towards the server (nat)."""
+        port = server.port or packet.destination_port
+        return self.flows.replies.get((server.address, port, packet.source, packet.source_port, packet.protocol))
+
+    def takes(self, packet, vip, server):
+        if server.mode != "nat" or server.is_near(packet.source):
+            return True
+        holder = self.holder(packet, server)
+        return not holder or (holder.vip == vip and holder.port == packet.destination_port)
+
+    def other_choice(self, packet, vip, listener, server, got):
+        """Another server that the program may have asked, if the client's port is taken at the first."""
+        if self.takes(packet, vip, server) or not got.forwarded:
+            return server
+        for other in self.setting.members(listener.group, packet.family):
+            if destination_of(got) == other.address and self.takes(packet, vip, other):
+                return other
+        return server
+
+    # --- new flows --------------------------------------------------------------------------------
+
+    def start(self, packet, vip, choice, got):
+        server = choice.server
+        flow = Flow(
+            packet.source,
+            packet.source_port,
+            vip,
+            packet.destination_port,
+            packet.protocol,
+            server,
+            choice.listener,
+            server.mode,
+            packet.frame[6:12],
+            self.now,
+        )
+        unknown_end = packet.protocol == TCP and packet.flags & RST
+        if server.mode == "nat":
+            if server.is_near(packet.source):
+                flow.mode = "fullnat"
+                if packet.midway:
+                    raise Refused("no_flow")
+            else:
+                self.keep_port(packet, flow, unknown_end, got)
+        if flow.mode == "fullnat":
+            self.take_port(flow, got)
+        if not unknown_end:
+            self.flows.add(flow)
+        return flow
+
+    def keep_port(self, packet, flow, unknown_end, got):
+        """Towards a server of nat the client keeps its port, unless another flow has it."""
+        if not flow.client_port:
+            return  # no port: no answer is wanted (RFC 768)
+        flow.peer, flow.peer_port = flow.client, flow.client_port
+        holder = self.flows.replies.get(flow.reply_key)
+        if not holder:
+            return
+        if holder.state == CLOSED and not unknown_end:
+            self.flows.remove(holder)
+            return
+        if packet.midway:
+            raise Refused("no_flow")
+        if not got.forwarded:
+            raise Disagreement("a client's port was not changed")
+        flow.peer_port = ports_of(got)[0]
+        if flow.peer_port < FIRST_PORT or flow.reply_key in self.flows.replies:
+            raise Disagreement(f"the client's port became {flow.peer_port}, which is not free")
+
+    def take_port(self, flow, got):
+        """The SNAT address and port that the program has taken."""
+        if got.reason == "snat_exhausted":
+            self.check_exhausted(flow.server)
+            raise Refused("snat_exhausted")
+        if not got.forwarded:
+            return  # it has one, and nobody will ever see it
+        flow.peer, flow.peer_port = source_of(got), ports_of(got)[0]
+        if not any(pool.has(flow.peer, flow.peer_port) for pool in flow.server.pools):
+            raise Disagreement(f"port {flow.peer_port} of {flow.peer.hex()} is in no pool of the server")
+        holder = self.flows.replies.get(flow.reply_key)
+        if holder and holder.state != CLOSED:
+            raise Disagreement(f"port {flow.peer_port} is another flow's, which is {holder.state}")
+        if holder:
+            self.flows.remove(holder)
+
+    def check_exhausted(self, server):
+        used = {(f.peer, f.peer_port) for f in self.flows.all() if f.server is server}
+        free = [
+            port
+            for pool in server.pools
+            for port in range(pool.first, pool.last + 1)
+            if (pool.address, port) not in used
+        ]
+        if free:
+            raise Disagreement(f"snat_exhausted, but port {free[0]} is free")
+
+    # --- what a client's packet becomes -----------------------------------------------------------
+
+    def request_becomes(self, packet, flow, got):
+        """Family and bytes."""
+        server = flow.server
+        if flow.mode == "dr":
+            return packet.family, rewriting.routed(packet)
+        if flow.mode == "tunnel":
+            source = server.pools[0].address
+            return server.family, rewriting.wrapped(packet, source, server, self.chosen(flow, got))
+        source = flow.client if flow.mode == "nat" else flow.peer or bytes(len(server.address))
+        ends = Ends(source, flow.peer_port, server.address, flow.server_port)
+        return server.family, between(packet, ends, server.family, got)
+
+    def chosen(self, flow, got):
+        """Of an outer header: the same for all packets of a flow, but for the IP ID."""
+        if not got.forwarded:
+            return Chosen(0, 0, 0)
+        ipv4 = flow.server.family == IPV4
+        label = 0 if ipv4 else number(got.frame, ETHERNET + 1, 3) & 0xFFFFF
+        port = number(got.frame, ETHERNET + (20 if ipv4 else 40)) if flow.server.encapsulation == "gue" else 0
+        if port and port < FIRST_DYNAMIC:
+            raise Disagreement(f"the outer source port {port} is no dynamic one")
+        known = self.entropies.setdefault((flow.key, flow.server.number), (label, port))
+        return Chosen(number(got.frame, ETHERNET + 4), *known)
+
+
+def length_in(packet, family):
+    """Of the IP packet in a family: options and extension headers do not come along into another."""
+    if packet.family == family:
+        return packet.l3_length
+    return packet.l4_length + (20 if family == IPV4 else 40)
+
+
+def request_length(packet, server):
+    if server.mode == "fullnat":
+        return length_in(packet, server.family)
+    return packet.l3_length + (rewriting.outer_size(server) if server.mode == "tunnel" else 0)
+
+
+def between(packet, ends, family, got):
+    """The packet between new ends, of whatever family."""
+    if packet.family == family:
+        return rewriting.rewritten(packet, ends)
+    return rewriting.translated(packet, ends, number(got.frame, ETHERNET + 4))
+
+
+def source_of(got):
+    return got.frame[26:30] if got.frame[12:14] == b"\x08\x00" else got.frame[22:38]
+
+
+def destination_of(got):
+    return got.frame[30:34] if got.frame[12:14] == b"\x08\x00" else got.frame[38:54]
+
+
+def ports_of(got):
+    """Of a frame that the program sent: it is whole, if it is right."""
+    packet = read(got.frame)
+    if packet.kind != WHOLE:
+        raise Disagreement("what was sent is no whole packet")
+    return packet.source_port, packet.destination_port
