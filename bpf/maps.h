@@ -60,6 +60,36 @@ struct {
 	__type(value, struct xlb_probe);
 } probes SEC(".maps");
 
+/* the same */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XLB_MAX_SERVERS);
+	__type(key, struct xlb_quic_server_key);
+	__type(value, struct xlb_quic_server);
+} quic_servers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XLB_MAX_QUIC_IDS);
+	__type(key, struct xlb_quic_id);
+	__type(value, struct xlb_quic_owner);
+} quic_ids SEC(".maps");
+
+/* A connection id while it is looked at; keys of maps must be in a map or on the stack before 6.5. */
+struct quic_scratch {
+	__u8 header[8]; /* the datagram's first bytes */
+	struct xlb_quic_id id;
+	struct xlb_quic_owner owner;
+	struct xlb_quic_server_key server;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct quic_scratch);
+} quic_scratch SEC(".maps");
+
 /*
  * Chunks are the cheapest layout that one switch of a word can replace: the outer lookup and the inner
  * one are both inlined to a bounds check and a load, and a chunk is allocated only when it is used.

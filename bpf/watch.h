@@ -103,6 +103,15 @@ static __always_inline void watch_slot(const struct packet *pkt, __u32 slot)
 	event->found |= XLB_FOUND_SLOT;
 }
 
+/* What a connection id has said, XLB_FOUND_* */
+static __always_inline void watch_id(const struct packet *pkt, __u32 found)
+{
+	struct xlb_event *event = watch_event(pkt);
+
+	if (event)
+		event->found |= (__u8)found;
+}
+
 /* A server was chosen, for a flow that goes on or for a new one. */
 static __always_inline void watch_choice(const struct packet *pkt, bool goes_on)
 {

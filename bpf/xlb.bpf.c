@@ -16,6 +16,7 @@
 #include "nexthop.h"
 #include "parse.h"
 #include "probe.h"
+#include "quic.h"
 #include "record.h"
 #include "rst.h"
 #include "select.h"
@@ -41,8 +42,24 @@ static __always_inline void event_of(struct work *work, __u32 server_flags)
 	ret->direct = ret->adopt = false;
 }
 
+/*
+ * Whether a packet changes nothing of its flow although the server has a flag: it goes by connection ids, and was given
+ * the chance to learn one.
+ */
+static __always_inline bool is_unchanged_quic(struct xdp_md *ctx, const struct work *work,
+					      __u32 server_flags)
+{
+	if (!(server_flags & XLB_SERVER_QUIC))
+		return false;
+	if (quic_is_long(ctx, &work->pkt))
+		quic_learn(ctx, &work->pkt, &work->flow);
+	return flow_is_unchanged(work->flow.live, work->now, server_flags & ~XLB_SERVER_QUIC,
+				 &work->pkt);
+}
+
 /* What the packet is to the flow that it found. Fills whom to count it for, and the flow's server. */
-static __always_inline int judge(struct work *work, struct xlb_server **ret_server)
+static __always_inline int judge(struct xdp_md *ctx, struct work *work,
+				 struct xlb_server **ret_server)
 {
 	const struct flow_at *flow = &work->flow;
 	struct packet *pkt = &work->pkt;
@@ -54,7 +71,8 @@ static __always_inline int judge(struct work *work, struct xlb_server **ret_serv
 	pkt->server = (__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER);
 	server = server_find(pkt->server);
 	*ret_server = server;
-	if (flow_is_unchanged(flow->live, work->now, server->flags, pkt))
+	if (flow_is_unchanged(flow->live, work->now, server->flags, pkt) ||
+	    is_unchanged_quic(ctx, work, server->flags))
 		return FLOW_STEADY;
 	listener = listener_find(pkt->listener);
 	mode = record_mode(server, flow->fixed);
@@ -73,26 +91,55 @@ static __always_inline bool is_own(const struct xlb_address *role)
 
 #define CHOICES 4 /* servers asked whether they can take a flow */
 
-/* A server of the listener's group for a packet that starts a flow, into pkt. */
-static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 group, __u8 *ret_mode)
+/* One of the group's servers by a hash, the first of a few that can take the flow. */
+static __always_inline int choose_by_hash(struct packet *pkt, __u32 vip, __u32 group, __u32 hash)
 {
-	struct xlb_address own = address_find(&pkt->source);
-	struct xlb_server *server;
 	__u32 turn, first = 0;
 	int r;
 
-	watch_group(pkt, group);
 	for (turn = 0; turn < CHOICES; turn++) {
-		r = server_select(pkt, group, turn, &pkt->server);
+		r = server_select(pkt, group, hash, turn, &pkt->server);
 		if (r)
 			return r;
 		first = first ? first : pkt->server;
-		server = server_find(pkt->server);
-		if (mode_takes(pkt, vip, server))
+		if (mode_takes(pkt, vip, server_find(pkt->server)))
 			break;
 	}
 	if (turn == CHOICES)
 		pkt->server = first;
+	return 0;
+}
+
+/* What the connection id of a datagram says, if the group goes by ids; quic.h says how it is to be read. */
+static __always_inline __u64 ask_id(struct xdp_md *ctx, const struct packet *pkt, __u32 vip,
+				    __u32 group)
+{
+	__u64 says = 0;
+
+	if (pkt->protocol == IPPROTO_UDP && group_quic(group).id_length)
+		says = quic_ask(ctx, pkt, vip, group);
+	watch_id(pkt, (__u32)xlb_get(says, QUIC_SAYS_FOUND));
+	return says;
+}
+
+/* A server of the listener's group for a packet that starts a flow, into pkt. */
+static __always_inline int choose_server(struct xdp_md *ctx, struct packet *pkt, __u32 vip,
+					 __u32 group, __u8 *ret_mode)
+{
+	struct xlb_address own = address_find(&pkt->source);
+	__u64 says = ask_id(ctx, pkt, vip, group);
+	__u32 found = (__u32)xlb_get(says, QUIC_SAYS_FOUND);
+	__u32 value = (__u32)xlb_get(says, QUIC_SAYS_VALUE);
+	struct xlb_server *server;
+	int r = 0;
+
+	watch_group(pkt, group);
+	if (!found || found == XLB_FOUND_ID)
+		r = choose_by_hash(pkt, vip, group, found ? value : select_hash(pkt));
+	else
+		pkt->server = value;
+	if (r)
+		return r;
 	server = server_find(pkt->server);
 	if (!server->mode ||
 	    (server->family != pkt->family && !xlb_mode_has(server->mode, XLB_MODE_FAMILY)))
@@ -108,7 +155,7 @@ static __always_inline int choose_server(struct packet *pkt, __u32 vip, __u32 gr
 }
 
 /* Listener and server for a packet that starts a flow, into pkt. */
-GLOBAL_STEP int choose(struct packet *pkt, __u32 vip_id)
+GLOBAL_STEP int choose(struct xdp_md *ctx, struct packet *pkt, __u32 vip_id)
 {
 	struct xlb_vip *vip = vip_find(vip_id);
 	struct xlb_listener *listener;
@@ -128,7 +175,7 @@ GLOBAL_STEP int choose(struct packet *pkt, __u32 vip_id)
 	listener = listener_find(pkt->listener);
 	r = listener->flags & XLB_LISTENER_DISABLED ?
 		    -XLB_DROP_NO_LISTENER :
-		    choose_server(pkt, vip_id, listener->group, &mode);
+		    choose_server(ctx, pkt, vip_id, listener->group, &mode);
 	/* a segment of no flow gets an answer, unless a server may know it that would be chosen again */
 	if (midway && (r || !xlb_mode_has(mode, XLB_MODE_ADOPT)))
 		return -XLB_DROP_NO_FLOW;
@@ -227,13 +274,13 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 	flow_id_of(pkt, vip, &work->id);
 	known = flow_find(&work->id, flow);
 	if (known) {
-		act = judge(work, &server);
+		act = judge(ctx, work, &server);
 		watch_flow(pkt, pkt->listener, vip, 0, flow->live);
 		if (act < 0)
 			return act;
 	}
 	if (act == FLOW_START || act == FLOW_REPICK) {
-		r = choose(pkt, vip);
+		r = choose(ctx, pkt, vip);
 		if (r)
 			return r;
 		server = server_find(pkt->server);
@@ -305,7 +352,7 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	pkt->reply = true;
 	work_clock(work);
 	family = flow->ipv6 ? XLB_IPV6 : XLB_IPV4;
-	act = judge(work, &server);
+	act = judge(ctx, work, &server);
 	watch_flow(pkt, pkt->listener, 0, snat, flow->live);
 	if (act < 0)
 		return act;

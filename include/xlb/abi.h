@@ -30,6 +30,7 @@
 #define XLB_MAX_PORT_PAGES 16384
 #define XLB_MAX_PROBES	   65536
 #define XLB_MAX_HOPS	   65536   /* learned ways back to clients */
+#define XLB_MAX_QUIC_IDS   131072  /* learned connection ids: 14 MiB */
 #define XLB_DEFAULT_FLOWS  1048576 /* of each family, unless the daemon is told otherwise */
 
 #pragma GCC diagnostic push
@@ -146,12 +147,59 @@ struct xlb_table_ref {
 };
 XLB_ASSERT_SIZE(xlb_table_ref, 8);
 
+#define XLB_QUIC_ID_MAX 20 /* bytes of a connection id (RFC 9000 section 17.2) */
+#define XLB_QUIC_SERVER_ID_MAX \
+	15		   /* of a server id in one, which has a first octet and a nonce of 4 */
+#define XLB_QUIC_CONFIGS 7 /* values of its first three bits; the eighth: no server id */
+
+/* What of connection ids chooses a group's servers for datagrams of no flow (one live word). */
+struct xlb_quic {
+	__u8 id_length;	       /* bytes that count of an id; 0: addresses and ports choose */
+	__u8 server_id_length; /* 0: no server has an id */
+	__u8 config; /* ids of which first bits have a server id; XLB_QUIC_CONFIGS: of any */
+	__u8 pad[5];
+};
+XLB_ASSERT_SIZE(xlb_quic, 8);
+
 /* table `groups`: server group id -> one Maglev table per family (two live words) */
 struct xlb_group {
 	struct xlb_table_ref table4;
 	struct xlb_table_ref table6;
+	struct xlb_quic quic __attribute__((aligned(8)));
 };
-XLB_ASSERT_SIZE(xlb_group, 16);
+XLB_ASSERT_SIZE(xlb_group, 24);
+
+/* map `quic_servers`: whom a server id names, for clients of either family (one live word); 0: nobody */
+struct xlb_quic_server_key {
+	__u32 group;
+	__u8 id[16]; /* zero behind its end: all of a group are of one length */
+};
+XLB_ASSERT_SIZE(xlb_quic_server_key, 20);
+struct xlb_quic_server {
+	__u32 ipv4;
+	__u32 ipv6;
+};
+XLB_ASSERT_SIZE(xlb_quic_server, 8);
+
+/*
+ * map `quic_ids`: which server a connection is with, by the id that the server has chosen for it, as seen in the
+ * handshake. Made by the datapath, least recently used first out.
+ */
+struct xlb_quic_id {
+	union {
+		__u8 bytes[XLB_QUIC_ID_MAX]; /* the first id_length; zero behind */
+		__u32 words[XLB_QUIC_ID_MAX / 4];
+	};
+	__u32 vip;   /* id */
+	__be16 port; /* that the client asked for */
+	__u8 pad[2];
+};
+XLB_ASSERT_SIZE(xlb_quic_id, 28);
+struct xlb_quic_owner {
+	__u32 server; /* id */
+	__u32 seal; /* of what the server was then: an id may become another server's (xlb_server_seal) */
+};
+XLB_ASSERT_SIZE(xlb_quic_owner, 8);
 
 /*
  * map of maps `maglev_chunks`: each chunk is an array of __u64 holding XLB_MAGLEV_PER_CHUNK tables of
@@ -192,6 +240,7 @@ XLB_ASSERT_SIZE(xlb_snat_pool, 4);
 
 #define XLB_SERVER_DOWN	 1U /* failed its health check: its UDP flows are re-picked at once */
 #define XLB_SERVER_RESET 2U /* drain is over: its TCP flows get RST, its UDP flows are forgotten */
+#define XLB_SERVER_QUIC	 4U /* its group goes by connection ids: they are learned from its flows */
 #define XLB_SERVER_POOLS 8
 
 /* table `servers`: one address of one server under one forwarding mode; anything else is a new id */
@@ -358,10 +407,13 @@ XLB_ASSERT_SIZE(xlb_event, 152);
 #define XLB_EVENT_AFTER	 2 /* the bytes are those that leave */
 #define XLB_EVENT_LOST	 3 /* frames lost after the verdict, no bytes */
 
-#define XLB_FOUND_FLOW	1U /* a flow */
-#define XLB_FOUND_REPLY 2U /* that it comes from a server */
-#define XLB_FOUND_SLOT	4U /* a server by its hash */
-#define XLB_FOUND_NEW	8U /* that a flow must be made */
+#define XLB_FOUND_FLOW	1U  /* a flow */
+#define XLB_FOUND_REPLY 2U  /* that it comes from a server */
+#define XLB_FOUND_SLOT	4U  /* a server by its hash */
+#define XLB_FOUND_NEW	8U  /* that a flow must be made */
+#define XLB_FOUND_NAMED 16U /* the server that a connection id of QUIC names */
+#define XLB_FOUND_OWNER 32U /* the server that was seen to choose the connection id */
+#define XLB_FOUND_ID	64U /* the slot by the connection id */
 
 #define XLB_EVENT_BYTES_MAX 4096 /* of a frame */
 

@@ -38,6 +38,28 @@ static inline __u32 xlb_hash_tuple(const struct xlb_addr *client, __be16 client_
 	return (__u32)(hash >> 32);
 }
 
+/* Hash of a connection id of QUIC, whoever it came from. */
+static inline __u32 xlb_hash_quic(const struct xlb_quic_id *id)
+{
+	__u64 hash = xlb_hash_mix(0, xlb_hash_join(id->words[0], id->words[1]));
+
+	hash = xlb_hash_mix(hash, xlb_hash_join(id->words[2], id->words[3]));
+	hash = xlb_hash_mix(hash, id->words[4]);
+	hash = xlb_hash_mix(hash, 0);
+	return (__u32)(hash >> 32);
+}
+
+/* What tells a server from another that gets its id later. */
+static inline __u32 xlb_server_seal(const struct xlb_server *server)
+{
+	__u64 hash = xlb_hash_mix(0, xlb_hash_join(server->addr.words[0], server->addr.words[1]));
+
+	hash = xlb_hash_mix(hash, xlb_hash_join(server->addr.words[2], server->addr.words[3]));
+	hash = xlb_hash_mix(hash, (__u64)server->port << 16 | (__u64)server->mode << 8 |
+					  server->encapsulation);
+	return (__u32)(hash >> 32);
+}
+
 /* For a place in a table of addresses. */
 static inline __u32 xlb_hash_addr(const struct xlb_addr *addr)
 {

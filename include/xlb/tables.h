@@ -24,7 +24,7 @@ struct xlb_tables {
 	struct xlb_flow_table flow_tables[XLB_TABLE_ROWS]; /* by enum xlb_flow_table_id */
 	__u64 hops[XLB_MAX_HOPS]; /* ways back to clients, learned from their packets; 0: free */
 };
-XLB_ASSERT_SIZE(xlb_tables, 5203136);
+XLB_ASSERT_SIZE(xlb_tables, 5235904);
 
 #pragma GCC diagnostic pop
 

@@ -77,9 +77,24 @@ static const uint64_t *ports_map(void)
 	return words;
 }
 
+/* What was learned of connection ids, in any order. */
+static uint64_t hash_quic_ids(void)
+{
+	int fd = datapath_map_fd(world_datapath(), "quic_ids");
+	struct xlb_quic_id key, *before = NULL;
+	struct xlb_quic_owner owner;
+	uint64_t sum = 0;
+
+	for (; !bpf_map_get_next_key(fd, before, &key); before = &key) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &owner), 0);
+		sum += hash_bytes(hash_bytes(1, &key, sizeof(key)), &owner, sizeof(owner));
+	}
+	return sum;
+}
+
 static uint64_t hash_world(void)
 {
-	uint64_t hash = tables_sum();
+	uint64_t hash = tables_sum() + hash_quic_ids();
 
 	for (size_t i = 0; i < CHUNK_BYTES / sizeof(*ports); i++)
 		hash = (hash ^ ports[i]) * FNV_PRIME;

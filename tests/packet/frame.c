@@ -180,6 +180,8 @@ static void l4_build(const struct frame *frame, const uint8_t *ip, uint8_t *l4, 
 	}
 	for (size_t i = 0; i < frame->payload; i++)
 		l4[header + i] = (uint8_t)(i > 1 ? i : (size_t)frame->pattern >> (8 - i * 8));
+	if (frame->content_length)
+		memcpy(l4 + header, frame->content, frame->content_length);
 	if (frame->protocol == IPPROTO_UDP && frame->no_checksum)
 		return;
 	sum = checksum_fold(checksum_add(pseudo_sum(ip, frame->protocol, length), l4, length));

@@ -47,11 +47,13 @@ struct frame {
 	uint8_t flags; /* TCP */
 	uint32_t seq, ack;
 	uint16_t window;
-	uint8_t tcp_options; /* bytes */
-	bool no_checksum;    /* UDP */
-	uint16_t payload;    /* bytes */
-	uint16_t pattern;    /* first two bytes of the payload, the others count up */
-	uint16_t padding;    /* bytes behind the IP packet */
+	uint8_t tcp_options;	/* bytes */
+	bool no_checksum;	/* UDP */
+	uint16_t payload;	/* bytes */
+	uint16_t pattern;	/* first two bytes of the payload, the others count up */
+	const uint8_t *content; /* the payload's first bytes, in place of the pattern's */
+	uint16_t content_length;
+	uint16_t padding; /* bytes behind the IP packet */
 };
 
 /* Writes the frame; returns its length, at most FRAME_MAX. */

@@ -11,6 +11,6 @@
 #include <cmocka.h>
 
 extern const struct CMUnitTest malformed_tests[], choice_tests[], resource_tests[], modes_tests[],
-	watch_tests[], torture_tests[], resize_tests[];
+	quic_tests[], watch_tests[], torture_tests[], resize_tests[];
 
 #endif

@@ -160,7 +160,7 @@ void world_put(enum table_id table, const void *key, const void *value)
 	world_put_content(table, key, value, NULL, 0);
 }
 
-void world_server(enum service service, uint8_t family, uint32_t flags)
+static struct xlb_server server_value(enum service service, uint8_t family, uint32_t flags)
 {
 	static const uint32_t hops[SERVICE_COUNT] = {
 		[ONE_ARM] = SLOT_CLIENTS,
@@ -168,7 +168,6 @@ void world_server(enum service service, uint8_t family, uint32_t flags)
 		[UNATTACHED] = SLOT_UNATTACHED,
 		[NO_DEVICE] = SLOT_GONE,
 	};
-	struct row_id key = { id_server(service, family) };
 	struct xlb_server server = {
 		.addr = addr_server(service, family),
 		.port = htons(services[service].server_port),
@@ -189,7 +188,63 @@ void world_server(enum service service, uint8_t family, uint32_t flags)
 		server.pools[i].bitmap =
 			(uint16_t)(id_snat(family, i) + (service == TINY ? BITMAP_TINY - 1 : 0));
 	}
-	world_put(TABLE_SERVER, &key, &server);
+	return server;
+}
+
+void world_server(enum service service, uint8_t family, uint32_t flags)
+{
+	struct xlb_server server = server_value(service, family, flags);
+
+	world_put(TABLE_SERVER, &(struct row_id){ id_server(service, family) }, &server);
+}
+
+void world_server_moved(enum service service, uint8_t family)
+{
+	struct xlb_server server = server_value(service, family, 0);
+
+	server.addr.bytes[14]++;
+	world_put(TABLE_SERVER, &(struct row_id){ id_server(service, family) }, &server);
+}
+
+void world_quic(enum service group, const struct xlb_quic *quic)
+{
+	world_put(TABLE_GROUP, &(struct row_id){ group }, quic);
+}
+
+void world_quic_name(enum service group, const uint8_t *id, size_t length, enum service server)
+{
+	struct xlb_quic_server_key key = { .group = group };
+	struct xlb_quic_server value = {
+		.ipv4 = id_server(server, service_family(server, XLB_IPV4)),
+		.ipv6 = id_server(server, service_family(server, XLB_IPV6)),
+	};
+
+	memcpy(key.id, id, length);
+	world_put(TABLE_QUIC_SERVER, &key, &value);
+}
+
+uint32_t world_quic_ids(void)
+{
+	int fd = datapath_map_fd(datapath, "quic_ids");
+	struct xlb_quic_id key, *last = NULL;
+	uint32_t count = 0;
+
+	for (; !bpf_map_get_next_key(fd, last, &key); last = &key)
+		count++;
+	return count;
+}
+
+static void map_clear(const char *name, void *key)
+{
+	int fd = datapath_map_fd(datapath, name);
+
+	while (!bpf_map_get_next_key(fd, NULL, key))
+		bpf_map_delete_elem(fd, key);
+}
+
+void world_quic_forget(void)
+{
+	map_clear("quic_ids", &(struct xlb_quic_id){});
 }
 
 void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags)
@@ -327,6 +382,7 @@ static void fill_services(void)
 			world_server(service, family, 0);
 		if (service != NO_SERVER)
 			world_group(service, service);
+		world_quic(service, &(struct xlb_quic){});
 		for (uint8_t protocol = IPPROTO_TCP; protocol;
 		     protocol = protocol == IPPROTO_TCP ? IPPROTO_UDP : 0)
 			world_listener(service, protocol, service,
@@ -410,6 +466,8 @@ void world_reset_budget(void)
 void world_reset(void)
 {
 	world_end_flows(FLOW_DELETE);
+	world_quic_forget();
+	map_clear("quic_servers", &(struct xlb_quic_server_key){});
 	fill_services();
 	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
 		for (enum vip vip = 0; vip < VIP_COUNT; vip++) {

@@ -116,6 +116,15 @@ void world_group(enum service group, enum service server);
 /* Slots of the table are one server's and the other's in turn. */
 void world_group_of_two(enum service group, enum service even, enum service odd);
 void world_no_ports(enum vip vip, uint8_t family);
+/* Gives the server of a service another address. */
+void world_server_moved(enum service service, uint8_t family);
+/* What of connection ids of QUIC the group goes by. */
+void world_quic(enum service group, const struct xlb_quic *quic);
+/* Such an id with these bytes names the server, in the group. */
+void world_quic_name(enum service group, const uint8_t *id, size_t length, enum service server);
+/* How many ids the datapath has learned; forgets them. */
+uint32_t world_quic_ids(void);
+void world_quic_forget(void);
 
 /* What became of a frame. */
 struct outcome {

@@ -36,6 +36,8 @@ struct bad {
 	"load_balancers:\n  edge:\n    addresses: [198.51.100.10, \"2001:db8::10\"]\n    listeners:\n" listeners
 #define SERVERS(servers) "version: 1\nserver_groups:\n  w:\n    servers:\n" servers
 #define GROUP_OF(fields) "version: 1\nserver_groups:\n  w: {" fields "}\n"
+#define NAMED(hash, servers) \
+	"version: 1\nserver_groups:\n  w:\n    hash: " hash "\n    servers:\n" servers
 #define KEPT(forward, port, listeners) \
 	"version: 1\nserver_groups:\n  w:\n    forward: " forward \
 	"\n    health_check: {type: none}\n" \
@@ -101,8 +103,8 @@ static const struct bad bad_rows[] = {
 	  "unknown key \"health_check.port\"", "did you mean \"health_check\"?", NULL },
 	{ "version: 1\nserver_groups: {w: {^\"a/b~\"^: 3}}\n", "unknown key \"a/b~\"", NULL,
 	  "/server_groups/w" },
-	{ "version: 1\nserver_groups: {w: {^hash^: source}}\n", "\"hash\" is not built yet", NULL,
-	  NULL },
+	{ GROUP_OF("hash: ^source^"), "hash \"source\" is not built yet: accepted are tuple, quic",
+	  NULL, "/server_groups/w/hash" },
 	{ "version: 1\nserver_groups: {w: {health_check: {via: ^datapath^}}}\n",
 	  "via: datapath has no meaning with forward: fullnat", NULL, NULL },
 	{ LB("      http: {protocol: tcp, port: 80, server_group: w, ^mss^: 1400}\n"),
@@ -300,6 +302,44 @@ static const struct bad bad_rows[] = {
 	{ KEPT("dr", "^80^", "h: {protocol: tcp, port: 80-90, server_group: w}"),
 	  "server w/a has port 80, but listener e/h has a range of ports", NULL,
 	  "/server_groups/w/servers/a/port" },
+
+	/* connection ids */
+	{ GROUP_OF("hash: ^quick^"), "hash \"quick\": accepted are tuple, quic",
+	  "did you mean \"quic\"?", NULL },
+	{ GROUP_OF("hash: quic, quic: {id_length: ^3^}"), "quic.id_length \"3\": accepted are 4-20",
+	  NULL, "/server_groups/w/quic/id_length" },
+	{ GROUP_OF("hash: quic, quic: {id_length: ^21^}"), "accepted are 4-20", NULL, NULL },
+	{ GROUP_OF("hash: quic, quic: {config: ^7^}"),
+	  "quic.config \"7\": accepted are any, 0, 1, 2, 3, 4, 5, 6", NULL, NULL },
+	{ GROUP_OF("hash: quic, ^quic_id^: 00"), "unknown key \"quic_id\"", NULL, NULL },
+	{ GROUP_OF("quic: {id_length: ^9^}"),
+	  "quic.id_length has no meaning without hash: quic: remove it", NULL, NULL },
+	{ GROUP_OF("hash: tuple, quic: {config: ^1^}"),
+	  "quic.config has no meaning without hash: quic: remove it", NULL, NULL },
+	{ GROUP_OF("scheduler: qch, hash: ^tuple^"), "scheduler: qch means hash: quic", NULL,
+	  "/server_groups/w/hash" },
+	{ NAMED("quic", "      a: {address: 10.0.0.1, port: 80, quic_id: ^0a0^}\n"),
+	  "quic_id \"0a0\": accepted are 1-15 bytes in hexadecimal, as 0a0b", NULL,
+	  "/server_groups/w/servers/a/quic_id" },
+	{ NAMED("quic", "      a: {address: 10.0.0.1, port: 80, quic_id: ^0xa0^}\n"),
+	  "quic_id \"0xa0\": accepted are 1-15 bytes in hexadecimal", NULL, NULL },
+	{ NAMED("quic", "      a: {address: 10.0.0.1, port: 80, quic_id: ^0^}\n"),
+	  "quic_id \"0\": accepted are text of 2-30 characters", NULL, NULL },
+	{ NAMED("tuple", "      a: {address: 10.0.0.1, port: 80, quic_id: ^0a^}\n"),
+	  "server w/a has a quic_id, which has no meaning without hash: quic in its group", NULL,
+	  "/server_groups/w/servers/a/quic_id" },
+	{ NAMED("quic", "      a: {address: 10.0.0.1, port: 80, quic_id: 0a}\n"
+			"      b: {address: 10.0.0.2, port: 80, quic_id: ^0a0b^}\n"),
+	  "server w/b has a quic_id of 2 bytes, others of its group one of 1", NULL,
+	  "/server_groups/w/servers/b/quic_id" },
+	{ NAMED("quic", "      a: {address: 10.0.0.1, port: 80, quic_id: 0a0b}\n"
+			"      b: {address: 10.0.0.2, port: 80}\n"
+			"      c: {address: 10.0.0.3, port: 80, quic_id: ^0A0B^}\n"),
+	  "servers a and c of group w have the quic_id 0A0B both: give each its own", NULL,
+	  "/server_groups/w/servers/c/quic_id" },
+	{ NAMED("quic", "      a: {address: 10.0.0.1, port: 80, quic_id: ^0102030405060708^}\n"),
+	  "server w/a: a quic_id of 8 bytes is not within the first 8 of a connection id", NULL,
+	  "/server_groups/w/servers/a/quic_id" },
 
 	/* groups and how they are used */
 	{ "version: 1\nserver_groups: {w: {servers: {a: {address: 10.0.0.1, port: ^80^}}}}\nload_balancers: {e: {addresses: "

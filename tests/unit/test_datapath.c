@@ -20,14 +20,19 @@ static void test_plain_rows(void **state)
 	const struct xlb_addr addr = { .bytes = { [10] = 0xff, 0xff, 192, 0, 2, 1 } };
 	const struct xlb_address role = { .vip = 4 };
 	const struct row_flags flags = { XLB_VIP_HOST }, no_flags = {};
+	const struct xlb_quic quic = { .id_length = 8 }, tuple = {};
+	const struct xlb_quic_server_key named = { .group = 7, .id = { 10, 11 } };
+	const struct xlb_quic_server names = { .ipv4 = 3 };
 	const struct {
 		enum table_id table;
 		const void *key, *value;
 	} rows[] = {
-		{ TABLE_SERVER, &id7, &server },      { TABLE_NEXTHOP, &id7, &nexthop },
-		{ TABLE_NEXTHOP, &id7, &unresolved }, { TABLE_SNAT, &id7, &snat },
-		{ TABLE_LISTENER, &id7, &listener },  { TABLE_VIP, &id7, &flags },
-		{ TABLE_VIP, &id7, &no_flags },	      { TABLE_ADDRESS, &addr, &role },
+		{ TABLE_SERVER, &id7, &server },       { TABLE_NEXTHOP, &id7, &nexthop },
+		{ TABLE_NEXTHOP, &id7, &unresolved },  { TABLE_SNAT, &id7, &snat },
+		{ TABLE_LISTENER, &id7, &listener },   { TABLE_VIP, &id7, &flags },
+		{ TABLE_VIP, &id7, &no_flags },	       { TABLE_ADDRESS, &addr, &role },
+		{ TABLE_GROUP, &id7, &quic },	       { TABLE_GROUP, &id7, &tuple },
+		{ TABLE_QUIC_SERVER, &named, &names },
 	};
 
 	(void)state;

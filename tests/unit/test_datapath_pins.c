@@ -21,13 +21,16 @@ static void test_adoption(void **state)
 	put(TABLE_BITMAP, &id7, &bitmap);
 	put(TABLE_SERVER, &id7, &(struct xlb_server){ .addr = addr, .family = XLB_IPV6 });
 	maglev_put(9);
+	put(TABLE_GROUP, &(struct row_id){ 5 }, &(struct xlb_quic){ .id_length = 8 });
+	put(TABLE_QUIC_SERVER, &(struct xlb_quic_server_key){ .group = 5, .id = { 1, 2 } },
+	    &(struct xlb_quic_server){ .ipv6 = 7 });
 	put(TABLE_LISTENER, &id7, &listener);
 	port_set_put(7, IPPROTO_TCP, 10000, 20000, 11);
 	put(TABLE_VIP, &id7, &(struct row_flags){ 0 });
 	put(TABLE_ADDRESS, &addr, &(struct xlb_address){ .vip = 7 });
 	put(TABLE_ATTACHMENT, &nic, &native);
 	present = list_all();
-	assert_int_equal(present.count, 11);
+	assert_int_equal(present.count, 13);
 	assert_int_equal(datapath_attachment(dp, "xlbt0", &before), 0);
 	dp_reopen();
 	again = list_all();

@@ -133,16 +133,43 @@ static void random_mode_fields(struct object *group)
 	}
 }
 
+/* What new flows are chosen by; true: servers may have ids there. */
+static bool random_hash_fields(struct object *group)
+{
+	bool quic = pick(2);
+	char text[16];
+
+	if (pick(2))
+		set(group, "scheduler", "maglev");
+	if (quic || pick(2))
+		set(group, "hash", quic ? "quic" : "tuple");
+	snprintf(text, sizeof(text), "%u", 4 + pick(17));
+	if (quic && pick(2))
+		set(group, "quic.id_length", text);
+	if (quic && pick(2))
+		set(group, "quic.config", pick(2) ? "any" : "3");
+	return quic;
+}
+
 static void random_group(struct model *model, uint32_t number)
 {
-	static const char *const except[] = {
-		"health_check.method", "health_check.path", "health_check.host",
-		"health_check.expect", "encapsulation",	    "address_family_affinity",
-		"snat.ports",	       "health_check.via",  NULL
-	};
-	static const char *const server_except[] = { "port", NULL };
+	static const char *const except[] = { "health_check.method",
+					      "health_check.path",
+					      "health_check.host",
+					      "health_check.expect",
+					      "encapsulation",
+					      "address_family_affinity",
+					      "snat.ports",
+					      "health_check.via",
+					      "scheduler",
+					      "hash",
+					      "quic.id_length",
+					      "quic.config",
+					      NULL };
+	static const char *const server_except[] = { "port", "quic_id", NULL };
 	char text[128];
 	struct object *group;
+	bool quic;
 
 	snprintf(text, sizeof(text), "g%u", number);
 	group = add(model, &type_server_group, NULL, text);
@@ -155,6 +182,7 @@ static void random_group(struct model *model, uint32_t number)
 		set(group, "health_check.expect", "200,300-399");
 	}
 	random_mode_fields(group);
+	quic = random_hash_fields(group);
 	for (uint32_t i = 0, n = pick(5); i < n; i++) {
 		struct object *server;
 		char v4[64], v6[64];
@@ -165,6 +193,9 @@ static void random_group(struct model *model, uint32_t number)
 		random_address(v6, sizeof(v6), 0x20000 + number * 256 + i, true);
 		snprintf(text, sizeof(text), "%s,%s", v4, v6);
 		set(server, "address", pick(3) ? (pick(2) ? v4 : v6) : text);
+		snprintf(text, sizeof(text), "%02x0a", i);
+		if (quic && pick(2))
+			set(server, "quic_id", text);
 		set_some(server, server_except);
 	}
 }

@@ -167,16 +167,17 @@ static void objects(void **state)
 		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"enabled\":true}");
 	assert_json(
 		fields_json(group, true),
-		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"fail_open\":true,"
+		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"quic\":{\"id_length\":8,\"config\":\"any\"},\"fail_open\":true,"
 		"\"snat\":{\"addresses\":[],\"ports\":\"1024-65535\"},\"drain\":{\"timeout\":null},\"on_down\":\"keep\","
 		"\"health_check\":{\"type\":\"http\",\"port\":80,\"via\":\"address\",\"interval\":\"5s\",\"timeout\":\"2s\","
 		"\"healthy_threshold\":2,\"unhealthy_threshold\":3,\"method\":\"GET\",\"path\":\"/healthz\","
 		"\"host\":null,\"expect\":[\"200-299\",\"301\"]}}");
 	assert_json(
 		fields_json(group, false),
-		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"fail_open\":true,\"on_down\":\"keep\"}");
-	assert_json(fields_json(object_find(&model_group(model, "web")->servers, "web1"), true),
-		    "{\"address\":[\"10.0.1.11\"],\"port\":0,\"weight\":0,\"enabled\":true}");
+		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"fail_open\":true,\"on_down\":\"keep\"}");
+	assert_json(
+		fields_json(object_find(&model_group(model, "web")->servers, "web1"), true),
+		"{\"address\":[\"10.0.1.11\"],\"port\":0,\"weight\":0,\"enabled\":true,\"quic_id\":null}");
 }
 
 /* what was given, nothing else */

@@ -17,8 +17,7 @@ static bool crosses_families(const struct server_group *group)
 	return xlb_mode_has(group->forward, XLB_MODE_FAMILY) && group->affinity == AFFINITY_NONE;
 }
 
-static bool serves_family(const struct server_group *group, const struct xlb_addr *addr,
-			  uint8_t family)
+bool serves_family(const struct server_group *group, const struct xlb_addr *addr, uint8_t family)
 {
 	return addr_family(addr) == family || crosses_families(group);
 }
@@ -205,6 +204,8 @@ int compile_group(struct compiler *c, const struct server_group *group)
 		judge_down(c, group, &endpoints, open4, open6);
 		r = emit_servers(c, &endpoints);
 	}
+	if (!r)
+		r = compile_quic(c, group, entry->id, endpoints.list, endpoints.count);
 	free(endpoints.list);
 	return r;
 }

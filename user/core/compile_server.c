@@ -340,6 +340,8 @@ int compile_endpoint(struct compiler *c, const struct server_group *group,
 	endpoint->value.mode = (uint8_t)group->forward;
 	if (xlb_mode_has(group->forward, XLB_MODE_ENCAP))
 		endpoint->value.encapsulation = (uint8_t)group->encapsulation;
+	if (group->hash == HASH_QUIC)
+		endpoint->value.flags |= XLB_SERVER_QUIC;
 	endpoint->takes_flows = endpoint->server->enabled && endpoint->server->weight > 0;
 	endpoint->health = c->world->health(c->world->arg, group->object.name,
 					    endpoint->server->object.name, endpoint->addr);

@@ -98,7 +98,10 @@ struct server_group {
 	uint32_t forward;	/* enum xlb_mode */
 	uint32_t encapsulation; /* enum xlb_encapsulation */
 	uint32_t affinity; /* enum affinity; resolved: AFFINITY_SAME where forward cannot cross families */
-	uint32_t scheduler; /* enum scheduler */
+	uint32_t scheduler; /* enum scheduler; resolved: never SCHEDULER_QCH */
+	uint32_t hash;	    /* enum hash */
+	uint32_t quic_id_length;
+	uint32_t quic_config; /* XLB_QUIC_CONFIGS: any */
 	bool fail_open;
 	struct addr_list snat_addresses; /* none: the route's preferred source */
 	struct port_range snat_ports;	 /* default 1024-65535 */
@@ -108,7 +111,8 @@ struct server_group {
 	struct object_list servers;
 };
 enum affinity { AFFINITY_NONE, AFFINITY_SAME };
-enum scheduler { SCHEDULER_MAGLEV };
+enum scheduler { SCHEDULER_MAGLEV, SCHEDULER_QCH };
+enum hash { HASH_TUPLE, HASH_QUIC };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_RESET };
 
 struct server {
@@ -117,6 +121,7 @@ struct server {
 	uint32_t port;		  /* 0: keep the client's */
 	uint32_t weight;	  /* 0-100 */
 	bool enabled;
+	char *quic_id; /* hexadecimal; owned; NULL: none */
 };
 
 struct model {

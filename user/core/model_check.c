@@ -7,6 +7,7 @@
 #include "base/words.h"
 #include "core/model_check.h"
 #include "core/object.h"
+#include "core/quic.h"
 #include "xlb/lists.h"
 
 /* A group and how listeners use it. */
@@ -429,6 +430,8 @@ static int check_group(struct checker *checker, const struct group_use *use)
 		r = refuse_vip(checker, &group->object, "snat.addresses", &group->snat_addresses);
 	if (!r)
 		r = check_servers(checker, use);
+	if (!r)
+		r = check_quic(group, checker->err);
 	return r ? r : check_health(checker, use);
 }
 

@@ -22,6 +22,7 @@ static void row_text(const struct row *row, char *ret, size_t size)
 		struct xlb_addr addr;
 		struct row_neighbour_key neighbour;
 		struct row_maglev_key maglev;
+		struct xlb_quic_server_key quic_server;
 		struct row_port_set_key port_set;
 		struct row_attachment_key attachment;
 		struct row_vip_addr_key vip_addr;
@@ -56,6 +57,9 @@ static void row_text(const struct row *row, char *ret, size_t size)
 	case TABLE_MAGLEV:
 		snprintf(ret, size, "%s of group %u, IPv%u", word, key.maglev.group,
 			 key.maglev.family);
+		break;
+	case TABLE_QUIC_SERVER:
+		snprintf(ret, size, "%s of group %u", word, key.quic_server.group);
 		break;
 	case TABLE_PORT_SET:
 		snprintf(ret, size, "%s of VIP %u, %s", word, key.port_set.vip,
@@ -126,7 +130,7 @@ int plan_make(const struct rows *wanted, const struct rows *present, struct plan
 /* Rows that may differ in a plan of a part. */
 static bool may_change(enum table_id table)
 {
-	return table == TABLE_SERVER || table == TABLE_MAGLEV;
+	return table == TABLE_SERVER || table == TABLE_MAGLEV || table == TABLE_QUIC_SERVER;
 }
 
 int plan_make_part(const struct rows *wanted, const struct rows *present, struct plan *ret,

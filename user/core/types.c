@@ -8,6 +8,7 @@
 #include "base/words.h"
 #include "core/field.h"
 #include "core/object.h"
+#include "core/quic.h"
 #include "xlb/lists.h"
 
 #define SECOND	     1000ULL
@@ -56,6 +57,23 @@ static const struct word affinities[] = {
 static const struct word schedulers[] = {
 	{ "maglev", SCHEDULER_MAGLEV },
 	{ "tch", SCHEDULER_MAGLEV },
+	{ "qch", SCHEDULER_QCH },
+	{},
+};
+static const struct word hashes[] = {
+	{ "tuple", HASH_TUPLE },
+	{ "quic", HASH_QUIC },
+	{},
+};
+static const struct word quic_configs[] = {
+	{ "any", XLB_QUIC_CONFIGS },
+	{ "0", 0 },
+	{ "1", 1 },
+	{ "2", 2 },
+	{ "3", 3 },
+	{ "4", 4 },
+	{ "5", 5 },
+	{ "6", 6 },
 	{},
 };
 static const struct word on_downs[] = {
@@ -213,7 +231,36 @@ static const struct field server_group_fields[] = {
 		GROUP_FIELD(scheduler),
 		.preset = "maglev",
 		.words = schedulers,
-		.help = "how new flows are spread; maglev is a weighted consistent hash, tch its name in NLB",
+		.help = "how new flows are spread; maglev is a weighted consistent hash; NLB's names: tch is maglev, "
+			"qch is maglev with hash: quic",
+	},
+	{
+		.name = "hash",
+		.kind = FIELD_WORD,
+		GROUP_FIELD(hash),
+		.preset = "tuple",
+		.words = hashes,
+		.help = "what new flows are spread by: addresses and ports, or the connection ids of QUIC, which keep a "
+			"connection on its server when its client's address changes; see docs/quic.md",
+	},
+	{
+		.name = "quic.id_length",
+		.kind = FIELD_UINT,
+		GROUP_FIELD(quic_id_length),
+		.min = 4,
+		.max = XLB_QUIC_ID_MAX,
+		.preset = "8",
+		.help = "hash: quic only: so many bytes of connection ids are looked at; those that servers choose must not "
+			"be shorter",
+	},
+	{
+		.name = "quic.config",
+		.kind = FIELD_WORD,
+		GROUP_FIELD(quic_config),
+		.preset = "any",
+		.words = quic_configs,
+		.help = "hash: quic only: only connection ids that begin with these three bits (config rotation) name a "
+			"server by its quic_id; those that begin with 7 never do",
 	},
 	{
 		.name = "fail_open",
@@ -382,6 +429,15 @@ static const struct field server_fields[] = {
 		.preset = "true",
 		.help = "false: takes no new flows; those it has drain",
 	},
+	{
+		.name = "quic_id",
+		.kind = FIELD_TEXT,
+		.offset = offsetof(struct server, quic_id),
+		.min = 2,
+		.max = 2 * XLB_QUIC_SERVER_ID_MAX,
+		.help = "in a group with hash: quic: the server id that the server puts into its connection ids (QUIC-LB, "
+			"unencrypted), 1-15 bytes in hexadecimal",
+	},
 };
 
 static int listener_finish(struct object *object, struct xlb_err *err)
@@ -462,6 +518,7 @@ static int server_group_finish(struct object *object, struct xlb_err *err)
 					    "health_check.host", "health_check.expect" };
 	struct health_check *check = &((struct server_group *)object)->health_check;
 	bool given = false;
+	int r;
 
 	for (size_t i = 0; i < object->type->field_count; i++)
 		if (!strncmp(object->type->fields[i].name, "health_check.", 13))
@@ -478,7 +535,8 @@ static int server_group_finish(struct object *object, struct xlb_err *err)
 		return object_fail(object, "health_check.path", err,
 				   "health_check.path \"%.100s\": a path begins with /",
 				   check->path);
-	return check_forward(object, err);
+	r = quic_finish_group(object, err);
+	return r ? r : check_forward(object, err);
 }
 
 const struct type type_interface = {
@@ -549,6 +607,7 @@ const struct type type_server = {
 	.field_count = COUNT(server_fields),
 	.parent = &type_server_group,
 	.list_offset = offsetof(struct server_group, servers),
+	.finish = quic_finish_server,
 	.help = "a backend",
 };
 

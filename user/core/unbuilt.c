@@ -20,7 +20,6 @@ static const struct {
 	{ &type_listener, "certificate", "listeners are tcp and udp" },
 	{ &type_listener, "client_auth", "listeners are tcp and udp" },
 	{ &type_listener, "alpn", "listeners are tcp and udp" },
-	{ &type_server_group, "hash", "the scheduler hashes addresses and ports" },
 	{ &type_server_group, "preserve_client",
 	  "forward: nat, dr and tunnel keep the client's address" },
 	{ &type_server_group, "slow_start", "a server gets its whole share at once" },
@@ -33,7 +32,7 @@ static const struct {
 	{ "protocol", "tls" },		{ "protocol", "quic" },
 	{ "forward", "local" },		{ "scheduler", "rr" },
 	{ "scheduler", "wrr" },		{ "scheduler", "wlc" },
-	{ "scheduler", "sch" },		{ "scheduler", "qch" },
+	{ "scheduler", "sch" },		{ "hash", "source" },
 	{ "health_check.type", "udp" }, { "health_check.type", "https" },
 	{ "health_check.type", "tls" }, { "health_check.type", "quic" },
 };

@@ -43,6 +43,7 @@ struct bpf_program;
 	X(DROPS, drops) \
 	X(DROP_SAMPLES, drop_samples) \
 	X(EVICTIONS, evictions) \
+	X(QUIC_SERVERS, quic_servers) \
 	X(PROBES, probes)
 
 enum map_id {
@@ -211,7 +212,7 @@ struct table_ops {
 };
 /* tables with content or with more than one map */
 extern const struct table_ops interface_ops, address_ops, maglev_ops, port_set_ops, bitmap_ops,
-	attachment_ops, probe_filter_ops;
+	attachment_ops, probe_filter_ops, quic_server_ops;
 
 /* datapath_rows.c */
 int datapath_rows_open(struct datapath *dp);

@@ -41,17 +41,12 @@ static const struct {
 	const char *map;
 	enum map_use use;
 } uses[] = {
-	{ "work_of_cpu", USE_OWN },
-	{ "flow_draft", USE_OWN },
-	{ "event_scratch", USE_OBSERVING },
-	{ "rst_budget", USE_COUNTER },
-	{ "events", USE_OBSERVING },
-	{ "flow_traffic", USE_OBSERVING },
-	{ "listener_counters", USE_COUNTER },
-	{ "server_counters", USE_COUNTER },
-	{ "interface_counters", USE_COUNTER },
-	{ "drops", USE_COUNTER },
-	{ "drop_samples", USE_COUNTER },
+	{ "work_of_cpu", USE_OWN },	    { "flow_draft", USE_OWN },
+	{ "quic_scratch", USE_OWN },	    { "event_scratch", USE_OBSERVING },
+	{ "rst_budget", USE_COUNTER },	    { "events", USE_OBSERVING },
+	{ "flow_traffic", USE_OBSERVING },  { "listener_counters", USE_COUNTER },
+	{ "server_counters", USE_COUNTER }, { "interface_counters", USE_COUNTER },
+	{ "drops", USE_COUNTER },	    { "drop_samples", USE_COUNTER },
 	{ "evictions", USE_COUNTER },
 };
 

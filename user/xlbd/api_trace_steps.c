@@ -143,10 +143,15 @@ static void step_scheduler(const struct trace *trace, char text[TEXT_MAX])
 {
 	char name[ID_KEY_MAX];
 
-	if (trace->event->found & XLB_FOUND_SLOT)
-		snprintf(text, TEXT_MAX, "maglev, slot %u of %u of group %s",
+	if (trace->event->found & XLB_FOUND_NAMED)
+		snprintf(text, TEXT_MAX, "the connection id names the server");
+	else if (trace->event->found & XLB_FOUND_OWNER)
+		snprintf(text, TEXT_MAX, "the server was seen to choose the connection id");
+	else if (trace->event->found & XLB_FOUND_SLOT)
+		snprintf(text, TEXT_MAX, "maglev, slot %u of %u of group %s%s",
 			 trace->event->maglev_slot, XLB_MAGLEV_SLOTS,
-			 name_of(trace, ID_GROUP, trace->event->group, name));
+			 name_of(trace, ID_GROUP, trace->event->group, name),
+			 trace->event->found & XLB_FOUND_ID ? ", by the connection id" : "");
 	else if (trace->event->group)
 		snprintf(text, TEXT_MAX, "group %s has no table for IPv%u: no server can be chosen",
 			 name_of(trace, ID_GROUP, trace->event->group, name), trace->came.family);

@@ -1,0 +1,667 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Groups that go by connection ids of QUIC: which server gets a datagram of no flow, whatever its form, and what is
+ * learned from those of a flow.
+ */
+#include "tests.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dry.h"
+#include "talk.h"
+#include "xlb/hash.h"
+
+#define V1	0x00000001U
+#define V2	0x6b3343cfU
+#define UNKNOWN 0xfaceb00cU
+
+/* bits of a long header's first byte, version 1 */
+#define INITIAL	  0
+#define ZERO_RTT  1
+#define HANDSHAKE 2
+#define RETRY	  3
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define ID_LENGTH    8
+
+/* The listener's service, and another one whose server is in its group too. */
+struct pair {
+	enum service even, odd;
+};
+
+struct datagram {
+	uint8_t at[96];
+	uint16_t length;
+};
+
+struct id {
+	uint8_t at[XLB_QUIC_ID_MAX];
+	uint8_t length;
+};
+
+static struct id random_id(uint8_t length)
+{
+	struct id id = { .length = length };
+
+	for (uint8_t i = 0; i < length; i++)
+		id.at[i] = (uint8_t)random();
+	return id;
+}
+
+static void put_bytes(struct datagram *to, const void *bytes, size_t count)
+{
+	memcpy(to->at + to->length, bytes, count);
+	to->length = (uint16_t)(to->length + count);
+}
+
+/* What is protected: anything. */
+static void put_rest(struct datagram *to)
+{
+	struct id rest = random_id(20);
+
+	put_bytes(to, rest.at, rest.length);
+}
+
+static struct datagram short_header(struct id id)
+{
+	struct datagram datagram = { .at = { 0x40 }, .length = 1 };
+
+	put_bytes(&datagram, id.at, id.length);
+	put_rest(&datagram);
+	return datagram;
+}
+
+static struct datagram long_header(uint32_t version, uint8_t type, struct id to, struct id from)
+{
+	struct datagram datagram = { .at = { (uint8_t)(0xc0 | type << 4) }, .length = 1 };
+	uint32_t word = htonl(version);
+
+	put_bytes(&datagram, &word, sizeof(word));
+	put_bytes(&datagram, &to.length, 1);
+	put_bytes(&datagram, to.at, to.length);
+	put_bytes(&datagram, &from.length, 1);
+	put_bytes(&datagram, from.at, from.length);
+	put_rest(&datagram);
+	return datagram;
+}
+
+static struct datagram from_client(uint8_t type, struct id to)
+{
+	return long_header(V1, type, to, random_id(5));
+}
+
+static struct datagram from_server(uint8_t type, struct id own)
+{
+	return long_header(V1, type, random_id(5), own);
+}
+
+/* --- who is wanted ----------------------------------------------------------------------------------- */
+
+static enum service by_slot(const struct pair *pair, uint32_t hash)
+{
+	return xlb_maglev_slot(hash) % 2 ? pair->odd : pair->even;
+}
+
+static enum service by_id(const struct pair *pair, struct id id, uint8_t id_length)
+{
+	struct xlb_quic_id key = {};
+
+	memcpy(key.bytes, id.at, id.length < id_length ? id.length : id_length);
+	return by_slot(pair, xlb_hash_quic(&key));
+}
+
+static enum service by_tuple(const struct pair *pair, const struct talk *talk)
+{
+	struct xlb_addr client = addr_client(talk->family), vip = addr_vip(talk->vip, talk->family);
+
+	return by_slot(pair, xlb_hash_tuple(&client, htons(talk->client_port), &vip,
+					    htons(service_port(talk->service)), talk->protocol));
+}
+
+/* Any bytes, read once more, naively. */
+static enum service by_bytes(const struct pair *pair, const struct talk *talk,
+			     const struct datagram *datagram, uint8_t id_length)
+{
+	bool is_long = datagram->length && datagram->at[0] & 0x80;
+	struct id id = { .length = id_length };
+	size_t start = is_long ? 6 : 1;
+
+	if (is_long && datagram->length > 5 && datagram->at[5] < id_length)
+		id.length = datagram->at[5];
+	if (!id.length || datagram->length < start + id.length)
+		return by_tuple(pair, talk);
+	memcpy(id.at, datagram->at + start, id.length);
+	return by_id(pair, id, id_length);
+}
+
+static enum service other(const struct pair *pair, enum service server)
+{
+	return server == pair->even ? pair->odd : pair->even;
+}
+
+/* An id that the hash gives to the server, of bytes that name nobody. */
+static struct id id_of(const struct pair *pair, enum service server, uint8_t length)
+{
+	struct id id;
+
+	do
+		id = random_id(length);
+	while (by_id(pair, id, ID_LENGTH) != server);
+	return id;
+}
+
+/* --- talking ----------------------------------------------------------------------------------------- */
+
+static void flags_of(enum service server, uint32_t flags)
+{
+	world_server(server, XLB_IPV4, XLB_SERVER_QUIC | flags);
+	world_server(server, XLB_IPV6, XLB_SERVER_QUIC | flags);
+}
+
+static void go_by_ids(const struct pair *pair, struct xlb_quic quic)
+{
+	world_group_of_two(pair->even, pair->even, pair->odd);
+	world_quic(pair->even, &quic);
+	flags_of(pair->even, 0);
+	flags_of(pair->odd, 0);
+}
+
+#define BY_DEFAULT ((struct xlb_quic){ .id_length = ID_LENGTH, .config = XLB_QUIC_CONFIGS })
+
+static void send_as(struct talk *talk, enum actor actor, const struct datagram *datagram)
+{
+	struct frame frame = talk_frame(talk, actor, 0);
+	const char *fault;
+
+	frame.content = datagram->at;
+	frame.payload = frame.content_length = datagram->length;
+	fault = talk_send(talk, actor, &frame, FORWARDED, XLB_DROP_NONE);
+	if (fault)
+		fail_msg("service %d, IPv%u: %s", talk->service, talk->family, fault);
+}
+
+static enum service server_of(const struct pair *pair, const struct talk *talk)
+{
+	struct xlb_flow_key key = talk_key(talk);
+	enum service servers[] = { pair->even, pair->odd };
+	struct xlb_flow flow;
+
+	assert_true(world_flow(&key, &flow));
+	for (size_t i = 0; i < COUNT(servers); i++)
+		if (flow.server == id_server(servers[i], service_family(servers[i], talk->family)))
+			return servers[i];
+	fail_msg("the flow is of a server that is not in the group");
+	return SERVICE_NONE;
+}
+
+/* A datagram from a port that the client has not used yet; the frame that leaves is compared too. */
+static struct talk from_new_port(const struct pair *pair, uint8_t family,
+				 const struct datagram *datagram, enum service want)
+{
+	struct talk talk;
+
+	talk_init(&talk, family, IPPROTO_UDP, pair->even, VIP_OWN);
+	talk.server = want ? want : by_bytes(pair, &talk, datagram, ID_LENGTH);
+	send_as(&talk, CLIENT, datagram);
+	assert_int_equal(server_of(pair, &talk), talk.server);
+	return talk;
+}
+
+static void goes_to(const struct pair *pair, uint8_t family, struct datagram datagram,
+		    enum service want)
+{
+	from_new_port(pair, family, &datagram, want);
+}
+
+/* For every mode and family. */
+static void each_pair(void (*test)(const struct pair *pair, uint8_t family))
+{
+	static const struct pair pairs[] = {
+		{ WEB, SPARE }, { CROSS, WEB }, { NAT, NAT_SPARE }, { DR, DR_SPARE }, { IPIP, GUE },
+	};
+
+	for (size_t i = 0; i < COUNT(pairs); i++)
+		for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+			world_reset();
+			go_by_ids(&pairs[i], BY_DEFAULT);
+			test(&pairs[i], family);
+		}
+}
+
+static bool is_heard(const struct pair *pair)
+{
+	return !xlb_mode_has(service_mode(pair->even), XLB_MODE_DIRECT);
+}
+
+/* --- new flows --------------------------------------------------------------------------------------- */
+
+/* One id reaches one server, from every port and in every form of header. */
+static void forms_of(const struct pair *pair, uint8_t family)
+{
+	static const struct {
+		uint32_t version;
+		uint8_t type;
+	} forms[] = { { V1, 0 },      { V1, 1 },      { V1, 2 },	 { V1, 3 },
+		      { V2, 0 },      { V2, 1 },      { V2, 2 },	 { V2, 3 },
+		      { UNKNOWN, 0 }, { UNKNOWN, 2 }, { 0 /* any */, 0 } };
+
+	for (int round = 0; round < 6; round++) {
+		enum service want = round % 2 ? pair->odd : pair->even;
+		struct id id = id_of(pair, want, (uint8_t)(ID_LENGTH + random() % 13));
+
+		for (size_t i = 0; i < COUNT(forms); i++)
+			goes_to(pair, family,
+				long_header(forms[i].version, forms[i].type, id, random_id(8)),
+				want);
+		goes_to(pair, family, short_header(id), want);
+	}
+}
+
+static void test_forms(void **state)
+{
+	(void)state;
+	srandom(6);
+	each_pair(forms_of);
+}
+
+/* Ids of every length under every setting, and each cut off at every byte: never a drop. */
+static void lengths_of(const struct pair *pair, uint8_t id_length)
+{
+	struct datagram datagrams[22] = { short_header(random_id(20)) };
+
+	world_quic(pair->even,
+		   &(struct xlb_quic){ .id_length = id_length, .config = XLB_QUIC_CONFIGS });
+	for (uint8_t length = 0; length <= 20; length++)
+		datagrams[1 + length] = from_client(length % 3, random_id(length));
+	for (size_t i = 0; i < COUNT(datagrams); i++) {
+		struct datagram cut = datagrams[i];
+
+		do {
+			struct talk talk;
+
+			talk_init(&talk, i % 2 ? XLB_IPV4 : XLB_IPV6, IPPROTO_UDP, pair->even,
+				  VIP_OWN);
+			talk.server = by_bytes(pair, &talk, &cut, id_length);
+			send_as(&talk, CLIENT, &cut);
+			assert_int_equal(server_of(pair, &talk), talk.server);
+		} while (cut.length--);
+		world_end_flows(FLOW_DELETE);
+	}
+}
+
+static void test_lengths(void **state)
+{
+	static const struct pair pair = { WEB, SPARE };
+
+	(void)state;
+	srandom(7);
+	go_by_ids(&pair, BY_DEFAULT);
+	lengths_of(&pair, 4);
+	lengths_of(&pair, ID_LENGTH);
+	lengths_of(&pair, 20);
+}
+
+/* Whatever it is, also lengths that lie. */
+static void garbage_of(const struct pair *pair, uint8_t family)
+{
+	for (int i = 0; i < 200; i++) {
+		struct datagram datagram = { .length = (uint16_t)(random() % 64) };
+
+		for (uint16_t at = 0; at < datagram.length; at++)
+			datagram.at[at] = (uint8_t)random();
+		goes_to(pair, family, datagram, SERVICE_NONE);
+		/* on the flow of another one: what is learned from it must not go wrong */
+		if (i % 4 == 0) {
+			struct datagram first = from_client(INITIAL, random_id(8));
+			struct talk talk = from_new_port(pair, family, &first, SERVICE_NONE);
+
+			send_as(&talk, CLIENT, &datagram);
+			if (is_heard(pair))
+				send_as(&talk, SERVER, &datagram);
+			datagram.at[0] |= 0x80;
+			send_as(&talk, CLIENT, &datagram);
+			if (is_heard(pair))
+				send_as(&talk, SERVER, &datagram);
+			world_quic_forget();
+		}
+	}
+}
+
+static void test_garbage(void **state)
+{
+	(void)state;
+	srandom(8);
+	each_pair(garbage_of);
+}
+
+/* TCP to such a group, and groups that go by tuples, do not look at ids. */
+static void test_tuple(void **state)
+{
+	static const struct pair pair = { WEB, SPARE };
+	struct datagram datagram = short_header(random_id(20));
+	const struct step syn = FORWARD(CLIENT, SYN);
+
+	(void)state;
+	srandom(9);
+	go_by_ids(&pair, BY_DEFAULT);
+	for (int i = 0; i < 100; i++) {
+		struct talk talk;
+
+		if (i == 50)
+			world_quic(pair.even, &(struct xlb_quic){});
+		talk_init(&talk, XLB_IPV4, i < 50 ? IPPROTO_TCP : IPPROTO_UDP, pair.even, VIP_OWN);
+		talk.server = by_tuple(&pair, &talk);
+		if (i < 50)
+			assert_null(talk_step(&talk, &syn));
+		else
+			send_as(&talk, CLIENT, &datagram);
+		assert_int_equal(server_of(&pair, &talk), talk.server);
+	}
+}
+
+/* --- server ids -------------------------------------------------------------------------------------- */
+
+static const uint8_t name_even[] = { 0x0a, 0x01 }, name_odd[] = { 0x0a, 0x02 };
+
+/* An id that names a server and that the hash gives to the other one. */
+static struct id named(const struct pair *pair, enum service server, uint8_t first)
+{
+	struct id id;
+
+	do {
+		id = random_id(12);
+		id.at[0] = first;
+		memcpy(id.at + 1, server == pair->even ? name_even : name_odd, sizeof(name_odd));
+	} while (by_id(pair, id, ID_LENGTH) == server);
+	return id;
+}
+
+static void give_names(const struct pair *pair, uint8_t config)
+{
+	struct xlb_quic quic = BY_DEFAULT;
+
+	quic.server_id_length = sizeof(name_odd);
+	quic.config = config;
+	world_quic(pair->even, &quic);
+	world_quic_name(pair->even, name_even, sizeof(name_even), pair->even);
+	world_quic_name(pair->even, name_odd, sizeof(name_odd), pair->odd);
+}
+
+static void names_of(const struct pair *pair, uint8_t family)
+{
+	static const uint32_t no_service[] = { XLB_SERVER_DOWN, XLB_SERVER_RESET };
+
+	give_names(pair, XLB_QUIC_CONFIGS);
+	for (int i = 0; i < 4; i++) {
+		enum service server = i % 2 ? pair->odd : pair->even;
+		struct id id = named(pair, server, (uint8_t)(i * 0x40));
+
+		goes_to(pair, family, short_header(id), server);
+		goes_to(pair, family, from_client(HANDSHAKE, id), server);
+		goes_to(pair, family, long_header(V2, 3, id, random_id(0)), server);
+		/* these ids are of clients, who must not choose */
+		goes_to(pair, family, from_client(INITIAL, id), other(pair, server));
+		goes_to(pair, family, from_client(ZERO_RTT, id), other(pair, server));
+		goes_to(pair, family, long_header(V2, 1, id, random_id(0)), other(pair, server));
+		goes_to(pair, family, long_header(UNKNOWN, 2, id, random_id(0)),
+			other(pair, server));
+		/* the server made it without knowing its name */
+		id = named(pair, server, 0xe5);
+		goes_to(pair, family, short_header(id), other(pair, server));
+	}
+	for (size_t i = 0; i < COUNT(no_service); i++) {
+		flags_of(pair->odd, no_service[i]);
+		goes_to(pair, family, short_header(named(pair, pair->odd, 0)), pair->even);
+		flags_of(pair->odd, 0);
+	}
+	/* ids of another configuration are read otherwise */
+	give_names(pair, 2);
+	goes_to(pair, family, short_header(named(pair, pair->odd, 0x47)), pair->odd);
+	goes_to(pair, family, short_header(named(pair, pair->odd, 0x67)), pair->even);
+	/* a server that takes no new flow finishes what it has: it is in no slot, but has its name */
+	world_group(pair->even, pair->even);
+	goes_to(pair, family, short_header(named(pair, pair->odd, 0x47)), pair->odd);
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	srandom(10);
+	each_pair(names_of);
+}
+
+/* A name counts in its own group only. */
+static void test_names_of_others(void **state)
+{
+	static const struct pair pair = { WEB, SPARE };
+	struct id id;
+
+	(void)state;
+	srandom(11);
+	go_by_ids(&pair, BY_DEFAULT);
+	give_names(&pair, XLB_QUIC_CONFIGS);
+	world_quic_name(ONE_ARM, (const uint8_t[]){ 0x0a, 0x03 }, 2, ONE_ARM);
+	id = named(&pair, pair.odd, 0);
+	id.at[2] = 3;
+	goes_to(&pair, XLB_IPV4, short_header(id), by_id(&pair, id, ID_LENGTH));
+}
+
+/* --- ids that are learned ---------------------------------------------------------------------------- */
+
+/*
+ * A connection that began with an id of the client's, at a server to which the hash does not give the server's own id.
+ * What tells of that is sent by whom it is learned from.
+ */
+static struct talk connect_to(const struct pair *pair, uint8_t family, enum service server,
+			      uint8_t type, struct id own)
+{
+	struct datagram initial = from_client(INITIAL, id_of(pair, server, 14));
+	struct talk talk = from_new_port(pair, family, &initial, server);
+	struct datagram answer = from_server(type, own), next = from_client(type, own);
+
+	if (is_heard(pair))
+		send_as(&talk, SERVER, &answer);
+	else
+		send_as(&talk, CLIENT, &next);
+	return talk;
+}
+
+/* The client's port changes time and again; what it sends there goes on, at the server that has the connection. */
+static void rebinding_of(const struct pair *pair, uint8_t family)
+{
+	for (int i = 0; i < 4; i++) {
+		enum service server = i % 2 ? pair->odd : pair->even;
+		struct id own = id_of(pair, other(pair, server), i < 2 ? ID_LENGTH : 20);
+		struct datagram data = short_header(own);
+		struct talk talk = connect_to(pair, family, server, HANDSHAKE, own);
+
+		send_as(&talk, CLIENT, &data);
+		for (int move = 0; move < 3; move++) {
+			talk = from_new_port(pair, family, &data, server);
+			if (is_heard(pair))
+				send_as(&talk, SERVER, &data);
+			send_as(&talk, CLIENT, &data);
+		}
+		/* in the handshake too, whatever the type */
+		goes_to(pair, family, from_client(HANDSHAKE, own), server);
+		goes_to(pair, family, from_client(INITIAL, own), server);
+		/* the flow's time is over, the connection's is not */
+		world_age(UDP_IDLE + 3);
+		talk.now = (struct mapping){};
+		send_as(&talk, CLIENT, &data);
+		assert_int_equal(server_of(pair, &talk), server);
+	}
+}
+
+static void test_rebinding(void **state)
+{
+	(void)state;
+	srandom(12);
+	each_pair(rebinding_of);
+}
+
+/* Who lost the connection is not asked for it: a server that is down, drained, or another one by now. */
+static void lost_servers_of(const struct pair *pair, uint8_t family)
+{
+	struct id own = id_of(pair, pair->even, ID_LENGTH);
+	struct datagram data = short_header(own);
+
+	connect_to(pair, family, pair->odd, HANDSHAKE, own);
+	flags_of(pair->odd, XLB_SERVER_DOWN);
+	from_new_port(pair, family, &data, pair->even);
+	flags_of(pair->odd, XLB_SERVER_RESET);
+	from_new_port(pair, family, &data, pair->even);
+	flags_of(pair->odd, 0);
+	from_new_port(pair, family, &data, pair->odd);
+	/* drained: in no slot, but it goes on with what it has */
+	world_group(pair->even, pair->even);
+	from_new_port(pair, family, &data, pair->odd);
+	world_server_moved(pair->odd, family);
+	from_new_port(pair, family, &data, pair->even);
+}
+
+static void test_lost_servers(void **state)
+{
+	(void)state;
+	srandom(13);
+	each_pair(lost_servers_of);
+}
+
+/* What teaches nothing: forms that say nothing of the server, ids too short, ids of clients where servers are heard. */
+static void not_learned_of(const struct pair *pair, uint8_t family)
+{
+	struct datagram initial = from_client(INITIAL, id_of(pair, pair->odd, 14));
+	struct talk talk = from_new_port(pair, family, &initial, pair->odd);
+	struct id own = id_of(pair, pair->even, ID_LENGTH), small = random_id(ID_LENGTH - 1);
+	const struct datagram silent[] = {
+		short_header(own),
+		long_header(V1, RETRY, own, own),
+		long_header(V2, 0, own, own),
+		long_header(0, 0, own, own),
+		long_header(V1, HANDSHAKE, small, small),
+	};
+
+	for (size_t i = 0; i < COUNT(silent); i++) {
+		struct datagram cut = silent[i];
+
+		send_as(&talk, CLIENT, &cut);
+		if (is_heard(pair))
+			send_as(&talk, SERVER, &cut);
+		assert_int_equal(world_quic_ids(), 0);
+	}
+	/* cut off within the id */
+	for (uint16_t length = 0; length < 7 + 2 * ID_LENGTH; length++) {
+		struct datagram cut = long_header(V1, HANDSHAKE, own, own);
+
+		cut.length = is_heard(pair) ? length : length % (6 + ID_LENGTH);
+		send_as(&talk, is_heard(pair) ? SERVER : CLIENT, &cut);
+		assert_int_equal(world_quic_ids(), 0);
+	}
+	if (is_heard(pair)) {
+		struct datagram said = from_client(HANDSHAKE, own);
+
+		send_as(&talk, CLIENT, &said);
+		assert_int_equal(world_quic_ids(), 0);
+	}
+}
+
+static void test_not_learned(void **state)
+{
+	(void)state;
+	srandom(14);
+	each_pair(not_learned_of);
+}
+
+/* Where only clients are heard, one cannot take over the id of another one's connection. */
+static void taken_of(const struct pair *pair, uint8_t family)
+{
+	struct id own = id_of(pair, pair->even, ID_LENGTH);
+	struct datagram data = short_header(own);
+
+	connect_to(pair, family, pair->odd, HANDSHAKE, own);
+	connect_to(pair, family, pair->even, HANDSHAKE, own);
+	/* a server that chooses an id that another had long ago is right */
+	from_new_port(pair, family, &data, is_heard(pair) ? pair->even : pair->odd);
+}
+
+static void test_taken(void **state)
+{
+	(void)state;
+	srandom(15);
+	each_pair(taken_of);
+}
+
+/* Flows of other groups teach nothing, nor does an id count at another VIP or port. */
+static void test_elsewhere(void **state)
+{
+	static const struct pair pair = { WEB, SPARE }, tuples = { ONE_ARM, ONE_ARM };
+	struct id own = id_of(&pair, pair.even, ID_LENGTH);
+	struct datagram data = short_header(own), answer = from_server(HANDSHAKE, own);
+	struct talk talk;
+
+	(void)state;
+	srandom(16);
+	talk = from_new_port(&tuples, XLB_IPV4, &data, ONE_ARM);
+	send_as(&talk, SERVER, &answer);
+	assert_int_equal(world_quic_ids(), 0);
+	go_by_ids(&pair, BY_DEFAULT);
+	connect_to(&pair, XLB_IPV4, pair.odd, INITIAL, own);
+	assert_int_equal(world_quic_ids(), 1);
+	talk_init(&talk, XLB_IPV4, IPPROTO_UDP, pair.even, VIP_HOST);
+	send_as(&talk, CLIENT, &data);
+	assert_int_equal(server_of(&pair, &talk), pair.even);
+	world_listener(ONE_ARM, IPPROTO_UDP, pair.even, 0);
+	talk_init(&talk, XLB_IPV4, IPPROTO_UDP, ONE_ARM, VIP_OWN);
+	talk.server = pair.even;
+	send_as(&talk, CLIENT, &data);
+	assert_int_equal(server_of(&pair, &talk), pair.even);
+}
+
+/* A server goes and comes back: only ids that its slots had move, and those that others have learned do not. */
+static void test_stability(void **state)
+{
+	static const struct pair pair = { WEB, SPARE };
+	struct id ids[20];
+
+	(void)state;
+	srandom(17);
+	go_by_ids(&pair, BY_DEFAULT);
+	for (size_t i = 0; i < COUNT(ids); i++) {
+		ids[i] = id_of(&pair, pair.odd, ID_LENGTH);
+		connect_to(&pair, XLB_IPV4, i % 2 ? pair.odd : pair.even, HANDSHAKE, ids[i]);
+	}
+	world_group(pair.even, pair.odd);
+	for (size_t i = 0; i < COUNT(ids); i++)
+		goes_to(&pair, XLB_IPV4, short_header(ids[i]), i % 2 ? pair.odd : pair.even);
+}
+
+/* The same with a dry run before each frame. */
+static void test_dry(void **state)
+{
+	(void)state;
+	dry_start();
+	each_pair(forms_of);
+	each_pair(names_of);
+	each_pair(rebinding_of);
+	each_pair(not_learned_of);
+	dry_stop();
+}
+
+const struct CMUnitTest quic_tests[] = {
+	{ .name = "quic: an id reaches one server in every form", .test_func = test_forms },
+	{ .name = "quic: ids of every length, cut off anywhere", .test_func = test_lengths },
+	{ .name = "quic: garbage", .test_func = test_garbage },
+	{ .name = "quic: tcp, and groups that go by tuples", .test_func = test_tuple },
+	{ .name = "quic: ids that name servers", .test_func = test_names },
+	{ .name = "quic: names of other groups", .test_func = test_names_of_others },
+	{ .name = "quic: the client's port changes", .test_func = test_rebinding },
+	{ .name = "quic: servers that lost the connection", .test_func = test_lost_servers },
+	{ .name = "quic: what teaches nothing", .test_func = test_not_learned },
+	{ .name = "quic: an id that is taken", .test_func = test_taken },
+	{ .name = "quic: ids of elsewhere", .test_func = test_elsewhere },
+	{ .name = "quic: servers come and go", .test_func = test_stability },
+	{ .name = "quic: dry runs", .test_func = test_dry },
+	{ 0 },
+};
