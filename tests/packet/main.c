@@ -88,6 +88,7 @@ int main(void)
 	add_rows(talk_rows_modes);
 	add_tests(dry_tests);
 	add_tests(malformed_tests);
+	add_tests(mutation_tests);
 	add_tests(choice_tests);
 	add_tests(resource_tests);
 	add_tests(torture_tests);

@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-extern const struct CMUnitTest malformed_tests[], choice_tests[], resource_tests[], modes_tests[],
-	quic_tests[], watch_tests[], torture_tests[], resize_tests[];
+extern const struct CMUnitTest malformed_tests[], mutation_tests[], choice_tests[],
+	resource_tests[], modes_tests[], quic_tests[], watch_tests[], torture_tests[],
+	resize_tests[];
 
 #endif
