@@ -149,7 +149,12 @@ static __always_inline void flow_next_tcp(struct flow_life *life, const struct f
 		life->state = XLB_FLOW_CLOSING;
 		return;
 	}
-	/* who sent a RST does not speak again: it was forged */
+	/* who sent a RST does not speak again: it was forged, unless a new connection begins, to which no FIN counts */
+	if (was_reset && event->tcp_flags & TCP_SYN) {
+		life->flags = 0;
+		life->state = XLB_FLOW_NEW;
+		return;
+	}
 	life->flags &= (__u8)~rst;
 	if (event->tcp_flags & TCP_FIN)
 		life->flags |= fin;
@@ -157,8 +162,6 @@ static __always_inline void flow_next_tcp(struct flow_life *life, const struct f
 		life->state = XLB_FLOW_CLOSED;
 	else if (life->flags)
 		life->state = XLB_FLOW_CLOSING;
-	else if (was_reset && !event->reply && tcp_is_syn(event->tcp_flags))
-		life->state = XLB_FLOW_NEW;
 	else if (life->state == XLB_FLOW_CLOSING)
 		life->state = XLB_FLOW_ESTABLISHED;
 	/* half-open until the client has answered the server: a flood of forged SYNs never does */

@@ -174,7 +174,10 @@ static void l4_build(const struct frame *frame, const uint8_t *ip, uint8_t *l4, 
 		l4[12] = (uint8_t)(header / 4 << 4);
 		l4[13] = frame->flags;
 		put16(l4 + 14, frame->window);
-		memset(l4 + 20, 1, frame->tcp_options);
+		if (frame->option_bytes)
+			memcpy(l4 + 20, frame->option_bytes, frame->tcp_options);
+		else
+			memset(l4 + 20, 1, frame->tcp_options);
 	} else {
 		put16(l4 + 4, (uint32_t)length);
 	}

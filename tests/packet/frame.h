@@ -16,6 +16,9 @@
 #define RST 0x04
 #define PSH 0x08
 #define ACK 0x10
+#define URG 0x20
+#define ECE 0x40
+#define CWR 0x80
 
 #define DONT_FRAGMENT 0x4000
 
@@ -47,11 +50,13 @@ struct frame {
 	uint8_t flags; /* TCP */
 	uint32_t seq, ack;
 	uint16_t window;
-	uint8_t tcp_options;	/* bytes */
-	bool no_checksum;	/* UDP */
-	uint16_t payload;	/* bytes */
-	uint16_t pattern;	/* first two bytes of the payload, the others count up */
-	const uint8_t *content; /* the payload's first bytes, in place of the pattern's */
+	uint8_t tcp_options;		 /* bytes */
+	const uint8_t *option_bytes;	 /* what those are, NULL: no operation */
+	const uint8_t *option_bytes_out; /* what xlb makes of them, NULL: the same */
+	bool no_checksum;		 /* UDP */
+	uint16_t payload;		 /* bytes */
+	uint16_t pattern;		 /* first two bytes of the payload, the others count up */
+	const uint8_t *content;		 /* the payload's first bytes, in place of the pattern's */
 	uint16_t content_length;
 	uint16_t padding; /* bytes behind the IP packet */
 };

@@ -40,6 +40,16 @@
 		    FORWARD(CLIENT, ACK), DO(STATE, XLB_FLOW_ESTABLISHED)), \
 		TCP(word ": an unknown RST leaves no record", service, FORWARD(CLIENT, RST), \
 		    DO(RECORDS, 0)), \
+		TCP(word ": a false RST is restored, after a true one SYN begins anew", service, \
+		    ONE_WAY, FORWARD(CLIENT, RST), DO(STATE, XLB_FLOW_CLOSING), \
+		    FORWARD(CLIENT, ACK), DO(STATE, XLB_FLOW_ESTABLISHED), FORWARD(CLIENT, RST), \
+		    FORWARD(CLIENT, SYN), DO(STATE, XLB_FLOW_NEW), DO(RECORDS, 1)), \
+		TCP(word ": SYN with data and ECN, segments with no and with odd flags", service, \
+		    FORWARD_TWIST(CLIENT, SYN | ECE | CWR, WITH_DATA), FORWARD(CLIENT, 0), \
+		    DO(STATE, XLB_FLOW_NEW), FORWARD(CLIENT, ACK), \
+		    FORWARD(CLIENT, FIN | PSH | URG), DO(STATE, XLB_FLOW_CLOSING), \
+		    FORWARD(CLIENT, FIN | ACK), DO(AGE, 118), FORWARD(CLIENT, ACK), \
+		    DO(RECORDS, 1)), \
 		TCP(word ": killed: RST, then the next SYN begins anew", service, ONE_WAY, \
 		    DO(KILL, 0), RESET(CLIENT, ACK, FLOW_RESET), FORWARD(CLIENT, SYN), \
 		    DO(RECORDS, 1)), \
@@ -86,6 +96,13 @@ const struct talk_row talk_rows_modes[] = {
 	    DO(RECORDS, 1), FORWARD(SERVER, ACK), FORWARD(CLIENT, ACK),
 	    DO(STATE, XLB_FLOW_ESTABLISHED)),
 	TCP("nat: an unknown RST leaves no record", NAT, FORWARD(CLIENT, RST), DO(RECORDS, 0)),
+	TCP("nat: RST of the server, SYN again: half-open until the client's ACK", NAT, ESTABLISH,
+	    FORWARD(CLIENT, FIN | ACK), FORWARD(SERVER, RST), FORWARD(CLIENT, SYN),
+	    FORWARD(SERVER, SYN | ACK), DO(STATE, XLB_FLOW_NEW), FORWARD(CLIENT, ACK),
+	    DO(STATE, XLB_FLOW_ESTABLISHED), DO(RECORDS, 1)),
+	TCP("nat: FIN from both at once", NAT, ESTABLISH, FORWARD(SERVER, FIN | ACK),
+	    FORWARD(CLIENT, FIN | ACK), DO(STATE, XLB_FLOW_CLOSED), FORWARD(CLIENT, ACK),
+	    FORWARD(SERVER, FIN | ACK)),
 	TCP("nat: a closed flow begins anew under its port", NAT, ESTABLISH, CLOSE,
 	    FORWARD(CLIENT, SYN), DO(RECORDS, 1), FORWARD(SERVER, SYN | ACK),
 	    DO(STATE, XLB_FLOW_NEW)),

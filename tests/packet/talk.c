@@ -75,10 +75,14 @@ struct frame talk_frame(const struct talk *talk, enum actor actor, uint8_t flags
 	return frame;
 }
 
-static const char *expect_frame(const struct outcome *got, const struct frame *want)
+static const char *expect_frame(const struct outcome *got, struct frame *want)
 {
 	static uint8_t data[FRAME_MAX];
-	size_t length = frame_build(want, data);
+	size_t length;
+
+	if (want->option_bytes_out)
+		want->option_bytes = want->option_bytes_out;
+	length = frame_build(want, data);
 
 	if (got->length == length && !memcmp(got->data, data, length))
 		return frame_fault(got->data, got->length);
@@ -364,6 +368,9 @@ static void frame_twist(struct talk *talk, struct frame *frame, enum actor actor
 		break;
 	case MAY_FRAGMENT:
 		frame->fragment = 0;
+		break;
+	case WITH_DATA:
+		frame->payload = 37;
 		break;
 	case OTHER_MAC:
 		talk->client_mac[0] ^= 4;

@@ -44,6 +44,7 @@ enum twist {
 	WITH_OPTIONS, /* IPv4 options or IPv6 extension headers, TCP options, padding behind the packet */
 	OTHER_MAC,    /* the client moved to another MAC */
 	MAY_FRAGMENT, /* IPv4 without DF */
+	WITH_DATA,    /* a SYN, too (RFC 7413) */
 };
 
 struct step {
@@ -55,7 +56,7 @@ struct step {
 	uint32_t arg;
 };
 
-#define TALK_STEPS 20
+#define TALK_STEPS 24
 struct talk_row {
 	const char *name;
 	uint8_t protocol;
