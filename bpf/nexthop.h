@@ -43,6 +43,12 @@ static __always_inline __u32 interface_slot(__u32 ifindex)
 	return 0;
 }
 
+/* 0: there is no such interface. */
+static __always_inline __u32 interface_mtu(__u32 slot)
+{
+	return *(const volatile __u32 *)&interface_find(slot)->mtu;
+}
+
 /* The MAC and the flags of a NIC, a union link_word. */
 static __always_inline __u64 interface_mac(const struct xlb_interface *interface)
 {
@@ -54,6 +60,14 @@ static __always_inline __u32 interface_flags(__u32 slot)
 	union link_word link = { .word = interface_mac(interface_find(slot)) };
 
 	return link.flags;
+}
+
+/* The interface by which a next hop is reached, 0: it is not resolved. */
+static __always_inline __u32 nexthop_slot(__u32 id)
+{
+	union link_word next = { .word = *(const volatile __u64 *)table_row(nexthops, id) };
+
+	return next.interface;
 }
 
 /* Fills ret if the packet, whose IP packet will measure `length`, can leave by the hop. */

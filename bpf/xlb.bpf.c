@@ -13,6 +13,7 @@
 #include "listener.h"
 #include "maps.h"
 #include "mode.h"
+#include "mss.h"
 #include "nexthop.h"
 #include "parse.h"
 #include "probe.h"
@@ -244,6 +245,32 @@ static __always_inline int follow(const struct xdp_md *ctx, struct work *work, b
 	return flow_touch(flow, &work->event, learned);
 }
 
+/*
+ * A SYN announces how long segments to its sender may be. Those of a connection of which xlb sees both directions
+ * fit the interface towards the client, by its slot, and the one towards the server; slot 0: it does not.
+ * The listener may ask for less.
+ */
+GLOBAL_STEP int limit_mss(struct xdp_md *ctx, const struct packet *pkt, __u32 client_slot,
+			  __u32 client_family)
+{
+	__u32 limit = MSS_ANY, other;
+	struct xlb_server *server;
+
+	if (!pkt)
+		return -XLB_DROP_INTERNAL;
+	if (client_slot) {
+		server = server_find(pkt->server);
+		limit = mss_of_mtu(interface_mtu(client_slot), client_family);
+		other = mss_of_mtu(interface_mtu(nexthop_slot(server->nexthop)), server->family);
+		limit = other < limit ? other : limit;
+	}
+	other = listener_find(pkt->listener)->mss;
+	if (other && other < limit)
+		limit = other;
+	mss_lower(ctx, pkt, limit);
+	return 0;
+}
+
 /* All is decided: tells who watches, before the packet gets its new ends. */
 static __always_inline int commit(struct xdp_md *ctx, const struct work *work, __u32 vip)
 {
@@ -307,7 +334,12 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 	r = mode_ends(pkt, server, &mapping, &work->ends);
 	if (!r)
 		r = commit(ctx, work, vip);
-	return r ? r : mode_edit(ctx, pkt, server, mapping.mode, &work->ends);
+	if (r)
+		return r;
+	if (pkt->tcp_flags & TCP_SYN)
+		limit_mss(ctx, pkt, xlb_mode_has(mapping.mode, XLB_MODE_DIRECT) ? 0 : pkt->slot,
+			  pkt->family);
+	return mode_edit(ctx, pkt, server, mapping.mode, &work->ends);
 }
 
 /* The ends that a reply gets: from the VIP to the client. */
@@ -364,7 +396,11 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 		r = flow_touch(flow, &work->event, 0);
 	if (!r)
 		r = commit(ctx, work, (__u32)xlb_get(flow->fixed, XLB_FIXED_VIP));
-	return r ? r : translate_ends(ctx, pkt, &work->ends, family);
+	if (r)
+		return r;
+	if (pkt->tcp_flags & TCP_SYN)
+		limit_mss(ctx, pkt, work->egress.slot, family);
+	return translate_ends(ctx, pkt, &work->ends, family);
 }
 
 /* Whether a packet that cannot be taken as it is matters, now that the role of its destination is known. */

@@ -135,7 +135,7 @@ struct xlb_listener {
 	__u32 flags; /* XLB_LISTENER_* */
 	/* live word */
 	__u32 idle_timeout; /* seconds */
-	__u32 pad;
+	__u32 mss; /* the most that SYN segments may announce, 0: what fits the interfaces */
 };
 XLB_ASSERT_SIZE(xlb_listener, 16);
 

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from reading import ACK, FIN, RST, TCP
+from reading import ACK, FIN, RST, SYN, TCP
 
 NEW, ESTABLISHED, CLOSING, CLOSED, TOMBSTONE = "new", "established", "closing", "closed", "tombstone"
 
@@ -112,7 +112,9 @@ class Flow:
             self.reset_by |= {side}
             self.state = CLOSING
             return
-        proven_false = side in self.reset_by
+        if side in self.reset_by and packet.flags & SYN:  # a new connection, to which no FIN counts
+            self.state, self.closed_by, self.reset_by = NEW, frozenset(), frozenset()
+            return
         self.reset_by -= {side}
         if packet.flags & FIN:
             self.closed_by |= {side}
@@ -120,8 +122,6 @@ class Flow:
             self.state = CLOSED
         elif self.closed_by or self.reset_by:
             self.state = CLOSING
-        elif proven_false and side == "client" and packet.opens:
-            self.state = NEW
         elif self.state == CLOSING or (side == "client" and packet.flags & ACK):
             self.state = ESTABLISHED
 

@@ -152,6 +152,8 @@ class Generator:
                 draft.tcp_options = random.choice(
                     (b"\x01" * 8, b"\x01\x01\x08\x0a" + random.randbytes(8), random.randbytes(4 * random.randint(1, 10)))
                 )
+            elif draft.flags & SYN:
+                draft.tcp_options = self.opening_options()
         elif draft.family == IPV4 and random.random() < 0.15:
             draft.l4_checksum = 0
         size = random.choices(
@@ -162,6 +164,21 @@ class Generator:
             draft.padding = random.randbytes(random.randint(1, 40))
         if random.random() < 0.05:
             self.spoil_options(draft, well=True)
+
+    def opening_options(self):
+        """Of a SYN: MSS, now and then of another length, and others in any order."""
+        random = self.random
+        mss = random.choice((88, 536, 999, 1000, 1001, 1320, 1340, 1361, 1460, 2000, 8960, 65535))
+        options = [
+            b"\x02" + bytes((random.choice((4, 4, 4, 4, 4, 4, 3, 0)),)) + mss.to_bytes(2, "big"),
+            b"\x04\x02",
+            b"\x08\x0a" + random.randbytes(4) + bytes(4),
+            b"\x03\x03\x07",
+            b"\x01",
+        ]
+        random.shuffle(options)
+        some = b"".join(options[: random.randint(1, 5)])
+        return some + random.choice((b"\0", b"\x01")) * (-len(some) % 4)
 
     # --- what may not be so -----------------------------------------------------------------------
 

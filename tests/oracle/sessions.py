@@ -7,6 +7,7 @@ program chooses by chance (SNAT ports, IP IDs, the entropy of an outer header) i
 from typing import NamedTuple
 
 import rewriting
+import segments
 from flows import ADOPTING, CLOSED, FOLLOW, REPICK, START, Flow
 from outcome import DROP, PASS, REDIRECT, TX, Disagreement, Outcome
 from reading import ETHERNET, IPV4, IPV6, RST, TCP, WHOLE, number, read
@@ -102,6 +103,7 @@ class Sessions:
         self.egress(packet, hop, length_in(packet, family))
         flow.follow(packet, "server", self.now)
         ends = Ends(self.setting.vips[flow.vip], flow.port, flow.client, flow.client_port)
+        packet = segments.lowered(packet, self.largest(flow))
         return self.send(hop, family, between(packet, ends, family, got))
 
     # --- from clients -----------------------------------------------------------------------------
@@ -261,9 +263,20 @@ class Sessions:
 
     # --- what a client's packet becomes -----------------------------------------------------------
 
+    def largest(self, flow):
+        """The MSS that either side may announce."""
+        limits = [flow.listener.mss or segments.ANY]
+        if not flow.direct:
+            server = self.setting.interfaces[self.setting.hops[flow.server.hop].interface]
+            client = self.setting.interfaces[CLIENTS]
+            limits.append(segments.fitting(server.mtu, flow.server.family))
+            limits.append(segments.fitting(client.mtu, IPV4 if len(flow.client) == 4 else IPV6))
+        return min(limits)
+
     def request_becomes(self, packet, flow, got):
         """Family and bytes."""
         server = flow.server
+        packet = segments.lowered(packet, self.largest(flow))
         if flow.mode == "dr":
             return packet.family, rewriting.routed(packet)
         if flow.mode == "tunnel":

@@ -133,6 +133,7 @@ static void fill_ranges(void)
 			struct xlb_listener listener = {
 				.group = GROUP_FIRST + (uint32_t)i,
 				.idle_timeout = udp ? UDP_IDLE : TCP_IDLE,
+				.mss = udp ? 0 : 1000 * (uint32_t)(i % 3),
 			};
 
 			world_put(TABLE_LISTENER, &key, &listener);
@@ -246,9 +247,9 @@ static json_t *json_listener(const struct row *row)
 {
 	const struct xlb_listener *listener = (const void *)row->value;
 
-	return json_pack("{si,sb,si}", "group", listener->group, "disabled",
+	return json_pack("{si,sb,si,si}", "group", listener->group, "disabled",
 			 listener->flags & XLB_LISTENER_DISABLED, "idle_timeout",
-			 listener->idle_timeout);
+			 listener->idle_timeout, "mss", listener->mss);
 }
 
 static json_t *json_vip(const struct row *row)

@@ -45,6 +45,7 @@ class Listener(NamedTuple):
     group: int
     disabled: bool
     idle_timeout: int
+    mss: int
 
 
 class Pool(NamedTuple):

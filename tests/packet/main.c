@@ -95,6 +95,7 @@ int main(void)
 	add_tests(resize_tests);
 	add_tests(modes_tests);
 	add_tests(quic_tests);
+	add_tests(mss_tests);
 	add_tests(watch_tests);
 	failed = _cmocka_run_group_tests("packet", tests, count, NULL, NULL);
 	if (!skip_reason)

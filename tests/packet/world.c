@@ -247,16 +247,22 @@ void world_quic_forget(void)
 	map_clear("quic_ids", &(struct xlb_quic_id){});
 }
 
-void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags)
+static void put_listener(enum service service, uint8_t protocol, struct xlb_listener listener)
 {
 	struct row_id key = { id_listener(service, protocol) };
-	struct xlb_listener listener = {
-		.group = group,
-		.flags = flags,
-		.idle_timeout = protocol == IPPROTO_TCP ? TCP_IDLE : UDP_IDLE,
-	};
 
+	listener.idle_timeout = protocol == IPPROTO_TCP ? TCP_IDLE : UDP_IDLE;
 	world_put(TABLE_LISTENER, &key, &listener);
+}
+
+void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags)
+{
+	put_listener(service, protocol, (struct xlb_listener){ .group = group, .flags = flags });
+}
+
+void world_mss(enum service service, uint32_t mss)
+{
+	put_listener(service, IPPROTO_TCP, (struct xlb_listener){ .group = service, .mss = mss });
 }
 
 void world_group(enum service group, enum service server)

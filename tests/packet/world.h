@@ -111,6 +111,8 @@ void world_put_content(enum table_id table, const void *key, const void *value, 
 		       size_t size);
 void world_server(enum service service, uint8_t family, uint32_t flags);
 void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags);
+/* The listener for TCP as it is at the start, but for its MSS. */
+void world_mss(enum service service, uint32_t mss);
 /* Makes all slots of a group's table a server, of either family. */
 void world_group(enum service group, enum service server);
 /* Slots of the table are one server's and the other's in turn. */

@@ -107,8 +107,8 @@ static const struct bad bad_rows[] = {
 	  NULL, "/server_groups/w/hash" },
 	{ "version: 1\nserver_groups: {w: {health_check: {via: ^datapath^}}}\n",
 	  "via: datapath has no meaning with forward: fullnat", NULL, NULL },
-	{ LB("      http: {protocol: tcp, port: 80, server_group: w, ^mss^: 1400}\n"),
-	  "\"mss\" is not built yet", NULL, NULL },
+	{ LB("      http: {protocol: tcp, port: 80, server_group: w, ^limits^: {flows: 1}}\n"),
+	  "\"limits\" is not built yet", NULL, NULL },
 	{ "version: 1\nserver_groups:\n  ^\"w w\"^: {}\n",
 	  "server_group \"w w\": a name has letters", NULL, NULL },
 	{ "version: 1\nserver_groups:\n  ^-w^: {}\n", "begins with a letter or digit", NULL, NULL },
@@ -155,6 +155,17 @@ static const struct bad bad_rows[] = {
 	  "accepted are a range within 1024-65535", NULL, NULL },
 	{ LB("      http: {protocol: udp, port: 80, server_group: w, idle_timeout: ^25h^}\n"),
 	  "accepted are 1s-24h", NULL, "/load_balancers/edge/listeners/http/idle_timeout" },
+
+	{ LB("      http: {protocol: tcp, port: 80, server_group: w, mss: ^87^}\n"),
+	  "mss \"87\": accepted are 88-65495, and 0 for what fits the interfaces", NULL,
+	  "/load_balancers/edge/listeners/http/mss" },
+	{ LB("      http: {protocol: tcp, port: 80, server_group: w, mss: ^65496^}\n"),
+	  "mss \"65496\": accepted are 0-65495", NULL, NULL },
+	{ LB("      http: {protocol: tcp, port: 80, server_group: w, mss: ^auto^}\n"),
+	  "mss \"auto\": accepted are 0-65495", NULL, NULL },
+	{ LB("      dns: {protocol: udp, port: 53, server_group: w, mss: ^1400^}\n"),
+	  "mss has no meaning with protocol: udp, only with tcp: remove it", NULL,
+	  "/load_balancers/edge/listeners/dns/mss" },
 
 	/* ports */
 	{ LB("      http: {protocol: tcp, port: ^0^, server_group: w}\n"),

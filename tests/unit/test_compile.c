@@ -26,6 +26,25 @@ static void test_every_row_of_a_simple_configuration(void **state)
 	assert_string_equal(fixture->compiled.warnings, "");
 }
 
+static void test_listener(void **state)
+{
+	static const char lb[] =
+		"version: 1\nserver_groups: {w: {}}\nload_balancers: {edge: {addresses: 198.51.100.10, listeners: {"
+		"a: {protocol: tcp, port: 80, server_group: w, idle_timeout: 1500ms, mss: 1400}}}}\n";
+	struct fixture *fixture = *state;
+	struct xlb_listener listener;
+	const struct row *row;
+
+	run_ok(fixture, lb);
+	row = rows_find(&fixture->compiled.rows, TABLE_LISTENER, &(struct row_id){ 1 });
+	assert_non_null(row);
+	memcpy(&listener, row->value, sizeof(listener));
+	assert_int_equal(listener.group, 1);
+	assert_int_equal(listener.flags, 0);
+	assert_int_equal(listener.idle_timeout, 2);
+	assert_int_equal(listener.mss, 1400);
+}
+
 static void test_settings_of_an_interface(void **state)
 {
 	static const char text[] =
@@ -375,6 +394,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_every_row_of_a_simple_configuration),
 		TEST(test_same_input_same_rows),
+		TEST(test_listener),
 		TEST(test_settings_of_an_interface),
 		TEST(test_down_server_leaves_and_keeps_its_row),
 		TEST(test_all_down_fails_open_or_closed),

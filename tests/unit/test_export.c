@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Random models: what is exported reads back as the same model, as YAML and as JSON; copies and diffs agree. */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -203,7 +204,7 @@ static void random_group(struct model *model, uint32_t number)
 static void random_listener(struct model *model, struct object *lb, uint32_t number,
 			    uint32_t groups)
 {
-	static const char *const except[] = { "protocol", NULL };
+	static const char *const except[] = { "protocol", "mss", NULL };
 	char text[128];
 	struct object *listener;
 	uint32_t port = number * 100 + 1;
@@ -218,6 +219,9 @@ static void random_listener(struct model *model, struct object *lb, uint32_t num
 	set(listener, "port", !number && pick(2) ? "any" : text);
 	snprintf(text, sizeof(text), "g%u", pick(groups));
 	set(listener, "server_group", text);
+	snprintf(text, sizeof(text), "%u", 88 + pick(9000));
+	if (((struct listener *)listener)->protocol == IPPROTO_TCP && pick(2))
+		set(listener, "mss", text);
 	set_some(listener, except);
 }
 

@@ -160,11 +160,11 @@ static void objects(void **state)
 	assert_json(
 		fields_json(object_find(listeners, "http"), true),
 		"{\"protocol\":\"tcp\",\"ports\":[{\"from\":80,\"to\":80},{\"from\":1000,\"to\":2000}],"
-		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"15m\",\"enabled\":true}");
+		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"15m\",\"mss\":0,\"enabled\":true}");
 	assert_json(
 		fields_json(object_find(listeners, "rest"), true),
 		"{\"protocol\":\"udp\",\"ports\":[{\"from\":1,\"to\":65535}],"
-		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"enabled\":true}");
+		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"mss\":0,\"enabled\":true}");
 	assert_json(
 		fields_json(group, true),
 		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"quic\":{\"id_length\":8,\"config\":\"any\"},\"fail_open\":true,"

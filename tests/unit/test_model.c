@@ -112,6 +112,7 @@ static void good_example(void **state)
 	assert_int_equal(games->port.ranges[0].to, 20000);
 	assert_int_equal(games->idle_timeout, 90000);
 	assert_int_equal(http->idle_timeout, 900000);
+	assert_int_equal(http->mss, 0);
 	assert_string_equal(http->server_group, "web");
 	assert_int_equal(web->forward, XLB_MODE_FULLNAT);
 	assert_int_equal(web->drain_timeout, 300000);
@@ -425,6 +426,23 @@ static void merging(void **state)
 	assert_int_equal(model->flow_table.object.set, 0);
 }
 
+static void merging_a_listener(void **state)
+{
+	static const char path[] = "load_balancers/edge/listeners/http";
+	AUTO(model_free) struct model *model = model_of(example);
+	struct listener *http = (struct listener *)object_at(model, path);
+	struct xlb_err err = {};
+
+	(void)state;
+	assert_int_equal(merge(model, path, "{\"mss\": 1400}", &err), 0);
+	assert_int_equal(http->mss, 1400);
+	assert_int_equal(merge(model, path, "{mss: 0}", &err), 0);
+	assert_int_equal(http->mss, 0);
+	assert_int_equal(merge(model, path, "{mss: 65495}", &err), 0);
+	assert_int_equal(merge(model, path, "{mss: null}", &err), 0);
+	assert_int_equal(http->mss, 0);
+}
+
 static void merging_refuses(void **state)
 {
 	static const struct {
@@ -454,6 +472,9 @@ static void merging_refuses(void **state)
 		  "/server_groups/web/snat/addresses", 1 },
 		{ "server_groups/web", "{forward: dr, address_family_affinity: none, snat: null}",
 		  "forward: dr cannot serve", "/server_groups/web/address_family_affinity", 40 },
+		{ "load_balancers/edge/listeners/games", "{mss: 1400}",
+		  "mss has no meaning with protocol: udp",
+		  "/load_balancers/edge/listeners/games/mss", 7 },
 		{ "load_balancers/edge/listeners/games", "{idle_timeout: 2d}",
 		  "accepted are 1s-24h", "/load_balancers/edge/listeners/games/idle_timeout", 16 },
 		{ "load_balancers/edge/listeners/games",
@@ -644,6 +665,7 @@ int main(void)
 		cmocka_unit_test(too_many_items),
 		cmocka_unit_test(address_sets_port),
 		cmocka_unit_test(merging),
+		cmocka_unit_test(merging_a_listener),
 		cmocka_unit_test(merging_refuses),
 		cmocka_unit_test(adding_and_removing),
 		cmocka_unit_test(walking),

@@ -280,8 +280,10 @@ static int compile_port_set(struct compiler *c, const struct load_balancer *lb,
 static int compile_listener(struct compiler *c, const struct load_balancer *lb,
 			    const struct listener *listener)
 {
-	struct xlb_listener value = { .idle_timeout =
-					      (uint32_t)((listener->idle_timeout + 999) / 1000) };
+	struct xlb_listener value = {
+		.idle_timeout = (uint32_t)((listener->idle_timeout + 999) / 1000),
+		.mss = listener->mss,
+	};
 	struct id_entry *entry, *group;
 	char name[ID_KEY_MAX];
 	int r;

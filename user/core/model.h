@@ -75,6 +75,7 @@ struct listener {
 	struct port_list port;
 	char server_group[NAME_TEXT_MAX];
 	uint64_t idle_timeout; /* ms; default 900 s tcp, 90 s udp (resolved, never 0) */
+	uint32_t mss;	       /* bytes; 0: what fits the interfaces */
 	bool enabled;
 };
 

@@ -14,6 +14,8 @@
 #define SECOND	     1000ULL
 #define HOUR	     (3600 * SECOND)
 #define DAY	     (24 * HOUR)
+#define MSS_MIN	     88U    /* Linux takes no less from an application */
+#define MSS_MAX	     65495U /* of the largest IPv4 packet */
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
 
 static const struct word attach_modes[] = {
@@ -188,6 +190,15 @@ static const struct field listener_fields[] = {
 		.min = SECOND,
 		.max = 7 * DAY,
 		.help = "a flow without packets for so long is forgotten; default 900s (tcp), 90s (udp, at most 24h)",
+	},
+	{
+		.name = "mss",
+		.kind = FIELD_UINT,
+		.offset = offsetof(struct listener, mss),
+		.max = MSS_MAX,
+		.preset = "0",
+		.help = "tcp only: the most that a SYN through xlb may announce as its maximum segment size, 88-65495 bytes; "
+			"0: what fits the interfaces of xlb; never raised (docs/modes)",
 	},
 	{
 		.name = "enabled",
@@ -450,6 +461,15 @@ static int listener_finish(struct object *object, struct xlb_err *err)
 	else if (udp && listener->idle_timeout > DAY)
 		return object_fail(object, "idle_timeout", err,
 				   "idle_timeout of a udp listener: accepted are 1s-24h");
+	if (udp && object_given(object, "mss"))
+		return object_fail(
+			object, "mss", err,
+			"mss has no meaning with protocol: udp, only with tcp: remove it");
+	if (listener->mss && listener->mss < MSS_MIN)
+		return object_fail(
+			object, "mss", err,
+			"mss \"%u\": accepted are %u-%u, and 0 for what fits the interfaces",
+			listener->mss, MSS_MIN, MSS_MAX);
 	return 0;
 }
 

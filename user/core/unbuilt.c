@@ -15,7 +15,6 @@ static const struct {
 	  "every client may connect; filter in front of xlb" },
 	{ &type_listener, "security_groups", "every client may connect; filter in front of xlb" },
 	{ &type_listener, "limits", "new connections are not limited" },
-	{ &type_listener, "mss", "segments keep the size that client and server agree on" },
 	{ &type_listener, "proxy_protocol", "servers see the SNAT address" },
 	{ &type_listener, "certificate", "listeners are tcp and udp" },
 	{ &type_listener, "client_auth", "listeners are tcp and udp" },
