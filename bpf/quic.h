@@ -44,11 +44,25 @@ static __always_inline struct quic_scratch *quic_scratch_find(void)
 	return bpf_map_lookup_elem(&quic_scratch, &key);
 }
 
-/* Copies `length` bytes (1 to 20) of the datagram to memory in the scratch, if there are so many. */
-static __always_inline bool quic_load(struct xdp_md *ctx, const struct packet *pkt, __u32 offset,
-				      void *to, __u32 length)
+/* Begins to look at a datagram. */
+static __always_inline bool quic_begin(const struct xdp_md *ctx, const struct packet *pkt,
+				       struct quic_scratch *scratch)
 {
-	if (sizeof(struct udphdr) + offset + length > pkt->l4_length)
+	struct cursor cursor = cursor_at(ctx, pkt->l4_offset & L4_OFFSET_MAX);
+	struct udphdr *udp = take(&cursor, sizeof(*udp));
+
+	if (!udp)
+		return false;
+	scratch->length = bpf_ntohs(udp->len);
+	return true;
+}
+
+/* Copies `length` bytes (1 to 20) of the datagram to memory in the scratch, if there are so many. */
+static __always_inline bool quic_load(struct xdp_md *ctx, const struct packet *pkt,
+				      const struct quic_scratch *scratch, __u32 offset, void *to,
+				      __u32 length)
+{
+	if (sizeof(struct udphdr) + offset + length > scratch->length)
 		return false;
 	/* else the compiler takes the mask out, by what the verifier of 6.1 does not know */
 	barrier_var(length);
@@ -64,7 +78,7 @@ static __always_inline bool quic_load_id(struct xdp_md *ctx, const struct packet
 {
 	__builtin_memset(&scratch->id, 0, sizeof(scratch->id));
 	return length && length <= XLB_QUIC_ID_MAX &&
-	       quic_load(ctx, pkt, offset, &scratch->id, length);
+	       quic_load(ctx, pkt, scratch, offset, &scratch->id, length);
 }
 
 static __always_inline __u32 quic_type(const __u8 *header)
@@ -91,11 +105,11 @@ static __always_inline int quic_read(struct xdp_md *ctx, const struct packet *pk
 {
 	__u32 length;
 
-	if (!quic_load(ctx, pkt, 0, scratch->header, 1))
+	if (!quic_load(ctx, pkt, scratch, 0, scratch->header, 1))
 		return QUIC_NONE;
 	if (!(scratch->header[0] & QUIC_LONG))
 		return quic_load_id(ctx, pkt, 1, id_length, scratch) ? QUIC_OF_SERVER : QUIC_NONE;
-	if (!quic_load(ctx, pkt, 0, scratch->header, QUIC_ID))
+	if (!quic_load(ctx, pkt, scratch, 0, scratch->header, QUIC_ID))
 		return QUIC_NONE;
 	length = scratch->header[QUIC_LENGTH];
 	if (length > id_length)
@@ -164,7 +178,7 @@ GLOBAL_STEP __u64 quic_ask(struct xdp_md *ctx, const struct packet *pkt, __u32 v
 	__u32 server = 0;
 	int found;
 
-	if (!pkt || !scratch)
+	if (!pkt || !scratch || !quic_begin(ctx, pkt, scratch))
 		return 0;
 	found = quic_read(ctx, pkt, quic.id_length, scratch);
 	if (found == QUIC_NONE)
@@ -197,7 +211,7 @@ static __always_inline bool quic_read_chosen(struct xdp_md *ctx, const struct pa
 {
 	__u32 offset = QUIC_ID, length, type;
 
-	if (!quic_load(ctx, pkt, 0, scratch->header, QUIC_ID))
+	if (!quic_load(ctx, pkt, scratch, 0, scratch->header, QUIC_ID))
 		return false;
 	type = quic_type(scratch->header);
 	/* a server in distress sends Retry to everybody, and forgets them */
@@ -206,7 +220,7 @@ static __always_inline bool quic_read_chosen(struct xdp_md *ctx, const struct pa
 	length = scratch->header[QUIC_LENGTH];
 	if (pkt->reply) {
 		offset += length + 1;
-		if (!quic_load(ctx, pkt, QUIC_ID + length, scratch->header, 1))
+		if (!quic_load(ctx, pkt, scratch, QUIC_ID + length, scratch->header, 1))
 			return false;
 		length = scratch->header[0];
 	}
@@ -236,7 +250,7 @@ GLOBAL_STEP int quic_learn(struct xdp_md *ctx, const struct packet *pkt, const s
 	if (!page ||
 	    (!pkt->reply && !xlb_mode_has(record_mode(server, flow->fixed), XLB_MODE_DIRECT)))
 		return 0;
-	if (!quic_read_chosen(ctx, pkt, quic.id_length, scratch))
+	if (!quic_begin(ctx, pkt, scratch) || !quic_read_chosen(ctx, pkt, quic.id_length, scratch))
 		return 0;
 	scratch->id.vip = (__u32)xlb_get(flow->fixed, XLB_FIXED_VIP);
 	flow_client(page, flow, &client, &client_port, &scratch->id.port);

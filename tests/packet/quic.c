@@ -593,6 +593,37 @@ static void test_taken(void **state)
 	each_pair(taken_of);
 }
 
+/* UDP may end before IP does: what lies behind is no part of the datagram, and no id. */
+static void surplus_of(const struct pair *pair, uint8_t family)
+{
+	static uint8_t data[FRAME_MAX];
+	static struct outcome got;
+
+	for (uint16_t length = 0; length < 1 + ID_LENGTH; length++) {
+		struct datagram whole = short_header(random_id(ID_LENGTH)), cut = whole;
+		struct frame frame;
+		struct talk talk;
+		size_t size;
+
+		cut.length = length;
+		talk_init(&talk, family, IPPROTO_UDP, pair->even, VIP_OWN);
+		frame = talk_frame(&talk, CLIENT, 0);
+		frame.content = whole.at;
+		frame.payload = frame.content_length = whole.length;
+		size = frame_build(&frame, data);
+		data[frame_l4_offset(&frame) + 5] = (uint8_t)(8 + length);
+		world_send(data, size, &got);
+		assert_int_equal(server_of(pair, &talk), by_bytes(pair, &talk, &cut, ID_LENGTH));
+	}
+}
+
+static void test_surplus(void **state)
+{
+	(void)state;
+	srandom(18);
+	each_pair(surplus_of);
+}
+
 /* Flows of other groups teach nothing, nor does an id count at another VIP or port. */
 static void test_elsewhere(void **state)
 {
@@ -660,6 +691,7 @@ const struct CMUnitTest quic_tests[] = {
 	{ .name = "quic: servers that lost the connection", .test_func = test_lost_servers },
 	{ .name = "quic: what teaches nothing", .test_func = test_not_learned },
 	{ .name = "quic: an id that is taken", .test_func = test_taken },
+	{ .name = "quic: bytes behind the datagram", .test_func = test_surplus },
 	{ .name = "quic: ids of elsewhere", .test_func = test_elsewhere },
 	{ .name = "quic: servers come and go", .test_func = test_stability },
 	{ .name = "quic: dry runs", .test_func = test_dry },
