@@ -5,7 +5,8 @@
  *
  *  batch	 its size in bytes, then requests: a byte that says which, the number of bytes that follow, those.
  *		 F frame; A number: flows get so many seconds older; K: all flows are killed; S server, flags: of a
- *		 server, as if its health had changed; R: no flow is left and the budget of RSTs is whole
+ *		 server, as if its health had changed; R: nothing is left of
+ *		 flows and connection ids, and the budget of RSTs is whole
  *  answer to it its size, then of each F: verdict, reason of the drop counted (0: none), length, frame
  */
 #include <errno.h>
@@ -89,6 +90,7 @@ static void serve(uint8_t kind, const uint8_t *data, uint32_t length, FILE *answ
 		break;
 	case 'R':
 		world_end_flows(FLOW_DELETE);
+		world_quic_forget();
 		world_reset_budget();
 		break;
 	default:

@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+from datagrams import Datagrams
 from reading import ACK, DESTINATION, FIN, FRAGMENT_HEADER, HOP_BY_HOP, IPV4, IPV6, ROUTING, RST, SYN, TCP, UDP
 from setting import HOST_PORTS, packed
 from writing import Draft, write
@@ -20,10 +21,14 @@ FLAGS_REPLY = [ACK] * 10 + [SYN | ACK] * 4 + [FIN | ACK] * 3 + [RST | ACK, RST, 
 
 
 class Generator:
-    def __init__(self, random, setting, flows):
+    def __init__(self, random, setting, flows, ids):
         self.random = random
         self.setting = setting
         self.flows = flows
+        self.datagrams = Datagrams(random, setting, ids)
+        self.quic_ports = sorted(
+            {r["from"] for rules in setting.rules.values() for r in rules if setting.listeners[r["listener"]].group in setting.quic}
+        )
         self.vips = setting.families()
         self.foreign = {
             family: [packed(text) for text in texts]
@@ -54,6 +59,8 @@ class Generator:
         protocol = self.random.choice((TCP, TCP, UDP))
         rule = self.random.choice(self.setting.rules[vip, protocol])
         port = self.random.randint(rule["from"], rule["to"])
+        if protocol == UDP and self.random.random() < 0.3:
+            port = self.random.choice(self.quic_ports)
         if self.random.random() < 0.2:
             port = self.random.choice((80, 2000, 3000, 3001, 4000, 5000))  # that clients' ports may meet again
         flags = SYN if self.random.random() < 0.75 else self.random.choice(FLAGS_MIDWAY)
@@ -160,6 +167,8 @@ class Generator:
             (0, random.randint(1, 60), random.randint(61, 1100), random.randint(1180, 1480)), weights=(30, 50, 8, 12)
         )[0]
         draft.payload = random.randbytes(size)
+        if draft.protocol == UDP and (random.random() < 0.1 or self.is_quic(draft)):
+            draft.payload = self.datagrams.datagram(self.setting.role(draft.destination).vip, draft.destination_port)
         if random.random() < 0.1:
             draft.padding = random.randbytes(random.randint(1, 40))
         if random.random() < 0.05:
@@ -179,6 +188,13 @@ class Generator:
         random.shuffle(options)
         some = b"".join(options[: random.randint(1, 5)])
         return some + random.choice((b"\0", b"\x01")) * (-len(some) % 4)
+
+    def is_quic(self, draft):
+        """Whether it goes to a group that goes by connection ids, or comes from a server of one."""
+        role = self.setting.role(draft.destination)
+        listener = self.setting.listener(role.vip, draft.protocol, draft.destination_port) if role.vip else 0
+        group = self.setting.listeners[listener].group if listener else 0
+        return group in self.setting.quic or (not listener and self.random.random() < 0.3)
 
     # --- what may not be so -----------------------------------------------------------------------
 

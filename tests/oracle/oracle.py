@@ -59,15 +59,14 @@ class Round:
         self.bridge = bridge
         self.setting = setting
         self.oracle = Oracle(setting)
-        self.generator = Generator(self.random, setting, self.oracle.flows)
+        self.generator = Generator(self.random, setting, self.oracle.flows, self.oracle.sessions.ids)
         self.frames = frames
         self.started = time.monotonic()
         self.counts = collections.Counter()
 
     def reset(self):
         for server in self.setting.servers.values():
-            if server.flags:
-                self.happen("set_flags", server.number, 0)
+            self.happen("set_flags", server.number, server.flags & server.QUIC)
         self.bridge.reset()
         self.bridge.answers()
 
@@ -86,7 +85,8 @@ class Round:
             self.happen("kill")
         elif choice < 0.30:
             server = self.random.choice(list(self.setting.servers.values()))
-            self.happen("set_flags", server.number, self.random.choice((0, server.DOWN, server.DOWN, server.RESET)))
+            health = self.random.choice((0, server.DOWN, server.DOWN, server.RESET))
+            self.happen("set_flags", server.number, server.flags & server.QUIC | health)
 
     def run(self):
         """None, or how program and oracle differ."""

@@ -10,6 +10,7 @@ import rewriting
 import segments
 from flows import ADOPTING, CLOSED, FOLLOW, REPICK, START, Flow
 from outcome import DROP, PASS, REDIRECT, TX, Disagreement, Outcome
+from quic import Ids
 from reading import ETHERNET, IPV4, IPV6, RST, TCP, WHOLE, number, read
 from rewriting import Ends
 from setting import CLIENTS, Hop
@@ -48,6 +49,7 @@ class Sessions:
         self.setting = setting
         self.flows = flows
         self.now = 0
+        self.ids = Ids(setting)
         self.entropies = {}  # of flows in tunnels
 
     # --- what happens to a packet -----------------------------------------------------------------
@@ -95,6 +97,7 @@ class Sessions:
         flow = self.flows.replies.get(key)
         if not flow:
             return None
+        self.ids.learn(packet, flow, "server")
         verdict = flow.judge(packet, "server", self.now)
         if verdict != FOLLOW:
             raise Refused(verdict)
@@ -112,6 +115,8 @@ class Sessions:
         flow = self.flows.requests.get(
             (packet.source, packet.source_port, vip, packet.destination_port, packet.protocol)
         )
+        if flow:
+            self.ids.learn(packet, flow, "client")
         verdict = flow.judge(packet, "client", self.now) if flow else START
         if verdict not in (START, REPICK, FOLLOW):
             raise Refused(verdict)
@@ -150,10 +155,12 @@ class Sessions:
     def choose_server(self, packet, vip, listener, got):
         if listener.disabled:
             raise Refused("no_listener")
-        server = self.setting.choice(listener.group, packet)
+        server, connection_id = self.ids.ask(packet, vip, listener.group)
         if not server:
-            raise Refused("no_server")
-        server = self.other_choice(packet, vip, listener, server, got)
+            server = self.setting.choice(listener.group, packet, connection_id)
+            if not server:
+                raise Refused("no_server")
+            server = self.other_choice(packet, vip, listener, server, got)
         crosses = server.family != packet.family
         if not server.mode or (crosses and server.mode not in ("fullnat", "tunnel")):
             raise Refused("internal")

@@ -22,12 +22,18 @@
 static const struct {
 	uint16_t from, to;
 	enum service servers[SERVERS_MAX];
+	struct xlb_quic quic; /* the n-th server's id is its number */
 } ranges[] = {
-	{ 0, 0, { WEB, CROSS } },
-	{ 2000, 2999, { WEB, SPARE, ONE_ARM, CROSS } },
-	{ 3000, 3999, { NAT, NAT_SPARE } },
-	{ 4000, 4999, { DR, DR_SPARE } },
-	{ 5000, 5999, { IPIP, IPIP_CROSS, GUE, GUE_CROSS } },
+	{ 0, 0, { WEB, CROSS }, {} },
+	{ 2000, 2999, { WEB, SPARE, ONE_ARM, CROSS }, {} },
+	{ 3000, 3999, { NAT, NAT_SPARE }, {} },
+	{ 4000, 4999, { DR, DR_SPARE }, {} },
+	{ 5000, 5999, { IPIP, IPIP_CROSS, GUE, GUE_CROSS }, {} },
+	{ 6000, 6099, { WEB, SPARE, CROSS }, { 8, 0, XLB_QUIC_CONFIGS, {} } },
+	{ 6100, 6199, { WEB, SPARE, CROSS }, { 20, 2, XLB_QUIC_CONFIGS, {} } },
+	{ 6200, 6299, { NAT, NAT_SPARE }, { 6, 1, 2, {} } },
+	{ 6300, 6399, { DR, DR_SPARE }, { 8, 3, XLB_QUIC_CONFIGS, {} } },
+	{ 6400, 6499, { IPIP, GUE_CROSS }, { 4, 0, XLB_QUIC_CONFIGS, {} } },
 };
 #define RANGES (sizeof(ranges) / sizeof(ranges[0]))
 
@@ -124,10 +130,28 @@ static uint32_t range_listener(size_t range, uint8_t protocol)
 	return LISTENER_FIRST + (uint32_t)range * 2 + (protocol == IPPROTO_UDP);
 }
 
+/* Lets the servers of a group that goes by connection ids be known by theirs. */
+static void fill_quic(uint32_t group, const struct xlb_quic *quic, const enum service *services)
+{
+	if (!quic->id_length)
+		return;
+	world_put(TABLE_GROUP, &(struct row_id){ group }, quic);
+	for (uint8_t i = 0; i < SERVERS_MAX && services[i]; i++) {
+		uint8_t id[XLB_QUIC_SERVER_ID_MAX] = { i };
+
+		world_server(services[i], XLB_IPV4, XLB_SERVER_QUIC);
+		world_server(services[i], XLB_IPV6, XLB_SERVER_QUIC);
+		if (quic->server_id_length)
+			world_quic_name((enum service)group, id, quic->server_id_length,
+					services[i]);
+	}
+}
+
 static void fill_ranges(void)
 {
 	for (size_t i = 0; i < RANGES; i++) {
 		fill_group(GROUP_FIRST + (uint32_t)i, ranges[i].servers);
+		fill_quic(GROUP_FIRST + (uint32_t)i, &ranges[i].quic, ranges[i].servers);
 		for (uint32_t udp = 0; udp < 2; udp++) {
 			struct row_id key = { LISTENER_FIRST + (uint32_t)i * 2 + udp };
 			struct xlb_listener listener = {
@@ -279,6 +303,27 @@ static json_t *json_role(const struct row *row)
 			 role->flags & XLB_ADDRESS_RETURNS);
 }
 
+static json_t *json_quic(const struct row *row)
+{
+	const struct xlb_quic *quic = (const void *)row->value;
+
+	return json_pack("{si,si,si}", "id_length", quic->id_length, "server_id_length",
+			 quic->server_id_length, "config", quic->config);
+}
+
+static json_t *json_quic_server(const struct row *row)
+{
+	const struct xlb_quic_server_key *key = (const void *)row->key;
+	const struct xlb_quic_server *server = (const void *)row->value;
+	size_t length = ranges[key->group - GROUP_FIRST].quic.server_id_length;
+	char id[2 * sizeof(key->id) + 1];
+
+	for (size_t i = 0; i < length; i++)
+		snprintf(id + 2 * i, 3, "%02x", key->id[i]);
+	return json_pack("{si,ss,si,si}", "group", key->group, "id", id, "ipv4", server->ipv4,
+			 "ipv6", server->ipv6);
+}
+
 static const struct part {
 	const char *name;
 	enum table_id table;
@@ -292,6 +337,8 @@ static const struct part {
 	{ "listeners", TABLE_LISTENER, json_listener },
 	{ "vips", TABLE_VIP, json_vip },
 	{ "addresses", TABLE_ADDRESS, json_role },
+	{ "quic", TABLE_GROUP, json_quic },
+	{ "quic_servers", TABLE_QUIC_SERVER, json_quic_server },
 };
 
 struct listing {
@@ -313,6 +360,10 @@ static void add_row(void *arg, const struct row *row)
 		add(listing->rows, text, listing->part->json(row));
 		return;
 	}
+	if (listing->part->table == TABLE_QUIC_SERVER) {
+		json_array_append_new(listing->rows, listing->part->json(row));
+		return;
+	}
 	memcpy(&id, row->key, sizeof(id));
 	add_by_id(listing->rows, id, listing->part->json(row));
 }
@@ -324,7 +375,9 @@ void setting_print(FILE *to)
 	struct xlb_err err = {};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		struct listing listing = { &parts[i], json_object() };
+		struct listing listing = { &parts[i], parts[i].table == TABLE_QUIC_SERVER ?
+							      json_array() :
+							      json_object() };
 
 		if (sink->list(sink, &tables[parts[i].table], add_row, &listing, &err))
 			fail_msg("%s", err.text);

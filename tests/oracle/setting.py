@@ -5,6 +5,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from quic import ID_MAX, Quic
 from reading import IPV4, IPV6, MAPPED, TCP, UDP
 
 MAGLEV_SLOTS = 65537
@@ -70,7 +71,7 @@ class Server:
     flags: int
     pools: list = field(default_factory=list)
 
-    DOWN, RESET = 1, 2
+    DOWN, RESET, QUIC = 1, 2, 4
 
     def is_near(self, client):
         if client == self.address:
@@ -84,18 +85,29 @@ def hash_mix(value, word):
     return value ^ value >> 32
 
 
-def hash_tuple(client, client_port, vip, port, protocol):
-    """As two load balancers that share a VIP have agreed on (include/xlb/hash.h): words as they lie in memory."""
+def words(data):
+    """Each two words of 32 bits as they lie in memory, joined."""
+    parts = [int.from_bytes(data[i : i + 4], "little") for i in range(0, len(data), 4)]
+    return [high << 32 | low for high, low in zip(parts[::2], parts[1::2])]
 
-    def words(address):
-        parts = [int.from_bytes(mapped(address)[i : i + 4], "little") for i in range(0, 16, 4)]
-        return parts[0] << 32 | parts[1], parts[2] << 32 | parts[3]
+
+def hash_quic(connection_id):
+    """Of a connection id (include/xlb/hash.h)."""
+    data = connection_id.ljust(ID_MAX, b"\0")
+    value = 0
+    for word in (*words(data[:16]), int.from_bytes(data[16:], "little"), 0):
+        value = hash_mix(value, word)
+    return value >> 32
+
+
+def hash_tuple(client, client_port, vip, port, protocol):
+    """As two load balancers that share a VIP have agreed on (include/xlb/hash.h)."""
 
     def swapped(number):
         return number >> 8 | (number & 255) << 8
 
     value = 0
-    for word in (*words(client), *words(vip)):
+    for word in words(mapped(client)) + words(mapped(vip)):
         value = hash_mix(value, word)
     value = hash_mix(value, swapped(client_port) << 32 | swapped(port) << 8 | protocol)
     return hash_mix(value, 0) >> 32
@@ -119,6 +131,11 @@ class Setting:
         for name, rules in told["port_sets"].items():
             vip, protocol = name.split("/")
             self.rules[int(vip), int(protocol)] = rules
+        self.quic = {int(i): Quic(**row) for i, row in told["quic"].items() if row["id_length"]}
+        self.quic_servers = {
+            (row["group"], bytes.fromhex(row["id"])): {IPV4: row["ipv4"], IPV6: row["ipv6"]}
+            for row in told["quic_servers"]
+        }
         self.servers = {int(i): self.server(int(i), row, told) for i, row in told["servers"].items()}
 
     @staticmethod
@@ -150,14 +167,17 @@ class Setting:
                 return rule["listener"]
         return 0
 
-    def choice(self, group, packet):
-        """The server that the group's table has for the packet, None without a table."""
+    def choice(self, group, packet, connection_id):
+        """The server that the group's table has for the id or, without one, for the packet's ends."""
         slots = self.groups[group].get(packet.family)
         if not slots:
             return None
-        value = hash_tuple(
-            packet.source, packet.source_port, packet.destination, packet.destination_port, packet.protocol
-        )
+        if connection_id is None:
+            value = hash_tuple(
+                packet.source, packet.source_port, packet.destination, packet.destination_port, packet.protocol
+            )
+        else:
+            value = hash_quic(connection_id)
         return self.servers[slots[value % MAGLEV_SLOTS % len(slots)]]
 
     def members(self, group, family):
