@@ -9,8 +9,23 @@
 /* How a packet leaves. */
 struct egress {
 	__u64 destination, source; /* union link_word */
-	__u32 slot;
+	__u32 slot;		   /* of a NIC, or of a VLAN device */
 };
+
+/* Slot of the NIC, and whether frames get tags, known from the live word that the source MAC is in. */
+static __always_inline __u32 egress_nic(const struct egress *egress)
+{
+	union link_word source = { .word = egress->source };
+
+	return source.nic;
+}
+
+static __always_inline bool egress_is_tagged(const struct egress *egress)
+{
+	union link_word source = { .word = egress->source };
+
+	return source.flags & XLB_INTERFACE_TAGGED;
+}
 
 /* The live words, each read by one load. */
 union interface_link_word {

@@ -54,10 +54,15 @@ struct packet {
 	__u8 ttl;   /* or hop limit */
 	bool reply; /* from a server */
 	__s8 fault; /* what is wrong with it, if it is for xlb: 0, -XLB_DROP_x or XLB_PASS */
-	__u32 slot; /* interface it came in by */
+	__u32 slot; /* NIC it came in by */
 	__u32 listener, server; /* ids once known: whom to count it for */
+	__u8 tagged;   /* bytes of the tags that it came with, if they are those of a link */
+	__u8 stripped; /* the same while they are not in the frame (vlan.h) */
 	bool watched; /* somebody may want to hear of it (watch.h); false unless the program observes */
-	__u8 pad[3];
+	__u8 pad;
+	/* not zero at first */
+	__u32 link;		   /* slot, or that of the VLAN device that it came in by */
+	struct xlb_vlan_tags tags; /* if it is tagged */
 };
 
 /* The ends that a packet is to have. */
@@ -85,7 +90,9 @@ union link_word {
 		__u16 mac[3];
 		union {
 			__u16 interface; /* of a next hop: slot */
-			__u16 flags;	 /* of an interface */
+			struct {	 /* of an interface */
+				__u8 flags, nic;
+			};
 		};
 	};
 };

@@ -11,6 +11,7 @@
 #include "maps.h"
 #include "pkt.h"
 #include "variant.h"
+#include "vlan.h"
 #include "xlb/addr.h"
 
 /* Each global function ends at once in the program that does not observe: see GLOBAL_STEP. */
@@ -129,12 +130,12 @@ static __always_inline void watch_hop(const struct packet *pkt, __u32 nexthop)
 		event->nexthop = nexthop;
 }
 
-static __always_inline void watch_egress(const struct packet *pkt, __u32 slot)
+static __always_inline void watch_egress(const struct packet *pkt, __u32 link)
 {
 	struct xlb_event *event = watch_event(pkt);
 
 	if (event)
-		event->egress = slot;
+		event->egress_link = link;
 }
 
 static __always_inline bool watch_other_server(const struct xlb_watch *watch,
@@ -143,8 +144,11 @@ static __always_inline bool watch_other_server(const struct xlb_watch *watch,
 	return event->server && watch->other_server == event->server;
 }
 
-/* Entries of `watches`, as bits, that want the event as far as everything but its ends goes. */
-GLOBAL_STEP int watch_by_ids(const struct xlb_event *event)
+/*
+ * Entries of `watches`, as bits, that want the event as far as everything but its ends goes. Fills the NIC that
+ * it leaves by.
+ */
+GLOBAL_STEP int watch_by_ids(struct xlb_event *event)
 {
 	const struct xlb_watch *watch;
 	__u32 wanted = 0, differs;
@@ -152,6 +156,7 @@ GLOBAL_STEP int watch_by_ids(const struct xlb_event *event)
 
 	if (!observing || !event)
 		return 0;
+	event->egress = table_row(interfaces, event->egress_link)->nic;
 	for (i = 0; i < XLB_WATCHES; i++) {
 		watch = &watches[i];
 		if (!watch->set)
@@ -225,15 +230,15 @@ static __always_inline void watch_put(const struct xlb_event *event, __u32 size)
 			__sync_fetch_and_add(&watch_skipped[i][slot], 1);
 }
 
-/* Tells those of `wanted` who want this stage; the event of the scratch and the frame. */
-GLOBAL_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
+/* Tells those of `wanted` who want this stage; the event of the scratch and the frame, as it is. */
+static __always_inline void watch_copy(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 {
-	struct event_scratch *scratch = observing ? watch_scratch() : NULL;
+	struct event_scratch *scratch = watch_scratch();
 	__u32 length = (__u32)bpf_xdp_get_buff_len(ctx), snap = 0;
 	__u32 i;
 
 	if (!scratch)
-		return 0;
+		return;
 	for (i = 0; i < XLB_WATCHES; i++) {
 		if (watches[i].without & 1U << stage)
 			wanted &= ~(1U << i);
@@ -241,7 +246,7 @@ GLOBAL_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 			snap = watches[i].snap;
 	}
 	if (!wanted)
-		return 0;
+		return;
 	if (snap > length)
 		snap = length;
 	if (snap > XLB_EVENT_BYTES_MAX)
@@ -257,6 +262,21 @@ GLOBAL_STEP int watch_emit(struct xdp_md *ctx, __u32 wanted, __u32 stage)
 	else
 		snap = 0;
 	watch_put(&scratch->event, sizeof(scratch->event) + snap);
+}
+
+/* The same, with the tags that were taken off. Pointers into the frame are to be taken anew. */
+GLOBAL_STEP int watch_emit(struct xdp_md *ctx, struct packet *pkt, __u32 wanted, __u32 stage)
+{
+	bool stripped;
+
+	if (!observing || !pkt)
+		return 0;
+	stripped = pkt->stripped;
+	if (stripped)
+		vlan_put(ctx, pkt, 0);
+	watch_copy(ctx, wanted, stage);
+	if (stripped)
+		vlan_strip(ctx, pkt);
 	return 0;
 }
 
@@ -274,7 +294,7 @@ static __always_inline void watch_number(struct xlb_event *event)
  * All is decided and nothing rewritten yet. `ends`: what the packet will have, NULL if it is not forwarded.
  * Who wants it is kept in event->watches for watch_after().
  */
-static __always_inline void watch_before(struct xdp_md *ctx, const struct packet *pkt,
+static __always_inline void watch_before(struct xdp_md *ctx, struct packet *pkt,
 					 const struct ends *ends, enum xlb_verdict verdict,
 					 __u32 reason)
 {
@@ -284,6 +304,7 @@ static __always_inline void watch_before(struct xdp_md *ctx, const struct packet
 	if (!event)
 		return;
 	event->slot = pkt->slot;
+	event->link = pkt->link;
 	event->listener = pkt->listener;
 	event->server = pkt->server;
 	event->protocol = pkt->protocol;
@@ -308,17 +329,17 @@ static __always_inline void watch_before(struct xdp_md *ctx, const struct packet
 	if (!wanted)
 		return;
 	watch_number(event);
-	watch_emit(ctx, wanted, XLB_EVENT_BEFORE);
+	watch_emit(ctx, pkt, wanted, XLB_EVENT_BEFORE);
 	event->watches = (__u8)wanted; /* some want to hear of the other stage only */
 }
 
 /* The frame as it leaves. */
-static __always_inline void watch_after(struct xdp_md *ctx, const struct packet *pkt)
+static __always_inline void watch_after(struct xdp_md *ctx, struct packet *pkt)
 {
 	struct xlb_event *event = watch_event(pkt);
 
 	if (event && event->watches)
-		watch_emit(ctx, event->watches, XLB_EVENT_AFTER);
+		watch_emit(ctx, pkt, event->watches, XLB_EVENT_AFTER);
 }
 
 /* Frames that the way out did not take; by then nobody knows whose they were. */
@@ -332,8 +353,8 @@ static __always_inline void watch_lost(__u32 slot, __u32 egress, __u32 reason, _
 		return;
 	event = &scratch->event;
 	__builtin_memset(event, 0, sizeof(*event));
-	event->slot = slot;
-	event->egress = egress;
+	event->slot = event->link = slot;
+	event->egress_link = egress;
 	event->verdict = XLB_VERDICT_DROP;
 	event->reason = (__u8)reason;
 	event->lost = frames;
@@ -351,15 +372,18 @@ static __always_inline void watch_measure(const struct packet *pkt, const struct
 					  __u32 vip)
 {
 	struct xlb_flow_traffic *traffic, first;
+	__u8 reply = pkt->reply;
 	struct xlb_flow_key key;
 
 	if (!observing || !pkt->watched || !(watch_interest(pkt->listener) & XLB_WATCHED_MEASURE))
 		return;
 	first = (struct xlb_flow_traffic){ .packets = 1, .bytes = pkt->frame_length };
 	key = (struct xlb_flow_key){ .vip = vip, .protocol = pkt->protocol };
-	key.client = pkt->reply ? ends->destination : pkt->source;
-	key.client_port = pkt->reply ? ends->destination_port : pkt->source_port;
-	key.port = pkt->reply ? ends->source_port : pkt->destination_port;
+	/* as a bool it could become a factor of an offset, of which the verifier does not know that it is small */
+	barrier_var(reply);
+	key.client = reply ? ends->destination : pkt->source;
+	key.client_port = reply ? ends->destination_port : pkt->source_port;
+	key.port = reply ? ends->source_port : pkt->destination_port;
 	key.family = xlb_addr_is_ipv4(&key.client) ? XLB_IPV4 : XLB_IPV6;
 	traffic = bpf_map_lookup_elem(&flow_traffic, &key);
 	if (!traffic) {

@@ -6,7 +6,7 @@
 #include "nexthop.h"
 #include "record.h"
 
-/* This CPU's until the packet is done; only pkt is zero at its begin. */
+/* This CPU's until the packet is done; only pkt is zero at its begin, but for its end. */
 struct work {
 	struct packet pkt;
 	__u64 tick;    /* of the kernel's clock, when it was last asked */
@@ -32,7 +32,7 @@ static __always_inline struct work *work_begin(void)
 	struct work *work = bpf_map_lookup_elem(&work_of_cpu, &key);
 
 	if (work)
-		__builtin_memset(&work->pkt, 0, sizeof(work->pkt));
+		__builtin_memset(&work->pkt, 0, offsetof(struct packet, link));
 	return work;
 }
 

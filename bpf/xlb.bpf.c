@@ -23,6 +23,7 @@
 #include "select.h"
 #include "snat.h"
 #include "translate.h"
+#include "vlan.h"
 #include "watch.h"
 #include "work.h"
 
@@ -192,7 +193,7 @@ static __always_inline int reply_hop(const struct xdp_md *ctx, const struct pack
 
 	if (!eth)
 		return -XLB_DROP_INTERNAL;
-	ret->word = mac_read(eth->h_source, (__u16)pkt->slot);
+	ret->word = mac_read(eth->h_source, (__u16)pkt->link);
 	return 0;
 }
 
@@ -271,11 +272,17 @@ GLOBAL_STEP int limit_mss(struct xdp_md *ctx, const struct packet *pkt, __u32 cl
 	return 0;
 }
 
+/* True if the packet leaves by the NIC that it came in by. */
+static __always_inline bool goes_back(const struct packet *pkt, const struct egress *egress)
+{
+	return egress_nic(egress) == pkt->slot;
+}
+
 /* All is decided: tells who watches, before the packet gets its new ends. */
-static __always_inline int commit(struct xdp_md *ctx, const struct work *work, __u32 vip)
+static __always_inline int commit(struct xdp_md *ctx, struct work *work, __u32 vip)
 {
 	__u32 slot = work->egress.slot;
-	bool back = slot == work->pkt.slot;
+	bool back = goes_back(&work->pkt, &work->egress);
 
 	/* the flag is what comes back if the device is not there; nothing happens before the verdict */
 	if (!back && bpf_redirect_map(&devices, slot, XDP_DROP) != XDP_REDIRECT)
@@ -337,7 +344,7 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 	if (r)
 		return r;
 	if (pkt->tcp_flags & TCP_SYN)
-		limit_mss(ctx, pkt, xlb_mode_has(mapping.mode, XLB_MODE_DIRECT) ? 0 : pkt->slot,
+		limit_mss(ctx, pkt, xlb_mode_has(mapping.mode, XLB_MODE_DIRECT) ? 0 : pkt->link,
 			  pkt->family);
 	return mode_edit(ctx, pkt, server, mapping.mode, &work->ends);
 }
@@ -422,16 +429,49 @@ static __always_inline bool is_returned(const struct packet *pkt, __u32 flags)
 	       address_find(&pkt->source).flags & XLB_ADDRESS_RETURNS;
 }
 
+/* True if the frame had VLAN tags, may be xlb's and has lost them: then it is to be parsed anew. */
+GLOBAL_STEP int take_tags(struct xdp_md *ctx, struct packet *pkt)
+{
+	struct xlb_address role;
+	__u32 flags;
+
+	if (!pkt || vlan_read(ctx, pkt))
+		return false;
+	role = address_find(&pkt->destination);
+	flags = interface_flags(pkt->slot);
+	if (!is_own(&role) && !(flags & (XLB_INTERFACE_RETURNS | XLB_INTERFACE_PROBES)) &&
+	    !observing)
+		return false;
+	return !vlan_strip(ctx, pkt);
+}
+
+/*
+ * Addresses of a packet; those of a frame with tags in a second turn, so that packets without pay nothing. The
+ * compiler must not take the turns apart: what follows would have to fit both.
+ */
+static __always_inline int parse_frame(struct xdp_md *ctx, struct packet *pkt,
+				       struct cursor *cursor)
+{
+	int r, turn = 0;
+
+	do {
+		barrier_var(turn);
+		*cursor = cursor_at(ctx, 0);
+		r = parse_ends(cursor, (__u32)((long)ctx->data_end - (long)ctx->data), pkt);
+	} while (r && !turn++ && take_tags(ctx, pkt));
+	return r;
+}
+
 static __always_inline int process(struct xdp_md *ctx, struct work *work)
 {
-	struct cursor cursor = cursor_at(ctx, 0);
 	struct packet *pkt = &work->pkt;
-	__u32 flags = 0;
 	struct xlb_address role;
+	struct cursor cursor;
+	__u32 flags = 0;
 	bool own;
 	int r;
 
-	r = parse_ends(&cursor, (__u32)((long)ctx->data_end - (long)ctx->data), pkt);
+	r = parse_frame(ctx, pkt, &cursor);
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
@@ -464,12 +504,25 @@ static __always_inline int hand_over(struct xdp_md *ctx, const struct packet *pk
 	return r ? r : XLB_PASS;
 }
 
+/* Makes a frame, which is as it came, the RST that answers it. */
+static __always_inline int answer_reset(struct xdp_md *ctx, struct packet *pkt)
+{
+	int r = 0;
+
+	if (pkt->tagged)
+		r = vlan_strip(ctx, pkt);
+	if (!r)
+		r = rst_make(ctx, pkt, interface_mac(interface_find(pkt->link)));
+	if (!r && pkt->tagged)
+		r = vlan_put(ctx, pkt, 0);
+	return r;
+}
+
 /* Drops for a reason, or answers with RST where that is the way to drop a TCP segment. */
 static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 reason)
 {
 	bool answer = (reason == XLB_DROP_NO_FLOW || reason == XLB_DROP_FLOW_RESET) &&
 		      pkt->protocol == IPPROTO_TCP && !(pkt->tcp_flags & TCP_RST);
-	struct xlb_interface *interface;
 
 	/* only who knows a flow gets the others: anybody can make up segments of none */
 	if (answer && reason == XLB_DROP_NO_FLOW && !rst_allowed()) {
@@ -477,17 +530,16 @@ static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 
 		reason = XLB_DROP_RATE_LIMITED;
 	}
 	count_drop(pkt, reason);
+	if (pkt->stripped)
+		vlan_put(ctx, pkt, 0);
 	sample_drop(ctx, reason, pkt->slot, pkt->listener, pkt->server);
 	watch_begin(pkt, pkt->listener);
 	watch_before(ctx, pkt, NULL, answer ? XLB_VERDICT_RESET : XLB_VERDICT_DROP, reason);
-	interface = interface_find(pkt->slot);
-	if (answer && interface) {
-		if (!rst_make(ctx, pkt, interface_mac(interface))) {
-			count_flow(pkt->listener, pkt->server, XLB_COUNT_RESETS);
-			count_interface(pkt, XLB_IFCOUNT_TX);
-			watch_after(ctx, pkt);
-			return XDP_TX;
-		}
+	if (answer && !answer_reset(ctx, pkt)) {
+		count_flow(pkt->listener, pkt->server, XLB_COUNT_RESETS);
+		count_interface(pkt, XLB_IFCOUNT_TX);
+		watch_after(ctx, pkt);
+		return XDP_TX;
 	}
 	count_flow(pkt->listener, pkt->server, XLB_COUNT_DROPS);
 	count_interface(pkt, XLB_IFCOUNT_DROP);
@@ -499,10 +551,12 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *pkt,
 {
 	int r = edit_link(ctx, egress->destination, egress->source);
 
+	if (!r && (pkt->stripped || egress_is_tagged(egress)))
+		r = vlan_put(ctx, pkt, egress->slot);
 	if (r)
 		return refuse(ctx, pkt, (__u32)-r);
 	watch_after(ctx, pkt);
-	if (egress->slot == pkt->slot) {
+	if (goes_back(pkt, egress)) {
 		count_forwarded(pkt);
 		count_interface(pkt, XLB_IFCOUNT_TX);
 		return XDP_TX;
@@ -525,16 +579,18 @@ int xlb(struct xdp_md *ctx)
 	if (!slot || !work)
 		return XDP_PASS;
 	pkt = &work->pkt;
-	pkt->slot = slot;
+	pkt->slot = pkt->link = slot;
 	r = process(ctx, work);
 	if (r == XLB_PASS)
 		r = hand_over(ctx, pkt);
 	if (r < 0)
 		return refuse(ctx, pkt, (__u32)-r);
 	if (r == XLB_PASS) {
-		count_interface(pkt, XLB_IFCOUNT_PASS);
 		watch_begin(pkt, pkt->listener);
 		watch_before(ctx, pkt, NULL, XLB_VERDICT_PASS, 0);
+		if (pkt->stripped)
+			vlan_put(ctx, pkt, 0);
+		count_interface(pkt, XLB_IFCOUNT_PASS);
 		return XDP_PASS;
 	}
 	return forward(ctx, pkt, &work->egress);

@@ -19,7 +19,7 @@
 
 #define XLB_ABI 5
 
-#define XLB_MAX_INTERFACES 64
+#define XLB_MAX_INTERFACES 256	 /* NICs and VLAN devices on them */
 #define XLB_MAX_ADDRESSES  32768 /* VIPs, SNAT addresses, servers of nat groups */
 #define XLB_MAX_VIPS	   4096
 #define XLB_MAX_LISTENERS  8192
@@ -54,20 +54,35 @@ XLB_ASSERT_SIZE(xlb_addr, 16);
 
 #define XLB_INTERFACE_RETURNS 1U /* there are nat groups: packets may be replies by their source */
 #define XLB_INTERFACE_PROBES  2U /* there are health checks through the datapath, see `probes` */
+#define XLB_INTERFACE_TAGGED  4U /* a VLAN device */
 
-/* table `interfaces`: interface slot -> NIC. Slots are handed out by the daemon, 1 .. MAX-1. */
+/* VLAN tags as they lie in a frame, EtherType first; the outer one first, 0: none. */
+#define XLB_VLAN_TAGS 2
+struct xlb_vlan_tags {
+	__be32 tag[XLB_VLAN_TAGS];
+};
+XLB_ASSERT_SIZE(xlb_vlan_tags, 8);
+
+/*
+ * table `interfaces`: interface slot -> a NIC, or a VLAN device on one, which is a way in and out like a NIC of its own
+ * whose frames have tags. Slots are handed out by the daemon, 1 .. MAX-1.
+ */
 struct xlb_interface {
 	/* live word */
-	__u32 ifindex;
+	__u32 ifindex; /* of the NIC */
 	__u32 mtu;
 	/* live word */
 	__u8 mac[6];
-	__u16 flags; /* XLB_INTERFACE_* */
+	__u8 flags; /* XLB_INTERFACE_* */
+	__u8 nic;   /* slot of the NIC: of one that is a NIC, its own */
+	/* live word; without priority, none for a NIC */
+	struct xlb_vlan_tags tags __attribute__((aligned(8)));
 };
-XLB_ASSERT_SIZE(xlb_interface, 16);
+XLB_ASSERT_SIZE(xlb_interface, 24);
+_Static_assert(XLB_MAX_INTERFACES <= 256, "a slot is a byte of struct xlb_interface");
 
 /*
- * table `interface_slots`: which slot a NIC has. An ifindex may be in XLB_PROBES places from ifindex %
+ * table `interface_slots`: which slot a NIC has; a port of a bond has the bond's. An ifindex may be in XLB_PROBES places from ifindex %
  * XLB_INTERFACE_PLACES on, up to the first that was never used; slot 0: free again.
  */
 #define XLB_INTERFACE_PLACES 1024
@@ -78,6 +93,18 @@ struct xlb_interface_slot {
 	__u32 slot;
 };
 XLB_ASSERT_SIZE(xlb_interface_slot, 8);
+
+/*
+ * table `vlan_slots`: which slot a VLAN device has. One may be in XLB_PROBES places from xlb_hash_vlan on, up to the
+ * first that was never used; the tags are written while the slot is 0, which says that the place is free.
+ */
+#define XLB_VLAN_PLACES 1024
+struct xlb_vlan_slot {
+	struct xlb_interface_slot nic
+		__attribute__((aligned(8))); /* live word: ifindex of the NIC */
+	struct xlb_vlan_tags tags;
+};
+XLB_ASSERT_SIZE(xlb_vlan_slot, 16);
 
 #define XLB_ADDRESS_RETURNS 1U /* a server's whose packets to clients come back through xlb (nat) */
 
@@ -379,11 +406,13 @@ struct xlb_event {
 	__u64 flow;   /* word `live` of the flow that the packet found */
 	__u32 length; /* of the frame */
 	__u32 captured;
-	__u32 slot;	/* interface it came in by */
-	__u32 egress;	/* interface slot it leaves by, 0: it does not */
-	__u32 vip;	/* role of its destination */
-	__u32 snat;	/* the same */
-	__u32 listener; /* ids, 0 while not known */
+	__u32 slot;	   /* NIC it came in by */
+	__u32 link;	   /* the same, or the VLAN device on it */
+	__u32 egress;	   /* slot of the NIC it leaves by, 0: it does not */
+	__u32 egress_link; /* the same, or the VLAN device on it */
+	__u32 vip;	   /* role of its destination */
+	__u32 snat;	   /* the same */
+	__u32 listener;	   /* ids, 0 while not known */
 	__u32 group;
 	__u32 server;
 	__u32 maglev_slot; /* with XLB_FOUND_SLOT */
@@ -401,7 +430,7 @@ struct xlb_event {
 	struct xlb_addr source, destination, new_source, new_destination;
 	__be16 source_port, destination_port, new_source_port, new_destination_port;
 };
-XLB_ASSERT_SIZE(xlb_event, 152);
+XLB_ASSERT_SIZE(xlb_event, 160);
 
 #define XLB_EVENT_BEFORE 1 /* decided; the bytes are those that came */
 #define XLB_EVENT_AFTER	 2 /* the bytes are those that leave */

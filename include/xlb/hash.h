@@ -69,6 +69,14 @@ static inline __u32 xlb_hash_addr(const struct xlb_addr *addr)
 	return (__u32)(hash >> 32);
 }
 
+/* For a place in the table of VLAN devices. */
+static inline __u32 xlb_hash_vlan(__u32 ifindex, const struct xlb_vlan_tags *tags)
+{
+	__u64 hash = xlb_hash_mix(ifindex, xlb_hash_join(tags->tag[0], tags->tag[1]));
+
+	return (__u32)(hash >> 32);
+}
+
 /* The slot of a Maglev table that a hash falls into. */
 static inline __u32 xlb_maglev_slot(__u32 hash)
 {

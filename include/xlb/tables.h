@@ -13,6 +13,7 @@
 struct xlb_tables {
 	struct xlb_interface interfaces[XLB_MAX_INTERFACES];
 	struct xlb_interface_slot interface_slots[XLB_INTERFACE_PLACES];
+	struct xlb_vlan_slot vlan_slots[XLB_VLAN_PLACES];
 	struct xlb_address_place addresses[XLB_ADDRESS_PLACES];
 	struct xlb_vip vips[XLB_MAX_VIPS];
 	struct xlb_addr vip_addresses[XLB_MAX_VIPS]; /* written with the role of the address */
@@ -24,7 +25,7 @@ struct xlb_tables {
 	struct xlb_flow_table flow_tables[XLB_TABLE_ROWS]; /* by enum xlb_flow_table_id */
 	__u64 hops[XLB_MAX_HOPS]; /* ways back to clients, learned from their packets; 0: free */
 };
-XLB_ASSERT_SIZE(xlb_tables, 5235904);
+XLB_ASSERT_SIZE(xlb_tables, 5257408);
 
 #pragma GCC diagnostic pop
 

@@ -75,7 +75,7 @@ size_t frame_outer_size(const struct frame *frame)
 
 size_t frame_l4_offset(const struct frame *frame)
 {
-	return ETH_HLEN + (frame->vlan ? 4 : 0) + frame_outer_size(frame) + l3_header(frame);
+	return ETH_HLEN + frame_outer_size(frame) + l3_header(frame);
 }
 
 /* The outer header before `inner_length` bytes of IP. */
@@ -203,11 +203,6 @@ size_t frame_build(const struct frame *frame, uint8_t *ret)
 	memset(ret, 0, length);
 	memcpy(ret, frame->mac_destination, 6);
 	memcpy(ret + 6, frame->mac_source, 6);
-	if (frame->vlan) {
-		put16(at, ETH_P_8021Q);
-		put16(at + 2, frame->vlan);
-		at += 4;
-	}
 	put16(at, (frame->outer.family ? frame->outer.family : frame->family) == XLB_IPV4 ?
 			  ETH_P_IP :
 			  ETH_P_IPV6);

@@ -25,7 +25,6 @@
 /* Host byte order; what is not named is zero in the frame. */
 struct frame {
 	uint8_t mac_source[6], mac_destination[6];
-	uint16_t vlan; /* a tag, if not 0 */
 	/* an outer header, if its family is not 0 */
 	struct outer {
 		uint8_t family;

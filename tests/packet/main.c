@@ -48,17 +48,9 @@ static void add_rows(const struct talk_row *rows)
 /* The rows again, each frame through a dry run before it is sent. */
 static void test_dry_runs(void **state)
 {
-	static const struct talk_row *const lists[] = { talk_rows_forward, talk_rows_tcp,
-							talk_rows_udp, talk_rows_modes };
-
 	(void)state;
 	dry_start();
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		for (const struct talk_row *row = lists[i]; row->name; row++) {
-			void *talk = (void *)(uintptr_t)row;
-
-			talk_test(&talk);
-		}
+	talk_test_all();
 	dry_stop();
 }
 
@@ -87,6 +79,7 @@ int main(void)
 	add_rows(talk_rows_udp);
 	add_rows(talk_rows_modes);
 	add_tests(dry_tests);
+	add_tests(vlan_tests);
 	add_tests(malformed_tests);
 	add_tests(mutation_tests);
 	add_tests(choice_tests);

@@ -487,3 +487,16 @@ void talk_test(void **state)
 		}
 	}
 }
+
+void talk_test_all(void)
+{
+	static const struct talk_row *const lists[] = { talk_rows_forward, talk_rows_tcp,
+							talk_rows_udp, talk_rows_modes };
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		for (const struct talk_row *row = lists[i]; row->name; row++) {
+			void *talk = (void *)(uintptr_t)row;
+
+			talk_test(&talk);
+		}
+}

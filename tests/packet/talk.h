@@ -141,8 +141,9 @@ const char *talk_check_flows(uint32_t count);
 #define ESTABLISH FORWARD(CLIENT, SYN), FORWARD(SERVER, SYN | ACK), FORWARD(CLIENT, ACK)
 #define CLOSE	  FORWARD(CLIENT, FIN | ACK), FORWARD(SERVER, FIN | ACK), FORWARD(CLIENT, ACK)
 
-/* cmocka test of a row, given as initial state. */
+/* cmocka test of a row, given as initial state; and all of them, one after the other. */
 void talk_test(void **state);
+void talk_test_all(void);
 
 extern const struct talk_row talk_rows_forward[], talk_rows_tcp[], talk_rows_udp[],
 	talk_rows_modes[]; /* end: no name */

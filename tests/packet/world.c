@@ -15,6 +15,7 @@
 #include "dry.h"
 #include "resize.h"
 #include "tables.h"
+#include "vlan.h"
 
 #define SLOT_UNATTACHED 3U
 #define SLOT_GONE	4U
@@ -353,6 +354,14 @@ static void fill_addresses(uint8_t family)
 	}
 }
 
+void world_next_hop(uint32_t hop, uint32_t slot)
+{
+	struct xlb_nexthop value = { .interface = (uint16_t)slot };
+
+	memcpy(value.mac, mac_server, 6);
+	world_put(TABLE_NEXTHOP, &(struct row_id){ hop }, &value);
+}
+
 static void fill_interfaces(void)
 {
 	const uint32_t client_ifindex = if_nametoindex("lo"),
@@ -364,11 +373,10 @@ static void fill_interfaces(void)
 			.ifindex = slot == SLOT_CLIENTS ? client_ifindex : server_ifindex,
 			.mtu = slot == SLOT_CLIENTS ? CLIENT_MTU : SERVER_MTU,
 			.flags = XLB_INTERFACE_RETURNS,
+			.nic = (uint8_t)slot,
 		};
-		struct xlb_nexthop hop = { .interface = (uint16_t)slot };
 
-		memcpy(hop.mac, mac_server, 6);
-		world_put(TABLE_NEXTHOP, &key, &hop);
+		world_next_hop(slot, slot);
 		if (slot == SLOT_UNATTACHED)
 			continue;
 		if (slot < SLOT_UNATTACHED)
@@ -511,13 +519,16 @@ void world_program(int fd)
 
 void world_send(const uint8_t *data, size_t length, struct outcome *ret)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = (uint32_t)length,
-		    .data_out = ret->data, .data_size_out = sizeof(ret->data), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_out = ret->data,
+		    .data_size_out = sizeof(ret->data), .repeat = 1);
 	struct dry_result dry;
 	bool compare;
 	uint64_t drops;
 
 	resize_before_frame();
+	data = vlan_tag(data, &length);
+	opts.data_in = data;
+	opts.data_size_in = (uint32_t)length;
 	compare = dry_run_frame(data, length, &dry);
 	drops = compare ? world_drops(dry.reason) : 0;
 
@@ -526,6 +537,7 @@ void world_send(const uint8_t *data, size_t length, struct outcome *ret)
 		fail_msg("BPF_PROG_TEST_RUN: %s", strerror(errno));
 	ret->verdict = opts.retval;
 	ret->length = opts.data_size_out;
+	vlan_untag(ret);
 	if (compare)
 		dry_compare(&dry, ret, drops);
 }

@@ -53,6 +53,12 @@ static inline int fake_link(void *arg, const char *ifname, struct world_link *re
 	return 0;
 }
 
+static inline void fake_below_vlans(void *arg, const char *ifname, char ret[IFNAMSIZ])
+{
+	(void)arg;
+	snprintf(ret, IFNAMSIZ, "%.*s", (int)strcspn(ifname, "."), ifname);
+}
+
 static inline int fake_route(void *arg, const struct xlb_addr *addr, struct world_route *ret)
 {
 	const struct fake *fake = arg;
@@ -142,6 +148,7 @@ static inline struct world world_of(struct fake *fake)
 	return (struct world){
 		.arg = fake,
 		.link = fake_link,
+		.below_vlans = fake_below_vlans,
 		.route = fake_route,
 		.neighbour = fake_neighbour,
 		.owns_address = fake_owns,

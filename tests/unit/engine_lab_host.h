@@ -55,6 +55,37 @@ int host_link(struct host *host, const char *name, struct host_link *ret, struct
 	return 0;
 }
 
+int host_vlans(struct host *host, uint32_t ifindex, struct vlan_device **ret, uint32_t *ret_count)
+{
+	(void)host;
+	(void)ifindex;
+	*ret = NULL;
+	*ret_count = 0;
+	return 0;
+}
+
+int host_ports(struct host *host, uint32_t bond, struct bond_port **ret, uint32_t *ret_count)
+{
+	(void)host;
+	(void)bond;
+	*ret = NULL;
+	*ret_count = 0;
+	return 0;
+}
+
+void host_below_vlans(struct host *host, const char *ifname, char ret[IFNAMSIZ])
+{
+	(void)host;
+	snprintf(ret, IFNAMSIZ, "%s", ifname);
+}
+
+bool host_setting_changes(const char *ifname, enum xlb_setting setting)
+{
+	(void)ifname;
+	(void)setting;
+	return false;
+}
+
 int host_nic(struct host *host, const char *name, struct nic *ret, struct xlb_err *err)
 {
 	*ret = (struct nic){ .driver = "veth", .features[NIC_GRO] = { .known = true, .on = true } };

@@ -526,6 +526,12 @@ int host_link(struct host *host, const char *name, struct host_link *ret, struct
 	return 0;
 }
 
+void host_below_vlans(struct host *host, const char *ifname, char ret[IFNAMSIZ])
+{
+	(void)host;
+	snprintf(ret, IFNAMSIZ, "%s", ifname);
+}
+
 int host_route(struct host *host, const struct xlb_addr *addr, struct host_route *ret,
 	       struct xlb_err *err)
 {

@@ -128,15 +128,15 @@ static void links_and_kinds(void **state)
 	facts = healthy();
 	strcpy(facts.nic.link.name, "eth0.100");
 	strcpy(facts.nic.link.kind, "vlan");
-	strcpy(facts.nic.link.parent, "eth0");
+	strcpy(facts.nic.below, "eth0");
 	expect(&facts, "kind", PREFLIGHT_FAIL,
-	       "eth0.100 is a VLAN device and cannot run native XDP: attach to its parent eth0",
+	       "eth0.100 is a VLAN device: attach eth0 instead, which serves its VLANs too",
 	       "xlbctl attach eth0");
 	assert_int_equal(preflight_refusal(&facts, &err), -EOPNOTSUPP);
 	assert_int_equal(err.class, XLB_ERR_UNSUPPORTED);
 	assert_string_equal(
 		err.text,
-		"eth0.100 is a VLAN device and cannot run native XDP: attach to its parent eth0");
+		"eth0.100 is a VLAN device: attach eth0 instead, which serves its VLANs too");
 	assert_string_equal(err.hint, "run: xlbctl attach eth0");
 
 	facts = healthy();
@@ -151,8 +151,11 @@ static void links_and_kinds(void **state)
 	facts = healthy();
 	strcpy(facts.nic.master, "bond0");
 	strcpy(facts.nic.master_kind, "bond");
-	expect(&facts, "kind", PREFLIGHT_WARN, "eth0 is a port of bond bond0",
+	expect(&facts, "kind", PREFLIGHT_FAIL, "eth0 is a port of bond bond0: attach bond0 instead",
 	       "xlbctl attach bond0");
+	assert_int_equal(preflight_refusal(&facts, &err), -EOPNOTSUPP);
+	strcpy(facts.nic.master_kind, "team");
+	expect(&facts, "kind", PREFLIGHT_WARN, "eth0 is a port of team bond0", "");
 	strcpy(facts.nic.master_kind, "bridge");
 	assert_null(find(&facts, "kind"));
 }
@@ -348,11 +351,35 @@ static void offloads(void **state)
 
 	facts = healthy();
 	facts.nic.vlans = 2;
+	expect(&facts, "rx_vlan", PREFLIGHT_OK,
+	       "xlb turns it off while attached, as 2 VLAN devices lie on eth0", "");
+	facts.attached = true; /* somebody has turned it on again */
 	expect(&facts, "rx_vlan", PREFLIGHT_FAIL, "2 VLAN devices lie on eth0",
 	       "ethtool -K eth0 rxvlan off");
 	assert_int_equal(preflight_settings(&facts), 1U << XLB_SETTING_RX_VLAN);
 	facts.nic.features[NIC_RX_VLAN].on = false;
 	expect(&facts, "rx_vlan", PREFLIGHT_OK, "off", "");
+	assert_null(find(&facts, "rx_vlan_stag"));
+	facts.nic.features[NIC_RX_VLAN_STAG] = (struct nic_feature){ true, true, true };
+	facts.attached = false;
+	expect(&facts, "rx_vlan_stag", PREFLIGHT_FAIL, "does not let it be turned off", "");
+}
+
+/* The other end of a veth is a switch that must put tags into frames. */
+static void veth_tags(void **state)
+{
+	struct preflight_facts facts = healthy();
+
+	(void)state;
+	facts.nic.peer.present = true;
+	strcpy(facts.nic.peer.name, "far");
+	facts.nic.peer.features[NIC_TX_VLAN] = (struct nic_feature)ON;
+	assert_null(find(&facts, "tx_vlan"));
+	facts.nic.vlans = 1;
+	expect(&facts, "tx_vlan", PREFLIGHT_FAIL, "leaves VLAN tags to the NIC",
+	       "ethtool -K far txvlan off tx-vlan-stag-hw-insert off");
+	facts.nic.peer.features[NIC_TX_VLAN].on = false;
+	assert_null(find(&facts, "tx_vlan"));
 }
 
 /* What a server of a nat group sends beside replies is for the host to route. */
@@ -469,6 +496,7 @@ int main(void)
 		cmocka_unit_test(healthy_is_ok),
 		cmocka_unit_test(links_and_kinds),
 		cmocka_unit_test(bonds),
+		cmocka_unit_test(veth_tags),
 		cmocka_unit_test(drivers),
 		cmocka_unit_test(mtu_limits),
 		cmocka_unit_test(queue_rules),

@@ -73,7 +73,8 @@ enum xlb_attach_mode { XLB_ATTACH_NATIVE = 1, XLB_ATTACH_GENERIC = 2 };
 	X(GRO, gro, 0, "generic receive offload") \
 	X(GRO_HW, gro_hw, 0, "receive offload by the NIC") \
 	X(RX_VLAN, rx_vlan, 0, "VLAN tags taken off by the NIC") \
-	X(RP_FILTER, rp_filter, 2, "reverse path filter")
+	X(RP_FILTER, rp_filter, 2, "reverse path filter") \
+	X(RX_VLAN_STAG, rx_vlan_stag, 0, "outer VLAN tags (802.1ad) taken off by the NIC")
 
 enum xlb_setting {
 #define X(name, word, wanted, help) XLB_SETTING_##name,
@@ -104,6 +105,7 @@ struct content_port_set {
 	X(NEIGHBOUR, neighbour, HOST, struct row_neighbour_key, struct row_flags, 0) \
 	X(SETTING, setting, HOST, struct row_setting_key, struct row_setting, 0) \
 	X(INTERFACE, interface, DATAPATH, struct row_id, struct xlb_interface, 1) \
+	X(BOND_PORT, bond_port, DATAPATH, struct row_id, struct row_id, 2) \
 	X(NEXTHOP, nexthop, DATAPATH, struct row_id, struct xlb_nexthop, 2) \
 	X(SNAT, snat, DATAPATH, struct row_id, struct xlb_snat, 2) \
 	X(BITMAP, bitmap, DATAPATH, struct row_id, struct row_bitmap, 2) \

@@ -117,8 +117,8 @@ uint32_t interface_slot(const struct compiler *c, const char *ifname)
 	return 0;
 }
 
-/* What xlb changes on the NIC while it is attached. */
-static int compile_settings(struct compiler *c, const struct interface *interface)
+/* What xlb changes on a NIC while it is attached. */
+static int compile_settings(struct compiler *c, const char *ifname, uint32_t settings)
 {
 	static const struct row_setting wanted[] = {
 #define X(name, word, value, help) [XLB_SETTING_##name] = { value },
@@ -128,11 +128,77 @@ static int compile_settings(struct compiler *c, const struct interface *interfac
 	struct row_setting_key key = {};
 	int r = 0;
 
-	memcpy(key.ifname, interface->object.name,
-	       strnlen(interface->object.name, sizeof(key.ifname) - 1));
+	memcpy(key.ifname, ifname, strnlen(ifname, sizeof(key.ifname) - 1));
 	for (; !r && key.setting < XLB_SETTING_COUNT; key.setting++)
-		if (interface->fix & 1U << key.setting)
+		if (settings & 1U << key.setting)
 			r = emit(c, TABLE_SETTING, &key, &wanted[key.setting]);
+	return r;
+}
+
+/* What the user names, and what hides the tags of VLANs, if there are any. */
+static int compile_all_settings(struct compiler *c, const struct interface *interface,
+				const struct world_link *link)
+{
+	uint32_t settings = link->vlan_count ? link->vlan_settings : 0;
+	int r = compile_settings(c, interface->object.name, interface->fix | settings);
+
+	/* tags are taken off by the ports of a bond */
+	for (uint32_t i = 0; !r && i < link->port_count; i++)
+		r = compile_settings(c, link->ports[i].name, settings);
+	return r;
+}
+
+static void note_attached(struct compiler *c, const char *ifname, uint32_t slot)
+{
+	struct attached *attached = &c->attached[c->attached_count++];
+
+	memcpy(attached->ifname, ifname, strnlen(ifname, sizeof(attached->ifname) - 1));
+	attached->slot = slot;
+}
+
+/* The row of a VLAN device, which sends by the NIC of `nic`. */
+static int compile_vlan(struct compiler *c, const struct vlan_device *vlan,
+			const struct xlb_interface *nic)
+{
+	struct xlb_interface value = { .ifindex = nic->ifindex,
+				       .mtu = vlan->mtu,
+				       .flags = XLB_INTERFACE_TAGGED,
+				       .nic = nic->nic,
+				       .tags = vlan->tags };
+	struct id_entry *entry;
+
+	/* waited for by its name: what is wrong with that is said where it is attached */
+	if (object_find(&c->model->interfaces, vlan->name))
+		return 0;
+	entry = ids_get(c->ids, ID_INTERFACE, vlan->name);
+	if (!entry) {
+		fprintf(c->warnings,
+			"no room for VLAN device %s: more than %u interfaces and VLAN devices\n",
+			vlan->name, XLB_MAX_INTERFACES - 1);
+		return 0;
+	}
+	note_attached(c, vlan->name, entry->id);
+	memcpy(value.mac, vlan->mac, sizeof(value.mac));
+	return emit(c, TABLE_INTERFACE, &(struct row_id){ entry->id }, &value);
+}
+
+/* The row of a NIC, and of what lies on it or below it. */
+static int compile_slots(struct compiler *c, const struct world_link *link, uint32_t slot)
+{
+	struct xlb_interface value = { .ifindex = link->ifindex,
+				       .mtu = link->mtu,
+				       .nic = (uint8_t)slot };
+	int r;
+
+	value.flags = (c->returns ? XLB_INTERFACE_RETURNS : 0) |
+		      (c->probes ? XLB_INTERFACE_PROBES : 0);
+	memcpy(value.mac, link->mac, sizeof(value.mac));
+	r = emit(c, TABLE_INTERFACE, &(struct row_id){ slot }, &value);
+	for (uint32_t i = 0; !r && i < link->port_count; i++)
+		r = emit(c, TABLE_BOND_PORT, &(struct row_id){ link->ports[i].ifindex },
+			 &(struct row_id){ slot });
+	for (uint32_t i = 0; !r && i < link->vlan_count; i++)
+		r = compile_vlan(c, &link->vlans[i], &value);
 	return r;
 }
 
@@ -141,7 +207,6 @@ static int compile_interface(struct compiler *c, const struct interface *interfa
 	const char *name = interface->object.name;
 	struct row_attachment attachment = { .mode = interface->mode };
 	struct row_attachment_key key = {};
-	struct xlb_interface value = {};
 	struct world_link link;
 	struct id_entry *entry;
 	int r;
@@ -153,16 +218,11 @@ static int compile_interface(struct compiler *c, const struct interface *interfa
 		fprintf(c->warnings, "interface %s is missing: waiting for it\n", name);
 		return 0;
 	}
-	c->attached[c->attached_count++] = (struct attached){ .ifname = name, .slot = entry->id };
-	value.ifindex = link.ifindex;
-	value.mtu = link.mtu;
-	value.flags = (c->returns ? XLB_INTERFACE_RETURNS : 0) |
-		      (c->probes ? XLB_INTERFACE_PROBES : 0);
-	memcpy(value.mac, link.mac, sizeof(value.mac));
-	r = emit(c, TABLE_INTERFACE, &(struct row_id){ entry->id }, &value);
+	note_attached(c, name, entry->id);
+	r = compile_slots(c, &link, entry->id);
 	if (r)
 		return r;
-	r = compile_settings(c, interface);
+	r = compile_all_settings(c, interface, &link);
 	if (r)
 		return r;
 	memcpy(key.ifname, name, strnlen(name, sizeof(key.ifname) - 1));
@@ -172,21 +232,13 @@ static int compile_interface(struct compiler *c, const struct interface *interfa
 	return r;
 }
 
-/* The attached NIC that has the VIP in one of its prefixes, else the first: a routed VIP needs no ARP. */
+/* The attached interface that has the VIP in one of its prefixes, else the first: a routed VIP needs no ARP. */
 static const char *vip_interface(struct compiler *c, const struct xlb_addr *addr)
 {
-	const struct object *object;
-	const char *first = NULL;
-
-	TAILQ_FOREACH(object, &c->model->interfaces, link) {
-		if (!interface_slot(c, object->name))
-			continue;
-		if (c->world->on_link(c->world->arg, object->name, addr))
-			return object->name;
-		if (!first)
-			first = object->name;
-	}
-	return first;
+	for (uint32_t i = 0; i < c->attached_count; i++)
+		if (c->world->on_link(c->world->arg, c->attached[i].ifname, addr))
+			return c->attached[i].ifname;
+	return c->attached_count ? c->attached[0].ifname : NULL;
 }
 
 int emit_owned_address(struct compiler *c, const struct xlb_addr *addr, const char *ifname)
@@ -506,6 +558,15 @@ static int compile_all(struct compiler *c)
 	return r ? r : emit_roles(c);
 }
 
+/* One that had a row is attached. */
+static void note_interface(struct compiler *c, const char *ifname)
+{
+	const struct id_entry *entry = ids_find(c->ids, ID_INTERFACE, ifname);
+
+	if (entry)
+		note_attached(c, ifname, entry->id);
+}
+
 /* Only which interfaces there are: their rows stay. */
 static void note_interfaces(struct compiler *c)
 {
@@ -513,11 +574,11 @@ static void note_interfaces(struct compiler *c)
 	struct world_link link;
 
 	TAILQ_FOREACH(object, &c->model->interfaces, link) {
-		const struct id_entry *entry = ids_find(c->ids, ID_INTERFACE, object->name);
-
-		if (entry && !c->world->link(c->world->arg, object->name, &link))
-			c->attached[c->attached_count++] =
-				(struct attached){ .ifname = object->name, .slot = entry->id };
+		if (c->world->link(c->world->arg, object->name, &link))
+			continue;
+		note_interface(c, object->name);
+		for (uint32_t i = 0; i < link.vlan_count; i++)
+			note_interface(c, link.vlans[i].name);
 	}
 }
 

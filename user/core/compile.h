@@ -4,6 +4,7 @@
 #define XLB_CORE_COMPILE_H
 
 #include "base/err.h"
+#include "base/link.h"
 #include "core/health.h"
 #include "core/ids.h"
 #include "core/model.h"
@@ -13,6 +14,11 @@
 struct world_link {
 	uint32_t ifindex, mtu;
 	uint8_t mac[6];
+	/* owned by the world, until its next answer */
+	const struct vlan_device *vlans;
+	const struct bond_port *ports; /* of a bond */
+	uint32_t vlan_count, port_count;
+	uint32_t vlan_settings; /* bits of those by which it hides VLAN tags */
 };
 struct world_route {
 	char ifname[IFNAMSIZ];
@@ -26,6 +32,8 @@ struct world_route {
 struct world {
 	void *arg;
 	int (*link)(void *arg, const char *ifname, struct world_link *ret);
+	/* what a VLAN device lies on in the end; the name of any other interface */
+	void (*below_vlans)(void *arg, const char *ifname, char ret[IFNAMSIZ]);
 	int (*route)(void *arg, const struct xlb_addr *addr, struct world_route *ret);
 	int (*neighbour)(void *arg, uint32_t ifindex, const struct xlb_addr *addr,
 			 uint8_t ret_mac[6]);

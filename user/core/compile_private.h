@@ -22,9 +22,9 @@ struct role {
 	UT_hash_handle hh;
 };
 
-/* An interface that is attached and present. */
+/* An interface that is attached and present, or a VLAN device on one. */
 struct attached {
-	const char *ifname;
+	char ifname[IFNAMSIZ];
 	uint32_t slot;
 };
 
@@ -92,7 +92,7 @@ int emit_recipe(struct compiler *c, enum table_id table, const void *key, void *
 int take_id(struct compiler *c, enum id_kind kind, const char *key, struct id_entry **ret);
 /* The role of an address, to be filled by the caller; NULL on lack of memory (err filled). */
 struct xlb_address *role_of(struct compiler *c, const struct xlb_addr *addr);
-/* Slot of an interface that is attached and present, 0: neither. */
+/* Slot of an interface that is attached and present, or of a VLAN device on one; 0: neither. */
 uint32_t interface_slot(const struct compiler *c, const char *ifname);
 /* Lets the host answer for `addr` on the NIC, unless it is the host's own. */
 int emit_owned_address(struct compiler *c, const struct xlb_addr *addr, const char *ifname);

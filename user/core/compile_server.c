@@ -194,7 +194,7 @@ static int add_route_pool(struct compiler *c, const struct server_group *group,
 static int refuse_unreachable(struct compiler *c, const struct server_group *group,
 			      const struct endpoint *endpoint, const struct world_route *route)
 {
-	char text[300], addr[ADDR_TEXT_MAX], gateway[ADDR_TEXT_MAX];
+	char text[300], addr[ADDR_TEXT_MAX], gateway[ADDR_TEXT_MAX], nic[IFNAMSIZ];
 	int r;
 
 	format_addr(endpoint->addr, addr);
@@ -211,7 +211,8 @@ static int refuse_unreachable(struct compiler *c, const struct server_group *gro
 		snprintf(text, sizeof(text), "%s is reached through %s, which is not attached",
 			 addr, route->ifname);
 		r = server_error(c, group, endpoint->server, text);
-		xlb_err_hint(c->err, "xlbctl attach %s", route->ifname);
+		c->world->below_vlans(c->world->arg, route->ifname, nic);
+		xlb_err_hint(c->err, "xlbctl attach %s", nic);
 		return r;
 	}
 	if (!xlb_mode_has(group->forward, XLB_MODE_ON_LINK) ||

@@ -18,6 +18,7 @@ struct bpf_program;
 #define DATAPATH_TABLES(X) \
 	X(INTERFACES, interfaces) \
 	X(INTERFACE_SLOTS, interface_slots) \
+	X(VLAN_SLOTS, vlan_slots) \
 	X(ADDRESSES, addresses) \
 	X(VIPS, vips) \
 	X(VIP_ADDRESSES, vip_addresses) \
@@ -211,8 +212,8 @@ struct table_ops {
 	int (*del)(struct datapath *dp, const struct row *row, struct xlb_err *err);
 };
 /* tables with content or with more than one map */
-extern const struct table_ops interface_ops, address_ops, maglev_ops, port_set_ops, bitmap_ops,
-	attachment_ops, probe_filter_ops, quic_server_ops;
+extern const struct table_ops interface_ops, bond_port_ops, address_ops, maglev_ops, port_set_ops,
+	bitmap_ops, attachment_ops, probe_filter_ops, quic_server_ops;
 
 /* datapath_rows.c */
 int datapath_rows_open(struct datapath *dp);

@@ -128,6 +128,7 @@ static const struct table_ops plain_ops = { plain_list, plain_put, plain_del };
 
 static const struct table_ops *const ops[TABLE_COUNT] = {
 	[TABLE_INTERFACE] = &interface_ops,
+	[TABLE_BOND_PORT] = &bond_port_ops,
 	[TABLE_NEXTHOP] = &plain_ops,
 	[TABLE_SNAT] = &plain_ops,
 	[TABLE_BITMAP] = &bitmap_ops,

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/link.h"
 #include "base/parse.h"
 #include "base/sink.h"
 
@@ -51,9 +52,10 @@ struct host_link {
 	uint32_t ifindex;
 	uint32_t mtu;
 	uint8_t mac[6];
-	bool up;		  /* IFF_UP and running */
-	char kind[16];		  /* "veth", "vlan", "bond", "" ... */
-	char parent[IFNAMSIZ];	  /* of a VLAN device, else "" */
+	bool up;	       /* IFF_UP and running */
+	char kind[16];	       /* "veth", "vlan", "bond", "" ... */
+	char parent[IFNAMSIZ]; /* of a VLAN device, else "" */
+	uint32_t tag;	       /* of a VLAN device, as it lies in frames (struct xlb_vlan_tags) */
 	uint32_t foreign_program; /* id of an XDP program attached to it, 0: none */
 	uint32_t master;	  /* ifindex of the bond, team or bridge it is a port of, 0: none */
 	uint32_t lower; /* ifindex of what a VLAN device lies on, or of a veth's other end; 0: none */
@@ -62,6 +64,13 @@ struct host_link {
 };
 /* -ENODEV with err naming the interfaces present. */
 int host_link(struct host *host, const char *name, struct host_link *ret, struct xlb_err *err);
+
+/* malloc'd array of the VLAN devices that lie on a NIC, or on another one that does. 0 or -errno. */
+int host_vlans(struct host *host, uint32_t ifindex, struct vlan_device **ret, uint32_t *ret_count);
+/* malloc'd array of the ports of a bond. 0 or -errno. */
+int host_ports(struct host *host, uint32_t bond, struct bond_port **ret, uint32_t *ret_count);
+/* What a VLAN device lies on in the end; the name of any other interface. */
+void host_below_vlans(struct host *host, const char *ifname, char ret[IFNAMSIZ]);
 
 struct host_route {
 	uint32_t ifindex;

@@ -35,6 +35,9 @@ static const char *const feature_names[NIC_FEATURE_COUNT] = {
 	[NIC_GRO] = "rx-gro",
 	[NIC_GRO_HW] = "rx-gro-hw",
 	[NIC_RX_VLAN] = "rx-vlan-hw-parse",
+	[NIC_RX_VLAN_STAG] = "rx-vlan-stag-hw-parse",
+	[NIC_TX_VLAN] = "tx-vlan-hw-insert",
+	[NIC_TX_VLAN_STAG] = "tx-vlan-stag-hw-insert",
 	[NIC_TX_CHECKSUM] = "tx-checksum-ip-generic",
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What an interface is. */
+/* What an interface is, and what lies on it and below it. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -7,17 +8,38 @@
 
 #include "sys/host_private.h"
 
+static void bond_info(struct nlattr *data, struct host_link *link)
+{
+	struct nlattr *attributes[IFLA_BOND_MAX + 1];
+
+	if (!nla_parse_nested(attributes, IFLA_BOND_MAX, data, NULL) && attributes[IFLA_BOND_MODE])
+		link->bond_mode = nla_get_u8(attributes[IFLA_BOND_MODE]);
+}
+
+static void vlan_info(struct nlattr *data, struct host_link *link)
+{
+	struct nlattr *attributes[IFLA_VLAN_MAX + 1];
+
+	if (nla_parse_nested(attributes, IFLA_VLAN_MAX, data, NULL) || !attributes[IFLA_VLAN_ID] ||
+	    !attributes[IFLA_VLAN_PROTOCOL])
+		return;
+	link->tag = htonl((uint32_t)ntohs(nla_get_u16(attributes[IFLA_VLAN_PROTOCOL])) << 16 |
+			  nla_get_u16(attributes[IFLA_VLAN_ID]));
+}
+
 static void link_info(struct nlattr *info, struct host_link *link)
 {
-	struct nlattr *attributes[IFLA_INFO_MAX + 1], *bond[IFLA_BOND_MAX + 1];
+	struct nlattr *attributes[IFLA_INFO_MAX + 1];
 
 	if (nla_parse_nested(attributes, IFLA_INFO_MAX, info, NULL) || !attributes[IFLA_INFO_KIND])
 		return;
 	nla_strlcpy(link->kind, attributes[IFLA_INFO_KIND], sizeof(link->kind));
-	if (!strcmp(link->kind, "bond") && attributes[IFLA_INFO_DATA] &&
-	    !nla_parse_nested(bond, IFLA_BOND_MAX, attributes[IFLA_INFO_DATA], NULL) &&
-	    bond[IFLA_BOND_MODE])
-		link->bond_mode = nla_get_u8(bond[IFLA_BOND_MODE]);
+	if (!attributes[IFLA_INFO_DATA])
+		return;
+	if (!strcmp(link->kind, "bond"))
+		bond_info(attributes[IFLA_INFO_DATA], link);
+	else if (!strcmp(link->kind, "vlan"))
+		vlan_info(attributes[IFLA_INFO_DATA], link);
 }
 
 /* With programs in several modes at once there is no IFLA_XDP_PROG_ID, only one attribute for each mode. */
@@ -139,4 +161,164 @@ int host_link(struct host *host, const char *name, struct host_link *ret, struct
 		return xlb_err_set(err, XLB_ERR_FAILED, r, "cannot read interface %s: %s", name,
 				   strerror(-r));
 	return 0;
+}
+
+struct nl_msg *links_request(const char *kind, uint32_t master)
+{
+	struct ifinfomsg header = {};
+	struct nl_msg *message = host_request(RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header));
+	struct nlattr *info;
+	int r;
+
+	if (!message)
+		return NULL;
+	r = nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	if (!r && master)
+		r = nla_put_u32(message, IFLA_MASTER, master);
+	if (!r && kind) {
+		info = nla_nest_start(message, IFLA_LINKINFO);
+		r = !info || nla_put_string(message, IFLA_INFO_KIND, kind);
+		if (!r)
+			nla_nest_end(message, info);
+	}
+	if (!r)
+		return message;
+	nlmsg_free(message);
+	return NULL;
+}
+
+/* --- what lies on a NIC, and the ports below it --------------------------------------------------- */
+
+struct links {
+	struct host_link *links;
+	uint32_t count;
+	bool failed; /* no memory */
+};
+
+static void add_link(void *arg, const struct nlmsghdr *message)
+{
+	struct links *list = arg;
+	struct host_link link = {}, *grown;
+
+	if (list->failed || !link_take(message, &link))
+		return;
+	/* in steps of powers of two */
+	if (!(list->count & (list->count - 1))) {
+		grown = reallocarray(list->links, list->count ? list->count * 2 : 1, sizeof(link));
+		list->failed = !grown;
+		if (!grown)
+			return;
+		list->links = grown;
+	}
+	list->links[list->count++] = link;
+}
+
+static int links_list(struct host *host, const char *kind, uint32_t master, struct links *ret)
+{
+	struct links list = {};
+	int r = host_ask(host, links_request(kind, master), add_link, &list);
+
+	if (!r && list.failed)
+		r = -ENOMEM;
+	if (r)
+		free(list.links);
+	else
+		*ret = list;
+	return r;
+}
+
+static bool is_vlan(const struct host_link *link)
+{
+	return !strcmp(link->kind, "vlan") && link->tag && link->lower_netns < 0;
+}
+
+static const struct host_link *link_of(const struct links *list, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < list->count; i++)
+		if (list->links[i].ifindex == ifindex)
+			return &list->links[i];
+	return NULL;
+}
+
+/* The tags of frames of a VLAN device by the NIC: false if it does not lie on that, or too high. */
+static bool vlan_tags(const struct links *list, const struct host_link *link, uint32_t nic,
+		      struct xlb_vlan_tags *ret)
+{
+	const struct host_link *below;
+
+	*ret = (struct xlb_vlan_tags){ { link->tag } };
+	if (link->lower == nic)
+		return true;
+	below = link_of(list, link->lower);
+	if (!below || !is_vlan(below) || below->lower != nic)
+		return false;
+	*ret = (struct xlb_vlan_tags){ { below->tag, link->tag } };
+	return true;
+}
+
+int host_vlans(struct host *host, uint32_t ifindex, struct vlan_device **ret, uint32_t *ret_count)
+{
+	HOST_LOCK(host);
+	struct vlan_device *vlans;
+	struct links list;
+	uint32_t count = 0;
+	int r = links_list(host, "vlan", 0, &list);
+
+	if (r)
+		return r;
+	vlans = calloc(list.count + 1, sizeof(*vlans));
+	for (uint32_t i = 0; vlans && i < list.count; i++) {
+		const struct host_link *link = &list.links[i];
+		struct vlan_device *vlan = &vlans[count];
+
+		if (!is_vlan(link) || !vlan_tags(&list, link, ifindex, &vlan->tags))
+			continue;
+		memcpy(vlan->name, link->name, sizeof(vlan->name));
+		memcpy(vlan->mac, link->mac, sizeof(vlan->mac));
+		vlan->mtu = link->mtu;
+		count++;
+	}
+	free(list.links);
+	if (!vlans)
+		return -ENOMEM;
+	*ret = vlans;
+	*ret_count = count;
+	return 0;
+}
+
+int host_ports(struct host *host, uint32_t bond, struct bond_port **ret, uint32_t *ret_count)
+{
+	HOST_LOCK(host);
+	struct bond_port *ports;
+	struct links list;
+	uint32_t count = 0;
+	int r = links_list(host, NULL, bond, &list);
+
+	if (r)
+		return r;
+	ports = calloc(list.count + 1, sizeof(*ports));
+	for (uint32_t i = 0; ports && i < list.count; i++) {
+		const struct host_link *link = &list.links[i];
+
+		if (link->master != bond)
+			continue;
+		memcpy(ports[count].name, link->name, sizeof(link->name));
+		ports[count++].ifindex = link->ifindex;
+	}
+	free(list.links);
+	if (!ports)
+		return -ENOMEM;
+	*ret = ports;
+	*ret_count = count;
+	return 0;
+}
+
+void host_below_vlans(struct host *host, const char *ifname, char ret[IFNAMSIZ])
+{
+	struct host_link link;
+	struct xlb_err ignored;
+
+	snprintf(ret, IFNAMSIZ, "%s", ifname);
+	while (!host_link(host, ret, &link, &ignored) && link.parent[0])
+		memcpy(ret, link.parent, IFNAMSIZ);
 }

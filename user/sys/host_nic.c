@@ -88,16 +88,6 @@ struct around {
 	int fd; /* for ethtool */
 };
 
-static void take_vlan(void *arg, const struct nlmsghdr *message)
-{
-	struct around *around = arg;
-	struct host_link link = {};
-
-	if (link_take(message, &link) && !strcmp(link.kind, "vlan") && link.lower_netns < 0 &&
-	    link.lower == around->nic->link.ifindex)
-		around->nic->vlans++;
-}
-
 static void take_lower(void *arg, const struct nlmsghdr *message)
 {
 	struct around *around = arg;
@@ -111,31 +101,6 @@ static void take_lower(void *arg, const struct nlmsghdr *message)
 	lower = &nic->lowers[nic->lower_count++];
 	memcpy(lower->name, link.name, sizeof(lower->name));
 	ethtool_driver(around->fd, link.name, lower->driver);
-}
-
-/* The kernel leaves out what is of another kind or has another master. */
-static struct nl_msg *links_request(const char *kind, uint32_t master)
-{
-	struct ifinfomsg header = {};
-	struct nl_msg *message = host_request(RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header));
-	struct nlattr *info;
-	int r;
-
-	if (!message)
-		return NULL;
-	r = nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	if (!r && master)
-		r = nla_put_u32(message, IFLA_MASTER, master);
-	if (!r && kind) {
-		info = nla_nest_start(message, IFLA_LINKINFO);
-		r = !info || nla_put_string(message, IFLA_INFO_KIND, kind);
-		if (!r)
-			nla_nest_end(message, info);
-	}
-	if (!r)
-		return message;
-	nlmsg_free(message);
-	return NULL;
 }
 
 static int link_by_index(struct host *host, uint32_t ifindex, int32_t netns, struct host_link *ret)
@@ -153,10 +118,12 @@ static int link_by_index(struct host *host, uint32_t ifindex, int32_t netns, str
 static void read_around(struct host *host, struct around *around)
 {
 	struct nic *nic = around->nic;
+	struct vlan_device *vlans;
 	struct host_link master;
 
-	if (nic->features[NIC_RX_VLAN].on)
-		host_ask(host, links_request("vlan", 0), take_vlan, around);
+	if (!host_vlans(host, nic->link.ifindex, &vlans, &nic->vlans))
+		free(vlans);
+	host_below_vlans(host, nic->link.name, nic->below);
 	if (!strcmp(nic->link.kind, "bond") || !strcmp(nic->link.kind, "team"))
 		host_ask(host, links_request(NULL, nic->link.ifindex), take_lower, around);
 	if (nic->link.master && !link_by_index(host, nic->link.master, -1, &master)) {

@@ -10,7 +10,10 @@ enum nic_feature_id {
 	NIC_GRO,
 	NIC_GRO_HW,
 	NIC_RX_VLAN,
+	NIC_RX_VLAN_STAG,
 	NIC_TX_CHECKSUM,
+	NIC_TX_VLAN,
+	NIC_TX_VLAN_STAG,
 	NIC_FEATURE_COUNT,
 };
 struct nic_feature {
@@ -57,6 +60,7 @@ struct nic {
 	bool xdp_known;	       /* the kernel says what the driver can: xdp_features */
 	uint64_t xdp_features; /* NIC_XDP_* */
 	uint32_t vlans;	       /* VLAN devices on top of it */
+	char below[IFNAMSIZ];  /* of a VLAN device: the NIC that it lies on; else its own name */
 	char master[IFNAMSIZ]; /* bond, team or bridge that it is a port of, "" if none */
 	char master_kind[16];
 	struct nic_lower lowers[NIC_LOWERS_MAX];
@@ -83,6 +87,9 @@ void host_system(struct host *host, struct host_system *ret);
 
 /* A setting that `fix` of an interface names, as it is now. 0, -EOPNOTSUPP (the NIC has none) or -errno. */
 int host_setting(const char *ifname, enum xlb_setting setting, uint32_t *ret);
+
+/* True if the NIC has the setting, and it can be changed. */
+bool host_setting_changes(const char *ifname, enum xlb_setting setting);
 
 /* A setting that xlb changed. */
 struct host_setting_state {

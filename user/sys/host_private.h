@@ -188,6 +188,8 @@ void settings_done(struct host *host);
 bool link_take(const struct nlmsghdr *message, struct host_link *ret);
 /* Asks for one link by a request that names it (taken over); -ENODEV. */
 int link_ask(struct host *host, struct nl_msg *message, struct host_link *ret);
+/* A dump of links. The kernel leaves out what is of another kind or has another master. */
+struct nl_msg *links_request(const char *kind, uint32_t master);
 
 /* host_route.c */
 

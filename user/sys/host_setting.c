@@ -20,8 +20,11 @@ struct setting_kind {
 	enum nic_feature_id feature;
 };
 static const struct setting_kind kinds[XLB_SETTING_COUNT] = {
-	[XLB_SETTING_LRO] = { true, NIC_LRO },	     [XLB_SETTING_GRO] = { true, NIC_GRO },
-	[XLB_SETTING_GRO_HW] = { true, NIC_GRO_HW }, [XLB_SETTING_RX_VLAN] = { true, NIC_RX_VLAN },
+	[XLB_SETTING_LRO] = { true, NIC_LRO },
+	[XLB_SETTING_GRO] = { true, NIC_GRO },
+	[XLB_SETTING_GRO_HW] = { true, NIC_GRO_HW },
+	[XLB_SETTING_RX_VLAN] = { true, NIC_RX_VLAN },
+	[XLB_SETTING_RX_VLAN_STAG] = { true, NIC_RX_VLAN_STAG },
 	[XLB_SETTING_RP_FILTER] = { false, 0 },
 };
 
@@ -71,22 +74,37 @@ static int write_rp_filter(const char *ifname, uint32_t value)
 	return fd < 0 || dprintf(fd, "%" PRIu32 "\n", value) < 0 ? -errno : 0;
 }
 
-int host_setting(const char *ifname, enum xlb_setting setting, uint32_t *ret)
+static int read_feature(const char *ifname, enum xlb_setting setting, struct nic_feature *ret)
 {
-	struct nic_feature features[NIC_FEATURE_COUNT], *feature;
-	AUTO_CLOSE int fd = -1;
+	struct nic_feature features[NIC_FEATURE_COUNT];
+	AUTO_CLOSE int fd = ethtool_open(NULL);
 
-	if (!kinds[setting].is_feature)
-		return read_rp_filter(ifname, ret);
-	fd = ethtool_open(NULL);
 	if (fd < 0)
 		return fd;
 	ethtool_features(fd, ifname, features);
-	feature = &features[kinds[setting].feature];
-	if (!feature->known)
-		return -EOPNOTSUPP;
-	*ret = feature->on;
-	return 0;
+	*ret = features[kinds[setting].feature];
+	return ret->known ? 0 : -EOPNOTSUPP;
+}
+
+int host_setting(const char *ifname, enum xlb_setting setting, uint32_t *ret)
+{
+	struct nic_feature feature;
+	int r;
+
+	if (!kinds[setting].is_feature)
+		return read_rp_filter(ifname, ret);
+	r = read_feature(ifname, setting, &feature);
+	if (!r)
+		*ret = feature.on;
+	return r;
+}
+
+bool host_setting_changes(const char *ifname, enum xlb_setting setting)
+{
+	struct nic_feature feature;
+
+	return !kinds[setting].is_feature ||
+	       (!read_feature(ifname, setting, &feature) && !feature.fixed);
 }
 
 static int setting_write(const char *ifname, enum xlb_setting setting, uint32_t value)

@@ -312,6 +312,8 @@ struct engine *engine_close(struct engine *engine)
 	names_free(engine);
 	model_free(engine->model);
 	ids_free(engine->ids);
+	free(engine->vlans);
+	free(engine->ports);
 	free(engine->host_ports.ranges);
 	free(engine->sockets);
 	free(engine->warnings);

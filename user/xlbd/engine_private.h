@@ -140,6 +140,8 @@ struct engine {
 
 	struct sweep sweep;
 	struct growth growth;
+	struct vlan_device *vlans; /* the last answer to compile's question for an interface */
+	struct bond_port *ports;
 	struct port_list host_ports; /* the last answer to compile's question for them */
 	struct host_socket *sockets; /* of the host, read at most once per compile */
 	uint32_t socket_count;

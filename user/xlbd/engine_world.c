@@ -7,22 +7,59 @@
 
 #include "base/log.h"
 #include "core/types.h"
+#include "sys/host_nic.h"
 #include "xlbd/engine_private.h"
+
+/* Those of the settings that hide VLAN tags which the NIC, and all ports of a bond, have and let change. */
+static uint32_t vlan_settings(const char *ifname, const struct bond_port *ports, uint32_t count)
+{
+	static const enum xlb_setting wanted[] = { XLB_SETTING_RX_VLAN, XLB_SETTING_RX_VLAN_STAG };
+	uint32_t settings = 0;
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		bool changes = host_setting_changes(ifname, wanted[i]);
+
+		for (uint32_t n = 0; changes && n < count; n++)
+			changes = host_setting_changes(ports[n].name, wanted[i]);
+		if (changes)
+			settings |= 1U << wanted[i];
+	}
+	return settings;
+}
 
 static int world_link(void *arg, const char *ifname, struct world_link *ret)
 {
 	struct engine *engine = arg;
+	struct world_link answer = {};
 	struct host_link link;
 	struct xlb_err ignored;
 	int r;
 
+	free(TAKE(engine->vlans));
+	free(TAKE(engine->ports));
 	r = host_link(engine->host, ifname, &link, &ignored);
+	if (!r)
+		r = host_vlans(engine->host, link.ifindex, &engine->vlans, &answer.vlan_count);
+	if (!r && !strcmp(link.kind, "bond"))
+		r = host_ports(engine->host, link.ifindex, &engine->ports, &answer.port_count);
 	if (r)
 		return r;
-	ret->ifindex = link.ifindex;
-	ret->mtu = link.mtu;
-	memcpy(ret->mac, link.mac, sizeof(ret->mac));
+	answer.ifindex = link.ifindex;
+	answer.mtu = link.mtu;
+	memcpy(answer.mac, link.mac, sizeof(answer.mac));
+	answer.vlans = engine->vlans;
+	answer.ports = engine->ports;
+	if (answer.vlan_count)
+		answer.vlan_settings = vlan_settings(ifname, answer.ports, answer.port_count);
+	*ret = answer;
 	return 0;
+}
+
+static void world_below_vlans(void *arg, const char *ifname, char ret[IFNAMSIZ])
+{
+	struct engine *engine = arg;
+
+	host_below_vlans(engine->host, ifname, ret);
 }
 
 static bool addr_is_set(const struct xlb_addr *addr)
@@ -142,6 +179,7 @@ struct world engine_world(struct engine *engine, bool strict, bool cut_now)
 	return (struct world){
 		.arg = engine,
 		.link = world_link,
+		.below_vlans = world_below_vlans,
 		.route = world_route,
 		.neighbour = world_neighbour,
 		.owns_address = world_owns_address,

@@ -147,19 +147,20 @@ static void look_for_interface(const struct preflight_source *source, const stru
 			       struct preflight_facts *facts)
 {
 	struct preflight_hops *hops = &facts->hops;
+	char name[ID_KEY_MAX], nic[IFNAMSIZ];
 	struct host_route route;
 	struct xlb_err ignored;
-	char name[ID_KEY_MAX];
 
 	if (walk->asked == ROUTES_MAX)
 		return;
 	walk->asked++;
-	if (host_route(source->host, addr, &route, &ignored) || route.local ||
-	    !strcmp(route.ifname, facts->nic.link.name) ||
-	    object_find(&source->model->interfaces, route.ifname))
+	if (host_route(source->host, addr, &route, &ignored) || route.local)
+		return;
+	host_below_vlans(source->host, route.ifname, nic);
+	if (!strcmp(nic, facts->nic.link.name) || object_find(&source->model->interfaces, nic))
 		return;
 	if (!hops->unattached++)
-		memcpy(hops->unattached_ifname, route.ifname, sizeof(route.ifname));
+		memcpy(hops->unattached_ifname, nic, sizeof(nic));
 	server_name(entry, name, sizeof(name));
 	add_name(hops->unattached_names, name);
 }

@@ -30,12 +30,12 @@ static void judge_link(const struct preflight_facts *facts, struct preflight_fin
 	preflight_fix(ret, "ip link set dev %s up", link->name);
 }
 
-static void judge_vlan_device(const struct host_link *link, struct preflight_finding *ret)
+static void judge_vlan_device(const struct nic *nic, struct preflight_finding *ret)
 {
 	preflight_say(ret, PREFLIGHT_FAIL,
-		      "%s is a VLAN device and cannot run native XDP: attach to its parent %s",
-		      link->name, link->parent);
-	preflight_fix(ret, "xlbctl attach %s", link->parent);
+		      "%s is a VLAN device: attach %s instead, which serves its VLANs too",
+		      nic->link.name, nic->below);
+	preflight_fix(ret, "xlbctl attach %s", nic->below);
 	ret->refuses = true;
 }
 
@@ -46,6 +46,15 @@ static void judge_team(const struct nic *nic, struct preflight_finding *ret)
 		      nic->link.name);
 	if (nic->lower_count)
 		preflight_fix(ret, "xlbctl attach %s", nic->lowers[0].name);
+	ret->refuses = true;
+}
+
+static void judge_bond_port(const struct nic *nic, struct preflight_finding *ret)
+{
+	preflight_say(ret, PREFLIGHT_FAIL,
+		      "%s is a port of bond %s: attach %s instead, whose packets it carries",
+		      nic->link.name, nic->master, nic->master);
+	preflight_fix(ret, "xlbctl attach %s", nic->master);
 	ret->refuses = true;
 }
 
@@ -88,16 +97,18 @@ static void judge_kind(const struct preflight_facts *facts, struct preflight_fin
 	const struct nic *nic = &facts->nic;
 
 	if (!strcmp(nic->link.kind, "vlan")) {
-		judge_vlan_device(&nic->link, ret);
+		judge_vlan_device(nic, ret);
 	} else if (!strcmp(nic->link.kind, "team") && preflight_is_native(facts)) {
 		judge_team(nic, ret);
 	} else if (!strcmp(nic->link.kind, "bond") && preflight_is_native(facts)) {
 		judge_bond(nic, ret);
-	} else if (!strcmp(nic->master_kind, "bond") || !strcmp(nic->master_kind, "team")) {
-		preflight_say(ret, PREFLIGHT_WARN,
-			      "%s is a port of %s %s: its addresses and routes belong to that one",
-			      nic->link.name, nic->master_kind, nic->master);
-		preflight_fix(ret, "xlbctl attach %s", nic->master);
+	} else if (!strcmp(nic->master_kind, "bond")) {
+		judge_bond_port(nic, ret);
+	} else if (!strcmp(nic->master_kind, "team")) {
+		preflight_say(
+			ret, PREFLIGHT_WARN,
+			"%s is a port of team %s: its addresses and routes belong to that one",
+			nic->link.name, nic->master);
 	}
 }
 
@@ -245,6 +256,22 @@ static void judge_checksum(const struct preflight_facts *facts, struct preflight
 	peer_fix(peer, ret, command);
 }
 
+static void judge_tx_vlan(const struct preflight_facts *facts, struct preflight_finding *ret)
+{
+	const struct nic_peer *peer = &facts->nic.peer;
+	char place[PLACE_MAX], command[80];
+
+	if (!peer->present || !facts->nic.vlans ||
+	    !(peer->features[NIC_TX_VLAN].on || peer->features[NIC_TX_VLAN_STAG].on))
+		return;
+	preflight_say(ret, PREFLIGHT_FAIL,
+		      "%s leaves VLAN tags to the NIC: XDP does not see them in the frames",
+		      peer_place(peer, place));
+	snprintf(command, sizeof(command), "ethtool -K %s txvlan off tx-vlan-stag-hw-insert off",
+		 peer->name);
+	peer_fix(peer, ret, command);
+}
+
 /* --- limits --------------------------------------------------------------------------------------- */
 
 static uint32_t mtu_limit(const struct nic *nic)
@@ -367,8 +394,10 @@ static void judge_queues(const struct preflight_facts *facts, struct preflight_f
 }
 
 const struct preflight_check preflight_nic_checks[] = {
-	{ "link", judge_link },		{ "kind", judge_kind },		{ "driver", judge_driver },
-	{ "program", judge_program },	{ "mtu", judge_mtu },		{ "queues", judge_queues },
+	{ "link", judge_link },		{ "kind", judge_kind },
+	{ "driver", judge_driver },	{ "program", judge_program },
+	{ "mtu", judge_mtu },		{ "queues", judge_queues },
 	{ "redirect", judge_redirect }, { "checksum", judge_checksum },
+	{ "tx_vlan", judge_tx_vlan },
 };
 const uint32_t preflight_nic_check_count = COUNT(preflight_nic_checks);

@@ -88,25 +88,44 @@ static void judge_gro_hw(const struct preflight_facts *facts, struct preflight_f
 	feature_fix(facts, XLB_SETTING_GRO_HW, gro_hw, "rx-gro-hw", ret);
 }
 
+/* A feature that takes tags off frames before XDP sees them: xlb turns it off by itself. */
+static void judge_tags(const struct preflight_facts *facts, enum nic_feature_id id,
+		       enum xlb_setting setting, const char *ethtool_word,
+		       struct preflight_finding *ret)
+{
+	const struct nic_feature *feature = &facts->nic.features[id];
+	const char *name = name_of(facts);
+
+	if (!feature->on) {
+		preflight_say(ret, PREFLIGHT_OK, "%s is off", ethtool_word);
+	} else if (!facts->nic.vlans) {
+		preflight_say(ret, PREFLIGHT_OK, "%s is on, and no VLAN device lies on %s",
+			      ethtool_word, name);
+	} else if (!facts->attached && !feature->fixed) {
+		preflight_say(
+			ret, PREFLIGHT_OK,
+			"%s is on; xlb turns it off while attached, as %u VLAN device%s on %s",
+			ethtool_word, facts->nic.vlans, facts->nic.vlans == 1 ? " lies" : "s lie",
+			name);
+	} else {
+		preflight_say(ret, PREFLIGHT_FAIL,
+			      "%s is on and %u VLAN device%s on %s: XDP does not see the tags",
+			      ethtool_word, facts->nic.vlans,
+			      facts->nic.vlans == 1 ? " lies" : "s lie", name);
+		feature_fix(facts, setting, feature, ethtool_word, ret);
+	}
+}
+
 static void judge_rx_vlan(const struct preflight_facts *facts, struct preflight_finding *ret)
 {
-	const struct nic_feature *rx_vlan = &facts->nic.features[NIC_RX_VLAN];
+	judge_tags(facts, NIC_RX_VLAN, XLB_SETTING_RX_VLAN, "rxvlan", ret);
+}
 
-	if (!rx_vlan->on) {
-		preflight_say(ret, PREFLIGHT_OK, "rx vlan offload is off");
-		return;
-	}
-	if (!facts->nic.vlans) {
-		preflight_say(ret, PREFLIGHT_OK,
-			      "rx vlan offload is on, and no VLAN device lies on %s",
-			      name_of(facts));
-		return;
-	}
-	preflight_say(
-		ret, PREFLIGHT_FAIL,
-		"rx vlan offload is on and %u VLAN device%s on %s: XDP would not see the tags",
-		facts->nic.vlans, facts->nic.vlans == 1 ? " lies" : "s lie", name_of(facts));
-	feature_fix(facts, XLB_SETTING_RX_VLAN, rx_vlan, "rxvlan", ret);
+static void judge_rx_vlan_stag(const struct preflight_facts *facts, struct preflight_finding *ret)
+{
+	if (facts->nic.features[NIC_RX_VLAN_STAG].on)
+		judge_tags(facts, NIC_RX_VLAN_STAG, XLB_SETTING_RX_VLAN_STAG,
+			   "rx-vlan-stag-hw-parse", ret);
 }
 
 static void judge_rp_filter(const struct preflight_facts *facts, struct preflight_finding *ret)
@@ -139,6 +158,7 @@ const struct preflight_check preflight_setting_checks[] = {
 	{ "gro", judge_gro },
 	{ "gro_hw", judge_gro_hw },
 	{ "rx_vlan", judge_rx_vlan },
+	{ "rx_vlan_stag", judge_rx_vlan_stag },
 	{ "rp_filter", judge_rp_filter },
 };
 const uint32_t preflight_setting_check_count = COUNT(preflight_setting_checks);
