@@ -268,8 +268,7 @@ GLOBAL_STEP int limit_mss(struct xdp_md *ctx, const struct packet *pkt, __u32 cl
 	other = listener_find(pkt->listener)->mss;
 	if (other && other < limit)
 		limit = other;
-	mss_lower(ctx, pkt, limit);
-	return 0;
+	return mss_lower(ctx, pkt->l4_offset, sizeof(struct tcphdr), limit);
 }
 
 /* True if the packet leaves by the NIC that it came in by. */

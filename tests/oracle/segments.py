@@ -17,8 +17,8 @@ def fitting(mtu, family):
 
 
 def lowered_options(options, limit):
-    """Up to the first that lies about its length; of those that follow an end nothing is read."""
-    lowered, at = bytearray(options), 0
+    """Up to the first that lies about its length; of those that follow an end, or an MSS, nothing is read."""
+    at = 0
     while at < len(options) and options[at] != END:
         if options[at] == NOTHING:
             at += 1
@@ -26,10 +26,11 @@ def lowered_options(options, limit):
         size = options[at + 1] if at + 1 < len(options) else 0
         if size < 2 or at + size > len(options):
             break
-        if options[at] == MSS and size == 4 and number(options, at + 2) > limit:
-            lowered[at + 2 : at + 4] = limit.to_bytes(2, "big")
+        if options[at] == MSS and size == 4:
+            mss = min(number(options, at + 2), limit)
+            return options[: at + 2] + mss.to_bytes(2, "big") + options[at + 4 :]
         at += size
-    return bytes(lowered)
+    return options
 
 
 def lowered(packet, limit):

@@ -53,11 +53,13 @@ static void lower(uint8_t *options, size_t length, uint32_t limit)
 		size = options[at] == NOTHING ? 1 : at + 1 < length ? options[at + 1] : 0;
 		if (size < (options[at] == NOTHING ? 1 : 2) || at + size > length)
 			return;
-		if (options[at] != 2 || size != 4 ||
-		    (uint32_t)(options[at + 2] << 8 | options[at + 3]) <= limit)
+		if (options[at] != 2 || size != 4)
 			continue;
+		if ((uint32_t)(options[at + 2] << 8 | options[at + 3]) <= limit)
+			return;
 		options[at + 2] = (uint8_t)(limit >> 8);
 		options[at + 3] = (uint8_t)limit;
+		return;
 	}
 }
 
@@ -178,10 +180,10 @@ static const struct list {
 	  20,
 	  { WINDOW, SACK_PERMITTED, TIMESTAMP, MSS(0x05, 0xb4), END },
 	  { WINDOW, SACK_PERMITTED, TIMESTAMP, MSS(0x03, 0xe8), END } },
-	{ "twice",
+	{ "twice: the first is meant",
 	  12,
-	  { MSS(0x05, 0xb4), NOTHING, MSS(0x08, 0), MSS(0x03, 0) },
-	  { MSS(0x03, 0xe8), NOTHING, MSS(0x03, 0xe8), MSS(0x03, 0) } },
+	  { MSS(0x05, 0xb4), NOTHING, MSS(0x08, 0), END },
+	  { MSS(0x03, 0xe8), NOTHING, MSS(0x08, 0), END } },
 	{ "nothing but the longest list",
 	  40,
 	  { 253, 36, [36] = 2, 4, 0x05, 0xb4 },
