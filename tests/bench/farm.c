@@ -313,6 +313,8 @@ int farm_program(void)
 /* The frame of a load, zero where flows differ. */
 static struct frame frame_of(const struct farm_load *load)
 {
+	static const uint8_t options[] = { 2, 4, 5, 180, 4, 2, 8, 10, 1, 2,
+					   3, 4, 0, 0,	 0, 0, 1, 3,  3, 7 };
 	const uint16_t port = load->target == FARM_LISTENER ? PORT : PORT_OF_NOBODY;
 	struct frame frame = {
 		.family = load->reply ? server_family() : plan.family,
@@ -323,6 +325,8 @@ static struct frame frame_of(const struct farm_load *load)
 		.seq = 1000,
 		.ack = load->flags & ACK ? 2000 : 0,
 		.window = 65535,
+		.tcp_options = load->options ? sizeof(options) : 0,
+		.option_bytes = options,
 	};
 
 	if (frame.family == XLB_IPV6)
@@ -344,8 +348,9 @@ static struct frame frame_of(const struct farm_load *load)
 	}
 	frame.source.words[3] = 0;
 	frame.payload = (uint16_t)(VARY_LENGTH - frame_l4_offset(&frame) -
-				   (frame.protocol == IPPROTO_TCP ? sizeof(struct tcphdr) :
-								    sizeof(struct udphdr)));
+				   (frame.protocol == IPPROTO_TCP ?
+					    sizeof(struct tcphdr) + frame.tcp_options :
+					    sizeof(struct udphdr)));
 	return frame;
 }
 

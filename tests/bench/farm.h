@@ -66,6 +66,7 @@ struct farm_load {
 	enum farm_target target;
 	uint32_t first, flows, stride; /* numbers of flows; stride 0: 1 */
 	bool in_turn;		       /* else at random */
+	bool options;		       /* with those of a SYN of Linux */
 };
 /* Makes the front send that. */
 void farm_aim(struct front *front, const struct farm_load *load);

@@ -38,6 +38,7 @@ static const struct path {
 	{ "reply", HAVE_REPLIES, XDP_TX, { TCP(ACK), KNOWN, .reply = true } },
 	{ "udp", ALL, XDP_REDIRECT, { UDP, KNOWN } },
 	{ "new flow", ALL, XDP_REDIRECT, { TCP(SYN), FRESH } },
+	{ "SYN, options", ALL, XDP_REDIRECT, { TCP(SYN), FRESH, .options = true } },
 	{ "new flow, udp", ALL, XDP_REDIRECT, { UDP, FRESH } },
 	{ "passed", ONE, XDP_PASS, { TCP(ACK), KNOWN, .target = FARM_ELSEWHERE } },
 	{ "no listener", ONE, XDP_DROP, { TCP(ACK), KNOWN, .target = FARM_NO_LISTENER } },

@@ -21,6 +21,7 @@ setup() {
 
 teardown() {
 	in_ns lb ip link set "$LAB_BACK" mtu 1500
+	in_ns web1 nft delete table inet vip 2>/dev/null || true
 	end_of_test
 }
 
@@ -101,6 +102,17 @@ listener_says() {
 		equal "$forward, IPv4" "$(sizes "$LAB_VIP4")" "1412 1000"
 		equal "$forward, IPv6" "$(sizes "$LAB_VIP6")" "1392 1000"
 	done
+}
+
+# what docs/modes/tunnel.md says that servers can do where the route is not theirs to change
+@test "mss: a rule of the server's firewall holds for what clients send into a tunnel" {
+	command -v nft >/dev/null || skip "nft is not installed"
+	mode tunnel servers=1
+	in_ns web1 nft add table inet vip || skip "this kernel has no nftables"
+	in_ns web1 nft add chain inet vip output '{ type filter hook output priority mangle; }'
+	in_ns web1 nft add rule inet vip output ip saddr "$LAB_VIP4" tcp flags syn tcp option maxseg size set 1300
+	equal "IPv4" "$(sizes "$LAB_VIP4")" "1300 1460"
+	equal "IPv6, which the rule is not for" "$(sizes "$LAB_VIP6")" "1392 1440"
 }
 
 @test "mss: of itself it fits the smaller MTU of the two interfaces, in the family of each side" {

@@ -5,7 +5,8 @@
 
 #include <linux/types.h>
 
-#define VARY_WORDS  10 /* of 8 bytes: Ethernet, IPv6, TCP and what is left of the frame */
+#define VARY_WORDS \
+	12 /* of 8 bytes: Ethernet, IPv6, TCP with 20 bytes of options and what is left of the frame */
 #define VARY_LENGTH (VARY_WORDS * 8)
 
 enum { VARY_RANDOM, VARY_NEXT /* one after the other, and round again */ };
