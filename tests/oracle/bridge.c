@@ -5,7 +5,7 @@
  *
  *  batch	 its size in bytes, then requests: a byte that says which, the number of bytes that follow, those.
  *		 F frame; A number: flows get so many seconds older; K: all flows are killed; S server, flags: of a
- *		 server, as if its health had changed; R: nothing is left of
+ *		 server, as if its health had changed; H hop, slot: servers are behind another interface; R: nothing is left of
  *		 flows and connection ids, and the budget of RSTs is whole
  *  answer to it its size, then of each F: verdict, reason of the drop counted (0: none), length, frame
  */
@@ -87,6 +87,9 @@ static void serve(uint8_t kind, const uint8_t *data, uint32_t length, FILE *answ
 		break;
 	case 'S':
 		flags_of_server(number[0], number[1]);
+		break;
+	case 'H':
+		world_next_hop(number[0], number[1]);
 		break;
 	case 'R':
 		world_end_flows(FLOW_DELETE);

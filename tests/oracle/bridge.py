@@ -49,6 +49,9 @@ class Bridge:
     def set_flags(self, server, flags):
         self.request(b"S", struct.pack("<II", server, flags))
 
+    def set_hop(self, hop, slot):
+        self.request(b"H", struct.pack("<II", hop, slot))
+
     def reset(self):
         self.request(b"R", b"")
 

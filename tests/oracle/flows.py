@@ -28,7 +28,7 @@ class Flow:
     server: object
     listener: object
     mode: str  # fullnat for what is served so instead of by nat
-    hop: bytes  # MAC that the client's packets come from
+    hop: object  # MAC and link that the client's packets come from
     seen: int
     peer: bytes = b""  # the end that the server takes for the client's; none without replies
     peer_port: int = 0

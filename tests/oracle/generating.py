@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from datagrams import Datagrams
 from reading import ACK, DESTINATION, FIN, FRAGMENT_HEADER, HOP_BY_HOP, IPV4, IPV6, ROUTING, RST, SYN, TCP, UDP
-from setting import HOST_PORTS, packed
+from links import write_tags
+from setting import CLIENTS as CLIENTS_LINK, HOST_PORTS, packed
 from writing import Draft, write
 
 PSH = 8
@@ -29,6 +30,7 @@ class Generator:
         self.quic_ports = sorted(
             {r["from"] for rules in setting.rules.values() for r in rules if setting.listeners[r["listener"]].group in setting.quic}
         )
+        self.links = [CLIENTS_LINK] * 2 + [slot for slot, i in setting.interfaces.items() if i.nic == CLIENTS_LINK]
         self.vips = setting.families()
         self.foreign = {
             family: [packed(text) for text in texts]
@@ -64,7 +66,17 @@ class Generator:
         if self.random.random() < 0.2:
             port = self.random.choice((80, 2000, 3000, 3001, 4000, 5000))  # that clients' ports may meet again
         flags = SYN if self.random.random() < 0.75 else self.random.choice(FLAGS_MIDWAY)
-        return self.draft(self.any_client(family), self.setting.vips[vip], protocol, self.client_port(), port, flags)
+        tags = self.tags(self.random.choice(self.links))
+        return self.draft(
+            self.any_client(family), self.setting.vips[vip], protocol, self.client_port(), port, flags, tags=tags
+        )
+
+    def tags(self, link):
+        """Of a link, with any priority; now and then one that has only that."""
+        tags = [(kind, rest | self.random.getrandbits(4) << 12) for kind, rest in self.setting.interfaces[link].tags]
+        if len(tags) < 2 and self.random.random() < 0.1:
+            tags.insert(self.random.randint(0, len(tags)), (0x8100, self.random.getrandbits(4) << 12))
+        return write_tags(tags)
 
     def any_client(self, family):
         if self.random.random() < 0.03:
@@ -89,7 +101,8 @@ class Generator:
             flow.client_port,
             flow.port,
             self.random.choice(FLAGS_MIDWAY),
-            source_mac=flow.hop if self.random.random() < 0.9 else self.random.choice(CLIENT_MACS),
+            source_mac=flow.hop.mac if self.random.random() < 0.9 else self.random.choice(CLIENT_MACS),
+            tags=self.tags(flow.hop.interface if self.random.random() < 0.9 else self.random.choice(self.links)),
         )
 
     def reply(self):

@@ -32,6 +32,8 @@ except ModuleNotFoundError as missing:
 BATCH = 50
 SECONDS_MAX = 5  # of a round: what lasts longer may meet a timeout by itself
 TRIES = 4
+# Interfaces that next hops may be behind: NICs and VLAN devices on them (setting.c)
+HOPS = {1: (1, 12), 2: (2, 13, 14)}
 # Seconds that pass at once. Any number of them is some seconds off every timeout, and every sum of two.
 SOME_TIME, LONG_TIME = 52, 19 * 52
 
@@ -67,6 +69,8 @@ class Round:
     def reset(self):
         for server in self.setting.servers.values():
             self.happen("set_flags", server.number, server.flags & server.QUIC)
+        for hop, slots in HOPS.items():
+            self.happen("set_hop", hop, slots[0])
         self.bridge.reset()
         self.bridge.answers()
 
@@ -87,6 +91,9 @@ class Round:
             server = self.random.choice(list(self.setting.servers.values()))
             health = self.random.choice((0, server.DOWN, server.DOWN, server.RESET))
             self.happen("set_flags", server.number, server.flags & server.QUIC | health)
+        elif choice < 0.40:
+            hop = self.random.choice(list(HOPS))
+            self.happen("set_hop", hop, self.random.choice(HOPS[hop]))
 
     def run(self):
         """None, or how program and oracle differ."""

@@ -21,6 +21,14 @@ class Outcome:
         return f"{VERDICTS.get(self.verdict, self.verdict)} {self.reason or '-'}, {len(self.frame)} bytes"
 
     @property
+    def bare(self):
+        """The frame without VLAN tags."""
+        at = 12
+        while self.frame[at : at + 2] in (b"\x81\0", b"\x88\xa8"):
+            at += 4
+        return self.frame[:12] + self.frame[at:]
+
+    @property
     def forwarded(self):
         return self.verdict in (TX, REDIRECT) and not self.reason
 

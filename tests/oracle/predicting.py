@@ -5,6 +5,7 @@ import fragments
 import others
 import reading
 from flows import Flows
+from outcome import PASS, Outcome
 from sessions import Sessions, passed
 
 RULES = {
@@ -28,12 +29,20 @@ class Oracle:
     def kill(self):
         self.flows.kill(self.sessions.now)
 
+    def set_hop(self, hop, slot):
+        self.setting.hops[hop] = self.setting.hops[hop]._replace(interface=slot)
+
     def set_flags(self, server, flags):
         self.setting.servers[server].flags = flags
 
     def predict(self, frame, got):
         """The outcome of the frame; `got` tells what the program chose where the choice is its own."""
-        packet = reading.read(frame)
+        taken = self.sessions.links.take(frame)
+        if not taken:
+            return Outcome(PASS, "", frame)
+        packet = reading.read(taken[0])
+        packet.came = frame
+        _, packet.tags, packet.link = taken
         role = self.setting.role(packet.destination)
         own = role.vip or role.snat
         returned = not own and self.setting.role(packet.source).returns

@@ -28,7 +28,10 @@ OTHER = "other"  # another protocol, or for another node to read on
 class Packet:
     """What is known of a packet; from `sort` on only of IP, from `source_port` on only of whole TCP and UDP."""
 
-    frame: bytes
+    frame: bytes  # without tags
+    came: bytes = b""  # as it came
+    tags: list = ()
+    link: int = 0  # that it came by
     kind: str = NOT_IP
     family: int = 0
     source: bytes = b""

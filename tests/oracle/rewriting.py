@@ -14,6 +14,7 @@ from scapy.utils import checksum, inet_ntoa
 from scapy.pton_ntop import inet_ntop
 from socket import AF_INET6
 
+from links import write_tags
 from reading import ACK, ETHERNET, FIN, IPV4, IPV6 as FAMILY6, RST, SYN, TCP, UDP, number
 
 DONT_FRAGMENT = 2  # of the three flags
@@ -34,8 +35,10 @@ def text(address):
     return inet_ntoa(address) if len(address) == 4 else inet_ntop(AF_INET6, address)
 
 
-def frame_of(family, destination_mac, source_mac, packet):
-    return bytes(Ether(dst=destination_mac.hex(":"), src=source_mac.hex(":"), type=0x0800 if family == IPV4 else 0x86DD)) + packet
+def frame_of(family, destination_mac, source_mac, packet, tags=b""):
+    kind = 0x0800 if family == IPV4 else 0x86DD
+    header = bytes(Ether(dst=destination_mac.hex(":"), src=source_mac.hex(":"), type=kind))
+    return header[:12] + tags + header[12:] + packet
 
 
 def kept_wrong(came, right_before, right_after):
@@ -223,4 +226,4 @@ def reset(packet, mac):
         answer = IP(id=0, flags=DONT_FRAGMENT, ttl=RESET_TTL, **hops) / segment
     else:
         answer = IPv6(hlim=RESET_TTL, **hops) / segment
-    return frame_of(packet.family, frame[6:12], mac, bytes(answer))
+    return frame_of(packet.family, frame[6:12], mac, bytes(answer), write_tags(packet.tags))

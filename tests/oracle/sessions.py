@@ -9,6 +9,7 @@ from typing import NamedTuple
 import rewriting
 import segments
 from flows import ADOPTING, CLOSED, FOLLOW, REPICK, START, Flow
+from links import Links
 from outcome import DROP, PASS, REDIRECT, TX, Disagreement, Outcome
 from quic import Ids
 from reading import ETHERNET, IPV4, IPV6, RST, TCP, WHOLE, number, read
@@ -37,11 +38,11 @@ class Chosen(NamedTuple):
 
 
 def passed(packet):
-    return Outcome(PASS, "", packet.frame)
+    return Outcome(PASS, "", packet.came)
 
 
 def dropped(packet, reason):
-    return Outcome(DROP, reason, packet.frame)
+    return Outcome(DROP, reason, packet.came)
 
 
 class Sessions:
@@ -49,6 +50,7 @@ class Sessions:
         self.setting = setting
         self.flows = flows
         self.now = 0
+        self.links = Links(setting)
         self.ids = Ids(setting)
         self.entropies = {}  # of flows in tunnels
 
@@ -67,7 +69,7 @@ class Sessions:
         if reason == "pass":
             return passed(packet)
         if reason in ("no_flow", "flow_reset") and packet.protocol == TCP and not packet.flags & RST:
-            return Outcome(TX, reason, rewriting.reset(packet, self.setting.interfaces[CLIENTS].mac))
+            return Outcome(TX, reason, rewriting.reset(packet, self.setting.interfaces[packet.link].mac))
         return dropped(packet, reason)
 
     def egress(self, packet, hop, length):
@@ -83,12 +85,14 @@ class Sessions:
             raise Refused("mtu_exceeded")
         return interface
 
-    def send(self, hop, family, packet):
+    def send(self, came, hop, family, packet):
+        """By the hop, what a packet that came has become."""
         interface = self.setting.interfaces[hop.interface]
-        if not interface.device and hop.interface != CLIENTS:
+        if not interface.device and interface.nic != CLIENTS:
             raise Refused("no_interface")
-        verdict = TX if hop.interface == CLIENTS else REDIRECT
-        return Outcome(verdict, "", rewriting.frame_of(family, hop.mac, interface.mac, packet))
+        verdict = TX if interface.nic == CLIENTS else REDIRECT
+        tags = self.links.tags_out(hop.interface, came.tags)
+        return Outcome(verdict, "", rewriting.frame_of(family, hop.mac, interface.mac, packet, tags))
 
     # --- from servers -----------------------------------------------------------------------------
 
@@ -102,12 +106,12 @@ class Sessions:
         if verdict != FOLLOW:
             raise Refused(verdict)
         family = IPV4 if len(flow.client) == 4 else IPV6
-        hop = Hop(flow.hop, CLIENTS)
+        hop = flow.hop
         self.egress(packet, hop, length_in(packet, family))
         flow.follow(packet, "server", self.now)
         ends = Ends(self.setting.vips[flow.vip], flow.port, flow.client, flow.client_port)
-        packet = segments.lowered(packet, self.largest(flow))
-        return self.send(hop, family, between(packet, ends, family, got))
+        packet = segments.lowered(packet, self.largest(flow, flow.hop.interface))
+        return self.send(packet, hop, family, between(packet, ends, family, got))
 
     # --- from clients -----------------------------------------------------------------------------
 
@@ -131,12 +135,12 @@ class Sessions:
         if verdict == FOLLOW:
             flow.follow(packet, "client", self.now)
             if flow.peer:
-                flow.hop = packet.frame[6:12]
+                flow.hop = back(packet)
         else:
             if flow:
                 self.flows.retire(flow, self.now)
             flow = self.start(packet, vip, choice, got)
-        return self.send(hop, *self.request_becomes(packet, flow, got))
+        return self.send(packet, hop, *self.request_becomes(packet, flow, got))
 
     def choose(self, packet, vip, got):
         """Listener and server for a packet that has no flow to follow."""
@@ -205,7 +209,7 @@ class Sessions:
             server,
             choice.listener,
             server.mode,
-            packet.frame[6:12],
+            back(packet),
             self.now,
         )
         unknown_end = packet.protocol == TCP and packet.flags & RST
@@ -270,12 +274,12 @@ class Sessions:
 
     # --- what a client's packet becomes -----------------------------------------------------------
 
-    def largest(self, flow):
-        """The MSS that either side may announce."""
+    def largest(self, flow, link):
+        """The MSS that either side may announce, the client being behind a link."""
         limits = [flow.listener.mss or segments.ANY]
         if not flow.direct:
             server = self.setting.interfaces[self.setting.hops[flow.server.hop].interface]
-            client = self.setting.interfaces[CLIENTS]
+            client = self.setting.interfaces[link]
             limits.append(segments.fitting(server.mtu, flow.server.family))
             limits.append(segments.fitting(client.mtu, IPV4 if len(flow.client) == 4 else IPV6))
         return min(limits)
@@ -283,7 +287,7 @@ class Sessions:
     def request_becomes(self, packet, flow, got):
         """Family and bytes."""
         server = flow.server
-        packet = segments.lowered(packet, self.largest(flow))
+        packet = segments.lowered(packet, self.largest(flow, packet.link))
         if flow.mode == "dr":
             return packet.family, rewriting.routed(packet)
         if flow.mode == "tunnel":
@@ -298,12 +302,17 @@ class Sessions:
         if not got.forwarded:
             return Chosen(0, 0, 0)
         ipv4 = flow.server.family == IPV4
-        label = 0 if ipv4 else number(got.frame, ETHERNET + 1, 3) & 0xFFFFF
-        port = number(got.frame, ETHERNET + (20 if ipv4 else 40)) if flow.server.encapsulation == "gue" else 0
+        label = 0 if ipv4 else number(got.bare, ETHERNET + 1, 3) & 0xFFFFF
+        port = number(got.bare, ETHERNET + (20 if ipv4 else 40)) if flow.server.encapsulation == "gue" else 0
         if port and port < FIRST_DYNAMIC:
             raise Disagreement(f"the outer source port {port} is no dynamic one")
         known = self.entropies.setdefault((flow.key, flow.server.number), (label, port))
-        return Chosen(number(got.frame, ETHERNET + 4), *known)
+        return Chosen(number(got.bare, ETHERNET + 4), *known)
+
+
+def back(packet):
+    """Where answers to the packet go."""
+    return Hop(packet.frame[6:12], packet.link)
 
 
 def length_in(packet, family):
@@ -323,20 +332,20 @@ def between(packet, ends, family, got):
     """The packet between new ends, of whatever family."""
     if packet.family == family:
         return rewriting.rewritten(packet, ends)
-    return rewriting.translated(packet, ends, number(got.frame, ETHERNET + 4))
+    return rewriting.translated(packet, ends, number(got.bare, ETHERNET + 4))
 
 
 def source_of(got):
-    return got.frame[26:30] if got.frame[12:14] == b"\x08\x00" else got.frame[22:38]
+    return got.bare[26:30] if got.bare[12:14] == b"\x08\x00" else got.bare[22:38]
 
 
 def destination_of(got):
-    return got.frame[30:34] if got.frame[12:14] == b"\x08\x00" else got.frame[38:54]
+    return got.bare[30:34] if got.bare[12:14] == b"\x08\x00" else got.bare[38:54]
 
 
 def ports_of(got):
     """Of a frame that the program sent: it is whole, if it is right."""
-    packet = read(got.frame)
+    packet = read(got.bare)
     if packet.kind != WHOLE:
         raise Disagreement("what was sent is no whole packet")
     return packet.source_port, packet.destination_port

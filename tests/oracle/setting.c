@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <jansson.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,34 @@ static void fill_ports(enum vip vip, uint8_t family, uint8_t protocol)
 	add(port_sets, name, json_rules(rules, count));
 }
 
+/* VLAN devices: rows only, on the NICs of clients and of servers. */
+static void fill_links(void)
+{
+	static const struct {
+		uint32_t slot, nic, mtu, tags[XLB_VLAN_TAGS];
+	} links[] = {
+		{ 10, SLOT_CLIENTS, CLIENT_MTU, { 0x81000064 } },
+		{ 11, SLOT_CLIENTS, 1420, { 0x88a8012c, 0x81000007 } },
+		{ 12, SLOT_CLIENTS, 1450, { 0x810000c8 } },
+		{ 13, SLOT_SERVERS, SERVER_MTU, { 0x810000c8 } },
+		{ 14, SLOT_SERVERS, 1300, { 0x88a80005, 0x81000006 } },
+	};
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		struct xlb_interface value = {
+			.ifindex = if_nametoindex(links[i].nic == SLOT_CLIENTS ? "lo" : "xlbt0"),
+			.mtu = links[i].mtu,
+			.flags = XLB_INTERFACE_TAGGED,
+			.nic = (uint8_t)links[i].nic,
+			.tags = { { htonl(links[i].tags[0]), htonl(links[i].tags[1]) } },
+		};
+
+		memcpy(value.mac, mac_slots[links[i].nic], 6);
+		value.mac[0] ^= 0x40;
+		world_put(TABLE_INTERFACE, &(struct row_id){ links[i].slot }, &value);
+	}
+}
+
 const char *setting_open(void)
 {
 	const char *reason = world_open(WORLD_FLOWS);
@@ -212,6 +241,7 @@ const char *setting_open(void)
 	port_sets = json_object();
 	describe_groups();
 	fill_ranges();
+	fill_links();
 	for (enum vip vip = 0; vip < VIP_COUNT; vip++)
 		for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
 			fill_ports(vip, family, IPPROTO_TCP);
@@ -252,12 +282,16 @@ static json_t *json_server(const struct row *row)
 static json_t *json_interface(const struct row *row)
 {
 	const struct xlb_interface *interface = (const void *)row->value;
+	int devices = datapath_map_fd(world_datapath(), "devices");
+	json_t *list = json_array();
 	uint32_t slot, device[2];
 
 	memcpy(&slot, row->key, sizeof(slot));
-	return json_pack(
-		"{so,si,sb}", "mac", json_mac(interface->mac), "mtu", interface->mtu, "device",
-		!bpf_map_lookup_elem(datapath_map_fd(world_datapath(), "devices"), &slot, device));
+	for (size_t i = 0; i < XLB_VLAN_TAGS && interface->tags.tag[i]; i++)
+		json_array_append_new(list, json_integer(ntohl(interface->tags.tag[i])));
+	return json_pack("{so,si,si,so,sb}", "mac", json_mac(interface->mac), "mtu", interface->mtu,
+			 "nic", interface->nic, "tags", list, "device",
+			 !bpf_map_lookup_elem(devices, &slot, device));
 }
 
 static json_t *json_hop(const struct row *row)

@@ -21,6 +21,10 @@ def mac(text):
     return bytes.fromhex(text.replace(":", ""))
 
 
+def tags(numbers):
+    return tuple((number >> 16, number & 0xFFFF) for number in numbers)
+
+
 def mapped(address):
     return address if len(address) == 16 else MAPPED + address
 
@@ -34,6 +38,8 @@ class Role(NamedTuple):
 class Interface(NamedTuple):
     mac: bytes
     mtu: int
+    nic: int  # its own slot, or that of the NIC that a VLAN device lies on
+    tags: tuple  # (EtherType, id) of each, outer first
     device: bool
 
 
@@ -117,7 +123,8 @@ class Setting:
     def __init__(self, told):
         self.reasons = told["reasons"]
         self.interfaces = {
-            int(i): Interface(mac(row["mac"]), row["mtu"], row["device"]) for i, row in told["interfaces"].items()
+            int(i): Interface(mac(row["mac"]), row["mtu"], row["nic"], tags(row["tags"]), row["device"])
+            for i, row in told["interfaces"].items()
         }
         self.hops = {int(i): Hop(mac(row["mac"]), row["interface"]) for i, row in told["hops"].items()}
         self.listeners = {int(i): Listener(**row) for i, row in told["listeners"].items()}
