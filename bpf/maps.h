@@ -203,7 +203,7 @@ XLB_COUNTERS(server_counters, struct flow_counters, XLB_MAX_SERVERS);
 XLB_COUNTERS(interface_counters, struct interface_counters, XLB_MAX_INTERFACES);
 XLB_COUNTERS(drops, __u64, XLB_MAX_INTERFACES *XLB_DROP_STRIDE);
 XLB_COUNTERS(evictions, __u64, 1); /* closed flows that gave up their port early */
-XLB_COUNTERS(rst_budget, struct xlb_rst_budget, 1);
+XLB_COUNTERS(budgets, struct xlb_budget, XLB_ANSWER_COUNT);
 XLB_COUNTERS(drop_samples, struct xlb_drop_sample, XLB_DROP_COUNT);
 
 /*

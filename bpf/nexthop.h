@@ -86,7 +86,7 @@ static __always_inline __u32 nexthop_slot(__u32 id)
 }
 
 /* Fills ret if the packet, whose IP packet will measure `length`, can leave by the hop. */
-static __always_inline int egress_by(const struct packet *pkt, const struct xlb_nexthop *hop,
+static __always_inline int egress_by(struct packet *pkt, const struct xlb_nexthop *hop,
 				     __u32 length, struct egress *ret)
 {
 	union link_word next = { .word = *(const volatile __u64 *)hop };
@@ -101,8 +101,10 @@ static __always_inline int egress_by(const struct packet *pkt, const struct xlb_
 	link.word = *(const volatile __u64 *)&interface->ifindex;
 	if (!link.ifindex)
 		return -XLB_DROP_NO_INTERFACE;
-	if (length > link.mtu)
+	if (length > link.mtu) {
+		pkt->mtu = (__u16)(link.mtu - (length - pkt->l3_length));
 		return -XLB_DROP_MTU_EXCEEDED;
+	}
 	ret->slot = next.interface;
 	ret->destination = next.word;
 	ret->source = interface_mac(interface);
@@ -110,7 +112,7 @@ static __always_inline int egress_by(const struct packet *pkt, const struct xlb_
 }
 
 /* The same by the id of a next hop; id 0 and rows not filled have interface 0. */
-static __always_inline int egress_by_id(const struct packet *pkt, __u32 id, __u32 length,
+static __always_inline int egress_by_id(struct packet *pkt, __u32 id, __u32 length,
 					struct egress *ret)
 {
 	return egress_by(pkt, table_row(nexthops, id), length, ret);

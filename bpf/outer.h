@@ -34,6 +34,13 @@ struct outer {
 	bool may_fragment; /* the inner packet is IPv4 without DF */
 };
 
+/* True of what follows an outer IP header: its protocol, and with UDP the destination port. */
+static __always_inline bool outer_is_own(__u8 protocol, __be16 port)
+{
+	return protocol == IPPROTO_IPIP || protocol == IPV6_IN_IP ||
+	       (protocol == IPPROTO_UDP && port == bpf_htons(OUTER_GUE_PORT));
+}
+
 /* Bytes behind the outer IP header. */
 static __always_inline __u32 outer_payload(const struct outer *outer)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Frame to struct packet: Ethernet, IPv4 with options, IPv6 with extension headers, TCP, UDP. */
+/* Frame to struct packet: Ethernet, IPv4 with options, IPv6 with extension headers, TCP, UDP; where ICMP lies. */
 #ifndef XLB_BPF_PARSE_H
 #define XLB_BPF_PARSE_H
 
@@ -17,7 +17,9 @@
 #include "xlb/addr.h"
 
 #define IPV4_FRAGMENT	    0x3fff /* more fragments, or an offset */
+#define IPV4_OFFSET	    0x1fff
 #define IPV6_FRAGMENT	    0xfff9
+#define IPV6_OFFSET	    0xfff8
 #define IPV6_EXTENSIONS_MAX 8
 
 /* as linux/in6.h has them, which cannot be included beside the C library's */
@@ -78,12 +80,20 @@ static __always_inline int parse_l4(struct cursor *cursor, struct packet *pkt)
 	pkt->l4_offset = (__u16)cursor->offset;
 	if (pkt->protocol == IPPROTO_TCP)
 		return parse_tcp(cursor, pkt);
-	return parse_udp(cursor, pkt);
+	if (pkt->protocol == IPPROTO_UDP)
+		return parse_udp(cursor, pkt);
+	return XLB_PASS;
 }
 
 static __always_inline bool is_l4(__u8 protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+}
+
+/* The ICMP of an address family. */
+static __always_inline __u8 icmp_protocol(__u8 family)
+{
+	return family == XLB_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 }
 
 static __always_inline int parse_ipv4_rest(struct cursor *cursor, struct packet *pkt)
@@ -102,10 +112,10 @@ static __always_inline int parse_ipv4_rest(struct cursor *cursor, struct packet 
 	pkt->l4_length = (__u16)(length - header);
 	pkt->protocol = ip->protocol;
 	pkt->ttl = ip->ttl;
-	if (!is_l4(pkt->protocol))
+	if (!is_l4(pkt->protocol) && pkt->protocol != IPPROTO_ICMP)
 		return XLB_PASS;
 	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT))
-		return -XLB_DROP_FRAGMENT;
+		return is_l4(pkt->protocol) ? -XLB_DROP_FRAGMENT : XLB_PASS;
 	if (!take(cursor, header - sizeof(*ip)))
 		return -XLB_DROP_BAD_PACKET;
 	return parse_l4(cursor, pkt);
@@ -142,7 +152,7 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet 
 	pkt->l3_length = (__u16)(sizeof(*ip) + left);
 	pkt->ttl = ip->hop_limit;
 	for (i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
-		if (is_l4(next)) {
+		if (is_l4(next) || next == IPPROTO_ICMPV6) {
 			pkt->protocol = next;
 			pkt->l4_length = (__u16)left;
 			return parse_l4(cursor, pkt);
@@ -170,6 +180,18 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet 
 		left -= size;
 	}
 	return -XLB_DROP_BAD_PACKET;
+}
+
+/* True if the IP header names ICMP, of a cursor at the frame's begin; no use with extension headers. */
+static __always_inline bool parse_is_icmp(const struct cursor *cursor, __u8 family)
+{
+	struct cursor at = *cursor;
+	struct ipv6hdr *ip;
+
+	at.offset = sizeof(struct ethhdr);
+	ip = take(&at, sizeof(struct iphdr));
+	return ip && (family == XLB_IPV4 ? ((struct iphdr *)ip)->protocol : ip->nexthdr) ==
+			     icmp_protocol(family);
 }
 
 static __always_inline int parse_ipv6_ends(struct cursor *cursor, struct packet *pkt)
@@ -207,7 +229,8 @@ static __always_inline int parse_ends(struct cursor *cursor, __u32 length, struc
 
 /*
  * The second: the rest. Whether it can be used is then in pkt->fault, which matters only if the packet is xlb's;
- * so most packets of others need no second step.
+ * so most packets of others need no second step. Of a whole ICMP message that is XLB_PASS, and l4_offset tells it
+ * from what cannot be used.
  */
 static __always_inline void parse_rest(struct cursor *cursor, struct packet *pkt)
 {

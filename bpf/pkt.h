@@ -26,10 +26,14 @@
 #define GLOBAL_STEP __attribute__((noinline))
 
 /*
- * Results of the steps of the pipeline: 0 to go on (at its end: forward), -XLB_DROP_x to drop or answer
- * with RST for that reason, XLB_PASS if the packet is the host's business.
+ * Results of the steps of the pipeline: 0 to go on (at its end: forward), -XLB_DROP_x to drop, or answer
+ * with RST or an ICMP error, for that reason, XLB_PASS if the packet is the host's business.
  */
-#define XLB_PASS 1
+#define XLB_PASS     1
+/* The frame has become xlb's own answer, and goes back where it came from. */
+#define XLB_ANSWERED 2
+/* Neither TCP nor UDP as they should be: another program's. */
+#define XLB_ODD	     3
 
 /* bits of the 14th byte of a TCP header */
 #define TCP_FIN 0x01
@@ -63,6 +67,8 @@ struct packet {
 	/* not zero at first */
 	__u32 link;		   /* slot, or that of the VLAN device that it came in by */
 	struct xlb_vlan_tags tags; /* if it is tagged */
+	__u16 mtu; /* with -XLB_DROP_MTU_EXCEEDED: how large its sender may make it */
+	__u8 reserved[2];
 };
 
 /* The ends that a packet is to have. */

@@ -17,25 +17,6 @@
 #define RST_TTL		      64
 #define RST_DOFF_FLAGS(flags) bpf_htons((__u16)(sizeof(struct tcphdr) / 4 << 12 | (flags)))
 
-/* False once this CPU has made its share of RSTs in this second. */
-static __always_inline bool rst_allowed(void)
-{
-	__u64 second = bpf_ktime_get_coarse_ns() / 1000000000ULL;
-	__u32 key = 0;
-	struct xlb_rst_budget *budget = bpf_map_lookup_elem(&rst_budget, &key);
-
-	if (!budget)
-		return false;
-	if (budget->second != second) {
-		budget->second = second;
-		budget->sent = 0;
-	}
-	if (budget->sent >= XLB_RST_PER_SECOND)
-		return false;
-	budget->sent++;
-	return true;
-}
-
 /* The TCP header of the answer, checksum not yet filled. */
 static __always_inline int rst_answer(const struct xdp_md *ctx, const struct packet *pkt,
 				      struct tcphdr *ret)

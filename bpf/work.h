@@ -3,6 +3,7 @@
 #ifndef XLB_BPF_WORK_H
 #define XLB_BPF_WORK_H
 
+#include "icmp.h"
 #include "nexthop.h"
 #include "record.h"
 
@@ -18,6 +19,10 @@ struct work {
 	struct flow_at flow;	  /* that it has found; of a new one only the word `fixed` */
 	struct ends ends;	  /* that it is to have */
 	struct egress egress;
+	/* of an ICMP error: what it quotes (icmp.h), and the ends that this is to have, in the error's direction */
+	struct icmp_error error;
+	struct packet about;
+	struct ends about_ends;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -26,10 +31,17 @@ struct {
 	__type(value, struct work);
 } work_of_cpu SEC(".maps");
 
-static __always_inline struct work *work_begin(void)
+/* That of the packet at hand. */
+static __always_inline struct work *work_find(void)
 {
 	__u32 key = 0;
-	struct work *work = bpf_map_lookup_elem(&work_of_cpu, &key);
+
+	return bpf_map_lookup_elem(&work_of_cpu, &key);
+}
+
+static __always_inline struct work *work_begin(void)
+{
+	struct work *work = work_find();
 
 	if (work)
 		__builtin_memset(&work->pkt, 0, offsetof(struct packet, link));

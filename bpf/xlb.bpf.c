@@ -7,15 +7,19 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "budget.h"
 #include "count.h"
 #include "edit.h"
 #include "flow.h"
+#include "icmp_answer.h"
+#include "icmp_error.h"
 #include "listener.h"
 #include "maps.h"
 #include "mode.h"
 #include "mss.h"
 #include "nexthop.h"
 #include "parse.h"
+#include "path_mtu.h"
 #include "probe.h"
 #include "quic.h"
 #include "record.h"
@@ -292,6 +296,20 @@ static __always_inline int commit(struct xdp_md *ctx, struct work *work, __u32 v
 	return 0;
 }
 
+/* The way out to a server, for what will measure `length` as an IP packet. */
+static __always_inline int egress_to(const struct xdp_md *ctx, struct work *work,
+				     const struct xlb_server *server, __u32 length)
+{
+	struct packet *pkt = &work->pkt;
+	int r;
+
+	watch_hop(pkt, server->nexthop);
+	r = egress_by_id(pkt, server->nexthop, length, &work->egress);
+	if (!r && xlb_mode_has(server->mode, XLB_MODE_ENCAP))
+		r = path_check(ctx, pkt, &server->addr, length, work->now);
+	return r;
+}
+
 /* A packet to a VIP. */
 static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 vip)
 {
@@ -323,8 +341,7 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 	}
 	if (!server)
 		return -XLB_DROP_INTERNAL;
-	watch_hop(pkt, server->nexthop);
-	r = egress_by_id(pkt, server->nexthop, mode_length(pkt, server), &work->egress);
+	r = egress_to(ctx, work, server, mode_length(pkt, server));
 	if (r)
 		return r;
 	if (act == FLOW_FOLLOW || act == FLOW_STEADY) {
@@ -365,6 +382,18 @@ static __always_inline int reply_ends(const struct flow_at *flow, struct ends *r
 	return flow_lives(live) || flow_is_moved(live) ? 0 : -XLB_DROP_NO_FLOW;
 }
 
+/* How a packet of a server finds its flow. */
+static __always_inline void reply_key_of(const struct packet *pkt, struct xlb_reply_key *ret)
+{
+	*ret = (struct xlb_reply_key){
+		.server = pkt->source,
+		.peer = pkt->destination,
+		.server_port = pkt->source_port,
+		.peer_port = pkt->destination_port,
+		.protocol = pkt->protocol,
+	};
+}
+
 /*
  * A packet to the SNAT address, or (snat 0) of a server whose packets to clients come back through xlb: a
  * reply, or the host's business if no flow has its ports.
@@ -378,13 +407,7 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	__u8 family;
 	int act, r;
 
-	work->key = (struct xlb_reply_key){
-		.server = pkt->source,
-		.peer = pkt->destination,
-		.server_port = pkt->source_port,
-		.peer_port = pkt->destination_port,
-		.protocol = pkt->protocol,
-	};
+	reply_key_of(pkt, &work->key);
 	if (!reply_find(&work->key, 0, flow))
 		return XLB_PASS;
 	pkt->reply = true;
@@ -407,6 +430,165 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	if (pkt->tcp_flags & TCP_SYN)
 		limit_mss(ctx, pkt, work->egress.slot, family);
 	return translate_ends(ctx, pkt, &work->ends, family);
+}
+
+#define ICMP_STRANGER 4 /* result of icmp_find: no flow, but there may be a server all the same */
+
+/* A router has thrown away a packet of xlb's own making, since it was too large: an outer header and what is in it. */
+static __always_inline void icmp_own(const struct xdp_md *ctx, const struct work *work)
+{
+	struct cursor cursor = cursor_at(ctx, work->pkt.l4_offset & L4_OFFSET_MAX);
+	struct icmp_message *message = take(&cursor, sizeof(*message));
+	const struct packet *about = &work->about;
+	bool ipv4 = about->family == XLB_IPV4;
+
+	if (!message || !outer_is_own(about->protocol, about->source_port))
+		return;
+	if (ipv4 && message->type == ICMP4_UNREACHABLE && message->code == ICMP4_FRAGMENT_NEEDED)
+		path_mtu_learn(&about->source, bpf_ntohs(message->mtu), work->now);
+	if (!ipv4 && message->type == ICMP6_TOO_BIG)
+		path_mtu_learn(&about->source, bpf_ntohl(message->word), work->now);
+}
+
+/* A message that is no error, or one that cannot be read. */
+static __always_inline int icmp_other(const struct xdp_md *ctx, const struct packet *pkt, bool host)
+{
+	struct cursor cursor = cursor_at(ctx, pkt->l4_offset & L4_OFFSET_MAX);
+	__u8 *type = take(&cursor, 1);
+
+	if (!type || host)
+		return XLB_PASS;
+	if (icmp_is_error(pkt->family, *type))
+		return -XLB_DROP_BAD_PACKET;
+	return icmp_is_echo(pkt->family, *type) ?
+		       icmp_echo(ctx, pkt, interface_mac(interface_find(pkt->link))) :
+		       XLB_PASS;
+}
+
+/*
+ * Finds the flow of an ICMP error to an address of xlb's, or (no role at all) maybe to a client of a nat group: 0,
+ * ICMP_STRANGER, or what is done with it.
+ */
+GLOBAL_STEP int icmp_find(struct xdp_md *ctx, __u32 vip, __u32 snat)
+{
+	bool host = !vip || vip_find(vip)->flags & XLB_VIP_HOST;
+	struct cursor cursor = cursor_at(ctx, 0);
+	struct work *work = work_find();
+	struct packet *about;
+
+	if (!work)
+		return -XLB_DROP_INTERNAL;
+	about = &work->about;
+	work_clock(work);
+	__builtin_memset(about, 0, sizeof(*about));
+	if (!icmp_read(&cursor, &work->pkt, &work->error, about))
+		return icmp_other(ctx, &work->pkt, host);
+	if (is_l4(about->protocol) && (snat || !vip)) {
+		reply_key_of(about, &work->key);
+		about->reply = reply_find(&work->key, 0, &work->flow);
+		if (about->reply)
+			return 0;
+	}
+	if (is_l4(about->protocol) && vip) {
+		flow_id_of(about, vip, &work->id);
+		if (flow_find(&work->id, &work->flow))
+			return 0;
+		work->flow.fixed = 0;
+		return host ? XLB_PASS : ICMP_STRANGER;
+	}
+	if (snat)
+		icmp_own(ctx, work);
+	return XLB_PASS;
+}
+
+/* From a packet of a VIP to the client that is quoted: to the server whose flow it is. */
+static __always_inline int icmp_to_server(const struct xdp_md *ctx, struct work *work)
+{
+	struct packet *pkt = &work->pkt, *about = &work->about;
+	struct xlb_server *server = server_find(pkt->server);
+	struct mapping mapping = record_mapping(server, work->flow.fixed, about->destination_port);
+	int r = mode_ends(about, server, &mapping, &work->about_ends);
+
+	if (r)
+		return r;
+	work->error.family = ICMP_AS_IT_IS;
+	if (xlb_mode_has(mapping.mode, XLB_MODE_DIRECT)) {
+		work->ends =
+			(struct ends){ .source = pkt->source, .destination = pkt->destination };
+		return egress_to(ctx, work, server, mode_length(pkt, server));
+	}
+	work->error.family = server->family;
+	icmp_ends(pkt, about, &work->about_ends, &work->ends);
+	return egress_to(ctx, work, server, icmp_length(pkt, &work->error));
+}
+
+/* From a packet to a server that is quoted, as the server was to see it: to the client. */
+static __always_inline int icmp_to_client(struct work *work)
+{
+	struct packet *pkt = &work->pkt;
+	struct flow_at *flow = &work->flow;
+	int r = reply_ends(flow, &work->about_ends);
+
+	pkt->reply = true;
+	work->error.family = flow->ipv6 ? XLB_IPV6 : XLB_IPV4;
+	icmp_ends(pkt, &work->about, &work->about_ends, &work->ends);
+	return r ? r :
+		   egress_by(pkt, hop_find((__u32)xlb_get(flow->live, XLB_LIVE_HOP)),
+			     icmp_length(pkt, &work->error), &work->egress);
+}
+
+/* Decides where an error goes whose flow, or whose server, is known. */
+GLOBAL_STEP int icmp_aim(struct xdp_md *ctx, __u32 vip)
+{
+	struct work *work = work_find();
+	struct packet *pkt;
+	int r;
+
+	if (!work)
+		return -XLB_DROP_INTERNAL;
+	pkt = &work->pkt;
+	if (work->flow.fixed) {
+		pkt->listener = (__u32)xlb_get(work->flow.fixed, XLB_FIXED_LISTENER);
+		pkt->server = (__u32)xlb_get(work->flow.fixed, XLB_FIXED_SERVER);
+		watch_flow(pkt, pkt->listener, vip, 0, work->flow.live);
+	} else {
+		pkt->listener = work->about.listener;
+		pkt->server = work->about.server;
+		watch_role(pkt, pkt->listener, vip, 0);
+	}
+	r = work->about.reply ? icmp_to_client(work) : icmp_to_server(ctx, work);
+	return r ? r : commit(ctx, work, (__u32)xlb_get(work->flow.fixed, XLB_FIXED_VIP));
+}
+
+/* The way of an error to the other end, through a server's outer header too. */
+GLOBAL_STEP int icmp_pass_on(struct xdp_md *ctx)
+{
+	struct work *work = work_find();
+	struct xlb_server *server;
+
+	if (!work)
+		return -XLB_DROP_INTERNAL;
+	server = server_find(work->pkt.server);
+	return mode_edit(ctx, &work->pkt, server, server->mode, &work->ends);
+}
+
+/* An ICMP message that may be xlb's business. */
+static __always_inline int icmp(struct xdp_md *ctx, struct work *work,
+				const struct xlb_address *role)
+{
+	int r = icmp_find(ctx, role->vip, role->snat);
+
+	if (r == ICMP_STRANGER) {
+		/* only modes that need no flow: there it is the hash that says whose it is */
+		r = choose(ctx, &work->about, role->vip);
+		if (r || !xlb_mode_has(server_find(work->about.server)->mode, XLB_MODE_DIRECT))
+			return -XLB_DROP_ICMP_UNKNOWN;
+	}
+	if (!r)
+		r = icmp_aim(ctx, role->vip);
+	if (r)
+		return r;
+	return work->error.family == ICMP_AS_IT_IS ? icmp_pass_on(ctx) : icmp_edit_ends(ctx);
 }
 
 /* Whether a packet that cannot be taken as it is matters, now that the role of its destination is known. */
@@ -479,16 +661,38 @@ static __always_inline int process(struct xdp_md *ctx, struct work *work)
 		flags = interface_flags(pkt->slot);
 	work->returned = !own && is_returned(pkt, flags);
 	if (!own && !work->returned && !(flags & XLB_INTERFACE_PROBES) && !observing)
-		return XLB_PASS;
+		/* a router may have something to say about a packet to a server of a nat group */
+		return flags & XLB_INTERFACE_RETURNS && parse_is_icmp(&cursor, pkt->family) ?
+			       XLB_ODD :
+			       XLB_PASS;
 	parse_rest(&cursor, pkt);
 	if (pkt->fault)
-		return own ? fault_of(pkt, &role) : XLB_PASS;
+		return XLB_ODD;
 	r = XLB_PASS;
 	if (role.snat || work->returned)
 		r = reply(ctx, work, role.snat);
 	if (r == XLB_PASS && role.vip)
 		r = request(ctx, work, role.vip);
 	return r;
+}
+
+/* The same for a packet that is not TCP or UDP as it should be. */
+static __always_inline int process_odd(struct xdp_md *ctx, struct work *work)
+{
+	struct packet *pkt = &work->pkt;
+	struct xlb_address role;
+	struct cursor cursor;
+	int r = parse_frame(ctx, pkt, &cursor);
+
+	if (r)
+		return r;
+	role = address_find(&pkt->destination);
+	parse_rest(&cursor, pkt);
+	if (pkt->fault == XLB_PASS && pkt->l4_offset)
+		return is_own(&role) || interface_flags(pkt->slot) & XLB_INTERFACE_RETURNS ?
+			       icmp(ctx, work, &role) :
+			       XLB_PASS;
+	return is_own(&role) ? fault_of(pkt, &role) : XLB_PASS;
 }
 
 /* What goes to the host is its own, but for answers to health checks, which must be changed first. */
@@ -503,29 +707,59 @@ static __always_inline int hand_over(struct xdp_md *ctx, const struct packet *pk
 	return r ? r : XLB_PASS;
 }
 
-/* Makes a frame, which is as it came, the RST that answers it. */
-static __always_inline int answer_reset(struct xdp_md *ctx, struct packet *pkt)
+/* How the sender of a packet is told why it goes no further; XLB_ANSWER_COUNT: not at all. */
+static __always_inline enum xlb_answer answer_to(const struct packet *pkt, __u32 reason)
 {
+	if ((reason == XLB_DROP_NO_FLOW || reason == XLB_DROP_FLOW_RESET) &&
+	    pkt->protocol == IPPROTO_TCP && !(pkt->tcp_flags & TCP_RST))
+		return XLB_ANSWER_RST;
+	if ((reason == XLB_DROP_MTU_EXCEEDED || reason == XLB_DROP_TTL_EXPIRED) &&
+	    is_l4(pkt->protocol))
+		return XLB_ANSWER_ICMP;
+	return XLB_ANSWER_COUNT;
+}
+
+static __always_inline enum xlb_verdict verdict_of(enum xlb_answer answer)
+{
+	return answer == XLB_ANSWER_RST	 ? XLB_VERDICT_RESET :
+	       answer == XLB_ANSWER_ICMP ? XLB_VERDICT_ICMP :
+					   XLB_VERDICT_DROP;
+}
+
+/* Makes a frame, which is as it came, its answer. */
+static __always_inline int answer_make(struct xdp_md *ctx, struct packet *pkt,
+				       enum xlb_answer answer, __u32 reason)
+{
+	__u64 own = interface_mac(interface_find(pkt->link));
 	int r = 0;
 
 	if (pkt->tagged)
 		r = vlan_strip(ctx, pkt);
 	if (!r)
-		r = rst_make(ctx, pkt, interface_mac(interface_find(pkt->link)));
+		r = answer == XLB_ANSWER_RST ? rst_make(ctx, pkt, own) :
+					       icmp_refuse(ctx, reason, own);
 	if (!r && pkt->tagged)
 		r = vlan_put(ctx, pkt, 0);
 	return r;
 }
 
-/* Drops for a reason, or answers with RST where that is the way to drop a TCP segment. */
-static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 reason)
+/*
+ * Drops for a reason, or answers with RST or an ICMP error where that is the way to drop it: the verdict. Not among the
+ * code of packets that go on, whose registers it would take.
+ */
+GLOBAL_STEP int refuse(struct xdp_md *ctx, __u32 reason)
 {
-	bool answer = (reason == XLB_DROP_NO_FLOW || reason == XLB_DROP_FLOW_RESET) &&
-		      pkt->protocol == IPPROTO_TCP && !(pkt->tcp_flags & TCP_RST);
+	struct work *work = work_find();
+	enum xlb_answer answer;
+	struct packet *pkt;
 
-	/* only who knows a flow gets the others: anybody can make up segments of none */
-	if (answer && reason == XLB_DROP_NO_FLOW && !rst_allowed()) {
-		answer = false;
+	if (!work)
+		return XDP_DROP;
+	pkt = &work->pkt;
+	answer = answer_to(pkt, reason);
+	/* only who knows a flow gets as many as he likes: anybody can make up packets of none */
+	if (answer != XLB_ANSWER_COUNT && reason != XLB_DROP_FLOW_RESET && !budget_spend(answer)) {
+		answer = XLB_ANSWER_COUNT;
 		reason = XLB_DROP_RATE_LIMITED;
 	}
 	count_drop(pkt, reason);
@@ -533,9 +767,10 @@ static __always_inline int refuse(struct xdp_md *ctx, struct packet *pkt, __u32 
 		vlan_put(ctx, pkt, 0);
 	sample_drop(ctx, reason, pkt->slot, pkt->listener, pkt->server);
 	watch_begin(pkt, pkt->listener);
-	watch_before(ctx, pkt, NULL, answer ? XLB_VERDICT_RESET : XLB_VERDICT_DROP, reason);
-	if (answer && !answer_reset(ctx, pkt)) {
-		count_flow(pkt->listener, pkt->server, XLB_COUNT_RESETS);
+	watch_before(ctx, pkt, NULL, verdict_of(answer), reason);
+	if (answer != XLB_ANSWER_COUNT && !answer_make(ctx, pkt, answer, reason)) {
+		count_flow(pkt->listener, pkt->server,
+			   answer == XLB_ANSWER_RST ? XLB_COUNT_RESETS : XLB_COUNT_DROPS);
 		count_interface(pkt, XLB_IFCOUNT_TX);
 		watch_after(ctx, pkt);
 		return XDP_TX;
@@ -553,7 +788,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *pkt,
 	if (!r && (pkt->stripped || egress_is_tagged(egress)))
 		r = vlan_put(ctx, pkt, egress->slot);
 	if (r)
-		return refuse(ctx, pkt, (__u32)-r);
+		return refuse(ctx, (__u32)-r);
 	watch_after(ctx, pkt);
 	if (goes_back(pkt, egress)) {
 		count_forwarded(pkt);
@@ -564,6 +799,26 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *pkt,
 	count_interface(pkt, XLB_IFCOUNT_REDIRECT);
 	return XDP_REDIRECT;
 }
+
+static __always_inline int pass(struct xdp_md *ctx, struct packet *pkt)
+{
+	watch_begin(pkt, pkt->listener);
+	watch_before(ctx, pkt, NULL, XLB_VERDICT_PASS, 0);
+	if (pkt->stripped)
+		vlan_put(ctx, pkt, 0);
+	count_interface(pkt, XLB_IFCOUNT_PASS);
+	return XDP_PASS;
+}
+
+/* The programs that a packet can go on with, each with a stack of its own: what is rare costs the others nothing. */
+enum stage { STAGE_ODD, STAGE_COUNT };
+int xlb_odd(struct xdp_md *ctx);
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, STAGE_COUNT);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(void *));
+} stages SEC(".maps") = { .values = { [STAGE_ODD] = (void *)&xlb_odd } };
 
 SEC("xdp")
 int xlb(struct xdp_md *ctx)
@@ -580,19 +835,45 @@ int xlb(struct xdp_md *ctx)
 	pkt = &work->pkt;
 	pkt->slot = pkt->link = slot;
 	r = process(ctx, work);
+	if (r == XLB_ODD) {
+		if (pkt->stripped)
+			vlan_put(ctx, pkt, 0);
+		bpf_tail_call(ctx, &stages, STAGE_ODD);
+		/* the stage is away for a moment only, while a daemon starts */
+		r = XLB_PASS;
+	}
 	if (r == XLB_PASS)
 		r = hand_over(ctx, pkt);
 	if (r < 0)
-		return refuse(ctx, pkt, (__u32)-r);
-	if (r == XLB_PASS) {
-		watch_begin(pkt, pkt->listener);
-		watch_before(ctx, pkt, NULL, XLB_VERDICT_PASS, 0);
-		if (pkt->stripped)
-			vlan_put(ctx, pkt, 0);
-		count_interface(pkt, XLB_IFCOUNT_PASS);
+		return refuse(ctx, (__u32)-r);
+	return r == XLB_PASS ? pass(ctx, pkt) : forward(ctx, pkt, &work->egress);
+}
+
+/* What is neither TCP nor UDP, or cannot be taken as it is. Begins anew: nothing is handed over but the frame. */
+SEC("xdp")
+int xlb_odd(struct xdp_md *ctx)
+{
+	__u32 slot = interface_slot(ctx->ingress_ifindex);
+	struct work *work = work_begin();
+	struct packet *pkt;
+	int r;
+
+	if (!slot || !work)
 		return XDP_PASS;
-	}
-	return forward(ctx, pkt, &work->egress);
+	pkt = &work->pkt;
+	pkt->slot = pkt->link = slot;
+	r = process_odd(ctx, work);
+	if (r < 0)
+		return refuse(ctx, (__u32)-r);
+	if (r == XLB_PASS)
+		return pass(ctx, pkt);
+	if (r != XLB_ANSWERED)
+		return forward(ctx, pkt, &work->egress);
+	if (pkt->stripped)
+		vlan_put(ctx, pkt, 0);
+	count_interface(pkt, XLB_IFCOUNT_TX);
+	watch_after(ctx, pkt);
+	return XDP_TX;
 }
 
 /* For the far end of a veth: XDP_TX and redirect into one need a program there. */

@@ -367,14 +367,32 @@ struct xlb_probe {
 };
 XLB_ASSERT_SIZE(xlb_probe, 40);
 
-#define XLB_RST_PER_SECOND 1000 /* for segments of no flow, on each CPU */
+/* packets that xlb makes for what belongs to no flow, or cannot go on */
+enum xlb_answer {
+	XLB_ANSWER_RST,
+	XLB_ANSWER_ICMP,
+	XLB_ANSWER_COUNT,
+};
 
-/* map `rst_budget`: RSTs already made in a second of CLOCK_MONOTONIC (coarse) */
-struct xlb_rst_budget {
+#define XLB_ANSWERS_PER_SECOND 1000 /* of each kind, on each CPU */
+
+/* map `budgets`: enum xlb_answer -> those already made in a second of CLOCK_MONOTONIC (coarse) */
+struct xlb_budget {
 	__u64 second;
 	__u64 sent;
 };
-XLB_ASSERT_SIZE(xlb_rst_budget, 16);
+XLB_ASSERT_SIZE(xlb_budget, 16);
+
+/*
+ * table `path_mtus`: what routers have said of the way to servers that get outer headers, by xlb_hash_addr of the
+ * server's address. One word, written by the datapath: what a collision forgets is learned again.
+ */
+#define XLB_PATH_MTUS	  4096
+#define XLB_PATH_MTU	  0, 16
+#define XLB_PATH_STAMP	  16, 20 /* as of flows, when it was last heard */
+#define XLB_PATH_TAG	  36, 20 /* upper bits of the hash: whose it is */
+#define XLB_PATH_SET	  63, 1
+#define XLB_PATH_LIFETIME 600 /* seconds; then a larger packet is tried (RFC 1191 section 6.3) */
 
 #define XLB_END_DELETE	  1 /* the entry, its reply locator and its SNAT port go */
 #define XLB_END_TOMBSTONE 2 /* the next segment of either side is answered with RST */

@@ -22,17 +22,20 @@
 	X(FLOW_TABLE_FULL, flow_table_full, "no room for another flow") \
 	X(HAIRPIN, hairpin, \
 	  "the client is an address of xlb, or the server that was chosen in mode dr or tunnel") \
-	X(TTL_EXPIRED, ttl_expired, "TTL or hop limit used up") \
+	X(TTL_EXPIRED, ttl_expired, "TTL or hop limit used up; its sender is told by ICMP") \
 	X(MTU_EXCEEDED, mtu_exceeded, \
-	  "packet larger than the MTU of the interface it must leave by") \
+	  "packet larger than the MTU of its way out; its sender is told by ICMP") \
 	X(FLOW_RESET, flow_reset, \
 	  "flow was killed, idled out or drained; answered with RST (TCP)") \
 	X(INTERNAL, internal, "a map lookup that cannot fail failed: please report") \
-	X(RATE_LIMITED, rate_limited, "RST not sent: more than 1000 a second on this CPU") \
+	X(RATE_LIMITED, rate_limited, \
+	  "RST or ICMP error not sent: more than 1000 a second on this CPU") \
 	X(FLOW_BUSY, flow_busy, "another CPU was replacing the flow at this moment") \
 	X(REDIRECT_FAILED, redirect_failed, \
 	  "the other interface did not take the packet: it is down, its queue is full, or its driver lacks redirect") \
-	X(TX_FAILED, tx_failed, "the interface did not send the packet back: its queue is full")
+	X(TX_FAILED, tx_failed, "the interface did not send the packet back: its queue is full") \
+	X(ICMP_UNKNOWN, icmp_unknown, \
+	  "ICMP error about no known flow, or one that the other address family has no word for")
 
 enum xlb_reason {
 	XLB_DROP_NONE,
@@ -47,7 +50,8 @@ enum xlb_reason {
 	X(DROP, drop, "dropped") \
 	X(RESET, reset, "answered with RST") \
 	X(TX, tx, "sent back out of the same interface") \
-	X(REDIRECT, redirect, "sent out of another interface")
+	X(REDIRECT, redirect, "sent out of another interface") \
+	X(ICMP, icmp, "answered with an ICMP message")
 
 enum xlb_verdict {
 	XLB_VERDICT_NONE,

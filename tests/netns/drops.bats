@@ -334,6 +334,13 @@ undo_tx_failed() {
 	far_end client eth0 awake
 }
 
+make_icmp_unknown() {
+	one_server
+}
+send_icmp_unknown() {
+	packets error "$LAB_VIP4" 80 count=3
+}
+
 # --- the tests --------------------------------------------------------------------------------------
 
 @test "drops: every reason of the program is in the table" {
@@ -416,6 +423,10 @@ undo_tx_failed() {
 
 @test "drops: tx_failed" {
 	reason_is_seen_everywhere tx_failed
+}
+
+@test "drops: icmp_unknown" {
+	reason_is_seen_everywhere icmp_unknown
 }
 
 @test "drops: flow_table_full" {

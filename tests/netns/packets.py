@@ -5,6 +5,7 @@
   segment    a TCP segment of no connection; flags=syn|ack (ack), ttl=N
   cut        the first 8 bytes of a TCP header
   datagram   UDP; bytes=N (16): above the MTU it leaves in fragments, unless df=1
+  error      an ICMP error (port unreachable) about a TCP segment of ADDRESS to here
 
 count=N of them (1), each from a port of its own, the first being from=N (20000).
 """
@@ -28,6 +29,14 @@ def segment(source, destination, source_port, port, flags):
     ends = socket.inet_aton(source) + socket.inet_aton(destination)
     value = checksum(ends + struct.pack("!HH", socket.IPPROTO_TCP, len(head)) + head)
     return head[:16] + struct.pack("!H", value) + head[18:]
+
+
+def error(about, to, source_port, port):
+    """An ICMP message that quotes the beginning of a packet."""
+    quoted = struct.pack("!BBHHHBBH", 0x45, 0, 40, 1, 0, 60, socket.IPPROTO_TCP, 0)
+    quoted += socket.inet_aton(about) + socket.inet_aton(to) + struct.pack("!HHI", port, source_port, 1)
+    message = struct.pack("!BBHI", 3, 3, 0, 0) + quoted
+    return message[:2] + struct.pack("!H", checksum(message)) + message[4:]
 
 
 def raw(options):
@@ -54,6 +63,12 @@ def main():
         for source_port in ports:
             with datagram(options, source_port) as sock:
                 sock.sendto(bytes(int(options.get("bytes", 16))), (address, port))
+        return
+    if kind == "error":
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+            sock.connect((address, 0))
+            for source_port in ports:
+                sock.send(error(address, sock.getsockname()[0], source_port, port))
         return
     sock = raw(options)
     sock.connect((address, port))

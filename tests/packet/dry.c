@@ -26,7 +26,7 @@ static struct xlb_event last;
 	X(server_counters, 128) \
 	X(interface_counters, 8) \
 	X(drops, 256) \
-	X(rst_budget, 1) \
+	X(budgets, XLB_ANSWER_COUNT) \
 	X(drop_samples, XLB_DROP_COUNT)
 
 static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)

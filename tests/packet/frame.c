@@ -63,6 +63,8 @@ static size_t l3_header(const struct frame *frame)
 
 static size_t l4_header(const struct frame *frame)
 {
+	if (frame->message)
+		return 0;
 	return frame->protocol == IPPROTO_TCP ? 20U + frame->tcp_options : 8;
 }
 
@@ -166,6 +168,15 @@ static void l4_build(const struct frame *frame, const uint8_t *ip, uint8_t *l4, 
 	size_t header = l4_header(frame), check = frame->protocol == IPPROTO_TCP ? 16 : 6;
 	uint16_t sum;
 
+	if (frame->message) {
+		memcpy(l4, frame->message, length);
+		put16(l4 + 2, 0);
+		sum = checksum_fold(checksum_add(
+			frame->family == XLB_IPV6 ? pseudo_sum(ip, frame->protocol, length) : 0, l4,
+			length));
+		put16(l4 + 2, sum);
+		return;
+	}
 	put16(l4, frame->source_port);
 	put16(l4 + 2, frame->destination_port);
 	if (frame->protocol == IPPROTO_TCP) {
@@ -226,7 +237,7 @@ static size_t ipv6_skip(const uint8_t *ip, uint8_t *ret_protocol)
 	size_t offset = 40;
 
 	while (next != IPPROTO_TCP && next != IPPROTO_UDP && next != IPPROTO_IPIP &&
-	       next != IPPROTO_IPV6) {
+	       next != IPPROTO_IPV6 && next != IPPROTO_ICMPV6) {
 		next = ip[offset];
 		offset += (ip[offset + 1] + 1U) * 8;
 	}
@@ -260,9 +271,11 @@ static const char *packet_fault(const uint8_t *ip, size_t length)
 		return packet_fault(l4, total - header);
 	if (protocol == IPPROTO_UDP && !get16(l4 + 6))
 		return get16(l4 + 2) == 6080 ? packet_fault(l4 + 8, total - header - 8) : NULL;
-	if (checksum_fold(
-		    checksum_add(pseudo_sum(ip, protocol, total - header), l4, total - header)))
-		return protocol == IPPROTO_TCP ? "wrong TCP checksum" : "wrong UDP checksum";
+	if (checksum_fold(checksum_add(
+		    protocol == IPPROTO_ICMP ? 0 : pseudo_sum(ip, protocol, total - header), l4,
+		    total - header)))
+		return protocol == IPPROTO_TCP ? "wrong TCP checksum" :
+						 "wrong UDP or ICMP checksum";
 	return NULL;
 }
 

@@ -58,6 +58,8 @@ struct frame {
 	const uint8_t *content;		 /* the payload's first bytes, in place of the pattern's */
 	uint16_t content_length;
 	uint16_t padding; /* bytes behind the IP packet */
+	/* ICMP: the message, whose checksum is filled where it is sent from; `payload` counts its bytes */
+	const uint8_t *message;
 };
 
 /* Writes the frame; returns its length, at most FRAME_MAX. */

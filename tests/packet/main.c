@@ -82,6 +82,7 @@ int main(void)
 	add_tests(vlan_tests);
 	add_tests(malformed_tests);
 	add_tests(mutation_tests);
+	add_tests(icmp_tests);
 	add_tests(choice_tests);
 	add_tests(resource_tests);
 	add_tests(torture_tests);

@@ -185,6 +185,30 @@ static bool is_reset(const struct decoded *in, const struct decoded *out)
 	       addr_equal(&out->destination, &in->source) && out->payload == out->end;
 }
 
+static bool is_icmp(const struct decoded *packet)
+{
+	return packet->protocol == (packet->family == XLB_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+/* An ICMP error of xlb's own: to the sender, about what it has sent. */
+static const char *refusal_fault(const uint8_t *sent, const struct decoded *in, const uint8_t *got,
+				 const struct decoded *out)
+{
+	size_t length = out->end - out->l4;
+	uint32_t sum = checksum_add(0, got + out->l4, length);
+
+	if (out->family == XLB_IPV6)
+		sum = checksum_add(sum + IPPROTO_ICMPV6 + (uint32_t)length, got + out->l3 + 8, 32);
+	if (out->l3_sum == SUM_WRONG || checksum_fold(sum))
+		return "wrong checksum of an ICMP error";
+	if (!addr_equal(&out->source, &in->destination) ||
+	    !addr_equal(&out->destination, &in->source))
+		return "an ICMP error that is no answer";
+	return length <= 8 || memcmp(got + out->l4 + 8, sent + in->l3, length - 8) ?
+		       "an ICMP error quotes what was not sent" :
+		       NULL;
+}
+
 /* In an outer header: `out` is replaced by what is inside. */
 static const char *unwrap(const uint8_t *got, enum service service, const struct decoded *in,
 			  struct decoded *out)
@@ -260,6 +284,8 @@ static const char *sent_fault(const uint8_t *sent, size_t length, const struct o
 		return out.l3_sum != SUM_WRONG && out.l4_sum == SUM_RIGHT ?
 			       NULL :
 			       "wrong checksum of a RST";
+	if (is_icmp(&out))
+		return refusal_fault(sent, &in, got->data, &out);
 	fault = is_vip(&out.source, out.family) ? reply_fault(&in, &out) :
 						  request_fault(got->data, &in, &out);
 	if (fault)

@@ -32,8 +32,8 @@
 		     FORWARD_TWIST(CLIENT, ACK, MAY_FRAGMENT)), \
 		TCP(word ": mtu_exceeded counts what is added", service, FORWARD(CLIENT, SYN), \
 		    FORWARD_TWIST(CLIENT, ACK, AT_MTU), \
-		    DROP_TWIST(CLIENT, ACK, MTU_EXCEEDED, OVER_MTU)), \
-		TCP(word ": ttl_expired", service, DROP_TWIST(CLIENT, SYN, TTL_EXPIRED, LAST_HOP), \
+		    REFUSE(CLIENT, ACK, MTU_EXCEEDED, OVER_MTU)), \
+		TCP(word ": ttl_expired", service, REFUSE(CLIENT, SYN, TTL_EXPIRED, LAST_HOP), \
 		    DO(RECORDS, 0)), \
 		TCP(word ": goes on with a connection that it does not know", service, \
 		    FORWARD(CLIENT, ACK), DO(RECORDS, 1), DO(STATE, XLB_FLOW_NEW), \
@@ -70,8 +70,8 @@ const struct talk_row talk_rows_modes[] = {
 	    FORWARD_TWIST(SERVER, SYN | ACK, WITH_OPTIONS),
 	    FORWARD_TWIST(CLIENT, ACK, WITH_OPTIONS)),
 	TCP("fullnat: the other family, mtu_exceeded by the new header", CROSS, ESTABLISH,
-	    FORWARD_TWIST(CLIENT, ACK, AT_MTU), DROP_TWIST(CLIENT, ACK, MTU_EXCEEDED, OVER_MTU),
-	    FORWARD_TWIST(SERVER, ACK, AT_MTU), DROP_TWIST(SERVER, ACK, MTU_EXCEEDED, OVER_MTU)),
+	    FORWARD_TWIST(CLIENT, ACK, AT_MTU), REFUSE(CLIENT, ACK, MTU_EXCEEDED, OVER_MTU),
+	    FORWARD_TWIST(SERVER, ACK, AT_MTU), REFUSE(SERVER, ACK, MTU_EXCEEDED, OVER_MTU)),
 	TCP("fullnat: the other family, killed, idled out, unknown", CROSS, ESTABLISH, DO(KILL, 0),
 	    RESET(CLIENT, ACK, FLOW_RESET), RESET(SERVER, ACK, FLOW_RESET), DO(SWEEP, 0),
 	    RESET(CLIENT, ACK, NO_FLOW), PASS(SERVER, ACK), DO(FLOWS, 0)),
@@ -84,8 +84,8 @@ const struct talk_row talk_rows_modes[] = {
 	    FORWARD_TWIST(CLIENT, SYN, WITH_OPTIONS),
 	    FORWARD_TWIST(SERVER, SYN | ACK, WITH_OPTIONS)),
 	TCP("nat: mtu_exceeded", NAT, ESTABLISH, FORWARD_TWIST(CLIENT, ACK, AT_MTU),
-	    DROP_TWIST(CLIENT, ACK, MTU_EXCEEDED, OVER_MTU), FORWARD_TWIST(SERVER, ACK, AT_MTU),
-	    DROP_TWIST(SERVER, ACK, MTU_EXCEEDED, OVER_MTU)),
+	    REFUSE(CLIENT, ACK, MTU_EXCEEDED, OVER_MTU), FORWARD_TWIST(SERVER, ACK, AT_MTU),
+	    REFUSE(SERVER, ACK, MTU_EXCEEDED, OVER_MTU)),
 	TCP("nat: what is no flow's is the host's", NAT, ESTABLISH, DO(SWEEP, 0), PASS(SERVER, ACK),
 	    PASS(SERVER, SYN), PASS(SERVER, RST)),
 	UDP("nat: what is no flow's is the host's", NAT, FORWARD(CLIENT, 0), DO(SWEEP, 0),

@@ -290,6 +290,56 @@ static const char *expect_rst(const struct frame *sent, const struct outcome *go
 	return expect_frame(got, &want);
 }
 
+/* The first 8 bytes of the error that the sender of a frame gets, but for the checksum. */
+static void refusal_begin(const struct frame *sent, enum xlb_reason reason, uint32_t mtu,
+			  uint8_t *message)
+{
+	bool ipv4 = sent->family == XLB_IPV4;
+
+	memset(message, 0, 8);
+	if (reason == XLB_DROP_TTL_EXPIRED) {
+		message[0] = ipv4 ? 11 : 3;
+		return;
+	}
+	message[0] = ipv4 ? 3 : 2;
+	message[1] = ipv4 ? 4 : 0;
+	message[6] = (uint8_t)(mtu >> 8);
+	message[7] = (uint8_t)mtu;
+}
+
+/* RFC 792, RFC 4443; `mtu`: what the sender must be told, if the frame is too large. */
+static const char *expect_refusal(const struct frame *sent, enum xlb_reason reason, uint32_t mtu,
+				  const struct outcome *got)
+{
+	static uint8_t message[FRAME_MAX];
+	static uint8_t data[FRAME_MAX];
+	size_t quoted = frame_build(sent, data) - 14 - sent->padding;
+	size_t most = sent->family == XLB_IPV4 ? 576 - 28 : 1280 - 48;
+	struct frame want = {
+		.family = sent->family,
+		.protocol = sent->family == XLB_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+		.class = sent->family == XLB_IPV4 ? 0xc0 : 0,
+		.source = sent->destination,
+		.destination = sent->source,
+		.ttl = 64,
+		.message = message,
+	};
+
+	if (got->verdict != XDP_TX)
+		return "wrong verdict for an ICMP error";
+	memcpy(want.mac_source, mac_slots[SLOT_CLIENTS], 6);
+	memcpy(want.mac_destination, sent->mac_source, 6);
+	if (want.family == XLB_IPV4)
+		want.ip_id = read16(got->data + 18);
+	refusal_begin(sent, reason, mtu, message);
+	quoted = quoted < most ? quoted : most;
+	memcpy(message + 8, data + 14, quoted);
+	want.payload = (uint16_t)(8 + quoted);
+	return expect_frame(got, &want);
+}
+
+static uint32_t mtu_towards(const struct talk *talk, const struct frame *frame, enum actor actor);
+
 const char *talk_send(struct talk *talk, enum actor actor, const struct frame *frame,
 		      enum expect expect, enum xlb_reason reason)
 {
@@ -297,7 +347,7 @@ const char *talk_send(struct talk *talk, enum actor actor, const struct frame *f
 	static uint8_t data[FRAME_MAX];
 	size_t length = frame_build(frame, data);
 	uint64_t drops = world_drops(reason), total = world_drops_total();
-	uint64_t counted = expect == DROPPED || expect == ANSWERED_RST;
+	uint64_t counted = expect == DROPPED || expect == ANSWERED_RST || expect == ANSWERED_ICMP;
 
 	world_send(data, length, &got);
 	if (world_drops(reason) - drops != (reason ? counted : 0) ||
@@ -314,6 +364,8 @@ const char *talk_send(struct talk *talk, enum actor actor, const struct frame *f
 					 expect_reply(talk, frame, &got);
 	case ANSWERED_RST:
 		return expect_rst(frame, &got);
+	case ANSWERED_ICMP:
+		return expect_refusal(frame, reason, mtu_towards(talk, frame, actor), &got);
 	case DROPPED:
 		return got.verdict == XDP_DROP ? NULL : "not dropped";
 	case PASSED:
@@ -337,10 +389,23 @@ static uint32_t out_header(const struct talk *talk, const struct frame *frame, e
 	return (uint32_t)frame_outer_size(&wrapped) + (frame->family == XLB_IPV4 ? 20 : 40);
 }
 
+static uint32_t mtu_out(const struct talk *talk, enum actor actor)
+{
+	return actor == CLIENT && slot_of(talk->server) == SLOT_SERVERS ? SERVER_MTU : CLIENT_MTU;
+}
+
+/* How large the sender of the frame may make it. */
+static uint32_t mtu_towards(const struct talk *talk, const struct frame *frame, enum actor actor)
+{
+	uint32_t mtu = mtu_out(talk, actor) + (frame->family == XLB_IPV4 ? 20 : 40) -
+		       out_header(talk, frame, actor);
+
+	return frame->family == XLB_IPV6 && mtu < 1280 ? 1280 : mtu;
+}
+
 static void frame_twist(struct talk *talk, struct frame *frame, enum actor actor, enum twist twist)
 {
-	uint32_t mtu = actor == CLIENT && slot_of(talk->server) == SLOT_SERVERS ? SERVER_MTU :
-										  CLIENT_MTU;
+	uint32_t mtu = mtu_out(talk, actor);
 	uint32_t header = out_header(talk, frame, actor);
 
 	header += frame->protocol == IPPROTO_TCP ? 20 : 8;

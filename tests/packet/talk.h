@@ -31,7 +31,8 @@ enum expect {
 	REMAPPED,     /* forwarded with another SNAT port than before */
 	DROPPED,      /* with the reason */
 	ANSWERED_RST, /* with the reason */
-	PASSED,	      /* to the stack, untouched */
+	ANSWERED_ICMP,
+	PASSED, /* to the stack, untouched */
 };
 
 /* What is special about a packet. */
@@ -129,6 +130,12 @@ const char *talk_check_flows(uint32_t count);
 #define RESET(who, tcp, why) \
 	{ \
 		.actor = who, .flags = tcp, .expect = ANSWERED_RST, .reason = XLB_DROP_##why \
+	}
+/* a packet of the client or the server that is too large or too old */
+#define REFUSE(who, tcp, why, how) \
+	{ \
+		.actor = who, .flags = tcp, .expect = ANSWERED_ICMP, .reason = XLB_DROP_##why, \
+		.twist = how \
 	}
 #define PASS(who, tcp) \
 	{ \

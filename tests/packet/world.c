@@ -471,10 +471,10 @@ void world_close(void)
 
 void world_reset_budget(void)
 {
-	AUTO_FREE struct xlb_rst_budget *budgets = calloc(1024, sizeof(*budgets));
-	uint32_t zero = 0;
+	AUTO_FREE struct xlb_budget *budgets = calloc(1024, sizeof(*budgets));
 
-	bpf_map_update_elem(datapath_map_fd(datapath, "rst_budget"), &zero, budgets, BPF_ANY);
+	for (uint32_t i = 0; i < XLB_ANSWER_COUNT; i++)
+		bpf_map_update_elem(datapath_map_fd(datapath, "budgets"), &i, budgets, BPF_ANY);
 }
 
 void world_reset(void)

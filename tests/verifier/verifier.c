@@ -20,7 +20,7 @@
 #include "xlb.skel.h"
 
 #define RECORD	     "tests/verifier/instructions.txt"
-#define LIMIT	     (1000000 / 4)
+#define LIMIT	     (1000000 * 2 / 5)
 #define LOG_STATS    4
 #define LOG_SIZE     (1 << 20)
 #define PROGRAMS_MAX 16
@@ -82,7 +82,9 @@ static int load(const struct variant *variant)
 		struct usage *usage = &programs[program_count];
 
 		/* the others are those of the first */
-		bpf_program__set_autoload(program, !variant->word[0] || program == skel->progs.xlb);
+		bpf_program__set_autoload(program, !variant->word[0] ||
+							   program == skel->progs.xlb ||
+							   program == skel->progs.xlb_odd);
 		if (!bpf_program__autoload(program))
 			continue;
 		if (++program_count > PROGRAMS_MAX ||

@@ -39,18 +39,22 @@ static const char *const advice[XLB_DROP_COUNT] = {
 		"let the server talk to itself by its own address instead of the VIP; with `forward: fullnat` or `nat` it may use the VIP",
 	[XLB_DROP_TTL_EXPIRED] = "a traceroute; else look for a routing loop in front of xlb",
 	[XLB_DROP_MTU_EXCEEDED] =
-		"give the interface towards the servers the MTU of the one that clients come by; for a tunnel 20 to 48 bytes more, "
-		"or lower the servers' MSS (docs/modes/tunnel.md)",
+		"nothing, if its rate is low: senders learn; else give the interface towards the servers the MTU of the one that "
+		"clients come by, for a tunnel 20 to 48 bytes more, or lower the servers' MSS (docs/modes/tunnel.md)",
 	[XLB_DROP_FLOW_RESET] =
 		"nothing, if a server was drained or a flow killed; else raise `idle_timeout`",
 	[XLB_DROP_INTERNAL] =
 		"restart xlbd, which repairs the maps; report it with the output of `xlbctl status --json`",
 	[XLB_DROP_RATE_LIMITED] =
-		"look at the sources by `xlbctl capture`: somebody makes up segments of flows that are none",
+		"look at the sources by `xlbctl capture`: somebody makes up segments of flows that are none, or sends "
+		"what is too large again and again",
 	[XLB_DROP_FLOW_BUSY] = "nothing: the sender repeats the packet; if it goes on, report it",
 	[XLB_DROP_REDIRECT_FAILED] =
 		"look at the other interface: is it up, does its driver know XDP redirect (on veth: a program "
 		"or GRO at the far end), is its queue too short",
+	[XLB_DROP_ICMP_UNKNOWN] =
+		"nothing: flows end before errors about them arrive, and scanners make some up; if it goes on, look at one by "
+		"`xlbctl capture`",
 	[XLB_DROP_TX_FAILED] =
 		"lengthen the interface's queue (`ethtool -G`); on veth, attach a program at the far end",
 };

@@ -96,6 +96,9 @@ const char *map_word(const struct bpf_map *map)
 
 bool map_is_shared(const struct bpf_map *map)
 {
+	/* see pins_stages_prepare() */
+	if (bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY)
+		return false;
 	return !bpf_map__is_internal(map) || map_word(map) != bpf_map__name(map);
 }
 
@@ -133,7 +136,10 @@ static int object_load(struct datapath *dp, const struct datapath_options *optio
 		return datapath_load_err(err, r, log);
 	dp->program_fd = dp->own_program_fd = bpf_program__fd(dp->skel->progs.xlb);
 	dp->flow_end_fd = bpf_program__fd(dp->skel->progs.xlb_flow_end);
-	return dp->pin_dir ? pins_complete(dp->pin_dir, dp->skel->obj, adopted, err) : 0;
+	if (!dp->pin_dir)
+		return 0;
+	r = pins_complete(dp->pin_dir, dp->skel->obj, adopted, err);
+	return r < 0 ? r : pins_stages_prepare(dp->pin_dir, dp->skel->maps.stages, err);
 }
 
 static int maps_open(struct datapath *dp, struct xlb_err *err)
@@ -278,6 +284,8 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 		r = settle_open(dp, err);
 	if (r == 0 && dp->pin_dir)
 		r = attachments_adopt(dp, err);
+	if (r == 0 && dp->pin_dir)
+		r = pins_stages_commit(dp->pin_dir, err);
 	if (r < 0)
 		return r;
 	tracepoints_follow(dp);

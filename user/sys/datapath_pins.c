@@ -173,6 +173,36 @@ int pins_complete(const char *pin_dir, struct bpf_object *object, uint64_t adopt
 	return 0;
 }
 
+#define STAGES	    "stages"
+#define STAGES_NEXT "stages_next"
+
+static void stages_paths(const char *pin_dir, char now[PATH_MAX], char next[PATH_MAX])
+{
+	snprintf(now, PATH_MAX, "%s/%s", pin_dir, STAGES);
+	snprintf(next, PATH_MAX, "%s/%s", pin_dir, STAGES_NEXT);
+}
+
+int pins_stages_prepare(const char *pin_dir, const struct bpf_map *stages, struct xlb_err *err)
+{
+	char now[PATH_MAX], next[PATH_MAX];
+
+	stages_paths(pin_dir, now, next);
+	/* left by a daemon that was killed between the two: its program may be the one that runs */
+	if (!access(next, F_OK) && rename(next, now))
+		return datapath_err(err, -errno, "cannot rename '%s'", next);
+	if (bpf_obj_pin(bpf_map__fd(stages), next))
+		return datapath_err(err, -errno, "cannot pin a map as '%s'", next);
+	return 0;
+}
+
+int pins_stages_commit(const char *pin_dir, struct xlb_err *err)
+{
+	char now[PATH_MAX], next[PATH_MAX];
+
+	stages_paths(pin_dir, now, next);
+	return rename(next, now) ? datapath_err(err, -errno, "cannot rename '%s'", next) : 0;
+}
+
 static void directory_clear(const char *path)
 {
 	DIR *dir = opendir(path);

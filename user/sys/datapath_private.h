@@ -188,6 +188,12 @@ int pins_adopt(const char *pin_dir, struct bpf_object *object, uint64_t *ret_ado
 /* Pins the maps of a loaded object that were not adopted. */
 int pins_complete(const char *pin_dir, struct bpf_object *object, uint64_t adopted,
 		  struct xlb_err *err);
+/*
+ * The map of programs that the main one goes on with is each object's own, and the kernel empties it when nobody but
+ * programs has it: it is pinned beside the one before, and takes its place once no interface runs the program before.
+ */
+int pins_stages_prepare(const char *pin_dir, const struct bpf_map *stages, struct xlb_err *err);
+int pins_stages_commit(const char *pin_dir, struct xlb_err *err);
 /* Removes every pin and the directory. */
 void pins_remove(const char *pin_dir);
 

@@ -41,12 +41,18 @@ static const struct {
 	const char *map;
 	enum map_use use;
 } uses[] = {
-	{ "work_of_cpu", USE_OWN },	    { "flow_draft", USE_OWN },
-	{ "quic_scratch", USE_OWN },	    { "event_scratch", USE_OBSERVING },
-	{ "rst_budget", USE_COUNTER },	    { "events", USE_OBSERVING },
-	{ "flow_traffic", USE_OBSERVING },  { "listener_counters", USE_COUNTER },
-	{ "server_counters", USE_COUNTER }, { "interface_counters", USE_COUNTER },
-	{ "drops", USE_COUNTER },	    { "drop_samples", USE_COUNTER },
+	{ "work_of_cpu", USE_OWN },
+	{ "flow_draft", USE_OWN },
+	{ "quic_scratch", USE_OWN },
+	{ "event_scratch", USE_OBSERVING },
+	{ "budgets", USE_OWN },
+	{ "events", USE_OBSERVING },
+	{ "flow_traffic", USE_OBSERVING },
+	{ "listener_counters", USE_COUNTER },
+	{ "server_counters", USE_COUNTER },
+	{ "interface_counters", USE_COUNTER },
+	{ "drops", USE_COUNTER },
+	{ "drop_samples", USE_COUNTER },
 	{ "evictions", USE_COUNTER },
 };
 
@@ -102,6 +108,7 @@ static void choose_programs(struct variant *variant)
 
 	bpf_object__for_each_program(program, variant->skel->obj) bpf_program__set_autoload(
 		program, program == variant->skel->progs.xlb ||
+				 program == variant->skel->progs.xlb_odd ||
 				 (variant->kind == VARIANT_OBSERVE && is_tracepoint(program)));
 }
 
@@ -136,6 +143,7 @@ int variant_load(const struct datapath *dp, enum variant_kind kind, struct varia
 	variant->skel->rodata->dry_run = kind == VARIANT_DRY_RUN;
 	choose_programs(variant);
 	bpf_program__set_log_buf(variant->skel->progs.xlb, log, VERIFIER_LOG_SIZE);
+	bpf_program__set_log_buf(variant->skel->progs.xlb_odd, log, VERIFIER_LOG_SIZE);
 	r = maps_share(dp, variant, err);
 	if (r < 0)
 		return r;

@@ -33,6 +33,7 @@ static const char *capture_name_of(const struct capture *capture, enum id_kind k
 static const int actions[XLB_VERDICT_COUNT] = {
 	[XLB_VERDICT_NONE] = -1, [XLB_VERDICT_PASS] = 2, [XLB_VERDICT_DROP] = 1,
 	[XLB_VERDICT_RESET] = 3, [XLB_VERDICT_TX] = 3,	 [XLB_VERDICT_REDIRECT] = 4,
+	[XLB_VERDICT_ICMP] = 3,
 };
 
 static void put_block(struct capture *capture, const uint8_t *block, size_t length)
