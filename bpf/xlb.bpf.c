@@ -456,9 +456,10 @@ static __always_inline int icmp_other(const struct xdp_md *ctx, const struct pac
 	struct cursor cursor = cursor_at(ctx, pkt->l4_offset & L4_OFFSET_MAX);
 	__u8 *type = take(&cursor, 1);
 
-	if (!type || host)
+	if (host)
 		return XLB_PASS;
-	if (icmp_is_error(pkt->family, *type))
+	if (!type || pkt->l4_length < sizeof(struct icmp_message) ||
+	    icmp_is_error(pkt->family, *type))
 		return -XLB_DROP_BAD_PACKET;
 	return icmp_is_echo(pkt->family, *type) ?
 		       icmp_echo(ctx, pkt, interface_mac(interface_find(pkt->link))) :

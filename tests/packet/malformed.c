@@ -356,6 +356,36 @@ static void test_mapped(void **state)
 	expect_refused("IPv4-mapped destination", data, length, XLB_DROP_NONE);
 }
 
+/* A message of less than eight bytes is none, whatever the frame has behind the packet. */
+static void short_message(uint8_t family)
+{
+	static uint8_t data[FRAME_MAX];
+	const uint8_t types[] = { family == XLB_IPV4 ? 8 : 128, 3 };
+	struct talk talk;
+
+	talk_init(&talk, family, IPPROTO_UDP, WEB, VIP_OWN);
+	for (uint16_t length = 0; length < 8; length++)
+		for (size_t i = 0; i < sizeof(types) * 2; i++) {
+			uint8_t message[8] = { types[i / 2] };
+			struct frame frame = talk_frame(&talk, CLIENT, 0);
+
+			frame.protocol = family == XLB_IPV4 ? (uint8_t)IPPROTO_ICMP :
+							      (uint8_t)IPPROTO_ICMPV6;
+			frame.message = message;
+			frame.payload = length;
+			frame.padding = i % 2 ? 20 : 0;
+			expect_refused("short ICMP message", data, frame_build(&frame, data),
+				       XLB_DROP_BAD_PACKET);
+		}
+}
+
+static void test_short_message(void **state)
+{
+	(void)state;
+	short_message(XLB_IPV4);
+	short_message(XLB_IPV6);
+}
+
 /* Random bytes changed: never an unknown verdict, never a drop without a reason, never a passed packet changed. */
 static void test_random(void **state)
 {
@@ -405,6 +435,7 @@ const struct CMUnitTest malformed_tests[] = {
 	  .test_func = test_long_extension },
 	{ .name = "malformed: IPv6 extension headers cut", .test_func = test_cut_extension },
 	{ .name = "malformed: IPv4-mapped addresses", .test_func = test_mapped },
+	{ .name = "malformed: short ICMP messages", .test_func = test_short_message },
 	{ .name = "malformed: random changes", .test_func = test_random },
 	{ 0 },
 };
