@@ -6,7 +6,7 @@
  *  batch	 its size in bytes, then requests: a byte that says which, the number of bytes that follow, those.
  *		 F frame; A number: flows get so many seconds older; K: all flows are killed; S server, flags: of a
  *		 server, as if its health had changed; H hop, slot: servers are behind another interface; R: nothing is left of
- *		 flows and connection ids, and the budget of RSTs is whole
+ *		 flows, connection ids and paths, and the budgets of answers are whole
  *  answer to it its size, then of each F: verdict, reason of the drop counted (0: none), length, frame
  */
 #include <errno.h>
@@ -94,6 +94,7 @@ static void serve(uint8_t kind, const uint8_t *data, uint32_t length, FILE *answ
 	case 'R':
 		world_end_flows(FLOW_DELETE);
 		world_quic_forget();
+		world_forget_paths();
 		world_reset_budget();
 		break;
 	default:

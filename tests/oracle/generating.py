@@ -4,6 +4,7 @@
 from dataclasses import replace
 
 from datagrams import Datagrams
+from messages import Messages
 from reading import ACK, DESTINATION, FIN, FRAGMENT_HEADER, HOP_BY_HOP, IPV4, IPV6, ROUTING, RST, SYN, TCP, UDP
 from links import write_tags
 from setting import CLIENTS as CLIENTS_LINK, HOST_PORTS, packed
@@ -31,6 +32,7 @@ class Generator:
             {r["from"] for rules in setting.rules.values() for r in rules if setting.listeners[r["listener"]].group in setting.quic}
         )
         self.links = [CLIENTS_LINK] * 2 + [slot for slot, i in setting.interfaces.items() if i.nic == CLIENTS_LINK]
+        self.messages = Messages(random, setting, flows)
         self.vips = setting.families()
         self.foreign = {
             family: [packed(text) for text in texts]
@@ -43,7 +45,7 @@ class Generator:
 
     def frame(self):
         draft = self.random.choices(
-            (self.beginning, self.client, self.reply, self.stranger), weights=(30, 34, 30, 6)
+            (self.beginning, self.client, self.reply, self.stranger, self.message), weights=(28, 30, 26, 5, 11)
         )[0]()
         self.vary(draft)
         for _ in range(self.random.choices((0, 1, 2, 3), weights=(60, 28, 8, 4))[0]):
@@ -141,6 +143,10 @@ class Generator:
             draft.destination_port = self.random.choice((0, 1, 22, 79, 1999, 65535, self.random.choice(HOST_PORTS)))
         return draft
 
+    def message(self):
+        family = self.random.choice((IPV4, IPV6))
+        return self.messages.draft(self.any_client(family), self.setting.vips[self.random.choice(self.vips[family])])
+
     def draft(self, source, destination, protocol, source_port, destination_port, flags, **more):
         return Draft(
             source,
@@ -176,6 +182,8 @@ class Generator:
                 draft.tcp_options = self.opening_options()
         elif draft.family == IPV4 and random.random() < 0.15:
             draft.l4_checksum = 0
+        if draft.protocol not in (TCP, UDP):
+            return
         size = random.choices(
             (0, random.randint(1, 60), random.randint(61, 1100), random.randint(1180, 1480)), weights=(30, 50, 8, 12)
         )[0]

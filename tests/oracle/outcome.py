@@ -41,8 +41,10 @@ def dump(frame):
 
 def difference(got, wanted):
     """None, or a text for people."""
-    if got == wanted:
-        return None
+    if (got.verdict, got.reason) == (wanted.verdict, wanted.reason):
+        # nobody sees the bytes of a frame that is dropped
+        if got.verdict == DROP or got.frame == wanted.frame:
+            return None
     text = f"program: {got}\noracle:  {wanted}"
     if got.frame != wanted.frame:
         at = next((i for i, (a, b) in enumerate(zip(got.frame, wanted.frame)) if a != b), "the end")

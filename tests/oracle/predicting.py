@@ -2,15 +2,16 @@
 """The oracle: says of each frame what xlb must do with it, in the order in which it does it."""
 
 import fragments
-import others
+import icmp
+import broken
 import reading
 from flows import Flows
 from outcome import PASS, Outcome
 from sessions import Sessions, passed
 
 RULES = {
-    reading.OTHER: others.other,
-    reading.BROKEN: others.broken,
+    reading.OTHER: icmp.rule,
+    reading.BROKEN: broken.rule,
     reading.FRAGMENT: fragments.rule,
     reading.WHOLE: Sessions.rule,
 }
@@ -46,6 +47,9 @@ class Oracle:
         role = self.setting.role(packet.destination)
         own = role.vip or role.snat
         returned = not own and self.setting.role(packet.source).returns
-        if packet.kind == reading.NOT_IP or not (own or returned):
+        # a router may have something to say of a packet to a server of a nat group
+        told = packet.kind == reading.OTHER and icmp.is_plain(packet)
+        if packet.kind == reading.NOT_IP or not (own or returned or told):
             return passed(packet)
+        self.sessions.got = got
         return RULES[packet.kind](self.sessions, packet, role, returned, got)

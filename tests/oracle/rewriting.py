@@ -17,6 +17,9 @@ from socket import AF_INET6
 from links import write_tags
 from reading import ACK, ETHERNET, FIN, IPV4, IPV6 as FAMILY6, RST, SYN, TCP, UDP, number
 
+ICMP4, ICMP6 = 1, 58
+COMPLAINT_MAX = {IPV4: 576, FAMILY6: 1280}  # RFC 1812 section 4.3.2.3, RFC 4443 section 2.4 (c)
+CONTROL = 0xC0  # RFC 1812 section 4.3.2.5: precedence 6, internetwork control
 DONT_FRAGMENT = 2  # of the three flags
 SMALL = 1260  # an IPv4 packet up to this may be fragmented (RFC 7915 section 5.1)
 OUTER_TTL = RESET_TTL = 64
@@ -52,6 +55,8 @@ def kept_wrong(came, right_before, right_after):
 def l4_checksum(family, protocol, source, destination, data):
     if protocol == UDP:
         data = data[: number(data, 4)]
+    if protocol == ICMP4:
+        return checksum(data)
     if family == IPV4:
         return in4_chksum(protocol, IP(src=text(source), dst=text(destination)), data)
     return in6_chksum(protocol, IPv6(src=text(source), dst=text(destination)), data)
@@ -227,3 +232,37 @@ def reset(packet, mac):
     else:
         answer = IPv6(hlim=RESET_TTL, **hops) / segment
     return frame_of(packet.family, frame[6:12], mac, bytes(answer), write_tags(packet.tags))
+
+
+def may_be_fragmented(packet):
+    return packet.family == IPV4 and not number(packet.frame, ETHERNET + 6) & 0x4000
+
+
+def may_answer(packet):
+    """Whether one station sent the packet to one (RFC 1812 section 4.3.2.7, RFC 4443 section 2.4 (e))."""
+    if (packet.frame[0] | packet.frame[6]) & 1:
+        return False
+    first = packet.source[0]
+    return 0 < first < 224 and first != 127 if packet.family == IPV4 else 0 < first < 0xFF
+
+
+def complaint(packet, mac, reason, mtu, sent):
+    """The ICMP error that tells the sender why the packet goes no further, as a whole frame."""
+    quoted = packet.frame[ETHERNET : packet.l3_end]
+    if packet.family == IPV4:
+        quoted = quoted[: COMPLAINT_MAX[IPV4] - 28]
+        kind, word = ((11, 0), 0) if reason == "ttl_expired" else ((3, 4), max(mtu, 68))
+    else:
+        quoted = quoted[: COMPLAINT_MAX[FAMILY6] - 48]
+        kind, word = ((3, 0), 0) if reason == "ttl_expired" else ((2, 0), max(mtu, 1280))
+    message = bytes(kind) + bytes(2) + word.to_bytes(4, "big") + quoted
+    protocol = ICMP4 if packet.family == IPV4 else ICMP6
+    check = l4_checksum(packet.family, protocol, packet.destination, packet.source, message)
+    message = message[:2] + check.to_bytes(2, "big") + message[4:]
+    hops = {"src": text(packet.destination), "dst": text(packet.source)}
+    if packet.family == IPV4:
+        ip_id = number(sent, ETHERNET + 4)
+        header = IP(tos=CONTROL, len=len(message) + 20, id=ip_id, ttl=RESET_TTL, proto=protocol, **hops)
+    else:
+        header = IPv6(plen=len(message), nh=protocol, hlim=RESET_TTL, **hops)
+    return frame_of(packet.family, packet.frame[6:12], mac, bytes(header) + message, write_tags(packet.tags))

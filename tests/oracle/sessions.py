@@ -11,8 +11,9 @@ import segments
 from flows import ADOPTING, CLOSED, FOLLOW, REPICK, START, Flow
 from links import Links
 from outcome import DROP, PASS, REDIRECT, TX, Disagreement, Outcome
+from paths import Paths
 from quic import Ids
-from reading import ETHERNET, IPV4, IPV6, RST, TCP, WHOLE, number, read
+from reading import ETHERNET, IPV4, IPV6, RST, TCP, UDP, WHOLE, number, read
 from rewriting import Ends
 from setting import CLIENTS, Hop
 
@@ -21,7 +22,11 @@ FIRST_DYNAMIC = 49152
 
 
 class Refused(Exception):
-    """For a reason."""
+    """For a reason; with the size that would not be refused, if that is why."""
+
+    def __init__(self, reason, mtu=0):
+        super().__init__(reason)
+        self.mtu = mtu
 
 
 class Choice(NamedTuple):
@@ -52,6 +57,8 @@ class Sessions:
         self.now = 0
         self.links = Links(setting)
         self.ids = Ids(setting)
+        self.paths = Paths()
+        self.got = None  # what the program did with the packet at hand
         self.entropies = {}  # of flows in tunnels
 
     # --- what happens to a packet -----------------------------------------------------------------
@@ -63,13 +70,17 @@ class Sessions:
                 outcome = self.request(packet, role.vip, got)
             return outcome or passed(packet)
         except Refused as refusal:
-            return self.refuse(packet, str(refusal))
+            return self.refuse(packet, refusal)
 
-    def refuse(self, packet, reason):
+    def refuse(self, packet, refusal):
+        reason = str(refusal)
         if reason == "pass":
             return passed(packet)
         if reason in ("no_flow", "flow_reset") and packet.protocol == TCP and not packet.flags & RST:
             return Outcome(TX, reason, rewriting.reset(packet, self.setting.interfaces[packet.link].mac))
+        if reason in ("mtu_exceeded", "ttl_expired") and packet.protocol in (TCP, UDP) and rewriting.may_answer(packet):
+            mac = self.setting.interfaces[packet.link].mac
+            return Outcome(TX, reason, rewriting.complaint(packet, mac, reason, refusal.mtu, self.got.bare))
         return dropped(packet, reason)
 
     def egress(self, packet, hop, length):
@@ -82,8 +93,17 @@ class Sessions:
         if not interface:
             raise Refused("no_interface")
         if length > interface.mtu:
-            raise Refused("mtu_exceeded")
+            raise Refused("mtu_exceeded", interface.mtu - (length - packet.l3_length))
         return interface
+
+    def egress_to(self, packet, server, length):
+        """The hop towards a server."""
+        hop = self.setting.hops.get(server.hop)
+        self.egress(packet, hop, length)
+        mtu = self.paths.mtu(server.address) if server.mode == "tunnel" else length
+        if length > mtu and not rewriting.may_be_fragmented(packet):
+            raise Refused("mtu_exceeded", mtu - (length - packet.l3_length))
+        return hop
 
     def send(self, came, hop, family, packet):
         """By the hop, what a packet that came has become."""
@@ -130,8 +150,7 @@ class Sessions:
             if verdict == REPICK and choice.server is flow.server:
                 verdict = FOLLOW
         server = flow.server if verdict == FOLLOW else choice.server
-        hop = self.setting.hops.get(server.hop)
-        self.egress(packet, hop, request_length(packet, server))
+        hop = self.egress_to(packet, server, request_length(packet, server))
         if verdict == FOLLOW:
             flow.follow(packet, "client", self.now)
             if flow.peer:
@@ -142,24 +161,24 @@ class Sessions:
             flow = self.start(packet, vip, choice, got)
         return self.send(packet, hop, *self.request_becomes(packet, flow, got))
 
-    def choose(self, packet, vip, got):
-        """Listener and server for a packet that has no flow to follow."""
+    def choose(self, packet, vip, got, quoted=False):
+        """Listener and server for a packet that has no flow to follow, or is only quoted."""
         number_of = self.setting.listener(vip, packet.protocol, packet.destination_port)
         if not number_of:
             raise Refused("pass" if vip in self.setting.hosts else "no_listener")
         listener = self.setting.listeners[number_of]
         try:
-            server = self.choose_server(packet, vip, listener, got)
+            server = self.choose_server(packet, vip, listener, got, quoted)
         except Refused as refusal:
             raise Refused("no_flow") if packet.midway else refusal
         if packet.midway and server.mode not in ADOPTING:
             raise Refused("no_flow")
         return Choice(listener, server)
 
-    def choose_server(self, packet, vip, listener, got):
+    def choose_server(self, packet, vip, listener, got, quoted):
         if listener.disabled:
             raise Refused("no_listener")
-        server, connection_id = self.ids.ask(packet, vip, listener.group)
+        server, connection_id = (None, None) if quoted else self.ids.ask(packet, vip, listener.group)
         if not server:
             server = self.setting.choice(listener.group, packet, connection_id)
             if not server:
@@ -299,15 +318,21 @@ class Sessions:
 
     def chosen(self, flow, got):
         """Of an outer header: the same for all packets of a flow, but for the IP ID."""
+        chosen = self.chosen_for(flow.server, got)
+        label, port = self.entropies.setdefault((flow.key, flow.server.number), (chosen.label, chosen.port))
+        return Chosen(chosen.ip_id, label, port)
+
+    @staticmethod
+    def chosen_for(server, got):
+        """As the program has, if it may."""
         if not got.forwarded:
             return Chosen(0, 0, 0)
-        ipv4 = flow.server.family == IPV4
+        ipv4 = server.family == IPV4
         label = 0 if ipv4 else number(got.bare, ETHERNET + 1, 3) & 0xFFFFF
-        port = number(got.bare, ETHERNET + (20 if ipv4 else 40)) if flow.server.encapsulation == "gue" else 0
+        port = number(got.bare, ETHERNET + (20 if ipv4 else 40)) if server.encapsulation == "gue" else 0
         if port and port < FIRST_DYNAMIC:
             raise Disagreement(f"the outer source port {port} is no dynamic one")
-        known = self.entropies.setdefault((flow.key, flow.server.number), (label, port))
-        return Chosen(number(got.bare, ETHERNET + 4), *known)
+        return Chosen(number(got.bare, ETHERNET + 4), label, port)
 
 
 def back(packet):

@@ -3,8 +3,10 @@
 
 from dataclasses import dataclass, field
 
-from reading import IPV4, TCP, UDP
+from reading import IPV4, IPV6, TCP, UDP
 from scapy.utils import checksum
+
+ICMP = {IPV4: 1, IPV6: 58}
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Draft:
 
     @property
     def family(self):
-        return IPV4 if len(self.source) == 4 else 6
+        return IPV4 if len(self.source) == 4 else IPV6
 
 
 def two(value):
@@ -78,11 +80,14 @@ def transport(draft):
         length = given(draft.udp_length, 8 + len(draft.payload))
         body = two(draft.source_port) + two(draft.destination_port) + two(length) + bytes(2) + draft.payload
         place = 6
+    elif draft.protocol == ICMP[draft.family] and len(draft.payload) >= 4:
+        body = draft.payload[:2] + bytes(2) + draft.payload[4:]
+        place = 2
     else:
         return draft.payload
     covered = body[: max(given(draft.udp_length, len(body)), 8)] if draft.protocol == UDP else body
     pseudo = draft.source + draft.destination + len(covered).to_bytes(4, "big") + bytes((0, 0, 0, draft.protocol))
-    right = checksum(pseudo + covered)
+    right = checksum(covered if draft.protocol == ICMP[IPV4] else pseudo + covered)
     if draft.protocol == UDP and not right:
         right = 0xFFFF
     return body[:place] + two(given(draft.l4_checksum, right)) + body[place + 2 :]

@@ -91,6 +91,50 @@ static size_t write_frame(uint8_t *data)
 	return frame_build(&frame, data);
 }
 
+static bool is_icmp(const struct decoded *packet)
+{
+	return packet->protocol == (packet->family == XLB_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+/* Turned round: as its receiver's answer would be. */
+static void turn(struct frame *frame)
+{
+	struct frame was = *frame;
+
+	frame->source = was.destination;
+	frame->destination = was.source;
+	frame->source_port = was.destination_port;
+	frame->destination_port = was.source_port;
+}
+
+/* An ICMP message: of who gets a talk's packets about one that he got, or a ping. */
+static size_t write_message(uint8_t *data)
+{
+	static const uint8_t types[2][6] = { { 3, 3, 11, 12, 5, 8 }, { 1, 2, 3, 4, 128, 135 } };
+	static uint8_t quoted[FRAME_MAX], message[FRAME_MAX];
+	struct talk talk = talks[random_below((uint32_t)talk_count)];
+	struct frame frame = talk_frame(&talk, is_answered(&talk) && once_in(2) ? SERVER : CLIENT,
+					ACK),
+		     about = frame;
+	size_t length;
+
+	turn(&about);
+	about.payload = (uint16_t)random_below(64);
+	about.fragment = once_in(4) ? 0x2000 : 0;
+	length = frame_build(&about, quoted) - ETH_HLEN;
+	if (once_in(3))
+		length = random_below((uint32_t)length + 1);
+	message[0] = types[frame.family == XLB_IPV6][random_below(6)];
+	message[1] = (uint8_t)(once_in(2) ? 0 : random_below(16));
+	for (size_t i = 4; i < 8; i++)
+		message[i] = (uint8_t)(once_in(2) ? 0 : random_below(256));
+	memcpy(message + 8, quoted + ETH_HLEN, length);
+	frame.protocol = frame.family == XLB_IPV4 ? (uint8_t)IPPROTO_ICMP : (uint8_t)IPPROTO_ICMPV6;
+	frame.message = message;
+	frame.payload = (uint16_t)(8 + length);
+	return frame_build(&frame, data);
+}
+
 /* Spoils a frame, or not; returns its length. */
 static size_t mutate(uint8_t *data, size_t length)
 {
@@ -104,7 +148,7 @@ static size_t mutate(uint8_t *data, size_t length)
 		length = ETH_HLEN + random_below((uint32_t)length - ETH_HLEN + 1);
 	decode_frame(data, length, &packet);
 	/* the checksum alone should not give a changed packet away */
-	if (!packet.fault && packet.payload && once_in(2))
+	if (!packet.fault && (packet.payload || is_icmp(&packet)) && once_in(2))
 		decode_repair(data, &packet);
 	return length;
 }
@@ -185,21 +229,13 @@ static bool is_reset(const struct decoded *in, const struct decoded *out)
 	       addr_equal(&out->destination, &in->source) && out->payload == out->end;
 }
 
-static bool is_icmp(const struct decoded *packet)
-{
-	return packet->protocol == (packet->family == XLB_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-}
-
 /* An ICMP error of xlb's own: to the sender, about what it has sent. */
 static const char *refusal_fault(const uint8_t *sent, const struct decoded *in, const uint8_t *got,
 				 const struct decoded *out)
 {
 	size_t length = out->end - out->l4;
-	uint32_t sum = checksum_add(0, got + out->l4, length);
 
-	if (out->family == XLB_IPV6)
-		sum = checksum_add(sum + IPPROTO_ICMPV6 + (uint32_t)length, got + out->l3 + 8, 32);
-	if (out->l3_sum == SUM_WRONG || checksum_fold(sum))
+	if (out->l3_sum == SUM_WRONG || out->l4_sum != SUM_RIGHT)
 		return "wrong checksum of an ICMP error";
 	if (!addr_equal(&out->source, &in->destination) ||
 	    !addr_equal(&out->destination, &in->source))
@@ -227,6 +263,47 @@ static const char *unwrap(const uint8_t *got, enum service service, const struct
 		return "wrong checksum of the outer header";
 	decode_packet(got, at, out->end - at, out);
 	return out->fault;
+}
+
+static bool is_server(const struct xlb_addr *addr, uint8_t family)
+{
+	for (enum service service = WEB; service < SERVICE_COUNT; service++) {
+		struct xlb_addr server = addr_server(service, family);
+
+		if (addr_equal(addr, &server))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * An ICMP message that was passed on, or answered: what it quotes now is what its receiver has sent, as right or wrong
+ * as it was.
+ */
+static const char *message_fault(const uint8_t *sent, const struct decoded *in, const uint8_t *got,
+				 const struct decoded *out)
+{
+	struct decoded was, is;
+
+	if (!is_icmp(out)) /* in an outer header, which other packets are looked at for */
+		return is_server(&out->destination, out->family) ? NULL : "not to a server";
+	if (in->l4_sum != out->l4_sum)
+		return "ICMP checksum not as right as it was";
+	if (addr_equal(&out->source, &in->destination) &&
+	    addr_equal(&out->destination, &in->source))
+		return NULL; /* an answer to a ping */
+	if (out->ttl != in->ttl - 1)
+		return "TTL of an ICMP error";
+	if (addr_equal(&out->source, &in->source) &&
+	    addr_equal(&out->destination, &in->destination))
+		return memcmp(got, mac_server, 6) ? "not to the MAC of the server" : NULL;
+	if (!is_vip(&out->source, out->family) && !is_server(&out->destination, out->family))
+		return "an ICMP error to nobody";
+	decode_packet(sent, in->l4 + 8, in->end - in->l4 - 8, &was);
+	decode_packet(got, out->l4 + 8, out->end - out->l4 - 8, &is);
+	if (!addr_equal(&is.source, &out->destination))
+		return "an ICMP error quotes what its receiver has not sent";
+	return !was.fault && !was.fragment && !is.fault ? sum_fault(&was, &is) : NULL;
 }
 
 static const char *request_fault(const uint8_t *got, const struct decoded *in, struct decoded *out)
@@ -284,6 +361,8 @@ static const char *sent_fault(const uint8_t *sent, size_t length, const struct o
 		return out.l3_sum != SUM_WRONG && out.l4_sum == SUM_RIGHT ?
 			       NULL :
 			       "wrong checksum of a RST";
+	if (is_icmp(&in))
+		return message_fault(sent, &in, got->data, &out);
 	if (is_icmp(&out))
 		return refusal_fault(sent, &in, got->data, &out);
 	fault = is_vip(&out.source, out.family) ? reply_fault(&in, &out) :
@@ -316,7 +395,7 @@ static void send_some(uint64_t first)
 	uint64_t before = world_drops_total(), drops = 0, sent = 0, counted;
 
 	for (uint64_t i = 0; i < COUNTED; i++) {
-		size_t length = mutate(data, write_frame(data));
+		size_t length = mutate(data, once_in(5) ? write_message(data) : write_frame(data));
 		const char *fault;
 
 		world_send(data, length, &got);

@@ -129,6 +129,8 @@ void world_quic_name(enum service group, const uint8_t *id, size_t length, enum 
 /* How many ids the datapath has learned; forgets them. */
 uint32_t world_quic_ids(void);
 void world_quic_forget(void);
+/* The same of what routers have said of the way to servers. */
+void world_forget_paths(void);
 
 /* What became of a frame. */
 struct outcome {
