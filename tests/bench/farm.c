@@ -147,10 +147,13 @@ static void put_pools(void)
 	}
 }
 
+static bool by_ids; /* of QUIC */
+
 static void put_server(uint32_t number)
 {
 	struct row_id key = { SERVER_FIRST + number };
 	struct xlb_server server = {
+		.flags = by_ids ? XLB_SERVER_QUIC : 0,
 		.addr = addr_of_server(number),
 		.port = farm_has_replies(plan.kind) ? htons(PORT_OF_SERVER) : 0,
 		.family = server_family(),
@@ -186,6 +189,16 @@ static void put_group(void)
 	for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
 		content->slot[i] = (uint16_t)(SERVER_FIRST + i % plan.servers);
 	put_content(TABLE_MAGLEV, &key, content, sizeof(*content));
+}
+
+void farm_go_by_ids(bool on)
+{
+	const struct xlb_quic quic = { .id_length = on ? 8 : 0, .config = XLB_QUIC_CONFIGS };
+
+	by_ids = on;
+	for (uint32_t i = 0; i < plan.servers; i++)
+		put_server(i);
+	world_put(TABLE_GROUP, &(struct row_id){ GROUP }, &quic);
 }
 
 void farm_listen(bool on)

@@ -50,6 +50,8 @@ struct farm_plan {
 const char *farm_open(const struct farm_plan *plan);
 /* Ends all flows and goes on with others. For few: the daemon's way to end a flow is slow. */
 void farm_change(enum farm_kind kind, uint8_t family);
+/* Whether the group goes by connection ids of QUIC: what is sent is short headers. */
+void farm_go_by_ids(bool on);
 /* Gives the tables that the farm's flows are in room for so many, and moves what there is. */
 void farm_grow(uint32_t room);
 /* What those tables take then. */
@@ -67,6 +69,7 @@ struct farm_load {
 	uint32_t first, flows, stride; /* numbers of flows; stride 0: 1 */
 	bool in_turn;		       /* else at random */
 	bool options;		       /* with those of a SYN of Linux */
+	bool by_ids;		       /* of QUIC: for farm_go_by_ids */
 };
 /* Makes the front send that. */
 void farm_aim(struct front *front, const struct farm_load *load);

@@ -22,6 +22,7 @@
 #define ALL	     (~0U)
 #define HAVE_REPLIES (1U << FARM_NAT | 1U << FARM_FULLNAT | 1U << FARM_FULLNAT_CROSS)
 #define ONE	     (1U << FARM_DR) /* of what is the same in all modes */
+#define TWO	     (1U << FARM_DR | 1U << FARM_FULLNAT)
 
 #define TCP(tcp) .protocol = IPPROTO_TCP, .flags = (tcp)
 #define UDP	 .protocol = IPPROTO_UDP
@@ -40,6 +41,8 @@ static const struct path {
 	{ "new flow", ALL, XDP_REDIRECT, { TCP(SYN), FRESH } },
 	{ "SYN, options", ALL, XDP_REDIRECT, { TCP(SYN), FRESH, .options = true } },
 	{ "new flow, udp", ALL, XDP_REDIRECT, { UDP, FRESH } },
+	{ "quic", TWO, XDP_REDIRECT, { UDP, KNOWN, .by_ids = true } },
+	{ "new flow, quic", TWO, XDP_REDIRECT, { UDP, FRESH, .by_ids = true } },
 	{ "passed", ONE, XDP_PASS, { TCP(ACK), KNOWN, .target = FARM_ELSEWHERE } },
 	{ "no listener", ONE, XDP_DROP, { TCP(ACK), KNOWN, .target = FARM_NO_LISTENER } },
 };
@@ -85,6 +88,7 @@ static void measure(enum farm_kind kind, uint8_t family)
 	     path++) {
 		if (!(path->farms & 1U << kind))
 			continue;
+		farm_go_by_ids(path->load.by_ids);
 		if (path->load.flows)
 			farm_check(&front, &path->load, path->verdict);
 		printf("%-13s IPv%d  %-14s %6.0f\n", farm_words[kind], family == XLB_IPV4 ? 4 : 6,

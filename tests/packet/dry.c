@@ -144,5 +144,6 @@ bool dry_run_frame(const uint8_t *data, size_t length, struct dry_result *ret)
 		fail_msg("a dry run has changed a map");
 	ret->verdict = last.verdict;
 	ret->reason = last.reason;
+	ret->found = last.found;
 	return true;
 }

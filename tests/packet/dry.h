@@ -16,7 +16,7 @@ void dry_stop(void);
 /* What the dry run of a frame said. */
 struct dry_result {
 	uint32_t action; /* of XDP */
-	uint8_t verdict, reason;
+	uint8_t verdict, reason, found;
 };
 /* False if dry runs are off. */
 bool dry_run_frame(const uint8_t *data, size_t length, struct dry_result *ret);

@@ -9,19 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datagram.h"
 #include "dry.h"
 #include "talk.h"
 #include "xlb/hash.h"
-
-#define V1	0x00000001U
-#define V2	0x6b3343cfU
-#define UNKNOWN 0xfaceb00cU
-
-/* bits of a long header's first byte, version 1 */
-#define INITIAL	  0
-#define ZERO_RTT  1
-#define HANDSHAKE 2
-#define RETRY	  3
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define ID_LENGTH    8
@@ -30,72 +21,6 @@
 struct pair {
 	enum service even, odd;
 };
-
-struct datagram {
-	uint8_t at[96];
-	uint16_t length;
-};
-
-struct id {
-	uint8_t at[XLB_QUIC_ID_MAX];
-	uint8_t length;
-};
-
-static struct id random_id(uint8_t length)
-{
-	struct id id = { .length = length };
-
-	for (uint8_t i = 0; i < length; i++)
-		id.at[i] = (uint8_t)random();
-	return id;
-}
-
-static void put_bytes(struct datagram *to, const void *bytes, size_t count)
-{
-	memcpy(to->at + to->length, bytes, count);
-	to->length = (uint16_t)(to->length + count);
-}
-
-/* What is protected: anything. */
-static void put_rest(struct datagram *to)
-{
-	struct id rest = random_id(20);
-
-	put_bytes(to, rest.at, rest.length);
-}
-
-static struct datagram short_header(struct id id)
-{
-	struct datagram datagram = { .at = { 0x40 }, .length = 1 };
-
-	put_bytes(&datagram, id.at, id.length);
-	put_rest(&datagram);
-	return datagram;
-}
-
-static struct datagram long_header(uint32_t version, uint8_t type, struct id to, struct id from)
-{
-	struct datagram datagram = { .at = { (uint8_t)(0xc0 | type << 4) }, .length = 1 };
-	uint32_t word = htonl(version);
-
-	put_bytes(&datagram, &word, sizeof(word));
-	put_bytes(&datagram, &to.length, 1);
-	put_bytes(&datagram, to.at, to.length);
-	put_bytes(&datagram, &from.length, 1);
-	put_bytes(&datagram, from.at, from.length);
-	put_rest(&datagram);
-	return datagram;
-}
-
-static struct datagram from_client(uint8_t type, struct id to)
-{
-	return long_header(V1, type, to, random_id(5));
-}
-
-static struct datagram from_server(uint8_t type, struct id own)
-{
-	return long_header(V1, type, random_id(5), own);
-}
 
 /* --- who is wanted ----------------------------------------------------------------------------------- */
 
@@ -680,6 +605,45 @@ static void test_dry(void **state)
 	dry_stop();
 }
 
+/* What a dry run tells of how the server was found; of a client's new port. */
+static uint8_t how(const struct pair *pair, struct datagram datagram)
+{
+	static uint8_t data[FRAME_MAX];
+	struct dry_result result;
+	struct frame frame;
+	struct talk talk;
+
+	talk_init(&talk, XLB_IPV4, IPPROTO_UDP, pair->even, VIP_OWN);
+	frame = talk_frame(&talk, CLIENT, 0);
+	frame.content = datagram.at;
+	frame.payload = frame.content_length = datagram.length;
+	assert_true(dry_run_frame(data, frame_build(&frame, data), &result));
+	return result.found;
+}
+
+static void test_told(void **state)
+{
+	static const struct pair pair = { WEB, SPARE };
+	struct id own;
+
+	(void)state;
+	srandom(18);
+	go_by_ids(&pair, BY_DEFAULT);
+	give_names(&pair, XLB_QUIC_CONFIGS);
+	own = id_of(&pair, pair.even, ID_LENGTH);
+	own.at[0] = 0xff;
+	connect_to(&pair, XLB_IPV4, pair.odd, HANDSHAKE, own);
+	dry_start();
+	assert_int_equal(how(&pair, short_header(named(&pair, pair.odd, 0))),
+			 XLB_FOUND_NAMED | XLB_FOUND_NEW);
+	assert_int_equal(how(&pair, short_header(own)), XLB_FOUND_OWNER | XLB_FOUND_NEW);
+	assert_int_equal(how(&pair, from_client(INITIAL, random_id(8))),
+			 XLB_FOUND_ID | XLB_FOUND_SLOT | XLB_FOUND_NEW);
+	assert_int_equal(how(&pair, (struct datagram){ .length = 3 }),
+			 XLB_FOUND_SLOT | XLB_FOUND_NEW);
+	dry_stop();
+}
+
 const struct CMUnitTest quic_tests[] = {
 	{ .name = "quic: an id reaches one server in every form", .test_func = test_forms },
 	{ .name = "quic: ids of every length, cut off anywhere", .test_func = test_lengths },
@@ -695,5 +659,6 @@ const struct CMUnitTest quic_tests[] = {
 	{ .name = "quic: ids of elsewhere", .test_func = test_elsewhere },
 	{ .name = "quic: servers come and go", .test_func = test_stability },
 	{ .name = "quic: dry runs", .test_func = test_dry },
+	{ .name = "quic: what is told", .test_func = test_told },
 	{ 0 },
 };
