@@ -200,7 +200,7 @@ lab_server() {
 # the outer headers of a tunnel: see lab_mss.
 LAB_SIDE4=192.0.2.2 LAB_SIDE6=fe80::c2
 lab_direct() {
-	local name vip device=eth0
+	local name device=eth0
 	if [ "$LAB_SHAPE" = two-arm ]; then
 		device=side
 		lab_veth client side fabric to-side 02:00:00:00:00:03
@@ -209,18 +209,29 @@ lab_direct() {
 	lab_address client $device $LAB_SIDE4/32 $LAB_SIDE6/64
 	for name; do
 		in_ns "$name" sh -c 'cd /proc/sys/net/ipv4/conf/all; echo 1 >arp_ignore; echo 2 >arp_announce'
-		lab_address "$name" lo "$LAB_VIP4/32" "$LAB_OTHER_VIP4/32" "$LAB_VIP6/128" "$LAB_OTHER_VIP6/128"
-		for vip in "$LAB_VIP4" "$LAB_OTHER_VIP4"; do
-			echo "rule add from $vip lookup 100"
-		done | in_ns "$name" ip -4 -batch -
-		for vip in "$LAB_VIP6" "$LAB_OTHER_VIP6"; do
-			echo "rule add from $vip lookup 100"
-		done | in_ns "$name" ip -6 -batch -
-		# answers to health checks through the datapath are for lb itself
-		in_ns "$name" ip route add throw 10.0.1.0/24 table 100
-		in_ns "$name" ip -6 route add throw 2001:db8:1::/64 table 100
-		lab_mss "$name" 1500
+		lab_own_vips "$name"
+		lab_past_lb "$name"
 	done
+}
+
+# lab_own_vips SERVER: the VIPs on its loopback
+lab_own_vips() {
+	lab_address "$1" lo "$LAB_VIP4/32" "$LAB_OTHER_VIP4/32" "$LAB_VIP6/128" "$LAB_OTHER_VIP6/128"
+}
+
+# lab_past_lb NAME: a namespace on the servers' network sends what comes from VIPs to the client, past lb
+lab_past_lb() {
+	local vip
+	for vip in "$LAB_VIP4" "$LAB_OTHER_VIP4"; do
+		echo "rule add from $vip lookup 100"
+	done | in_ns "$1" ip -4 -batch -
+	for vip in "$LAB_VIP6" "$LAB_OTHER_VIP6"; do
+		echo "rule add from $vip lookup 100"
+	done | in_ns "$1" ip -6 -batch -
+	# answers to health checks through the datapath are for lb itself
+	in_ns "$1" ip route add throw 10.0.1.0/24 table 100
+	in_ns "$1" ip -6 route add throw 2001:db8:1::/64 table 100
+	lab_mss "$1" 1500
 }
 
 # lab_mss SERVER MTU: the longest packet that clients may send to the VIPs of the server. xlb drops what is
@@ -276,9 +287,9 @@ lab_decap_devices() {
 	in_ns "$1" ip -6 fou add port 6080 gue
 }
 
-# Lets lb route between its two sides, as it would without a load balancer.
+# lab_routing [NAMESPACE]: lets it route between its sides; lb, as it would without a load balancer.
 lab_routing() {
-	in_ns lb sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+	in_ns "${1:-lb}" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
 }
 
 # --- processes -----------------------------------------------------------------------------------

@@ -112,12 +112,20 @@ everything() {
 	servers_see "$1" "$2"
 }
 
+# FAMILY [NAMESPACE]: from there, not from the client
 transfers_are_unharmed() {
-	local url server
-	url=$(url "$(vip "$1")")
-	in_ns client curl -sS -g --max-time 120 "$url/files/big" | cmp - "$LAB_DIR/files/big"
-	server=$(in_ns client curl -sS -g --max-time 120 -T "$LAB_DIR/files/big" -D - -o /dev/null "$url/upload/big" |
-		tr -d '\r' | sed -n 's/^X-Server: //p')
+	download_is_unharmed "$@"
+	upload_is_unharmed "$@"
+}
+
+download_is_unharmed() {
+	in_ns "${2:-client}" curl -sS -g --max-time 120 "$(url "$(vip "$1")")/files/big" | cmp - "$LAB_DIR/files/big"
+}
+
+upload_is_unharmed() {
+	local server
+	server=$(in_ns "${2:-client}" curl -sS -g --max-time 120 -T "$LAB_DIR/files/big" -D - -o /dev/null \
+		"$(url "$(vip "$1")")/upload/big" | tr -d '\r' | sed -n 's/^X-Server: //p')
 	cmp "$LAB_DIR/$server/upload/big" "$LAB_DIR/files/big"
 	rm "$LAB_DIR/$server/upload/big"
 }
