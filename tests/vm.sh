@@ -11,7 +11,7 @@ if [ "${1:-}" = --inside ]; then
 	status=0
 	CMOCKA_MESSAGE_OUTPUT=TAP "$build/tests/verifier/verifier" || status=1
 	CMOCKA_MESSAGE_OUTPUT=TAP "$build/tests/packet/packet" || status=1
-	bats --tap tests/vm/traffic.bats || status=1
+	bats --tap tests/vm || status=1
 	exit $status
 fi
 

@@ -29,6 +29,10 @@ struct fake {
 	const char *own[4]; /* addresses of the host */
 	uint8_t mac;	    /* last byte of every neighbour's MAC */
 	struct port_list host_ports;
+	/* on and below eth0 */
+	const struct vlan_device *vlans;
+	const struct bond_port *ports;
+	uint32_t vlan_count, port_count;
 };
 
 static inline bool named(const char *const *names, const char *name)
@@ -49,7 +53,14 @@ static inline int fake_link(void *arg, const char *ifname, struct world_link *re
 		return -ENODEV;
 	*ret = (struct world_link){ .ifindex = (uint32_t)(ifname[3] - '0' + 2),
 				    .mtu = 1500,
-				    .mac = { 2 } };
+				    .mac = { 2 },
+				    .vlan_settings = 1U << XLB_SETTING_RX_VLAN };
+	if (strcmp(ifname, "eth0"))
+		return 0;
+	ret->vlans = fake->vlans;
+	ret->vlan_count = fake->vlan_count;
+	ret->ports = fake->ports;
+	ret->port_count = fake->port_count;
 	return 0;
 }
 

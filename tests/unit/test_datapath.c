@@ -122,6 +122,57 @@ static void test_addresses_come_and_go(void **state)
 	assert_in_range(left, 0, 20);
 }
 
+static uint32_t vlan_slot_of(const struct xlb_interface *vlan)
+{
+	const struct xlb_tables *shared = shared_tables();
+
+	for (uint32_t i = 0; i < XLB_VLAN_PLACES; i++)
+		if (shared->vlan_slots[i].nic.ifindex == vlan->ifindex &&
+		    !memcmp(&shared->vlan_slots[i].tags, &vlan->tags, sizeof(vlan->tags)))
+			return shared->vlan_slots[i].nic.slot;
+	return 0;
+}
+
+/* VLAN devices and ports of a bond beside the NIC that they are of. */
+static void test_vlans_and_ports(void **state)
+{
+	struct xlb_interface nic = { .ifindex = if_nametoindex("xlbt0"), .mtu = 1500, .nic = 7 };
+	struct xlb_interface vlan = { .ifindex = nic.ifindex,
+				      .mtu = 1496,
+				      .flags = XLB_INTERFACE_TAGGED,
+				      .nic = 7,
+				      .tags = { { htonl(0x81000064), 0 } } };
+	struct xlb_interface moved = vlan;
+	struct row_id slot8 = { 8 }, port = { if_nametoindex("xlbt1") }, bond = { 7 };
+	struct row row;
+
+	(void)state;
+	NEED_KERNEL();
+	put(TABLE_INTERFACE, &id7, &nic);
+	put(TABLE_INTERFACE, &slot8, &vlan);
+	assert_count(TABLE_INTERFACE, 2);
+	assert_int_equal(slot_of(nic.ifindex), 7);
+	assert_int_equal(vlan_slot_of(&vlan), 8);
+	/* another id */
+	moved.tags.tag[1] = htonl(0x81000065);
+	put(TABLE_INTERFACE, &slot8, &moved);
+	assert_int_equal(vlan_slot_of(&vlan), 0);
+	assert_int_equal(vlan_slot_of(&moved), 8);
+
+	put(TABLE_BOND_PORT, &port, &bond);
+	assert_listed(TABLE_BOND_PORT, &port, &bond);
+	assert_int_equal(slot_of(port.id), 7);
+	row = row_of(TABLE_BOND_PORT, &port, &bond);
+	assert_int_equal(datapath_sink(dp)->del(datapath_sink(dp), &row, &err), 0);
+	assert_count(TABLE_BOND_PORT, 0);
+	assert_int_equal(slot_of(port.id), 0);
+	del(TABLE_INTERFACE, &slot8);
+	assert_int_equal(vlan_slot_of(&moved), 0);
+	assert_listed(TABLE_INTERFACE, &id7, &nic);
+	del(TABLE_INTERFACE, &id7);
+	assert_count(TABLE_INTERFACE, 0);
+}
+
 static void test_interface(void **state)
 {
 	struct xlb_interface value = { .ifindex = if_nametoindex("xlbt0"),
@@ -426,11 +477,17 @@ static void test_drop_sample(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_plain_rows),	   TEST(test_ids_out_of_range),
-		TEST(test_addresses_full), TEST(test_addresses_come_and_go),
-		TEST(test_interface),	   TEST(test_maglev),
-		TEST(test_port_set),	   TEST(test_port_pages_used_up),
-		TEST(test_bitmap),	   TEST(test_counters),
+		TEST(test_plain_rows),
+		TEST(test_ids_out_of_range),
+		TEST(test_addresses_full),
+		TEST(test_addresses_come_and_go),
+		TEST(test_vlans_and_ports),
+		TEST(test_interface),
+		TEST(test_maglev),
+		TEST(test_port_set),
+		TEST(test_port_pages_used_up),
+		TEST(test_bitmap),
+		TEST(test_counters),
 		TEST(test_drop_sample),
 	};
 

@@ -104,6 +104,27 @@ static void test_other_frames(void **state)
 	assert_string_equal(text, "203.0.113.9 > 198.51.100.10 protocol 47");
 }
 
+static void test_tags(void **state)
+{
+	struct packet_info info = packet("203.0.113.9:5", "198.51.100.10:80", IPPROTO_UDP, 0);
+	uint8_t frame[PACKET_FRAME_MAX], tagged[PACKET_FRAME_MAX + 8];
+	static const uint8_t tags[] = { 0x88, 0xa8, 0xb1, 0x2c, 0x81, 0, 0, 100 };
+	char text[PACKET_TEXT_MAX];
+	size_t length;
+
+	(void)state;
+	length = packet_build(&info, mac_a, mac_b, frame);
+	memcpy(tagged, frame, 12);
+	memcpy(tagged + 12, tags, sizeof(tags));
+	memcpy(tagged + 20, frame + 12, length - 12);
+	packet_read(tagged, length + 8, &info);
+	packet_format(&info, text);
+	assert_string_equal(text, "203.0.113.9:5 > 198.51.100.10:80 udp vlan 300.100");
+	packet_read(tagged, 17, &info);
+	packet_format(&info, text);
+	assert_string_equal(text, "Ethernet type 0x88a8");
+}
+
 /* Every length of a frame, and noise: the sanitizers watch. */
 static void test_any_bytes(void **state)
 {
@@ -145,9 +166,8 @@ static void test_flags(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_other_frames),
-		cmocka_unit_test(test_any_bytes),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_other_frames),
+		cmocka_unit_test(test_tags),	   cmocka_unit_test(test_any_bytes),
 		cmocka_unit_test(test_flags),
 	};
 

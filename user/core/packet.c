@@ -9,16 +9,19 @@
 
 #include "xlb/addr.h"
 
-#define ETHERNET      14
-#define IPV4	      20
-#define IPV6	      40
-#define TCP	      20
-#define UDP	      8
-#define TYPE_IPV4     0x0800
-#define TYPE_IPV6     0x86dd
-#define EXTENSION_MAX 8
-#define WINDOW	      64240
-#define TTL	      64
+#define ETHERNET	14
+#define IPV4		20
+#define IPV6		40
+#define TCP		20
+#define UDP		8
+#define TYPE_IPV4	0x0800
+#define TYPE_IPV6	0x86dd
+#define TYPE_VLAN	0x8100
+#define TYPE_VLAN_OUTER 0x88a8
+#define VLAN_TAG	4
+#define EXTENSION_MAX	8
+#define WINDOW		64240
+#define TTL		64
 
 static const struct {
 	const char *word;
@@ -112,6 +115,13 @@ void packet_read(const uint8_t *data, size_t size, struct packet_info *ret)
 	if (size < ETHERNET)
 		return;
 	ret->ether_type = get16(data + 12);
+	while ((ret->ether_type == TYPE_VLAN || ret->ether_type == TYPE_VLAN_OUTER) &&
+	       ret->vlan_count < 2 && size >= ETHERNET + VLAN_TAG) {
+		ret->vlans[ret->vlan_count++] = get16(data + 14) & 0x0fff;
+		data += VLAN_TAG;
+		size -= VLAN_TAG;
+		ret->ether_type = get16(data + 12);
+	}
 	if (ret->ether_type == TYPE_IPV4)
 		read_ipv4(data, size, ret);
 	else if (ret->ether_type == TYPE_IPV6)
@@ -166,6 +176,9 @@ void packet_format(const struct packet_info *info, char ret[PACKET_TEXT_MAX])
 		if (info->tcp_flags & flag_words[i].bit)
 			used += snprintf(ret + used, (size_t)(PACKET_TEXT_MAX - used), "%s%s",
 					 found++ ? "," : " ", flag_words[i].word);
+	for (int i = 0; i < info->vlan_count; i++)
+		used += snprintf(ret + used, (size_t)(PACKET_TEXT_MAX - used), "%s%u",
+				 i ? "." : " vlan ", info->vlans[i]);
 }
 
 int packet_flags_parse(const char *text, uint8_t *ret)

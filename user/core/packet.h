@@ -26,6 +26,8 @@ struct packet_info {
 	bool fragment;	/* of a larger packet: ports may be missing */
 	bool has_ports; /* TCP or UDP, and the bytes reached that far */
 	uint16_t ether_type;
+	uint16_t vlans[2]; /* ids of its VLAN tags, the outer one first */
+	uint8_t vlan_count;
 	struct xlb_addr source, destination;
 	uint16_t source_port_h, destination_port_h;
 };

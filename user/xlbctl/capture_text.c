@@ -77,7 +77,8 @@ void capture_put_line(FILE *out, const json_t *packet)
 	const char *stage = json_text_at(packet, "stage");
 
 	put_clock(out, json_text_at(packet, "time"));
-	put_word(out, " ", json_text_at(packet, "interface"));
+	put_word(out, " ",
+		 json_text_at(packet, *json_text_at(packet, "link") ? "link" : "interface"));
 	if (!strcmp(stage, "lost")) {
 		put_lost(out, packet);
 	} else {

@@ -95,7 +95,8 @@ static void comment(const struct capture *capture, const struct xlb_event *event
 	} parts[] = {
 		{ "listener", ID_LISTENER, event->listener },
 		{ "server", ID_SERVER, event->server },
-		{ "egress", ID_INTERFACE, event->egress },
+		{ "link", ID_INTERFACE, event->link == event->slot ? 0 : event->link },
+		{ "egress", ID_INTERFACE, event->egress_link },
 	};
 	const char *meaning = reason_meaning(event->reason);
 	char name[ID_KEY_MAX];
@@ -264,7 +265,9 @@ static void json_event(struct capture *capture, const struct xlb_event *event, c
 	put_member(capture, "stage", stage_word(event->stage));
 	put_number(capture, "packet", event->number);
 	put_member(capture, "interface", capture_name_of(capture, ID_INTERFACE, event->slot, name));
-	put_member(capture, "egress", capture_name_of(capture, ID_INTERFACE, event->egress, name));
+	put_member(capture, "link", capture_name_of(capture, ID_INTERFACE, event->link, name));
+	put_member(capture, "egress",
+		   capture_name_of(capture, ID_INTERFACE, event->egress_link, name));
 	put_member(capture, "protocol",
 		   event->protocol == IPPROTO_TCP ? "tcp" :
 		   event->protocol == IPPROTO_UDP ? "udp" :

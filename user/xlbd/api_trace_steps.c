@@ -42,7 +42,7 @@ static void step_interface(const struct trace *trace, char text[TEXT_MAX])
 	char name[ID_KEY_MAX];
 
 	snprintf(text, TEXT_MAX, "in by %s",
-		 name_of(trace, ID_INTERFACE, trace->event->slot, name));
+		 name_of(trace, ID_INTERFACE, trace->event->link, name));
 }
 
 static void step_role(const struct trace *trace, char text[TEXT_MAX])
@@ -223,7 +223,7 @@ static void step_next_hop(const struct trace *trace, char text[TEXT_MAX])
 
 	if (event->found & XLB_FOUND_REPLY && is_forwarded(trace)) {
 		snprintf(text, TEXT_MAX, "back where the client's packets come from, out by %s",
-			 name_of(trace, ID_INTERFACE, event->egress, name));
+			 name_of(trace, ID_INTERFACE, event->egress_link, name));
 		return;
 	}
 	if (!event->nexthop) {
@@ -256,7 +256,7 @@ static void step_verdict(const struct trace *trace, char text[TEXT_MAX])
 			 reason_word(event->reason), reason_meaning(event->reason));
 	else if (is_forwarded(trace))
 		snprintf(text, TEXT_MAX, "%s, out by %s", verdict_word(event->verdict),
-			 name_of(trace, ID_INTERFACE, event->egress, name));
+			 name_of(trace, ID_INTERFACE, event->egress_link, name));
 	else
 		snprintf(text, TEXT_MAX, "%s to the host", verdict_word(event->verdict));
 }
