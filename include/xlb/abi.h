@@ -30,7 +30,7 @@
 #define XLB_MAX_PORT_PAGES 16384
 #define XLB_MAX_PROBES	   65536
 #define XLB_MAX_HOPS	   65536   /* learned ways back to clients */
-#define XLB_MAX_QUIC_IDS   131072  /* learned connection ids: 14 MiB */
+#define XLB_MAX_QUIC_IDS   131072  /* learned connection ids: 13 MiB */
 #define XLB_DEFAULT_FLOWS  1048576 /* of each family, unless the daemon is told otherwise */
 
 #pragma GCC diagnostic push
