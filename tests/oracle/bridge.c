@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../packet/tables.h"
 #include "../packet/world.h"
 #include "base/cleanup.h"
 #include "setting.h"
@@ -92,6 +93,8 @@ static void serve(uint8_t kind, const uint8_t *data, uint32_t length, FILE *answ
 		world_next_hop(number[0], number[1]);
 		break;
 	case 'R':
+		if (tables_fault())
+			die(tables_fault());
 		world_end_flows(FLOW_DELETE);
 		world_quic_forget();
 		world_forget_paths();

@@ -4,21 +4,22 @@
 from dataclasses import replace
 
 from datagrams import Datagrams
+from links import write_tags
 from messages import Messages
 from reading import ACK, DESTINATION, FIN, FRAGMENT_HEADER, HOP_BY_HOP, IPV4, IPV6, ROUTING, RST, SYN, TCP, UDP
-from links import write_tags
-from setting import CLIENTS as CLIENTS_LINK, HOST_PORTS, packed
+from setting import CLIENTS, HOST_PORTS, packed
 from writing import Draft, write
 
 PSH = 8
 FRAME_MAX = 1514
-CLIENTS = {
+CLIENT_ADDRESSES = {
     IPV4: [packed(f"203.0.113.{i}") for i in (5, 6, 7, 9)] + [packed("192.0.2.77")],
     IPV6: [packed(f"2001:db8:c::{i}") for i in (5, 6, 7, 9)] + [packed("2001:db9::77")],
 }
 CLIENT_MACS = [b"\x02\0\0\0\0\x0c", b"\x06\0\0\0\0\x0c", b"\x02\0\0\0\0\x77"]
 SERVER_MAC = b"\x02\0\0\0\0\x05"
-FLAGS_MIDWAY = [ACK] * 12 + [PSH | ACK] * 4 + [FIN | ACK] * 3 + [RST, RST | ACK, SYN, SYN | ACK, FIN, 0, SYN | FIN, SYN | RST, 0xFF]
+ODD_FLAGS = [RST, RST | ACK, SYN, SYN | ACK, FIN, 0, SYN | FIN, SYN | RST, 0xFF]
+FLAGS_MIDWAY = [ACK] * 12 + [PSH | ACK] * 4 + [FIN | ACK] * 3 + ODD_FLAGS
 FLAGS_REPLY = [ACK] * 10 + [SYN | ACK] * 4 + [FIN | ACK] * 3 + [RST | ACK, RST, PSH | ACK, SYN, 0]
 
 
@@ -29,9 +30,14 @@ class Generator:
         self.flows = flows
         self.datagrams = Datagrams(random, setting, ids)
         self.quic_ports = sorted(
-            {r["from"] for rules in setting.rules.values() for r in rules if setting.listeners[r["listener"]].group in setting.quic}
+            {
+                rule["from"]
+                for rules in setting.rules.values()
+                for rule in rules
+                if setting.listeners[rule["listener"]].group in setting.quic
+            }
         )
-        self.links = [CLIENTS_LINK] * 2 + [slot for slot, i in setting.interfaces.items() if i.nic == CLIENTS_LINK]
+        self.links = [CLIENTS] * 2 + [slot for slot, i in setting.interfaces.items() if i.nic == CLIENTS]
         self.messages = Messages(random, setting, flows)
         self.vips = setting.families()
         self.foreign = {
@@ -86,7 +92,7 @@ class Generator:
             return self.random.choice(own)
         if self.random.random() < 0.03:
             return self.random.choice([s.address for s in self.servers if s.family == family])
-        return self.random.choice(CLIENTS[family])
+        return self.random.choice(CLIENT_ADDRESSES[family])
 
     def client_port(self):
         few = self.random.randint(40000, 40012)

@@ -2,14 +2,18 @@
 """Random ICMP messages: pings, errors about packets of flows, as the routers of both sides see them, and about others."""
 
 from reading import ACK, IPV4, IPV6, TCP, UDP
+from rewriting import GUE_PORT
 from setting import packed
 from writing import ICMP, Draft, write
 
 ROUTERS = {IPV4: packed("192.0.2.254"), IPV6: packed("2001:db8:fe::254")}
-GUE_PORT = 6080
 KINDS = {
-    IPV4: [(3, 4)] * 4 + [(3, code) for code in range(17)] + [(11, 0), (11, 1), (12, 0), (12, 1), (12, 2), (5, 0), (0, 0)],
-    IPV6: [(2, 0)] * 4 + [(1, code) for code in range(7)] + [(3, 0), (3, 1), (4, 0), (4, 1), (4, 2), (129, 0), (135, 0)],
+    IPV4: [(3, 4)] * 4
+    + [(3, code) for code in range(17)]
+    + [(11, 0), (11, 1), (12, 0), (12, 1), (12, 2), (5, 0), (0, 0)],
+    IPV6: [(2, 0)] * 4
+    + [(1, code) for code in range(7)]
+    + [(3, 0), (3, 1), (4, 0), (4, 1), (4, 2), (129, 0), (135, 0)],
 }
 
 
@@ -35,7 +39,8 @@ class Messages:
 
     def ping(self, client, vip):
         kind = 8 if len(vip) == 4 else 128
-        data = bytes((kind, self.random.choice((0, 0, 0, 0, 1)), 0, 0)) + self.random.randbytes(self.random.choice((0, 3, 4, 60, 1000)))
+        data = self.random.randbytes(self.random.choice((0, 3, 4, 60, 1000)))
+        data = bytes((kind, self.random.choice((0, 0, 0, 0, 1)), 0, 0)) + data
         return Draft(client, vip, ICMP[IPV4 if len(vip) == 4 else IPV6], payload=data)
 
     def about_request(self, flow):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The oracle: says of each frame what xlb must do with it, in the order in which it does it."""
 
+import broken
 import fragments
 import icmp
-import broken
 import reading
 from flows import Flows
 from outcome import PASS, Outcome

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from quic import ID_MAX, Quic
-from reading import IPV4, IPV6, MAPPED, TCP, UDP
+from reading import IPV4, IPV6, MAPPED
 
 MAGLEV_SLOTS = 65537
 HOST_PORTS = range(32768, 61000)  # the host's own, in no pool
@@ -192,6 +192,3 @@ class Setting:
 
     def families(self):
         return {family: [v for v, a in self.vips.items() if len(a) == size] for family, size in ((IPV4, 4), (IPV6, 16))}
-
-
-PROTOCOLS = (TCP, UDP)
