@@ -184,6 +184,9 @@ static __always_inline int icmp_echo(const struct xdp_md *ctx, const struct pack
 	old = *word;
 	message->type = pkt->family == XLB_IPV4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY;
 	message->check = csum_update(message->check, csum_replace(0, old, *word));
+	/* as good, and the only right one if all else is zero, which of ICMPv4 it may be */
+	if (!message->check)
+		message->check = 0xffff;
 	if (icmp_turn_ip(ctx, pkt) || icmp_turn_link(ctx, mac, own, eth->h_proto))
 		return -XLB_DROP_INTERNAL;
 	return XLB_ANSWERED;

@@ -4,6 +4,7 @@
 from dataclasses import replace
 
 from datagrams import Datagrams
+from flows import CLOSED, CLOSING
 from links import write_tags
 from messages import Messages
 from reading import ACK, DESTINATION, FIN, FRAGMENT_HEADER, HOP_BY_HOP, IPV4, IPV6, ROUTING, RST, SYN, TCP, UDP
@@ -108,7 +109,7 @@ class Generator:
             flow.protocol,
             flow.client_port,
             flow.port,
-            self.random.choice(FLAGS_MIDWAY),
+            self.next_flags(flow, FLAGS_MIDWAY, {CLOSING: FIN | ACK, CLOSED: SYN}),
             source_mac=flow.hop.mac if self.random.random() < 0.9 else self.random.choice(CLIENT_MACS),
             tags=self.tags(flow.hop.interface if self.random.random() < 0.9 else self.random.choice(self.links)),
         )
@@ -123,9 +124,15 @@ class Generator:
             flow.protocol,
             flow.server_port,
             flow.peer_port,
-            self.random.choice(FLAGS_REPLY),
+            self.next_flags(flow, FLAGS_REPLY, {CLOSING: FIN | ACK}),
             source_mac=SERVER_MAC,
         )
+
+    def next_flags(self, flow, flags, steps):
+        """Any, but often what brings a connection to its end, and to its next beginning."""
+        if flow.state in steps and self.random.random() < 0.3:
+            return steps[flow.state]
+        return self.random.choice(flags)
 
     def any_flow(self, table):
         """Mostly one of the last, so that flows get old enough to end."""

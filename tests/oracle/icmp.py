@@ -14,7 +14,7 @@ from links import write_tags
 from outcome import TX, Outcome
 from reading import ETHERNET, EXTENSIONS, FRAGMENT_HEADER, IPV4, IPV6, TCP, UDP, number
 from rewriting import DONT_FRAGMENT, SMALL, kept_wrong, l4_checksum, text
-from sessions import Refused, dropped, passed
+from sessions import Refused, destination_of, dropped, passed
 from translating import Untranslatable, to_ipv4, to_ipv6
 
 PROTOCOL = {IPV4: 1, IPV6: 58}
@@ -126,7 +126,7 @@ def echo(sessions, packet, message):
     ends = packet.destination, packet.source
     right = l4_checksum(packet.family, packet.protocol, *ends, answer)
     right_before = l4_checksum(packet.family, packet.protocol, *ends, request)
-    check = kept_wrong(number(message, 2), right_before, right)
+    check = kept_wrong(number(message, 2), right_before, right) or 0xFFFF  # as good, and right if all else is zero
     header = rewriting.ipv4_header if packet.family == IPV4 else rewriting.ipv6_header
     frame = rewriting.frame_of(
         packet.family,
@@ -190,9 +190,14 @@ class Errors:
             choice = self.sessions.choose(about, vip, self.got, quoted=True)
         except Refused:
             raise Refused("icmp_unknown") from None
-        if choice.server.mode not in ("dr", "tunnel"):
+        server = choice.server
+        if quote.protocol == UDP and choice.listener.group in self.sessions.setting.quic:
+            # the next packet would be the server's by its connection id, which a quote of the other way has not
+            members = self.sessions.setting.members(choice.listener.group, self.packet.family)
+            server = next((s for s in members if s.address == destination_of(self.got)), server)
+        if server.mode not in ("dr", "tunnel"):
             raise Refused("icmp_unknown")
-        return self.as_it_is(choice.server)
+        return self.as_it_is(server)
 
     def as_it_is(self, server):
         sessions, packet = self.sessions, self.packet

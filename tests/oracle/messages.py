@@ -40,6 +40,8 @@ class Messages:
     def ping(self, client, vip):
         kind = 8 if len(vip) == 4 else 128
         data = self.random.randbytes(self.random.choice((0, 3, 4, 60, 1000)))
+        if self.random.random() < 0.1:
+            data = bytes(len(data))
         data = bytes((kind, self.random.choice((0, 0, 0, 0, 1)), 0, 0)) + data
         return Draft(client, vip, ICMP[IPV4 if len(vip) == 4 else IPV6], payload=data)
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "decode.h"
 #include "talk.h"
 
 #define QUOTED_TTL   50
@@ -358,7 +359,32 @@ static void test_errors(void **state)
 	each_kind(each_error);
 }
 
+/* A ping whose answer is all zero: of the two zeros that a checksum can be, only one is right then. */
+static void test_zero(void **state)
+{
+	static const uint8_t message[8 + 20] = { 8 };
+	static uint8_t data[FRAME_MAX];
+	static struct outcome got;
+	struct decoded answer;
+	struct frame frame;
+	struct talk talk;
+
+	(void)state;
+	talk_init(&talk, XLB_IPV4, IPPROTO_UDP, WEB, VIP_OWN);
+	frame = talk_frame(&talk, CLIENT, 0);
+	frame.protocol = IPPROTO_ICMP;
+	frame.message = message;
+	for (frame.payload = 8; frame.payload <= sizeof(message); frame.payload++) {
+		world_send(data, frame_build(&frame, data), &got);
+		assert_int_equal(got.verdict, XDP_TX);
+		decode_frame(got.data, got.length, &answer);
+		assert_null(answer.fault);
+		assert_int_equal(answer.l4_sum, SUM_RIGHT);
+	}
+}
+
 const struct CMUnitTest icmp_tests[] = {
+	{ .name = "icmp: a ping of zeros", .test_func = test_zero },
 	{ .name = "icmp: every error, of ends and of routers, reaches the other end of its flow",
 	  .test_func = test_errors },
 	{},
