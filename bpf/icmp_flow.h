@@ -9,7 +9,7 @@
 #include "reply.h"
 #include "steps.h"
 
-#define ICMP_STRANGER 4 /* result of icmp_find: no flow, but there may be a server all the same */
+#define ICMP_STRANGER 5 /* result of icmp_find: no flow, but there may be a server all the same */
 
 /* A router has thrown away a packet of xlb's own making, since it was too large: an outer header and what is in it. */
 static __always_inline void icmp_own(const struct xdp_md *ctx, const struct work *work)

@@ -142,6 +142,13 @@ struct {
 	__array(values, struct flow_chunk);
 } flow_chunks SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XLB_MAX_FRAGMENTED);
+	__type(key, struct xlb_fragment_key);
+	__type(value, struct xlb_fragment);
+} fragmented SEC(".maps");
+
 /* A flow's key as its table has it. */
 struct flow_id {
 	__u64 key[3]; /* IPv4: client and ports; IPv6: client, client, ports */

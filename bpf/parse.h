@@ -17,6 +17,7 @@
 #include "xlb/addr.h"
 
 #define IPV4_FRAGMENT	    0x3fff /* more fragments, or an offset */
+#define IPV4_MORE	    0x2000
 #define IPV4_OFFSET	    0x1fff
 #define IPV6_FRAGMENT	    0xfff9
 #define IPV6_OFFSET	    0xfff8
@@ -96,6 +97,18 @@ static __always_inline __u8 icmp_protocol(__u8 family)
 	return family == XLB_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 }
 
+/* The rest of a fragment: where its payload is, behind `options` bytes. Another program looks at that. */
+static __always_inline int parse_fragment(struct cursor *cursor, __u32 options, struct packet *pkt)
+{
+	if (!is_l4(pkt->protocol))
+		return XLB_PASS;
+	if (!take(cursor, options) || cursor->offset > L4_OFFSET_MAX)
+		return -XLB_DROP_BAD_PACKET;
+	pkt->l4_offset = (__u16)cursor->offset;
+	pkt->fragmented = true;
+	return -XLB_DROP_FRAGMENT;
+}
+
 static __always_inline int parse_ipv4_rest(struct cursor *cursor, struct packet *pkt)
 {
 	struct iphdr *ip = take(cursor, sizeof(*ip));
@@ -114,8 +127,12 @@ static __always_inline int parse_ipv4_rest(struct cursor *cursor, struct packet 
 	pkt->ttl = ip->ttl;
 	if (!is_l4(pkt->protocol) && pkt->protocol != IPPROTO_ICMP)
 		return XLB_PASS;
-	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT))
-		return is_l4(pkt->protocol) ? -XLB_DROP_FRAGMENT : XLB_PASS;
+	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT)) {
+		pkt->fragment = (__u16)((bpf_ntohs(ip->frag_off) & IPV4_OFFSET) << 3);
+		pkt->fragment |= !!(ip->frag_off & bpf_htons(IPV4_MORE));
+		pkt->fragment_id = ip->id;
+		return parse_fragment(cursor, header - sizeof(*ip), pkt);
+	}
 	if (!take(cursor, header - sizeof(*ip)))
 		return -XLB_DROP_BAD_PACKET;
 	return parse_l4(cursor, pkt);
@@ -165,9 +182,14 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet 
 			return -XLB_DROP_BAD_PACKET;
 		size = sizeof(*extension);
 		if (next == IPV6_FRAGMENT_HEADER) {
-			if (extension->fragment & bpf_htons(IPV6_FRAGMENT))
-				return is_l4(extension->next_header) ? -XLB_DROP_FRAGMENT :
-								       XLB_PASS;
+			if (extension->fragment & bpf_htons(IPV6_FRAGMENT)) {
+				pkt->fragment = bpf_ntohs(extension->fragment) & IPV6_FRAGMENT;
+				pkt->fragment_id = extension->rest;
+				pkt->protocol = extension->next_header;
+				pkt->l4_length = (__u16)(left - sizeof(*extension));
+				return left < sizeof(*extension) ? -XLB_DROP_BAD_PACKET :
+								   parse_fragment(cursor, 0, pkt);
+			}
 		} else {
 			/* not yet at its last address: a router's business */
 			if (next == IPV6_ROUTING && extension->routing.segments_left)

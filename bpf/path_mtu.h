@@ -70,8 +70,12 @@ static __always_inline bool path_may_fragment(const struct xdp_md *ctx, const st
 static __always_inline int path_check(const struct xdp_md *ctx, struct packet *pkt,
 				      const struct xlb_addr *server, __u32 length, __u32 now)
 {
-	__u32 mtu = path_mtu(server, now);
+	__u32 mtu;
 
+	/* fits through everywhere: most packets of many services need no more than this */
+	if (length <= PATH_MTU_FLOOR4)
+		return 0;
+	mtu = path_mtu(server, now);
 	if (length <= mtu || path_may_fragment(ctx, pkt))
 		return 0;
 	pkt->mtu = (__u16)(mtu - (length - pkt->l3_length));

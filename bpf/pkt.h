@@ -32,8 +32,9 @@
 #define XLB_PASS     1
 /* The frame has become xlb's own answer, and goes back where it came from. */
 #define XLB_ANSWERED 2
-/* Neither TCP nor UDP as they should be: another program's. */
+/* Neither TCP nor UDP as they should be, or only a part of that: other programs'. */
 #define XLB_ODD	     3
+#define XLB_FRAGMENT 4
 
 /* bits of the 14th byte of a TCP header */
 #define TCP_FIN 0x01
@@ -63,12 +64,13 @@ struct packet {
 	__u8 tagged;   /* bytes of the tags that it came with, if they are those of a link */
 	__u8 stripped; /* the same while they are not in the frame (vlan.h) */
 	bool watched; /* somebody may want to hear of it (watch.h); false unless the program observes */
-	__u8 pad;
+	bool fragmented; /* it is a fragment: the next two tell which (fragment.h) */
 	/* not zero at first */
 	__u32 link;		   /* slot, or that of the VLAN device that it came in by */
 	struct xlb_vlan_tags tags; /* if it is tagged */
 	__u16 mtu; /* with -XLB_DROP_MTU_EXCEEDED: how large its sender may make it */
-	__u8 reserved[2];
+	__u16 fragment; /* offset of its payload in the whole one, in bytes, and in bit 0 whether more follow */
+	__u32 fragment_id; /* as it lies in the packet; of IPv4 in the first two bytes */
 };
 
 /* The ends that a packet is to have. */

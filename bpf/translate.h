@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Packets that change their address family on the way: the IP/ICMP translation algorithm (RFC 7915), without
- * ICMP and fragments. IPv4 options and IPv6 extension headers end here, as it wants.
+ * Packets that change their address family on the way: the IP/ICMP translation algorithm (RFC 7915), but for
+ * ICMP. IPv4 options and IPv6 extension headers end here, as it wants.
  */
 #ifndef XLB_BPF_TRANSLATE_H
 #define XLB_BPF_TRANSLATE_H
 
 #include "edit.h"
+#include "parse.h"
 
 #define TRANSLATE_DF 0x4000
 #define TRANSLATE_SMALL \
@@ -24,13 +25,19 @@ struct {
 	__type(value, struct translate_chunk);
 } translate_scratch SEC(".maps");
 
+/* Bytes of the headers that a packet gets in the family. */
+static __always_inline __u32 translate_header(const struct packet *pkt, __u8 family)
+{
+	if (family == XLB_IPV4)
+		return sizeof(struct iphdr);
+	return sizeof(struct ipv6hdr) + (pkt->fragmented ? sizeof(struct ipv6_extension) : 0);
+}
+
 /* What the IP packet will measure in the family. */
 static __always_inline __u32 translate_length(const struct packet *pkt, __u8 family)
 {
-	if (pkt->family == family)
-		return pkt->l3_length;
-	return pkt->l4_length +
-	       (family == XLB_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	return pkt->family == family ? pkt->l3_length :
+				       pkt->l4_length + translate_header(pkt, family);
 }
 
 /*
@@ -74,6 +81,9 @@ static __always_inline int translate_fill_checksum(struct xdp_md *ctx, const str
 		return -XLB_DROP_INTERNAL;
 	if (udp->check)
 		return 0;
+	/* what it would have to cover is not all here */
+	if (pkt->fragmented)
+		return -XLB_DROP_FRAGMENT;
 	length = bpf_ntohs(udp->len);
 	r = translate_sum(ctx, pkt->l4_offset, length);
 	if (r < 0)
@@ -100,10 +110,15 @@ static __always_inline void translate_write_ipv4(struct iphdr *ip, const struct 
 	*(__u8 *)ip = 4 << 4 | sizeof(*ip) / 4;
 	ip->tos = class;
 	ip->tot_len = bpf_htons((__u16)length);
-	if (length > TRANSLATE_SMALL)
+	if (pkt->fragmented) {
+		ip->id = (__u16)pkt->fragment_id;
+		ip->frag_off = bpf_htons(
+			(__u16)(pkt->fragment >> 3 | (pkt->fragment & 1 ? IPV4_MORE : 0)));
+	} else if (length > TRANSLATE_SMALL) {
 		ip->frag_off = bpf_htons(TRANSLATE_DF);
-	else
+	} else {
 		ip->id = (__u16)bpf_get_prandom_u32();
+	}
 	ip->ttl = (__u8)(pkt->ttl - 1);
 	ip->protocol = pkt->protocol;
 	ip->saddr = ends->source.words[3];
@@ -120,6 +135,23 @@ static __always_inline void translate_write_ipv6(struct ipv6hdr *ip, const struc
 	ip->hop_limit = (__u8)(pkt->ttl - 1);
 	__builtin_memcpy(&ip->saddr, &ends->source, sizeof(ip->saddr));
 	__builtin_memcpy(&ip->daddr, &ends->destination, sizeof(ip->daddr));
+}
+
+/* Puts a fragment header (RFC 8200 section 4.5) behind an IPv6 header that was just written. */
+static __always_inline int translate_write_fragment(struct cursor *cursor, struct ipv6hdr *ip,
+						    const struct packet *pkt)
+{
+	struct ipv6_extension *extension = take(cursor, sizeof(*extension));
+
+	if (!extension)
+		return -XLB_DROP_INTERNAL;
+	ip->nexthdr = IPV6_FRAGMENT_HEADER;
+	ip->payload_len = bpf_htons((__u16)(pkt->l4_length + sizeof(*extension)));
+	extension->next_header = pkt->protocol;
+	extension->length = 0;
+	extension->fragment = bpf_htons(pkt->fragment);
+	extension->rest = pkt->fragment_id;
+	return 0;
 }
 
 /* DSCP and ECN, which both families have in one byte. */
@@ -156,6 +188,8 @@ static __always_inline int translate_write(const struct xdp_md *ctx, const struc
 			return -XLB_DROP_INTERNAL;
 		eth->h_proto = bpf_htons(ETH_P_IPV6);
 		translate_write_ipv6(ipv6, pkt, ends, class);
+		if (pkt->fragmented)
+			return translate_write_fragment(&cursor, ipv6, pkt);
 	}
 	return 0;
 }
@@ -163,15 +197,16 @@ static __always_inline int translate_write(const struct xdp_md *ctx, const struc
 /* Gives the packet new ends, of the other family. */
 STEP int translate(struct xdp_md *ctx, const struct packet *pkt, const struct ends *ends)
 {
-	__u32 header = pkt->family == XLB_IPV4 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u32 header = translate_header(pkt, pkt->family == XLB_IPV4 ? XLB_IPV6 : XLB_IPV4);
+	bool has_l4 = !pkt->fragmented || pkt->fragment < 8;
 	int class = translate_class(ctx, pkt);
 	int r = 0;
 
 	if (class < 0)
 		return -XLB_DROP_INTERNAL;
-	if (pkt->family == XLB_IPV4 && pkt->protocol == IPPROTO_UDP)
+	if (has_l4 && pkt->family == XLB_IPV4 && pkt->protocol == IPPROTO_UDP)
 		r = translate_fill_checksum(ctx, pkt);
-	if (!r)
+	if (!r && has_l4)
 		r = edit_l4(ctx, pkt, ends, edit_change(pkt, ends));
 	if (r)
 		return r;

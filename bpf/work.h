@@ -23,6 +23,9 @@ struct work {
 	struct icmp_error error;
 	struct packet about;
 	struct ends about_ends;
+	/* of a fragment */
+	struct xlb_fragment_key fragment_key;
+	struct xlb_fragment fragment; /* what the first one of the packet has said */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

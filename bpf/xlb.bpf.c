@@ -10,6 +10,7 @@
 #include "budget.h"
 #include "count.h"
 #include "edit.h"
+#include "fragment.h"
 #include "icmp_answer.h"
 #include "icmp_flow.h"
 #include "listener.h"
@@ -26,18 +27,6 @@
 #include "work.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
-
-/* Whether a packet that cannot be taken as it is matters, now that the role of its destination is known. */
-static __always_inline int fault_of(const struct packet *pkt, const struct xlb_address *role)
-{
-	struct xlb_vip *vip;
-
-	if (pkt->fault != -XLB_DROP_FRAGMENT)
-		return pkt->fault;
-	/* fragments have no port to tell by: to an address of the host they are the host's */
-	vip = role->vip ? vip_find(role->vip) : NULL;
-	return vip && !(vip->flags & XLB_VIP_HOST) ? pkt->fault : XLB_PASS;
-}
 
 /* A packet to nobody that xlb knows: a reply all the same, if its source is a server's of a nat group. */
 static __always_inline bool is_returned(const struct packet *pkt, __u32 flags)
@@ -128,7 +117,27 @@ static __always_inline int process_odd(struct xdp_md *ctx, struct work *work)
 		return is_own(&role) || interface_flags(pkt->slot) & XLB_INTERFACE_RETURNS ?
 			       icmp(ctx, work, &role) :
 			       XLB_PASS;
-	return is_own(&role) ? fault_of(pkt, &role) : XLB_PASS;
+	if (pkt->fault == -XLB_DROP_FRAGMENT)
+		return XLB_FRAGMENT;
+	return is_own(&role) ? pkt->fault : XLB_PASS;
+}
+
+/* The same for a fragment of TCP or UDP. */
+static __always_inline int process_fragment(struct xdp_md *ctx, struct work *work)
+{
+	struct packet *pkt = &work->pkt;
+	struct xlb_address role;
+	struct cursor cursor;
+	int r = parse_frame(ctx, pkt, &cursor);
+
+	if (r)
+		return r;
+	role = address_find(&pkt->destination);
+	parse_rest(&cursor, pkt);
+	work->returned = !is_own(&role) && is_returned(pkt, interface_flags(pkt->slot));
+	if (pkt->fault != -XLB_DROP_FRAGMENT || !(is_own(&role) || work->returned))
+		return XLB_PASS;
+	return fragment(ctx, work, &role);
 }
 
 /* What goes to the host is its own, but for answers to health checks, which must be changed first. */
@@ -150,7 +159,7 @@ static __always_inline enum xlb_answer answer_to(const struct packet *pkt, __u32
 	    pkt->protocol == IPPROTO_TCP && !(pkt->tcp_flags & TCP_RST))
 		return XLB_ANSWER_RST;
 	if ((reason == XLB_DROP_MTU_EXCEEDED || reason == XLB_DROP_TTL_EXPIRED) &&
-	    is_l4(pkt->protocol))
+	    is_l4(pkt->protocol) && !(pkt->fragmented && pkt->fragment >= 8))
 		return XLB_ANSWER_ICMP;
 	return XLB_ANSWER_COUNT;
 }
@@ -247,14 +256,27 @@ static __always_inline int pass(struct xdp_md *ctx, struct packet *pkt)
 }
 
 /* The programs that a packet can go on with, each with a stack of its own: what is rare costs the others nothing. */
-enum stage { STAGE_ODD, STAGE_COUNT };
+enum stage { STAGE_ODD, STAGE_FRAGMENT, STAGE_COUNT };
 int xlb_odd(struct xdp_md *ctx);
+int xlb_fragment(struct xdp_md *ctx);
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, STAGE_COUNT);
 	__uint(key_size, sizeof(__u32));
 	__array(values, int(void *));
-} stages SEC(".maps") = { .values = { [STAGE_ODD] = (void *)&xlb_odd } };
+} stages SEC(".maps") = {
+	.values = { [STAGE_ODD] = (void *)&xlb_odd, [STAGE_FRAGMENT] = (void *)&xlb_fragment }
+};
+
+/* Hands the frame, as it came, to another program, which begins anew. Returns only if that one is away. */
+static __always_inline int go_on(struct xdp_md *ctx, struct packet *pkt, enum stage stage)
+{
+	if (pkt->stripped)
+		vlan_put(ctx, pkt, 0);
+	bpf_tail_call(ctx, &stages, stage);
+	/* for a moment only, while a daemon starts */
+	return XLB_PASS;
+}
 
 SEC("xdp")
 int xlb(struct xdp_md *ctx)
@@ -271,13 +293,8 @@ int xlb(struct xdp_md *ctx)
 	pkt = &work->pkt;
 	pkt->slot = pkt->link = slot;
 	r = process(ctx, work);
-	if (r == XLB_ODD) {
-		if (pkt->stripped)
-			vlan_put(ctx, pkt, 0);
-		bpf_tail_call(ctx, &stages, STAGE_ODD);
-		/* the stage is away for a moment only, while a daemon starts */
-		r = XLB_PASS;
-	}
+	if (r == XLB_ODD)
+		r = go_on(ctx, pkt, STAGE_ODD);
 	if (r == XLB_PASS)
 		r = hand_over(ctx, pkt);
 	if (r < 0)
@@ -285,7 +302,7 @@ int xlb(struct xdp_md *ctx)
 	return r == XLB_PASS ? pass(ctx, pkt) : forward(ctx, pkt, &work->egress);
 }
 
-/* What is neither TCP nor UDP, or cannot be taken as it is. Begins anew: nothing is handed over but the frame. */
+/* What is neither TCP nor UDP, or cannot be taken as it is. */
 SEC("xdp")
 int xlb_odd(struct xdp_md *ctx)
 {
@@ -299,6 +316,8 @@ int xlb_odd(struct xdp_md *ctx)
 	pkt = &work->pkt;
 	pkt->slot = pkt->link = slot;
 	r = process_odd(ctx, work);
+	if (r == XLB_FRAGMENT)
+		r = go_on(ctx, pkt, STAGE_FRAGMENT);
 	if (r < 0)
 		return refuse(ctx, (__u32)-r);
 	if (r == XLB_PASS)
@@ -310,6 +329,25 @@ int xlb_odd(struct xdp_md *ctx)
 	count_interface(pkt, XLB_IFCOUNT_TX);
 	watch_after(ctx, pkt);
 	return XDP_TX;
+}
+
+/* Fragments. */
+SEC("xdp")
+int xlb_fragment(struct xdp_md *ctx)
+{
+	__u32 slot = interface_slot(ctx->ingress_ifindex);
+	struct work *work = work_begin();
+	struct packet *pkt;
+	int r;
+
+	if (!slot || !work)
+		return XDP_PASS;
+	pkt = &work->pkt;
+	pkt->slot = pkt->link = slot;
+	r = process_fragment(ctx, work);
+	if (r < 0)
+		return refuse(ctx, (__u32)-r);
+	return r == XLB_PASS ? pass(ctx, pkt) : forward(ctx, pkt, &work->egress);
 }
 
 /* For the far end of a veth: XDP_TX and redirect into one need a program there. */

@@ -394,6 +394,32 @@ XLB_ASSERT_SIZE(xlb_budget, 16);
 #define XLB_PATH_SET	  63, 1
 #define XLB_PATH_LIFETIME 600 /* seconds; then a larger packet is tried (RFC 1191 section 6.3) */
 
+#define XLB_MAX_FRAGMENTED    8192 /* packets of which fragments are under way; the oldest gives way */
+#define XLB_FRAGMENT_LIFETIME 30 /* seconds from the first fragment on */
+
+/* map `fragmented`: what the first fragment of a packet has said. Written by the datapath alone. */
+struct xlb_fragment_key {
+	struct xlb_addr source, destination;
+	__u32 id; /* as it lies in the packet */
+	__u8 protocol;
+	__u8 family;
+	__u8 pad[2];
+};
+XLB_ASSERT_SIZE(xlb_fragment_key, 40);
+
+struct xlb_fragment {
+	struct xlb_addr source, destination; /* that it is to have, in modes that change them */
+	__u32 listener, server;
+	__u32 hop;   /* of a reply: number of the way back */
+	__u32 id;    /* that it is to have */
+	__u32 stamp; /* as of flows */
+	__u8 mode;   /* enum xlb_mode */
+	__u8 family; /* that it is to have */
+	__u8 reply;
+	__u8 pad;
+};
+XLB_ASSERT_SIZE(xlb_fragment, 56);
+
 #define XLB_END_DELETE	  1 /* the entry, its reply locator and its SNAT port go */
 #define XLB_END_TOMBSTONE 2 /* the next segment of either side is answered with RST */
 

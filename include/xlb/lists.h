@@ -11,7 +11,8 @@
 #define XLB_REASONS(X) \
 	X(BAD_PACKET, bad_packet, \
 	  "truncated or malformed header of a packet to a VIP or SNAT address") \
-	X(FRAGMENT, fragment, "IP fragment to a VIP: not supported yet") \
+	X(FRAGMENT, fragment, \
+	  "IP fragment whose first one is not known: it has not come yet, or long ago") \
 	X(NO_LISTENER, no_listener, "no listener of the VIP has this port") \
 	X(NO_SERVER, no_server, "the server group has no server for the client's address family") \
 	X(NO_FLOW, no_flow, "segment of no known TCP flow, answered with RST; or late UDP reply") \

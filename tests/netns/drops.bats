@@ -138,7 +138,7 @@ make_fragment() {
 	one_server
 }
 send_fragment() {
-	packets datagram "$LAB_VIP4" 80 bytes=3000
+	packets fragment "$LAB_VIP4" 80 count=3
 }
 
 make_no_listener() {

@@ -5,6 +5,7 @@
   segment    a TCP segment of no connection; flags=syn|ack (ack), ttl=N
   cut        the first 8 bytes of a TCP header
   datagram   UDP; bytes=N (16): above the MTU it leaves in fragments, unless df=1
+  fragment   the last fragment of a UDP datagram of which no other comes
   error      an ICMP error (port unreachable) about a TCP segment of ADDRESS to here
 
 count=N of them (1), each from a port of its own, the first being from=N (20000).
@@ -39,6 +40,11 @@ def error(about, to, source_port, port):
     return message[:2] + struct.pack("!H", checksum(message)) + message[4:]
 
 
+def fragment(source, destination):
+    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 77, 100, 64, socket.IPPROTO_UDP, 0,
+                       socket.inet_aton(source), socket.inet_aton(destination)) + bytes(8)
+
+
 def raw(options):
     sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
     if "ttl" in options:
@@ -63,6 +69,12 @@ def main():
         for source_port in ports:
             with datagram(options, source_port) as sock:
                 sock.sendto(bytes(int(options.get("bytes", 16))), (address, port))
+        return
+    if kind == "fragment":
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+            sock.connect((address, 0))
+            for _ in ports:
+                sock.send(fragment(sock.getsockname()[0], address))
         return
     if kind == "error":
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:

@@ -8,7 +8,7 @@
 #include "dry.h"
 #include "talk.h"
 
-#define TESTS_MAX 256
+#define TESTS_MAX 512
 
 static struct CMUnitTest tests[TESTS_MAX];
 static size_t count;
@@ -83,6 +83,7 @@ int main(void)
 	add_tests(malformed_tests);
 	add_tests(mutation_tests);
 	add_tests(icmp_tests);
+	add_tests(fragment_tests);
 	add_tests(choice_tests);
 	add_tests(resource_tests);
 	add_tests(torture_tests);

@@ -365,6 +365,11 @@ static const char *sent_fault(const uint8_t *sent, size_t length, const struct o
 		return message_fault(sent, &in, got->data, &out);
 	if (is_icmp(&out))
 		return refusal_fault(sent, &in, got->data, &out);
+	/* has no ports, or not all that its checksum covers: fragments.c puts such packets together */
+	if (in.fragment)
+		return out.l3_sum == SUM_WRONG && in.l3_sum != SUM_WRONG ?
+			       "wrong IPv4 header checksum of a fragment" :
+			       NULL;
 	fault = is_vip(&out.source, out.family) ? reply_fault(&in, &out) :
 						  request_fault(got->data, &in, &out);
 	if (fault)

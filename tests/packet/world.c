@@ -495,6 +495,7 @@ void world_reset(void)
 	world_end_flows(FLOW_DELETE);
 	world_quic_forget();
 	map_clear("quic_servers", &(struct xlb_quic_server_key){});
+	map_clear("fragmented", &(struct xlb_fragment_key){});
 	fill_services();
 	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
 		for (enum vip vip = 0; vip < VIP_COUNT; vip++) {

@@ -84,7 +84,8 @@ static int load(const struct variant *variant)
 		/* the others are those of the first */
 		bpf_program__set_autoload(program, !variant->word[0] ||
 							   program == skel->progs.xlb ||
-							   program == skel->progs.xlb_odd);
+							   program == skel->progs.xlb_odd ||
+							   program == skel->progs.xlb_fragment);
 		if (!bpf_program__autoload(program))
 			continue;
 		if (++program_count > PROGRAMS_MAX ||

@@ -20,7 +20,8 @@ static const char *const advice[XLB_DROP_COUNT] = {
 	[XLB_DROP_BAD_PACKET] =
 		"look at one by `xlbctl capture`: a scan, or a device on the way that cuts packets",
 	[XLB_DROP_FRAGMENT] =
-		"keep datagrams below the MTU of the path; look for a tunnel that lowers it",
+		"nothing, if it is a few: the sender repeats the packet; else look for a path that puts fragments out of order, or a "
+		"flood of them (`xlbctl capture --reason fragment`)",
 	[XLB_DROP_NO_LISTENER] =
 		"add a listener if the port should be served; otherwise it is a scan: nothing to do",
 	[XLB_DROP_NO_SERVER] =

@@ -109,6 +109,7 @@ static void choose_programs(struct variant *variant)
 	bpf_object__for_each_program(program, variant->skel->obj) bpf_program__set_autoload(
 		program, program == variant->skel->progs.xlb ||
 				 program == variant->skel->progs.xlb_odd ||
+				 program == variant->skel->progs.xlb_fragment ||
 				 (variant->kind == VARIANT_OBSERVE && is_tracepoint(program)));
 }
 
@@ -144,6 +145,7 @@ int variant_load(const struct datapath *dp, enum variant_kind kind, struct varia
 	choose_programs(variant);
 	bpf_program__set_log_buf(variant->skel->progs.xlb, log, VERIFIER_LOG_SIZE);
 	bpf_program__set_log_buf(variant->skel->progs.xlb_odd, log, VERIFIER_LOG_SIZE);
+	bpf_program__set_log_buf(variant->skel->progs.xlb_fragment, log, VERIFIER_LOG_SIZE);
 	r = maps_share(dp, variant, err);
 	if (r < 0)
 		return r;
