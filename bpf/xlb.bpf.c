@@ -51,6 +51,13 @@ GLOBAL_STEP int take_tags(struct xdp_md *ctx, struct packet *pkt)
 	return !vlan_strip(ctx, pkt);
 }
 
+/* Headers are in the first buffer, the rest may be in others. */
+static __always_inline __u32 frame_length(struct xdp_md *ctx)
+{
+	return jumbo ? (__u32)bpf_xdp_get_buff_len(ctx) :
+		       (__u32)((long)ctx->data_end - (long)ctx->data);
+}
+
 /*
  * Addresses of a packet; those of a frame with tags in a second turn, so that packets without pay nothing. The
  * compiler must not take the turns apart: what follows would have to fit both.
@@ -63,7 +70,7 @@ static __always_inline int parse_frame(struct xdp_md *ctx, struct packet *pkt,
 	do {
 		barrier_var(turn);
 		*cursor = cursor_at(ctx, 0);
-		r = parse_ends(cursor, (__u32)((long)ctx->data_end - (long)ctx->data), pkt);
+		r = parse_ends(cursor, frame_length(ctx), pkt);
 	} while (r && !turn++ && take_tags(ctx, pkt));
 	return r;
 }

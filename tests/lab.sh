@@ -165,12 +165,12 @@ lab_network() {
 	done
 }
 
-# lab_pass on|off: an XDP program that passes everything on the far ends of lb's cables. Without one, veth keeps
+# lab_pass on|off [SECTION]: an XDP program that passes everything on the far ends of lb's cables. Without one, veth keeps
 # what lb answers by XDP_TX (RST, and all in one-arm) until something else wakes the receiver. On is the
 # default; off only for measuring, as it costs the stack's own packets a copy.
 lab_pass() {
 	local end words=(off)
-	[ "$1" = off ] || words=(object "$LAB_TOOLS/pass.bpf.o" section xdp)
+	[ "$1" = off ] || words=(object "$LAB_TOOLS/pass.bpf.o" section "${2:-xdp}")
 	for end in fabric:to-lb $([ "$LAB_SHAPE" = one-arm ] || echo client:eth0); do
 		in_ns "${end%:*}" ip link set "${end#*:}" xdp "${words[@]}"
 	done

@@ -176,7 +176,7 @@ static void bonds(void **state)
 	assert_null(find(&facts, "driver"));
 	/* the tightest of its ports */
 	facts.nic.link.mtu = 3100;
-	expect(&facts, "mtu", PREFLIGHT_FAIL, "3050", "ip link set dev bond0 mtu 3050");
+	expect(&facts, "mtu", PREFLIGHT_WARN, "3050", "");
 	facts.nic.link.bond_mode = BOND_MODE_BROADCAST;
 	expect(&facts, "kind", PREFLIGHT_FAIL, "mode that cannot run XDP", "");
 	strcpy(facts.nic.lowers[1].driver, "e1000e");
@@ -211,22 +211,38 @@ static void drivers(void **state)
 static void mtu_limits(void **state)
 {
 	struct preflight_facts facts = healthy();
+	struct xlb_err err;
 
 	(void)state;
 	strcpy(facts.nic.driver, "bnxt_en");
+	facts.nic.xdp_known = false;
 	facts.nic.link.mtu = 9000;
-	expect(&facts, "mtu", PREFLIGHT_FAIL,
-	       "mtu 9000 is above what bnxt_en allows for XDP without frags (3502)",
-	       "ip link set dev eth0 mtu 3502");
+	expect(&facts, "mtu", PREFLIGHT_WARN, "whether driver bnxt_en has it is not known", "");
 	facts.nic.link.mtu = 3502;
-	expect(&facts, "mtu", PREFLIGHT_OK, "limit 3502", "");
+	expect(&facts, "mtu", PREFLIGHT_OK, "up to 3502 without", "");
+	/* what the kernel says of the driver, since 6.3 */
+	facts.nic.link.mtu = 9000;
+	facts.nic.xdp_known = true;
+	facts.nic.xdp_features = NIC_XDP_BASIC;
+	expect(&facts, "mtu", PREFLIGHT_FAIL, "above what driver bnxt_en takes (3502)",
+	       "ip link set dev eth0 mtu 3502");
+	facts.nic.xdp_features |= NIC_XDP_LARGE;
+	strcpy(facts.large_arm, "eth1");
+	expect(&facts, "mtu", PREFLIGHT_OK, "with xdp.frags", "");
+	assert_int_equal(preflight_refusal(&facts, &err), 0);
+	/* before that it redirects no such frames */
+	facts.nic.xdp_known = false;
+	expect(&facts, "mtu", PREFLIGHT_FAIL, "cannot go from eth0 to eth1",
+	       "ip link set dev eth0 mtu 3502");
+	assert_int_equal(preflight_refusal(&facts, &err), -EOPNOTSUPP);
 	facts.mode = XLB_ATTACH_GENERIC;
 	facts.nic.link.mtu = 9000;
 	expect(&facts, "mtu", PREFLIGHT_OK, "no limit", "");
 	facts = healthy();
 	strcpy(facts.nic.driver, "mystery");
+	facts.nic.xdp_known = false;
 	facts.nic.link.mtu = 3507;
-	expect(&facts, "mtu", PREFLIGHT_FAIL, "a page", "ip link set dev eth0 mtu 3506");
+	expect(&facts, "mtu", PREFLIGHT_WARN, "above 3506", "");
 	facts.nic.link.mtu = 1500;
 	expect(&facts, "mtu", PREFLIGHT_OK, "not known", "");
 	/* of a veth the other end's counts */
@@ -234,8 +250,7 @@ static void mtu_limits(void **state)
 	facts.nic.link.mtu = 9000;
 	expect(&facts, "mtu", PREFLIGHT_OK, "eth7 in namespace client 1500", "");
 	facts.nic.peer.mtu = 9000;
-	expect(&facts, "mtu", PREFLIGHT_FAIL, "mtu 9000 of its other end eth7 in namespace client",
-	       "ip netns exec client ip link set dev eth7 mtu 3506");
+	expect(&facts, "mtu", PREFLIGHT_OK, "mtu 9000 (above 3506: with xdp.frags)", "");
 }
 
 static void queue_rules(void **state)

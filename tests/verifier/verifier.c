@@ -56,13 +56,14 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 /* What a variant of the object is (bpf/variant.h); its programs are recorded under their names and this. */
 struct variant {
 	const char *word;
-	bool observing, dry_run;
+	bool observing, dry_run, jumbo;
 };
 
 static const struct variant variants[] = {
-	{ "", false, false },
-	{ "+observing", true, false },
-	{ "+dry_run", true, true },
+	{ "", false, false, false },
+	{ "+observing", true, false, false },
+	{ "+dry_run", true, true, false },
+	{ "+jumbo", false, false, true },
 };
 
 /* Loads all programs with small maps, and reads what the verifier said about each. */
@@ -77,6 +78,7 @@ static int load(const struct variant *variant)
 		return -errno;
 	skel->rodata->observing = variant->observing;
 	skel->rodata->dry_run = variant->dry_run;
+	skel->rodata->jumbo = variant->jumbo;
 	bpf_object__for_each_program(program, skel->obj)
 	{
 		struct usage *usage = &programs[program_count];
@@ -88,6 +90,8 @@ static int load(const struct variant *variant)
 							   program == skel->progs.xlb_fragment);
 		if (!bpf_program__autoload(program))
 			continue;
+		if (variant->jumbo)
+			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
 		if (++program_count > PROGRAMS_MAX ||
 		    asprintf(&usage->name, "%s%s", bpf_program__name(program), variant->word) < 0)
 			abort();

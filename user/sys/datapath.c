@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "sys/datapath_private.h"
+#include "sys/datapath_variant.h"
 #include "xlb.skel.h" /* after abi.h, whose structs are in variables */
 
 #define TABLES_SECTION	 ".bss" /* of struct xlb_tables and nothing else */
@@ -139,7 +140,7 @@ static int object_load(struct datapath *dp, const struct datapath_options *optio
 	if (!dp->pin_dir)
 		return 0;
 	r = pins_complete(dp->pin_dir, dp->skel->obj, adopted, err);
-	return r < 0 ? r : pins_stages_prepare(dp->pin_dir, dp->skel->maps.stages, err);
+	return r < 0 ? r : pins_stages_prepare(dp->pin_dir, STAGES, dp->skel->maps.stages, err);
 }
 
 static int maps_open(struct datapath *dp, struct xlb_err *err)
@@ -285,7 +286,9 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 	if (r == 0 && dp->pin_dir)
 		r = attachments_adopt(dp, err);
 	if (r == 0 && dp->pin_dir)
-		r = pins_stages_commit(dp->pin_dir, err);
+		r = pins_stages_commit(dp->pin_dir, STAGES, err);
+	if (r == 0 && dp->pin_dir && dp->jumbo)
+		r = pins_stages_commit(dp->pin_dir, STAGES_JUMBO, err);
 	if (r < 0)
 		return r;
 	tracepoints_follow(dp);
@@ -298,6 +301,7 @@ struct datapath *datapath_close(struct datapath *dp)
 	if (!dp)
 		return NULL;
 	attachments_close(dp);
+	variant_free(dp->jumbo);
 	tracepoints_close(dp);
 	cleanup_close(&dp->settle_outer_fd);
 	cleanup_close(&dp->settle_inner_fd);

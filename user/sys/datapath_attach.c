@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/ethtool.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -244,6 +245,40 @@ static int attach_err(struct xlb_err *err, int r, const char *ifname, uint32_t i
 	return datapath_err(err, r, "cannot attach to interface '%s'", ifname);
 }
 
+static bool takes_large_frames(const char *ifname)
+{
+	AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {};
+
+	memcpy(request.ifr_name, ifname, strnlen(ifname, IFNAMSIZ - 1));
+	return fd >= 0 && !ioctl(fd, SIOCGIFMTU, &request) && request.ifr_mtu > ETH_DATA_LEN;
+}
+
+/* Attaches the program that takes frames of several buffers, after the kernel has refused the other one with r. */
+static int attach_jumbo(struct datapath *dp, const char *ifname, uint32_t ifindex, int r,
+			struct xlb_err *err)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
+	bool is_mtu = r == -ERANGE ||
+		      ((r == -EINVAL || r == -EOPNOTSUPP) && takes_large_frames(ifname));
+	int fd;
+
+	if (!is_mtu)
+		return attach_err(err, r, ifname, ifindex, XLB_ATTACH_NATIVE);
+	r = jumbo_use(dp, err);
+	if (r)
+		return r;
+	fd = bpf_link_create(dp->own_program_fd, (int)ifindex, BPF_XDP, &opts);
+	if (fd < 0)
+		return attach_err(err, -errno, ifname, ifindex, XLB_ATTACH_NATIVE);
+	r = dp->pin_dir ? pins_stages_commit(dp->pin_dir, STAGES_JUMBO, err) : 0;
+	if (r) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
 static int attach(struct datapath *dp, const char *ifname, uint32_t mode, struct xlb_err *err)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts,
@@ -257,8 +292,12 @@ static int attach(struct datapath *dp, const char *ifname, uint32_t mode, struct
 		return xlb_err_set(err, XLB_ERR_NOT_FOUND, -ENODEV, "there is no interface '%s'",
 				   ifname);
 	fd = bpf_link_create(dp->program_fd, (int)ifindex, BPF_XDP, &opts);
-	if (fd < 0)
+	if (fd < 0 && mode == XLB_ATTACH_NATIVE)
+		fd = attach_jumbo(dp, ifname, ifindex, -errno, err);
+	else if (fd < 0)
 		return attach_err(err, -errno, ifname, ifindex, mode);
+	if (fd < 0)
+		return fd;
 	if (dp->pin_dir) {
 		link_path(dp->pin_dir, ifname, path);
 		unlink(path); /* of a link that is dead */
@@ -398,9 +437,16 @@ static int link_adopt(struct datapath *dp, const char *name, struct xlb_err *err
 		unlink(path);
 		return 0;
 	}
-	if (bpf_link_update(fd, dp->program_fd, NULL))
-		return datapath_err(err, -errno, "cannot switch interface '%s' to the new program",
-				    ifname);
+	/* refused where its MTU needs the one that takes frames of several buffers */
+	if (bpf_link_update(fd, dp->program_fd, NULL)) {
+		r = jumbo_use(dp, err);
+		if (r)
+			return r;
+		if (bpf_link_update(fd, dp->program_fd, NULL))
+			return datapath_err(err, -errno,
+					    "cannot switch interface '%s' to the new program",
+					    ifname);
+	}
 	r = attachment_add(dp, ifname, fd);
 	if (r < 0)
 		return datapath_err(err, r, "cannot adopt pinned link '%s'", path);

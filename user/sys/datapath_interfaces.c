@@ -122,12 +122,20 @@ static int interface_list(struct datapath *dp, enum table_id table, row_add add,
 
 static int device_set(struct datapath *dp, uint32_t slot, uint32_t ifindex)
 {
-	return bpf_map_update_elem(dp->maps[MAP_DEVICES].fd, &slot, &ifindex, BPF_ANY) ? -errno : 0;
+	int jumbo = jumbo_devices(dp);
+
+	if (bpf_map_update_elem(dp->maps[MAP_DEVICES].fd, &slot, &ifindex, BPF_ANY))
+		return -errno;
+	return jumbo >= 0 && bpf_map_update_elem(jumbo, &slot, &ifindex, BPF_ANY) ? -errno : 0;
 }
 
 static void device_clear(struct datapath *dp, uint32_t slot)
 {
+	int jumbo = jumbo_devices(dp);
+
 	bpf_map_delete_elem(dp->maps[MAP_DEVICES].fd, &slot);
+	if (jumbo >= 0)
+		bpf_map_delete_elem(jumbo, &slot);
 }
 
 /* Makes the slot a target of redirects and the interface one that packets find; `old`: whose it was. */

@@ -173,20 +173,19 @@ int pins_complete(const char *pin_dir, struct bpf_object *object, uint64_t adopt
 	return 0;
 }
 
-#define STAGES	    "stages"
-#define STAGES_NEXT "stages_next"
-
-static void stages_paths(const char *pin_dir, char now[PATH_MAX], char next[PATH_MAX])
+static void stages_paths(const char *pin_dir, const char *name, char now[PATH_MAX],
+			 char next[PATH_MAX])
 {
-	snprintf(now, PATH_MAX, "%s/%s", pin_dir, STAGES);
-	snprintf(next, PATH_MAX, "%s/%s", pin_dir, STAGES_NEXT);
+	snprintf(now, PATH_MAX, "%s/%s", pin_dir, name);
+	snprintf(next, PATH_MAX, "%s/%s_next", pin_dir, name);
 }
 
-int pins_stages_prepare(const char *pin_dir, const struct bpf_map *stages, struct xlb_err *err)
+int pins_stages_prepare(const char *pin_dir, const char *name, const struct bpf_map *stages,
+			struct xlb_err *err)
 {
 	char now[PATH_MAX], next[PATH_MAX];
 
-	stages_paths(pin_dir, now, next);
+	stages_paths(pin_dir, name, now, next);
 	/* left by a daemon that was killed between the two: its program may be the one that runs */
 	if (!access(next, F_OK) && rename(next, now))
 		return datapath_err(err, -errno, "cannot rename '%s'", next);
@@ -195,12 +194,14 @@ int pins_stages_prepare(const char *pin_dir, const struct bpf_map *stages, struc
 	return 0;
 }
 
-int pins_stages_commit(const char *pin_dir, struct xlb_err *err)
+int pins_stages_commit(const char *pin_dir, const char *name, struct xlb_err *err)
 {
 	char now[PATH_MAX], next[PATH_MAX];
 
-	stages_paths(pin_dir, now, next);
-	return rename(next, now) ? datapath_err(err, -errno, "cannot rename '%s'", next) : 0;
+	stages_paths(pin_dir, name, now, next);
+	return rename(next, now) && errno != ENOENT ?
+		       datapath_err(err, -errno, "cannot rename '%s'", next) :
+		       0;
 }
 
 static void directory_clear(const char *path)

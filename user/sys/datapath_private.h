@@ -10,6 +10,7 @@
 #include "xlb/tables.h"
 
 struct xlb; /* the skeleton */
+struct variant;
 struct bpf_object;
 struct bpf_map;
 struct bpf_program;
@@ -76,6 +77,7 @@ struct datapath {
 	char *pin_dir;	/* NULL: nothing is pinned */
 	int program_fd; /* what is attached: own_program_fd, or that of an observing variant */
 	int own_program_fd, flow_end_fd;
+	struct variant *jumbo; /* whose program is own_program_fd, once a NIC needs it; else NULL */
 	int tracepoints[TRACEPOINT_COUNT]; /* links, -1: not attached */
 	bool tracepoints_wanted;
 	char tracepoint_fault[128];
@@ -110,6 +112,13 @@ int datapath_load_err(struct xlb_err *err, int r, const char *log);
 
 /* datapath_variant.c: maps that only variants have are not made, programs that are attached elsewhere stay */
 void variant_leave_out(struct bpf_object *object);
+/*
+ * From now on the program that takes frames of several buffers is the one that forwards, where it is attached next.
+ * Its stages are still to be committed.
+ */
+int jumbo_use(struct datapath *dp, struct xlb_err *err);
+/* Its map of devices, to be kept as map `devices` is; -1: it is not used. */
+int jumbo_devices(const struct datapath *dp);
 
 /* datapath_tracepoints.c: counting what is lost after the verdict; without it xlb forwards all the same */
 
@@ -192,8 +201,12 @@ int pins_complete(const char *pin_dir, struct bpf_object *object, uint64_t adopt
  * The map of programs that the main one goes on with is each object's own, and the kernel empties it when nobody but
  * programs has it: it is pinned beside the one before, and takes its place once no interface runs the program before.
  */
-int pins_stages_prepare(const char *pin_dir, const struct bpf_map *stages, struct xlb_err *err);
-int pins_stages_commit(const char *pin_dir, struct xlb_err *err);
+#define STAGES	     "stages"
+#define STAGES_JUMBO "stages_jumbo"
+int pins_stages_prepare(const char *pin_dir, const char *name, const struct bpf_map *stages,
+			struct xlb_err *err);
+/* Nothing is prepared: nothing is done. */
+int pins_stages_commit(const char *pin_dir, const char *name, struct xlb_err *err);
 /* Removes every pin and the directory. */
 void pins_remove(const char *pin_dir);
 

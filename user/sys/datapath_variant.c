@@ -15,6 +15,7 @@
 
 struct variant {
 	enum variant_kind kind;
+	bool jumbo; /* takes frames of several buffers */
 	struct xlb *skel;
 	struct ring_buffer *ring;
 	int tracepoints[TRACEPOINT_COUNT];
@@ -75,6 +76,15 @@ void variant_leave_out(struct bpf_object *object)
 	}
 }
 
+/*
+ * The kernel lets programs share a map of devices only if all of them take frames of several buffers, or none: those
+ * that do have one of their own.
+ */
+static int devices_share(const struct datapath *dp, struct bpf_map *map)
+{
+	return dp->jumbo ? bpf_map__reuse_fd(map, jumbo_devices(dp)) : 0;
+}
+
 /* Gives the object the maps of the datapath, but for those of its own. */
 static int maps_share(const struct datapath *dp, struct variant *variant, struct xlb_err *err)
 {
@@ -88,6 +98,12 @@ static int maps_share(const struct datapath *dp, struct variant *variant, struct
 
 		if (!map_is_shared(map) || use == USE_OWN || use == USE_OBSERVING)
 			continue;
+		if (map == variant->skel->maps.devices && variant->jumbo) {
+			r = devices_share(dp, map);
+			if (r < 0)
+				return datapath_err(err, r, "cannot share map '%s'", name);
+			continue;
+		}
 		if (variant->kind == VARIANT_DRY_RUN && use == USE_COUNTER) {
 			r = bpf_map__set_max_entries(map, 1);
 		} else {
@@ -111,6 +127,18 @@ static void choose_programs(struct variant *variant)
 				 program == variant->skel->progs.xlb_odd ||
 				 program == variant->skel->progs.xlb_fragment ||
 				 (variant->kind == VARIANT_OBSERVE && is_tracepoint(program)));
+}
+
+/* Where a NIC has the program for frames of several buffers, the one that takes its place must be such as well. */
+static void choose_jumbo(const struct datapath *dp, struct variant *variant)
+{
+	struct bpf_program *programs[] = { variant->skel->progs.xlb, variant->skel->progs.xlb_odd };
+
+	variant->jumbo = variant->kind == VARIANT_JUMBO ||
+			 (variant->kind == VARIANT_OBSERVE && dp->jumbo);
+	variant->skel->rodata->jumbo = variant->jumbo;
+	for (size_t i = 0; variant->jumbo && i < sizeof(programs) / sizeof(programs[0]); i++)
+		bpf_program__set_flags(programs[i], BPF_F_XDP_HAS_FRAGS);
 }
 
 static int take_event(void *arg, void *data, size_t size)
@@ -140,9 +168,12 @@ int variant_load(const struct datapath *dp, enum variant_kind kind, struct varia
 	variant->skel = xlb__open();
 	if (!variant->skel)
 		return datapath_err(err, -errno, "cannot load a variant of the program");
-	variant->skel->rodata->observing = true;
+	variant->skel->rodata->observing = kind != VARIANT_JUMBO;
 	variant->skel->rodata->dry_run = kind == VARIANT_DRY_RUN;
+	if (kind == VARIANT_JUMBO)
+		variant_leave_out(variant->skel->obj);
 	choose_programs(variant);
+	choose_jumbo(dp, variant);
 	bpf_program__set_log_buf(variant->skel->progs.xlb, log, VERIFIER_LOG_SIZE);
 	bpf_program__set_log_buf(variant->skel->progs.xlb_odd, log, VERIFIER_LOG_SIZE);
 	bpf_program__set_log_buf(variant->skel->progs.xlb_fragment, log, VERIFIER_LOG_SIZE);
@@ -152,10 +183,12 @@ int variant_load(const struct datapath *dp, enum variant_kind kind, struct varia
 	r = xlb__load(variant->skel);
 	if (r < 0)
 		return datapath_load_err(err, r, log);
-	variant->ring = ring_buffer__new(bpf_map__fd(variant->skel->maps.events), take_event,
-					 variant, NULL);
-	if (!variant->ring)
-		return datapath_err(err, -errno, "cannot map the ring of events");
+	if (kind != VARIANT_JUMBO) {
+		variant->ring = ring_buffer__new(bpf_map__fd(variant->skel->maps.events),
+						 take_event, variant, NULL);
+		if (!variant->ring)
+			return datapath_err(err, -errno, "cannot map the ring of events");
+	}
 	/* losses that cannot be told are not told, as they cannot be counted either */
 	if (kind == VARIANT_OBSERVE)
 		tracepoints_attach(variant->skel->obj, variant->tracepoints, ignored,
@@ -181,7 +214,7 @@ int variant_attach(struct datapath *dp, struct variant *variant, struct xlb_err 
 	int r;
 
 	if (variant->kind != VARIANT_OBSERVE)
-		return datapath_err(err, -EINVAL, "a dry run cannot be attached");
+		return datapath_err(err, -EINVAL, "this variant takes no other's place");
 	r = attachments_switch(dp, bpf_program__fd(variant->skel->progs.xlb), err);
 	variant->attached = !r;
 	return r;
@@ -197,6 +230,42 @@ int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err 
 	if (!r)
 		variant->attached = false;
 	return r;
+}
+
+int jumbo_devices(const struct datapath *dp)
+{
+	return dp->jumbo ? bpf_map__fd(dp->jumbo->skel->maps.devices) : -1;
+}
+
+static void devices_copy(const struct datapath *dp)
+{
+	for (uint32_t slot = 1, device; slot < XLB_MAX_INTERFACES; slot++)
+		if (!bpf_map_lookup_elem(dp->maps[MAP_DEVICES].fd, &slot, &device))
+			bpf_map_update_elem(jumbo_devices(dp), &slot, &device, BPF_ANY);
+}
+
+int jumbo_use(struct datapath *dp, struct xlb_err *err)
+{
+	bool forwards = dp->program_fd == dp->own_program_fd;
+	int r;
+
+	if (dp->jumbo)
+		return 0;
+	r = variant_load(dp, VARIANT_JUMBO, &dp->jumbo, err);
+	if (r)
+		return r;
+	if (dp->pin_dir)
+		r = pins_stages_prepare(dp->pin_dir, STAGES_JUMBO, dp->jumbo->skel->maps.stages,
+					err);
+	if (r) {
+		dp->jumbo = variant_free(dp->jumbo);
+		return r;
+	}
+	devices_copy(dp);
+	dp->own_program_fd = variant_program_fd(dp->jumbo);
+	if (forwards)
+		dp->program_fd = dp->own_program_fd;
+	return 0;
 }
 
 int variant_program_fd(const struct variant *variant)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The program loaded a second time as another variant (bpf/variant.h), on the same maps: one that tells what
- * it decides and may run in the place of the one that forwards, and one for dry runs that writes to no map
- * that others see.
+ * it decides and may run in the place of the one that forwards, one for dry runs that writes to no map
+ * that others see, and one that forwards too, but frames of several buffers (xdp.frags).
  */
 #ifndef XLB_SYS_DATAPATH_VARIANT_H
 #define XLB_SYS_DATAPATH_VARIANT_H
@@ -11,7 +11,7 @@
 
 struct variant;
 
-enum variant_kind { VARIANT_OBSERVE, VARIANT_DRY_RUN };
+enum variant_kind { VARIANT_OBSERVE, VARIANT_DRY_RUN, VARIANT_JUMBO };
 
 /*
  * Loads a variant. The verifier takes its time (some 0.1 s): run it in a worker. The datapath must stay open

@@ -51,6 +51,7 @@ struct nic_lower {
 #define NIC_XDP_BASIC	 (1U << 0)
 #define NIC_XDP_REDIRECT (1U << 1)
 #define NIC_XDP_TARGET	 (1U << 2) /* takes what is redirected to it */
+#define NIC_XDP_LARGE	 (1U << 5) /* frames of several buffers (xdp.frags) */
 
 struct nic {
 	struct host_link link;

@@ -13,6 +13,25 @@
 #define WALK_STEP  2048 /* ids */
 #define ROUTES_MAX 64	/* asked for in one walk: naming a few servers is enough */
 
+/* Another native interface of the model whose packets may not fit a page. */
+static void look_for_large_arm(const struct preflight_source *source, const char *ifname,
+			       struct preflight_facts *facts)
+{
+	const struct object *object;
+	struct xlb_err ignored;
+	struct host_link link;
+
+	TAILQ_FOREACH(object, &source->model->interfaces, link) {
+		if (!strcmp(object->name, ifname) ||
+		    ((const struct interface *)object)->mode != XLB_ATTACH_NATIVE ||
+		    host_link(source->host, object->name, &link, &ignored) ||
+		    link.mtu <= PREFLIGHT_MTU_PAGE)
+			continue;
+		memcpy(facts->large_arm, link.name, sizeof(facts->large_arm));
+		return;
+	}
+}
+
 int preflight_gather_nic(const struct preflight_source *source, const char *ifname, uint32_t mode,
 			 struct preflight_facts *ret, struct xlb_err *err)
 {
@@ -29,6 +48,7 @@ int preflight_gather_nic(const struct preflight_source *source, const char *ifna
 		facts.mode = interface ? interface->mode : XLB_ATTACH_NATIVE;
 	facts.fix = interface ? interface->fix : 0;
 	facts.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_CONF);
+	look_for_large_arm(source, ifname, &facts);
 	program = facts.nic.link.foreign_program;
 	if (program) {
 		facts.attached = program == datapath_pinned_program(source->pin_dir, ifname);

@@ -11,6 +11,8 @@
 #include "sys/host_nic.h"
 
 #define PREFLIGHT_NAMES_MAX 160
+/* What fits into a page of 4 KiB with the room that XDP and the kernel need: no driver takes more without frags. */
+#define PREFLIGHT_MTU_PAGE  3506
 
 /* The ways to servers, as the last compile saw them and as they are now. */
 struct preflight_hops {
@@ -32,9 +34,11 @@ struct preflight_returns {
 struct preflight_facts {
 	struct nic nic;
 	struct host_system system;
-	uint32_t mode;	  /* enum xlb_attach_mode: as configured, else native */
-	uint32_t fix;	  /* settings that xlb changes while attached, as in struct interface */
-	bool attached;	  /* xlb's program is the one on it */
+	uint32_t mode; /* enum xlb_attach_mode: as configured, else native */
+	uint32_t fix;  /* settings that xlb changes while attached, as in struct interface */
+	bool attached; /* xlb's program is the one on it */
+	char large_arm
+		[IFNAMSIZ]; /* another interface of the configuration with a larger MTU than fits a page */
 	char program[16]; /* name of the program on it */
 	uint32_t cpus;
 	struct preflight_hops hops;

@@ -7,8 +7,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
 #define PLACE_MAX    160
-/* What fits into a page of 4 KiB with the room that XDP and the kernel need: no driver takes more without frags. */
-#define MTU_ONE_PAGE 3506
 
 static const char *name_of(const struct preflight_facts *facts)
 {
@@ -287,48 +285,57 @@ static uint32_t mtu_limit(const struct nic *nic)
 	return limit;
 }
 
-static void judge_peer_mtu(const struct nic *nic, struct preflight_finding *ret)
+/* Above the limit: the program with xdp.frags, if the driver takes it. */
+static void judge_large_mtu(const struct preflight_facts *facts, uint32_t mtu, uint32_t limit,
+			    struct preflight_finding *ret)
 {
-	const struct nic_peer *peer = &nic->peer;
-	char place[PLACE_MAX], command[80];
+	const struct nic *nic = &facts->nic;
 
-	peer_place(peer, place);
-	if (peer->mtu <= MTU_ONE_PAGE) {
-		preflight_say(ret, PREFLIGHT_OK,
-			      "mtu %u, at %s %u (limit %u: xdp.frags is not used)", nic->link.mtu,
-			      place, peer->mtu, MTU_ONE_PAGE);
-		return;
+	if (facts->large_arm[0] && !nic->xdp_known) {
+		preflight_say(
+			ret, PREFLIGHT_FAIL,
+			"mtu %u: before Linux 6.3 packets above %u bytes cannot go from %s to %s or back; one "
+			"of them alone can have such an mtu",
+			mtu, limit, name_of(facts), facts->large_arm);
+		preflight_fix(ret, "ip link set dev %s mtu %u", name_of(facts), limit);
+		ret->refuses = true;
+	} else if (facts->attached || nic->peer.present || nic->xdp_features & NIC_XDP_LARGE) {
+		preflight_say(ret, PREFLIGHT_OK, "mtu %u (above %u: with xdp.frags)", mtu, limit);
+	} else if (!nic->xdp_known) {
+		preflight_say(
+			ret, PREFLIGHT_WARN,
+			"mtu %u is above %u: XDP needs xdp.frags then, and whether driver %s has it is "
+			"not known: attaching will tell",
+			mtu, limit, nic->driver);
+	} else {
+		preflight_say(ret, PREFLIGHT_FAIL,
+			      "mtu %u is above what driver %s takes (%u): it has no xdp.frags", mtu,
+			      nic->driver, limit);
+		preflight_fix(ret, "ip link set dev %s mtu %u", name_of(facts), limit);
 	}
-	preflight_say(ret, PREFLIGHT_FAIL,
-		      "mtu %u of %s is above what veth allows for XDP without frags (%u)",
-		      peer->mtu, place, MTU_ONE_PAGE);
-	snprintf(command, sizeof(command), "ip link set dev %s mtu %u", peer->name, MTU_ONE_PAGE);
-	peer_fix(peer, ret, command);
 }
 
+/* Of a veth what its other end may send counts. */
 static void judge_mtu(const struct preflight_facts *facts, struct preflight_finding *ret)
 {
 	const struct nic *nic = &facts->nic;
-	uint32_t mtu = nic->link.mtu, limit = mtu_limit(nic);
+	uint32_t known = mtu_limit(nic), limit = known ? known : PREFLIGHT_MTU_PAGE;
+	bool is_veth = nic->peer.present && nic->peer.mtu;
+	uint32_t mtu = is_veth ? nic->peer.mtu : nic->link.mtu;
+	char place[PLACE_MAX];
 
-	if (!preflight_is_native(facts)) {
-		preflight_say(ret, PREFLIGHT_OK, "mtu %u (generic mode has no limit)", mtu);
-	} else if (nic->peer.present && nic->peer.mtu) {
-		judge_peer_mtu(nic, ret);
-	} else if (mtu > (limit ? limit : MTU_ONE_PAGE)) {
-		preflight_say(
-			ret, PREFLIGHT_FAIL,
-			"mtu %u is above what %s allows for XDP without frags (%u), which xlb "
-			"does not use",
-			mtu, limit ? nic->driver : "a page", limit ? limit : MTU_ONE_PAGE);
-		preflight_fix(ret, "ip link set dev %s mtu %u", name_of(facts),
-			      limit ? limit : MTU_ONE_PAGE);
-	} else if (limit) {
-		preflight_say(ret, PREFLIGHT_OK, "mtu %u (limit %u: xdp.frags is not used)", mtu,
-			      limit);
-	} else {
+	if (!preflight_is_native(facts))
+		preflight_say(ret, PREFLIGHT_OK, "mtu %u (generic mode has no limit)",
+			      nic->link.mtu);
+	else if (mtu > limit)
+		judge_large_mtu(facts, mtu, limit, ret);
+	else if (is_veth)
+		preflight_say(ret, PREFLIGHT_OK, "mtu %u, at %s %u (up to %u without xdp.frags)",
+			      nic->link.mtu, peer_place(&nic->peer, place), mtu, limit);
+	else if (known)
+		preflight_say(ret, PREFLIGHT_OK, "mtu %u (up to %u without xdp.frags)", mtu, limit);
+	else
 		preflight_say(ret, PREFLIGHT_OK, "mtu %u (the driver's limit is not known)", mtu);
-	}
 }
 
 static void judge_half_queues(const struct nic *nic, struct preflight_finding *ret)
