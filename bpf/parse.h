@@ -74,18 +74,6 @@ static __always_inline int parse_udp(struct cursor *cursor, struct packet *pkt)
 	return 0;
 }
 
-static __always_inline int parse_l4(struct cursor *cursor, struct packet *pkt)
-{
-	if (cursor->offset > L4_OFFSET_MAX)
-		return -XLB_DROP_BAD_PACKET;
-	pkt->l4_offset = (__u16)cursor->offset;
-	if (pkt->protocol == IPPROTO_TCP)
-		return parse_tcp(cursor, pkt);
-	if (pkt->protocol == IPPROTO_UDP)
-		return parse_udp(cursor, pkt);
-	return XLB_PASS;
-}
-
 static __always_inline bool is_l4(__u8 protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
@@ -97,7 +85,19 @@ static __always_inline __u8 icmp_protocol(__u8 family)
 	return family == XLB_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 }
 
-/* The rest of a fragment: where its payload is, behind `options` bytes. Another program looks at that. */
+static __always_inline int parse_l4(struct cursor *cursor, struct packet *pkt, bool odd)
+{
+	if (cursor->offset > L4_OFFSET_MAX)
+		return -XLB_DROP_BAD_PACKET;
+	pkt->l4_offset = (__u16)cursor->offset;
+	if (odd && !is_l4(pkt->protocol))
+		return XLB_PASS;
+	if (pkt->protocol == IPPROTO_TCP)
+		return parse_tcp(cursor, pkt);
+	return parse_udp(cursor, pkt);
+}
+
+/* The rest of a fragment: where its payload is, behind `options` bytes. */
 static __always_inline int parse_fragment(struct cursor *cursor, __u32 options, struct packet *pkt)
 {
 	if (!is_l4(pkt->protocol))
@@ -109,7 +109,7 @@ static __always_inline int parse_fragment(struct cursor *cursor, __u32 options, 
 	return -XLB_DROP_FRAGMENT;
 }
 
-static __always_inline int parse_ipv4_rest(struct cursor *cursor, struct packet *pkt)
+static __always_inline int parse_ipv4_rest(struct cursor *cursor, struct packet *pkt, bool odd)
 {
 	struct iphdr *ip = take(cursor, sizeof(*ip));
 	__u32 header, length;
@@ -125,9 +125,11 @@ static __always_inline int parse_ipv4_rest(struct cursor *cursor, struct packet 
 	pkt->l4_length = (__u16)(length - header);
 	pkt->protocol = ip->protocol;
 	pkt->ttl = ip->ttl;
-	if (!is_l4(pkt->protocol) && pkt->protocol != IPPROTO_ICMP)
+	if (!is_l4(pkt->protocol) && !(odd && pkt->protocol == IPPROTO_ICMP))
 		return XLB_PASS;
 	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT)) {
+		if (!odd)
+			return -XLB_DROP_FRAGMENT;
 		pkt->fragment = (__u16)((bpf_ntohs(ip->frag_off) & IPV4_OFFSET) << 3);
 		pkt->fragment |= !!(ip->frag_off & bpf_htons(IPV4_MORE));
 		pkt->fragment_id = ip->id;
@@ -135,7 +137,7 @@ static __always_inline int parse_ipv4_rest(struct cursor *cursor, struct packet 
 	}
 	if (!take(cursor, header - sizeof(*ip)))
 		return -XLB_DROP_BAD_PACKET;
-	return parse_l4(cursor, pkt);
+	return parse_l4(cursor, pkt, odd);
 }
 
 static __always_inline int parse_ipv4_ends(struct cursor *cursor, struct packet *pkt)
@@ -151,7 +153,7 @@ static __always_inline int parse_ipv4_ends(struct cursor *cursor, struct packet 
 }
 
 /* All but one or two extension headers are rare. */
-static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet *pkt)
+static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet *pkt, bool odd)
 {
 	struct ipv6hdr *ip = take(cursor, sizeof(*ip));
 	struct ipv6_extension *extension;
@@ -169,10 +171,10 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet 
 	pkt->l3_length = (__u16)(sizeof(*ip) + left);
 	pkt->ttl = ip->hop_limit;
 	for (i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
-		if (is_l4(next) || next == IPPROTO_ICMPV6) {
+		if (is_l4(next) || (odd && next == IPPROTO_ICMPV6)) {
 			pkt->protocol = next;
 			pkt->l4_length = (__u16)left;
-			return parse_l4(cursor, pkt);
+			return parse_l4(cursor, pkt, odd);
 		}
 		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING &&
 		    next != IPV6_FRAGMENT_HEADER && next != IPV6_DESTINATION)
@@ -183,6 +185,8 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet 
 		size = sizeof(*extension);
 		if (next == IPV6_FRAGMENT_HEADER) {
 			if (extension->fragment & bpf_htons(IPV6_FRAGMENT)) {
+				if (!odd)
+					return -XLB_DROP_FRAGMENT;
 				pkt->fragment = bpf_ntohs(extension->fragment) & IPV6_FRAGMENT;
 				pkt->fragment_id = extension->rest;
 				pkt->protocol = extension->next_header;
@@ -251,14 +255,14 @@ static __always_inline int parse_ends(struct cursor *cursor, __u32 length, struc
 
 /*
  * The second: the rest. Whether it can be used is then in pkt->fault, which matters only if the packet is xlb's;
- * so most packets of others need no second step. Of a whole ICMP message that is XLB_PASS, and l4_offset tells it
- * from what cannot be used.
+ * so most packets of others need no second step. `odd` (a constant): ICMP and fragments are looked at too. Of a
+ * whole ICMP message the fault is XLB_PASS, and l4_offset tells it from what cannot be used.
  */
-static __always_inline void parse_rest(struct cursor *cursor, struct packet *pkt)
+static __always_inline void parse_rest(struct cursor *cursor, struct packet *pkt, bool odd)
 {
 	cursor->offset = sizeof(struct ethhdr);
-	pkt->fault = (__s8)(pkt->family == XLB_IPV4 ? parse_ipv4_rest(cursor, pkt) :
-						      parse_ipv6_rest(cursor, pkt));
+	pkt->fault = (__s8)(pkt->family == XLB_IPV4 ? parse_ipv4_rest(cursor, pkt, odd) :
+						      parse_ipv6_rest(cursor, pkt, odd));
 }
 
 /* Both; returns what the first does. */
@@ -268,7 +272,7 @@ static __always_inline int parse_packet(void *data, void *end, __u32 length, str
 	int r = parse_ends(&cursor, length, pkt);
 
 	if (!r)
-		parse_rest(&cursor, pkt);
+		parse_rest(&cursor, pkt, true);
 	return r;
 }
 

@@ -97,7 +97,7 @@ static __always_inline int process(struct xdp_md *ctx, struct work *work)
 		return flags & XLB_INTERFACE_RETURNS && parse_is_icmp(&cursor, pkt->family) ?
 			       XLB_ODD :
 			       XLB_PASS;
-	parse_rest(&cursor, pkt);
+	parse_rest(&cursor, pkt, false);
 	if (pkt->fault)
 		return XLB_ODD;
 	r = XLB_PASS;
@@ -119,7 +119,7 @@ static __always_inline int process_odd(struct xdp_md *ctx, struct work *work)
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
-	parse_rest(&cursor, pkt);
+	parse_rest(&cursor, pkt, true);
 	if (pkt->fault == XLB_PASS && pkt->l4_offset)
 		return is_own(&role) || interface_flags(pkt->slot) & XLB_INTERFACE_RETURNS ?
 			       icmp(ctx, work, &role) :
@@ -140,7 +140,7 @@ static __always_inline int process_fragment(struct xdp_md *ctx, struct work *wor
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
-	parse_rest(&cursor, pkt);
+	parse_rest(&cursor, pkt, true);
 	work->returned = !is_own(&role) && is_returned(pkt, interface_flags(pkt->slot));
 	if (pkt->fault != -XLB_DROP_FRAGMENT || !(is_own(&role) || work->returned))
 		return XLB_PASS;
