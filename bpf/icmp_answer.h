@@ -117,6 +117,7 @@ GLOBAL_STEP int icmp_refuse(struct xdp_md *ctx, __u32 reason, __u64 own)
 	icmp_refusal(pkt, reason, &message);
 	pkt->l4_length = (__u16)(sizeof(message) + quoted);
 	pkt->protocol = icmp_protocol(pkt->family);
+	pkt->fragmented = false; /* what is answered may have been a fragment, the answer is none */
 	pkt->ttl = ICMP_TTL + 1;
 	sum = csum_add_words((__u32)r, &message, sizeof(message) / 4);
 	sum += icmp_pseudo(&pkt->destination, &pkt->source, pkt->family, pkt->l4_length);

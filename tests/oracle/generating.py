@@ -38,6 +38,7 @@ class Generator:
                 if setting.listeners[rule["listener"]].group in setting.quic
             }
         )
+        self.train = []  # fragments whose first has been sent
         self.links = [CLIENTS] * 2 + [slot for slot, i in setting.interfaces.items() if i.nic == CLIENTS]
         self.messages = Messages(random, setting, flows)
         self.vips = setting.families()
@@ -51,12 +52,16 @@ class Generator:
         self.servers = list(setting.servers.values())
 
     def frame(self):
+        if self.train and self.random.random() < 0.7:
+            return self.train.pop(0)
         draft = self.random.choices(
             (self.beginning, self.client, self.reply, self.stranger, self.message), weights=(28, 30, 26, 5, 11)
         )[0]()
         self.vary(draft)
         for _ in range(self.random.choices((0, 1, 2, 3), weights=(60, 28, 8, 4))[0]):
             self.random.choice(SPOILS)(self, draft)
+        if draft.protocol in (TCP, UDP) and self.random.random() < 0.04:
+            self.break_up(draft)
         frame = write(draft)
         if self.random.random() < 0.06:
             frame = self.damage(frame)
@@ -229,6 +234,39 @@ class Generator:
         listener = self.setting.listener(role.vip, draft.protocol, draft.destination_port) if role.vip else 0
         group = self.setting.listeners[listener].group if listener else 0
         return group in self.setting.quic or (not listener and self.random.random() < 0.3)
+
+    def break_up(self, draft):
+        """Makes it a first fragment; others follow, soundly or not."""
+        random = self.random
+        number = random.getrandbits(32)
+        draft.payload = random.randbytes(8 * random.randint(1, 40) + (0 if draft.protocol == UDP else 4))
+        if draft.protocol == TCP:
+            draft.tcp_options = b"\1" * random.choice((0, 8))
+        pieces = random.randint(1, 3)
+        offset = (8 if draft.protocol == UDP else 20 + len(draft.tcp_options)) + len(draft.payload)
+        draft.udp_length = 65000 if draft.protocol == UDP and random.random() < 0.9 else None
+        whole = replace(draft, extensions=list(draft.extensions))
+        self.mark(draft, number, 0, True)
+        for i in range(pieces):
+            size = random.choice((8, 64, 1200, 7))
+            piece = replace(
+                whole,
+                protocol=0,
+                next_header=draft.protocol,
+                payload=random.randbytes(size),
+                extensions=list(whole.extensions),
+            )
+            self.mark(piece, number, random.choice((offset, offset, offset, 8, 16, 65528)), i < pieces - 1)
+            self.train.append(write(piece))
+            offset += size
+
+    @staticmethod
+    def mark(draft, number, offset, more):
+        if draft.family == IPV4:
+            draft.ip_id, draft.fragment = number & 0xFFFF, offset >> 3 | (0x2000 if more else 0)
+            return
+        word = offset & ~7 | more
+        draft.extensions.append((FRAGMENT_HEADER, b"\0" + word.to_bytes(2, "big") + number.to_bytes(4, "big")))
 
     # --- what may not be so -----------------------------------------------------------------------
 

@@ -31,7 +31,8 @@ class Header(NamedTuple):
 
 def datagram(packet):
     """The payload of UDP, which may end before the IP packet does."""
-    return packet.frame[packet.payload : packet.l4 + number(packet.frame, packet.l4 + 4)]
+    end = packet.l4 + number(packet.frame, packet.l4 + 4)
+    return packet.frame[packet.payload : min(end, packet.l3_end)]
 
 
 def read_long(data):

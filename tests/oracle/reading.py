@@ -44,6 +44,9 @@ class Packet:
     source_port: int = 0
     destination_port: int = 0
     flags: int = 0
+    fragment: int = None  # of a fragment: offset, and in the last bit whether more follow
+    fragment_id: int = 0
+    sent_id: int = None  # of a fragment: the identification that it leaves with
     payload: int = 0  # offset of what follows the transport header
 
     @property
@@ -84,8 +87,10 @@ def read_udp(packet):
     if packet.l4_length < 8:
         return BROKEN
     length = number(packet.frame, packet.l4 + 4)
-    if length < 8 or length > packet.l4_length:
+    if length < 8 or (packet.fragment is None and length > packet.l4_length):
         return BROKEN
+    if packet.fragment is not None and length < packet.l4_length:
+        return BROKEN  # less than its first fragment
     packet.payload = packet.l4 + 8
     return WHOLE
 
@@ -109,6 +114,8 @@ def read_ipv4(packet):
     if packet.protocol not in (TCP, UDP):
         return OTHER
     if number(frame, at + 6) & 0x3FFF:  # more fragments, or an offset
+        packet.fragment = (number(frame, at + 6) & 0x1FFF) << 3 | bool(number(frame, at + 6) & 0x2000)
+        packet.fragment_id = number(frame, at + 4)
         return FRAGMENT
     return read_transport(packet)
 
@@ -126,7 +133,11 @@ def read_extensions(packet, upper):
             return BROKEN
         size = 8 if upper == FRAGMENT_HEADER else 8 + frame[at + 1] * 8
         if upper == FRAGMENT_HEADER and number(frame, at + 2) & 0xFFF9:
-            return FRAGMENT if frame[at] in (TCP, UDP) else OTHER
+            if frame[at] not in (TCP, UDP):
+                return OTHER
+            packet.fragment, packet.fragment_id = number(frame, at + 2) & 0xFFF9, number(frame, at + 4, 4)
+            packet.protocol, packet.l4 = frame[at], at + 8
+            return FRAGMENT
         if upper == ROUTING and frame[at + 3]:  # segments left: another node is its destination
             return OTHER
         if at + size > packet.l3_end:

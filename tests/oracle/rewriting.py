@@ -4,11 +4,11 @@ What a packet becomes, built anew by scapy: no checksum is taken from the one th
 the new one wrong by as much (RFC 1624), so that who gets the packet sees that it was damaged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scapy.fields import RawVal
 from scapy.layers.inet import IP, TCP as Tcp, UDP as Udp, in4_chksum
-from scapy.layers.inet6 import IPv6, in6_chksum
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, in6_chksum
 from scapy.layers.l2 import Ether
 from scapy.utils import checksum, inet_ntoa
 from scapy.pton_ntop import inet_ntop
@@ -24,6 +24,10 @@ DONT_FRAGMENT = 2  # of the three flags
 SMALL = 1260  # an IPv4 packet up to this may be fragmented (RFC 7915 section 5.1)
 OUTER_TTL = RESET_TTL = 64
 GUE_PORT = 6080
+
+
+class Incomplete(Exception):
+    """A checksum cannot be computed over a fragment."""
 
 
 @dataclass
@@ -89,11 +93,14 @@ def transport(packet, ends, family):
     """Transport header and payload between new ends of a family."""
     place = 16 if packet.protocol == TCP else 6
     body = packet.frame[packet.payload : packet.l3_end]
+    # of a fragment's checksum only what changes matters, as it covers more than is here
     before = transport_header(packet, packet.source_port, packet.destination_port) + body
     after = transport_header(packet, ends.source_port, ends.destination_port) + body
     came = number(packet.frame, packet.l4 + place)
     right = l4_checksum(family, packet.protocol, ends.source, ends.destination, after)
     if packet.protocol == UDP and came == 0:
+        if packet.fragment is not None and family != packet.family and packet.family == IPV4:
+            raise Incomplete
         if packet.family == family or packet.family == FAMILY6:
             return after  # without a checksum as before; IPv6 needs one of what comes from IPv4
         check = right
@@ -169,21 +176,48 @@ def translated(packet, ends, ip_id):
     """Between ends of the other family (RFC 7915 sections 4.1 and 5.1); an IP ID of IPv4 is xlb's to choose."""
     family = FAMILY6 if packet.family == IPV4 else IPV4
     body = transport(packet, ends, family)
+    return translated_header(packet, ends, len(body), ip_id) + body + trailer(packet)
+
+
+def translated_header(packet, ends, length, ip_id):
+    """IP header before so many bytes, in the other family; of a fragment with a new identification."""
+    family = FAMILY6 if packet.family == IPV4 else IPV4
+    fragmented = packet.fragment is not None
     hops = {"src": text(ends.source), "dst": text(ends.destination)}
     if family == FAMILY6:
-        header = IPv6(tc=packet.traffic_class, plen=len(body), nh=packet.protocol, hlim=packet.ttl - 1, **hops)
+        header = IPv6(tc=packet.traffic_class, plen=length, nh=packet.protocol, hlim=packet.ttl - 1, **hops)
+        if fragmented:
+            header.nh, header.plen = 44, length + 8
+            header /= IPv6ExtHdrFragment(
+                nh=packet.protocol, offset=packet.fragment >> 3, m=packet.fragment & 1, id=packet.sent_id
+            )
     else:
-        small = len(body) + 20 <= SMALL
+        small = length + 20 <= SMALL
         header = IP(
             tos=packet.traffic_class,
-            len=len(body) + 20,
+            len=length + 20,
             id=ip_id if small else 0,
             flags=0 if small else DONT_FRAGMENT,
             ttl=packet.ttl - 1,
             proto=packet.protocol,
             **hops,
         )
-    return bytes(header) + body + trailer(packet)
+        if fragmented:
+            header.id, header.flags, header.frag = packet.sent_id & 0xFFFF, packet.fragment & 1, packet.fragment >> 3
+    return bytes(header)
+
+
+def numbered(packet):
+    """A fragment with the identification that it is to leave with."""
+    frame, at = packet.frame, ETHERNET
+    if packet.family == FAMILY6:
+        frame = frame[: packet.l4 - 4] + packet.sent_id.to_bytes(4, "big") + frame[packet.l4 :]
+        return replace(packet, frame=frame)
+    header = frame[at : packet.l4]
+    new = header[:4] + (packet.sent_id & 0xFFFF).to_bytes(2, "big") + header[6:]
+    right = [checksum(h[:10] + bytes(2) + h[12:]) for h in (header, new)]
+    new = new[:10] + kept_wrong(number(header, 10), *right).to_bytes(2, "big") + new[12:]
+    return replace(packet, frame=frame[:at] + new + frame[packet.l4 :])
 
 
 def outer_size(server):

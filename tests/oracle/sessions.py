@@ -13,7 +13,7 @@ from links import Links
 from outcome import DROP, PASS, REDIRECT, TX, Disagreement, Outcome
 from paths import Paths
 from quic import Ids
-from reading import ETHERNET, IPV4, IPV6, RST, TCP, UDP, WHOLE, number, read
+from reading import ETHERNET, FRAGMENT, IPV4, IPV6, RST, TCP, UDP, WHOLE, number, read
 from rewriting import Ends
 from setting import CLIENTS, Hop
 
@@ -58,6 +58,8 @@ class Sessions:
         self.links = Links(setting)
         self.ids = Ids(setting)
         self.paths = Paths()
+        self.fragments = {}  # what has become of first ones
+        self.last = None  # the flow that the last packet went by, the hop to its client if it went there, its new ends
         self.got = None  # what the program did with the packet at hand
         self.entropies = {}  # of flows in tunnels
 
@@ -71,6 +73,8 @@ class Sessions:
             return outcome or passed(packet)
         except Refused as refusal:
             return self.refuse(packet, refusal)
+        except rewriting.Incomplete:
+            return dropped(packet, "fragment")
 
     def refuse(self, packet, refusal):
         reason = str(refusal)
@@ -78,7 +82,8 @@ class Sessions:
             return passed(packet)
         if reason in ("no_flow", "flow_reset") and packet.protocol == TCP and not packet.flags & RST:
             return Outcome(TX, reason, rewriting.reset(packet, self.setting.interfaces[packet.link].mac))
-        if reason in ("mtu_exceeded", "ttl_expired") and packet.protocol in (TCP, UDP) and rewriting.may_answer(packet):
+        first = packet.fragment is None or packet.fragment < 8
+        if first and reason in ("mtu_exceeded", "ttl_expired") and packet.protocol in (TCP, UDP) and rewriting.may_answer(packet):
             mac = self.setting.interfaces[packet.link].mac
             return Outcome(TX, reason, rewriting.complaint(packet, mac, reason, refusal.mtu, self.got.bare))
         return dropped(packet, reason)
@@ -130,7 +135,9 @@ class Sessions:
         self.egress(packet, hop, length_in(packet, family))
         flow.follow(packet, "server", self.now)
         ends = Ends(self.setting.vips[flow.vip], flow.port, flow.client, flow.client_port)
+        self.last = flow, hop, ends
         packet = segments.lowered(packet, self.largest(flow, flow.hop.interface))
+        packet = renumbered(packet, family)
         return self.send(packet, hop, family, between(packet, ends, family, got))
 
     # --- from clients -----------------------------------------------------------------------------
@@ -307,6 +314,7 @@ class Sessions:
         """Family and bytes."""
         server = flow.server
         packet = segments.lowered(packet, self.largest(flow, packet.link))
+        self.last = flow, None, Ends(packet.source, 0, packet.destination, 0)
         if flow.mode == "dr":
             return packet.family, rewriting.routed(packet)
         if flow.mode == "tunnel":
@@ -314,6 +322,9 @@ class Sessions:
             return server.family, rewriting.wrapped(packet, source, server, self.chosen(flow, got))
         source = flow.client if flow.mode == "nat" else flow.peer or bytes(len(server.address))
         ends = Ends(source, flow.peer_port, server.address, flow.server_port)
+        self.last = flow, None, ends
+        if flow.mode == "fullnat":
+            packet = renumbered(packet, server.family)
         return server.family, between(packet, ends, server.family, got)
 
     def chosen(self, flow, got):
@@ -335,6 +346,11 @@ class Sessions:
         return Chosen(number(got.bare, ETHERNET + 4), label, port)
 
 
+def renumbered(packet, family):
+    """A fragment whose family stays gets an identification that no other host has given."""
+    return rewriting.numbered(packet) if packet.fragment is not None and packet.family == family else packet
+
+
 def back(packet):
     """Where answers to the packet go."""
     return Hop(packet.frame[6:12], packet.link)
@@ -344,7 +360,8 @@ def length_in(packet, family):
     """Of the IP packet in a family: options and extension headers do not come along into another."""
     if packet.family == family:
         return packet.l3_length
-    return packet.l4_length + (20 if family == IPV4 else 40)
+    fragment_header = 8 if packet.fragment is not None and family != IPV4 else 0
+    return packet.l4_length + (20 if family == IPV4 else 40) + fragment_header
 
 
 def request_length(packet, server):
@@ -371,6 +388,8 @@ def destination_of(got):
 def ports_of(got):
     """Of a frame that the program sent: it is whole, if it is right."""
     packet = read(got.bare)
+    if packet.kind == FRAGMENT and packet.fragment < 8:
+        return number(packet.frame, packet.l4), number(packet.frame, packet.l4 + 2)
     if packet.kind != WHOLE:
         raise Disagreement("what was sent is no whole packet")
     return packet.source_port, packet.destination_port

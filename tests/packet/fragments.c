@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "decode.h"
 #include "talk.h"
 
 #define PARTS	   3
@@ -342,6 +343,32 @@ static void test_no_checksum(void **state)
 	expect_alone(&frame, 0, XLB_DROP_FRAGMENT);
 }
 
+/* The error about a first fragment is no fragment itself. */
+static void complaint(uint8_t family, uint8_t protocol)
+{
+	static uint8_t data[FRAME_MAX];
+	static struct outcome got;
+	struct decoded answer;
+	struct frame frame;
+	struct talk talk;
+
+	begin(&talk, family, protocol, WEB);
+	frame = large_frame(&talk, CLIENT);
+	frame.ttl = 1;
+	world_send(data, fragment_build(&frame, 0, data), &got);
+	assert_int_equal(got.verdict, XDP_TX);
+	decode_frame(got.data, got.length, &answer);
+	assert_null(answer.fault);
+	assert_false(answer.fragment);
+	assert_int_equal(answer.l4_sum, SUM_RIGHT);
+}
+
+static void test_complaint(void **state)
+{
+	(void)state;
+	each_kind(complaint);
+}
+
 /* More packets in fragments than are kept: the newest of them go on, and flows without fragments are not touched. */
 static void test_flood(void **state)
 {
@@ -375,6 +402,7 @@ const struct CMUnitTest fragment_tests[] = {
 	{ .name = "fragments: tiny and overlapping ones are bad_packet", .test_func = test_tiny },
 	{ .name = "fragments: UDP without checksum does not change its family",
 	  .test_func = test_no_checksum },
+	{ .name = "fragments: an error about one is none", .test_func = test_complaint },
 	{ .name = "fragments: a flood of them hurts no others", .test_func = test_flood },
 	{},
 };

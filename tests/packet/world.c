@@ -258,6 +258,11 @@ static void put_listener(enum service service, uint8_t protocol, struct xlb_list
 	world_put(TABLE_LISTENER, &key, &listener);
 }
 
+void world_forget_fragments(void)
+{
+	map_clear("fragmented", &(struct xlb_fragment_key){});
+}
+
 void world_forget_paths(void)
 {
 	struct xlb_tables *all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -495,7 +500,7 @@ void world_reset(void)
 	world_end_flows(FLOW_DELETE);
 	world_quic_forget();
 	map_clear("quic_servers", &(struct xlb_quic_server_key){});
-	map_clear("fragmented", &(struct xlb_fragment_key){});
+	world_forget_fragments();
 	fill_services();
 	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
 		for (enum vip vip = 0; vip < VIP_COUNT; vip++) {

@@ -131,6 +131,8 @@ uint32_t world_quic_ids(void);
 void world_quic_forget(void);
 /* The same of what routers have said of the way to servers. */
 void world_forget_paths(void);
+/* The same of what has become of first fragments. */
+void world_forget_fragments(void);
 
 /* What became of a frame. */
 struct outcome {
