@@ -66,7 +66,10 @@ static __always_inline bool path_may_fragment(const struct xdp_md *ctx, const st
 	return ip && pkt->family == XLB_IPV4 && !(ip->frag_off & bpf_htons(IPV4_DONT_FRAGMENT));
 }
 
-/* 0 if a packet that will measure `length` can go to the server, or -XLB_DROP_x. */
+/*
+ * 0 if a packet that will measure `length` can go to the server, or -XLB_DROP_x. IPv6 packets that no sender makes
+ * smaller go in any case: if what the router said is false, they arrive.
+ */
 static __always_inline int path_check(const struct xdp_md *ctx, struct packet *pkt,
 				      const struct xlb_addr *server, __u32 length, __u32 now)
 {
@@ -76,7 +79,8 @@ static __always_inline int path_check(const struct xdp_md *ctx, struct packet *p
 	if (length <= PATH_MTU_FLOOR4)
 		return 0;
 	mtu = path_mtu(server, now);
-	if (length <= mtu || path_may_fragment(ctx, pkt))
+	if (length <= mtu || path_may_fragment(ctx, pkt) ||
+	    (pkt->family == XLB_IPV6 && pkt->l3_length <= PATH_MTU_FLOOR6))
 		return 0;
 	pkt->mtu = (__u16)(mtu - (length - pkt->l3_length));
 	return -XLB_DROP_MTU_EXCEEDED;

@@ -83,6 +83,8 @@ int main(void)
 	add_tests(malformed_tests);
 	add_tests(mutation_tests);
 	add_tests(icmp_tests);
+	add_tests(icmp_odd_tests);
+	add_tests(icmp_own_tests);
 	add_tests(fragment_tests);
 	add_tests(choice_tests);
 	add_tests(resource_tests);

@@ -13,22 +13,6 @@
 
 static const uint8_t corpus_flags[] = { SYN, ACK, FIN | ACK, RST, SYN | ACK };
 
-/* Sends bytes and wants a drop for a reason, or PASS if there is none. */
-static void expect_refused(const char *what, const uint8_t *data, size_t length,
-			   enum xlb_reason reason)
-{
-	static struct outcome got;
-	uint64_t before = world_drops(reason);
-
-	world_send(data, length, &got);
-	if (got.verdict != (reason ? XDP_DROP : XDP_PASS))
-		fail_msg("%s, %zu bytes: verdict %u", what, length, got.verdict);
-	if (reason && world_drops(reason) != before + 1)
-		fail_msg("%s, %zu bytes: reason %d not counted", what, length, reason);
-	if (got.length != length || memcmp(got.data, data, length))
-		fail_msg("%s, %zu bytes: the frame was changed", what, length);
-}
-
 /* A talk with a flow, so that packets of both sides would be forwarded if they were whole. */
 static void talk_open(struct talk *talk, uint8_t family, uint8_t protocol, enum vip vip)
 {
@@ -78,8 +62,8 @@ static void cut(uint8_t family, uint8_t protocol)
 		size_t whole = frame_build(&frame, data);
 
 		for (size_t length = ETH_HLEN; length < whole; length++)
-			expect_refused("cut frame", data, length,
-				       length < ip_end ? XLB_DROP_NONE : XLB_DROP_BAD_PACKET);
+			world_refuses("cut frame", data, length,
+				      length < ip_end ? XLB_DROP_NONE : XLB_DROP_BAD_PACKET);
 	}
 }
 
@@ -100,7 +84,7 @@ static void expect_short(uint8_t *data, size_t length, const struct frame *frame
 		put16(data + 18, length - ETH_HLEN - 40);
 	if (frame->protocol == IPPROTO_UDP ||
 	    length < frame_l4_offset(frame) + 20 + frame->tcp_options) {
-		expect_refused("short packet", data, length, XLB_DROP_BAD_PACKET);
+		world_refuses("short packet", data, length, XLB_DROP_BAD_PACKET);
 		return;
 	}
 	world_send(data, length, &got);
@@ -192,7 +176,7 @@ static void expect_corrupt(struct frame *frame, const struct corruption *row,
 	frame->payload = 8; /* less than length fields can promise */
 	length = frame_build(frame, data);
 	corrupt(data, frame, row);
-	expect_refused(row->name, data, length, reason);
+	world_refuses(row->name, data, length, reason);
 }
 
 static void corrupt_all(uint8_t family, uint8_t protocol)
@@ -268,7 +252,7 @@ static void expect_chain(const struct chain *chain, uint8_t protocol)
 	frame.fragment = chain->fragment;
 	frame.segments_left = chain->segments_left;
 	if (chain->expect == CHAIN_REFUSED)
-		expect_refused(chain->name, data, frame_build(&frame, data), chain->reason);
+		world_refuses(chain->name, data, frame_build(&frame, data), chain->reason);
 	else
 		fault = talk_send(&talk, CLIENT, &frame, FORWARDED, XLB_DROP_NONE);
 	if (fault)
@@ -301,7 +285,7 @@ static void test_long_extension(void **state)
 		size_t length = frame_build(&frame, data);
 
 		data[ETH_HLEN + 41] = (uint8_t)size;
-		expect_refused("long extension header", data, length, XLB_DROP_BAD_PACKET);
+		world_refuses("long extension header", data, length, XLB_DROP_BAD_PACKET);
 	}
 }
 
@@ -329,7 +313,7 @@ static void test_cut_extension(void **state)
 			size_t length = frame_build(&frame, data);
 
 			put16(data + ETH_HLEN + 4, size);
-			expect_refused("cut extension header", data, length, XLB_DROP_BAD_PACKET);
+			world_refuses("cut extension header", data, length, XLB_DROP_BAD_PACKET);
 		}
 	}
 }
@@ -348,10 +332,10 @@ static void test_mapped(void **state)
 	frame = talk_frame(&talk, CLIENT, SYN);
 	length = frame_build(&frame, data);
 	memcpy(data + ETH_HLEN + 8, &client, sizeof(client));
-	expect_refused("IPv4-mapped source", data, length, XLB_DROP_NONE);
+	world_refuses("IPv4-mapped source", data, length, XLB_DROP_NONE);
 	frame_build(&frame, data);
 	memcpy(data + ETH_HLEN + 24, &vip, sizeof(vip));
-	expect_refused("IPv4-mapped destination", data, length, XLB_DROP_NONE);
+	world_refuses("IPv4-mapped destination", data, length, XLB_DROP_NONE);
 }
 
 /* A message of less than eight bytes is none, whatever the frame has behind the packet. */
@@ -372,8 +356,8 @@ static void short_message(uint8_t family)
 			frame.message = message;
 			frame.payload = length;
 			frame.padding = i % 2 ? 20 : 0;
-			expect_refused("short ICMP message", data, frame_build(&frame, data),
-				       XLB_DROP_BAD_PACKET);
+			world_refuses("short ICMP message", data, frame_build(&frame, data),
+				      XLB_DROP_BAD_PACKET);
 		}
 }
 

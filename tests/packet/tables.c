@@ -20,7 +20,7 @@
 static struct {
 	const struct datapath *dp;
 	struct xlb_flow_page *chunks[CHUNKS_MAX]; /* as they are mapped on first use */
-	const struct xlb_tables *shared;
+	struct xlb_tables *shared;
 } memory;
 
 static struct xlb_flow_table row_of(enum xlb_flow_table_id id)
@@ -72,7 +72,7 @@ static void each_page(enum xlb_flow_table_id id, visit_page visit, void *arg)
 void tables_map(const struct datapath *dp)
 {
 	memory.dp = dp;
-	memory.shared = mmap(NULL, sizeof(*memory.shared), PROT_READ, MAP_SHARED,
+	memory.shared = mmap(NULL, sizeof(*memory.shared), PROT_READ | PROT_WRITE, MAP_SHARED,
 			     datapath_map_fd(dp, "tables"), 0);
 	assert_ptr_not_equal(memory.shared, MAP_FAILED);
 }
@@ -90,7 +90,7 @@ void tables_forget(void)
 void tables_unmap(void)
 {
 	tables_forget();
-	munmap((void *)memory.shared, sizeof(*memory.shared));
+	munmap(memory.shared, sizeof(*memory.shared));
 	memset(&memory, 0, sizeof(memory));
 }
 
@@ -167,6 +167,17 @@ void tables_age(uint32_t units)
 {
 	each_entry(XLB_TABLE_IPV4, age_one, &units);
 	each_entry(XLB_TABLE_IPV6, age_one, &units);
+	for (uint32_t i = 0; i < XLB_PATH_MTUS; i++) {
+		__u64 *path = &memory.shared->path_mtus[i];
+		uint64_t stamp = xlb_get(*path, XLB_PATH_STAMP) - units;
+
+		*path = xlb_set(*path, stamp, XLB_PATH_STAMP);
+	}
+}
+
+void tables_forget_paths(void)
+{
+	memset(memory.shared->path_mtus, 0, sizeof(memory.shared->path_mtus));
 }
 
 static bool lives(uint64_t live)
@@ -351,6 +362,8 @@ uint64_t tables_sum(void)
 		each_page(id, sum_page, &sum);
 	for (uint32_t hop = 0; hop < XLB_MAX_HOPS; hop++)
 		sum = (sum ^ memory.shared->hops[hop]) * FNV_PRIME;
+	for (uint32_t path = 0; path < XLB_PATH_MTUS; path++)
+		sum = (sum ^ memory.shared->path_mtus[path]) * FNV_PRIME;
 	return sum;
 }
 

@@ -19,8 +19,10 @@ uint32_t tables_flows(void);
 uint32_t tables_locators(void);
 /* Entries that there is room for, of a family. */
 uint32_t tables_entries(uint8_t family);
-/* Makes every flow older. */
+/* Makes every flow, and what is known of paths, older. */
 void tables_age(uint32_t units);
+/* Nobody has said anything of the ways to servers. */
+void tables_forget_paths(void);
 /* Flows whose replies come to a port of a pool. */
 uint32_t tables_snat_flows(void);
 /*

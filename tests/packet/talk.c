@@ -179,6 +179,13 @@ static void frame_wrap(struct frame *frame, enum service server, uint8_t family)
 	};
 }
 
+const char *talk_wrap(struct frame *frame, enum service server, uint8_t family,
+		      const struct outcome *got, struct mapping *ret)
+{
+	frame_wrap(frame, server, family);
+	return mapping_read_outer(frame, got, ret);
+}
+
 /*
  * What the client's packet must become, but for the MACs. What xlb may choose is read from what came out, into
  * ret and from there into the frame wanted.
@@ -196,10 +203,8 @@ static const char *want_request(const struct talk *talk, struct frame *want,
 		return "what came out is too short";
 	if (mode == XLB_MODE_DR)
 		return NULL;
-	if (mode == XLB_MODE_TUNNEL) {
-		frame_wrap(want, talk->server, family);
-		return mapping_read_outer(want, got, ret);
-	}
+	if (mode == XLB_MODE_TUNNEL)
+		return talk_wrap(want, talk->server, family, got, ret);
 	frame_translate(want, family, got);
 	want->destination = addr_server(talk->server, family);
 	want->destination_port = server_port(talk->server, want->destination_port);
@@ -391,6 +396,8 @@ static uint32_t out_header(const struct talk *talk, const struct frame *frame, e
 
 static uint32_t mtu_out(const struct talk *talk, enum actor actor)
 {
+	if (talk->path_mtu && actor == CLIENT)
+		return talk->path_mtu;
 	return actor == CLIENT && slot_of(talk->server) == SLOT_SERVERS ? SERVER_MTU : CLIENT_MTU;
 }
 
@@ -403,7 +410,7 @@ static uint32_t mtu_towards(const struct talk *talk, const struct frame *frame, 
 	return frame->family == XLB_IPV6 && mtu < 1280 ? 1280 : mtu;
 }
 
-static void frame_twist(struct talk *talk, struct frame *frame, enum actor actor, enum twist twist)
+void talk_twist(struct talk *talk, struct frame *frame, enum actor actor, enum twist twist)
 {
 	uint32_t mtu = mtu_out(talk, actor);
 	uint32_t header = out_header(talk, frame, actor);
@@ -519,7 +526,7 @@ const char *talk_step(struct talk *talk, const struct step *step)
 	if (step->actor == CLIENT && step->expect == REMAPPED && step->arg)
 		talk->server = (enum service)step->arg;
 	frame = talk_frame(talk, step->actor, step->flags);
-	frame_twist(talk, &frame, step->actor, step->twist);
+	talk_twist(talk, &frame, step->actor, step->twist);
 	return talk_send(talk, step->actor, &frame, step->expect, step->reason);
 }
 

@@ -75,6 +75,7 @@ struct talk {
 	enum vip vip;
 	uint16_t client_port;
 	uint8_t client_mac[6];
+	uint16_t path_mtu; /* what routers have said of the way to the server; 0: nothing */
 	/* mappings: the present one and the one before */
 	struct mapping {
 		struct xlb_addr snat;
@@ -89,6 +90,14 @@ void talk_init(struct talk *talk, uint8_t family, uint8_t protocol, enum service
 struct xlb_flow_key talk_key(const struct talk *talk);
 /* The client's or server's packet; fields can be changed before it is sent. */
 struct frame talk_frame(const struct talk *talk, enum actor actor, uint8_t flags);
+/* Makes it special in this way. */
+void talk_twist(struct talk *talk, struct frame *frame, enum actor actor, enum twist twist);
+/*
+ * Gives the frame the outer header of a server whose address is of the family. What xlb may choose of that is read from
+ * what came out, also into ret; NULL or what is wrong.
+ */
+const char *talk_wrap(struct frame *frame, enum service server, uint8_t family,
+		      const struct outcome *got, struct mapping *ret);
 /* Sends a frame and checks what becomes of it; NULL or what is wrong. */
 const char *talk_send(struct talk *talk, enum actor actor, const struct frame *frame,
 		      enum expect expect, enum xlb_reason reason);

@@ -218,6 +218,13 @@ static const struct watch_row {
 	  WEB,
 	  RESET(CLIENT, ACK, NO_FLOW),
 	  { XLB_VERDICT_RESET, XLB_DROP_NO_FLOW, true, true } },
+	{ "all: answered by an ICMP error",
+	  ALL,
+	  0,
+	  VIP_OWN,
+	  WEB,
+	  REFUSE(CLIENT, SYN, TTL_EXPIRED, LAST_HOP),
+	  { XLB_VERDICT_ICMP, XLB_DROP_TTL_EXPIRED, true, true } },
 	{ "one side: before",
 	  BEFORE_ONLY,
 	  0,
@@ -301,6 +308,7 @@ static void run_row(const struct watch_row *row, uint8_t family, uint8_t protoco
 	variant_watch(variant, 0, &watch);
 	talk_init(&talk, family, protocol, row->service, row->vip);
 	frame = talk_frame(&talk, CLIENT, row->step.flags);
+	talk_twist(&talk, &frame, CLIENT, row->step.twist);
 	length = frame_build(&frame, bytes);
 	world_send(bytes, length, &outcome);
 	read_events();

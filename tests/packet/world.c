@@ -499,6 +499,7 @@ void world_reset(void)
 {
 	world_end_flows(FLOW_DELETE);
 	world_quic_forget();
+	tables_forget_paths();
 	map_clear("quic_servers", &(struct xlb_quic_server_key){});
 	world_forget_fragments();
 	fill_services();
@@ -577,6 +578,20 @@ uint64_t world_drops_total(void)
 	for (int i = 0; i < XLB_DROP_COUNT; i++)
 		total += drops[i];
 	return total;
+}
+
+void world_refuses(const char *what, const uint8_t *data, size_t length, enum xlb_reason reason)
+{
+	static struct outcome got;
+	uint64_t before = world_drops(reason);
+
+	world_send(data, length, &got);
+	if (got.verdict != (reason ? XDP_DROP : XDP_PASS))
+		fail_msg("%s, %zu bytes: verdict %u", what, length, got.verdict);
+	if (reason && world_drops(reason) != before + 1)
+		fail_msg("%s, %zu bytes: reason %d not counted", what, length, reason);
+	if (got.length != length || memcmp(got.data, data, length))
+		fail_msg("%s, %zu bytes: the frame was changed", what, length);
 }
 
 uint32_t world_ports_taken(void)

@@ -144,12 +144,15 @@ struct outcome {
 void world_program(int fd);
 void world_send(const uint8_t *data, size_t length, struct outcome *ret);
 
+/* Sends bytes and wants a drop for a reason, or PASS if there is none; either way nothing of them changes. */
+void world_refuses(const char *what, const uint8_t *data, size_t length, enum xlb_reason reason);
+
 uint64_t world_drops(enum xlb_reason reason);
 uint64_t world_drops_total(void);
 /* Taken ports of all bitmaps that are not taken at rest. */
 uint32_t world_ports_taken(void);
 bool world_flow(const struct xlb_flow_key *key, struct xlb_flow *ret);
-/* Makes every flow `seconds` older. */
+/* Makes every flow, and what is known of paths, `seconds` older. */
 void world_age(uint32_t seconds);
 /* Ends every flow as the daemon does. */
 void world_end_flows(enum flow_action action);
