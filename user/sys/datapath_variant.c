@@ -118,27 +118,37 @@ static int maps_share(const struct datapath *dp, struct variant *variant, struct
 	return 0;
 }
 
+/* Of the programs that packets go through, which go on with one another: all but xlb_pass. */
+static bool takes_packets(const struct bpf_program *program)
+{
+	return bpf_program__type(program) == BPF_PROG_TYPE_XDP &&
+	       strcmp(bpf_program__name(program), "xlb_pass");
+}
+
 static void choose_programs(struct variant *variant)
 {
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, variant->skel->obj) bpf_program__set_autoload(
-		program, program == variant->skel->progs.xlb ||
-				 program == variant->skel->progs.xlb_odd ||
-				 program == variant->skel->progs.xlb_fragment ||
+		program, takes_packets(program) ||
 				 (variant->kind == VARIANT_OBSERVE && is_tracepoint(program)));
 }
 
 /* Where a NIC has the program for frames of several buffers, the one that takes its place must be such as well. */
 static void choose_jumbo(const struct datapath *dp, struct variant *variant)
 {
-	struct bpf_program *programs[] = { variant->skel->progs.xlb, variant->skel->progs.xlb_odd };
+	struct bpf_program *program;
 
 	variant->jumbo = variant->kind == VARIANT_JUMBO ||
 			 (variant->kind == VARIANT_OBSERVE && dp->jumbo);
 	variant->skel->rodata->jumbo = variant->jumbo;
-	for (size_t i = 0; variant->jumbo && i < sizeof(programs) / sizeof(programs[0]); i++)
-		bpf_program__set_flags(programs[i], BPF_F_XDP_HAS_FRAGS);
+	if (!variant->jumbo)
+		return;
+	bpf_object__for_each_program(program, variant->skel->obj)
+	{
+		if (takes_packets(program))
+			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+	}
 }
 
 static int take_event(void *arg, void *data, size_t size)
@@ -156,6 +166,7 @@ int variant_load(const struct datapath *dp, enum variant_kind kind, struct varia
 {
 	AUTO(variant_free) struct variant *variant = calloc(1, sizeof(*variant));
 	AUTO_FREE char *log = calloc(1, VERIFIER_LOG_SIZE);
+	struct bpf_program *program;
 	char ignored[128];
 	int r;
 
@@ -174,9 +185,8 @@ int variant_load(const struct datapath *dp, enum variant_kind kind, struct varia
 		variant_leave_out(variant->skel->obj);
 	choose_programs(variant);
 	choose_jumbo(dp, variant);
-	bpf_program__set_log_buf(variant->skel->progs.xlb, log, VERIFIER_LOG_SIZE);
-	bpf_program__set_log_buf(variant->skel->progs.xlb_odd, log, VERIFIER_LOG_SIZE);
-	bpf_program__set_log_buf(variant->skel->progs.xlb_fragment, log, VERIFIER_LOG_SIZE);
+	bpf_object__for_each_program(program, variant->skel->obj)
+		bpf_program__set_log_buf(program, log, VERIFIER_LOG_SIZE);
 	r = maps_share(dp, variant, err);
 	if (r < 0)
 		return r;
