@@ -23,7 +23,7 @@
 #define LIMIT	     (1000000 * 2 / 5)
 #define LOG_STATS    4
 #define LOG_SIZE     (1 << 20)
-#define PROGRAMS_MAX 16
+#define PROGRAMS_MAX 32
 #define LINES_MAX    64
 #define LINE_MAX     160
 
