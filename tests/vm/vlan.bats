@@ -45,6 +45,18 @@ goes() {
 	goes 198.51.100.2 2001:db8::2
 }
 
+@test "dr: health checks that go the way of clients, by a VLAN" {
+	trunk 100 200
+	mode dr
+	all_up
+	# a server that has lost the VIP fails, although it answers at its own address
+	in_ns web1 ip address del "$LAB_VIP4/32" dev lo
+	in_ns web1 ip address del "$LAB_VIP6/128" dev lo
+	wait_for 5 server_is web web1 down
+	lab_address web1 lo "$LAB_VIP4/32" "$LAB_VIP6/128"
+	wait_for 5 all_up
+}
+
 @test "what took tags off frames is off, and comes back when the last VLAN goes" {
 	in_ns lb ethtool -k eth0 | grep -q '^rx-vlan-offload: off'
 	trunk_clear
