@@ -320,6 +320,9 @@ class Sessions:
         if flow.mode == "tunnel":
             source = server.pools[0].address
             return server.family, rewriting.wrapped(packet, source, server, self.chosen(flow, got))
+        if flow.mode == "fullnat" and not flow.peer:  # made by a packet that got no further
+            self.take_port(flow, got)
+            self.flows.add(flow)
         source = flow.client if flow.mode == "nat" else flow.peer or bytes(len(server.address))
         ends = Ends(source, flow.peer_port, server.address, flow.server_port)
         self.last = flow, None, ends
