@@ -97,7 +97,7 @@ static void serve(uint8_t kind, const uint8_t *data, uint32_t length, FILE *answ
 			die(tables_fault());
 		world_end_flows(FLOW_DELETE);
 		world_quic_forget();
-		world_forget_paths();
+		tables_forget_paths();
 		world_forget_fragments();
 		world_reset_budget();
 		break;

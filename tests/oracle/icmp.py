@@ -168,9 +168,9 @@ class Errors:
         if quote.protocol not in (4, 41) and (quote.protocol, quote.destination_port) != (UDP, rewriting.GUE_PORT):
             return
         if self.packet.family == IPV4 and message[:2] == b"\3\4":
-            self.sessions.paths.learn(quote.destination, number(message, 6))
+            self.sessions.paths.learn(quote.destination, number(message, 6), self.sessions.now)
         elif self.packet.family == IPV6 and message[0] == 2:
-            self.sessions.paths.learn(quote.destination, number(message, 4, 4))
+            self.sessions.paths.learn(quote.destination, number(message, 4, 4), self.sessions.now)
 
     # --- where it goes ----------------------------------------------------------------------------
 

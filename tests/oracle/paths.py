@@ -3,15 +3,19 @@
 
 FLOOR = {4: 552, 16: 1280}  # by bytes of the address: less is not believed
 ANY = 0xFFFF
+LIFETIME = 600  # seconds; then a larger packet is tried
 
 
 class Paths:
     def __init__(self):
-        self.known = {}
+        self.known = {}  # server: what fits, and when that was heard
 
-    def mtu(self, server):
-        return self.known.get(server, ANY)
+    def mtu(self, server, now):
+        mtu, heard = self.known.get(server, (ANY, now))
+        return mtu if now - heard <= LIFETIME else ANY
 
-    def learn(self, server, mtu):
-        """Until ten minutes have passed, which no test waits for, a path only gets narrower."""
-        self.known[server] = min(self.mtu(server), max(mtu, FLOOR[len(server)]))
+    def learn(self, server, mtu, now):
+        """As long as it is remembered, a path only gets narrower."""
+        mtu = max(mtu, FLOOR[len(server)])
+        if mtu < self.mtu(server, now):
+            self.known[server] = mtu, now

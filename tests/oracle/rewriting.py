@@ -20,6 +20,7 @@ from reading import ACK, ETHERNET, FIN, IPV4, IPV6 as FAMILY6, RST, SYN, TCP, UD
 ICMP4, ICMP6 = 1, 58
 COMPLAINT_MAX = {IPV4: 576, FAMILY6: 1280}  # RFC 1812 section 4.3.2.3, RFC 4443 section 2.4 (c)
 CONTROL = 0xC0  # RFC 1812 section 4.3.2.5: precedence 6, internetwork control
+IPV6_MTU_MIN = 1280  # RFC 8200 section 5
 DONT_FRAGMENT = 2  # of the three flags
 SMALL = 1260  # an IPv4 packet up to this may be fragmented (RFC 7915 section 5.1)
 OUTER_TTL = RESET_TTL = 64
@@ -268,8 +269,11 @@ def reset(packet, mac):
     return frame_of(packet.family, frame[6:12], mac, bytes(answer), write_tags(packet.tags))
 
 
-def may_be_fragmented(packet):
-    return packet.family == IPV4 and not number(packet.frame, ETHERNET + 6) & 0x4000
+def goes_in_any_case(packet):
+    """By a path that is too narrow: routers cut it, or no sender would make it smaller."""
+    if packet.family == IPV4:
+        return not number(packet.frame, ETHERNET + 6) & 0x4000
+    return packet.l3_length <= IPV6_MTU_MIN
 
 
 def may_answer(packet):

@@ -105,8 +105,8 @@ class Sessions:
         """The hop towards a server."""
         hop = self.setting.hops.get(server.hop)
         self.egress(packet, hop, length)
-        mtu = self.paths.mtu(server.address) if server.mode == "tunnel" else length
-        if length > mtu and not rewriting.may_be_fragmented(packet):
+        mtu = self.paths.mtu(server.address, self.now) if server.mode == "tunnel" else length
+        if length > mtu and not rewriting.goes_in_any_case(packet):
             raise Refused("mtu_exceeded", mtu - (length - packet.l3_length))
         return hop
 

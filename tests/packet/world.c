@@ -10,14 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/ports.h"
 #include "dry.h"
 #include "resize.h"
 #include "tables.h"
 #include "vlan.h"
-#include "xlb/tables.h"
 
 #define SLOT_UNATTACHED 3U
 #define SLOT_GONE	4U
@@ -261,17 +259,6 @@ static void put_listener(enum service service, uint8_t protocol, struct xlb_list
 void world_forget_fragments(void)
 {
 	map_clear("fragmented", &(struct xlb_fragment_key){});
-}
-
-void world_forget_paths(void)
-{
-	struct xlb_tables *all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE, MAP_SHARED,
-				      datapath_map_fd(datapath, "tables"), 0);
-
-	if (all == MAP_FAILED)
-		fail_msg("mmap: %s", strerror(errno));
-	memset(all->path_mtus, 0, sizeof(all->path_mtus));
-	munmap(all, sizeof(*all));
 }
 
 void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags)

@@ -129,8 +129,6 @@ void world_quic_name(enum service group, const uint8_t *id, size_t length, enum 
 /* How many ids the datapath has learned; forgets them. */
 uint32_t world_quic_ids(void);
 void world_quic_forget(void);
-/* The same of what routers have said of the way to servers. */
-void world_forget_paths(void);
 /* The same of what has become of first fragments. */
 void world_forget_fragments(void);
 
