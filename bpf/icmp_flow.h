@@ -67,6 +67,9 @@ GLOBAL_STEP int icmp_find(struct xdp_md *ctx, __u32 vip, __u32 snat)
 		if (about->reply)
 			return 0;
 	}
+	/* an address may be a VIP too, and GUE is UDP */
+	if (snat)
+		icmp_own(ctx, work);
 	if (is_l4(about->protocol) && vip) {
 		flow_id_of(about, vip, &work->id);
 		if (flow_find(&work->id, &work->flow))
@@ -74,8 +77,6 @@ GLOBAL_STEP int icmp_find(struct xdp_md *ctx, __u32 vip, __u32 snat)
 		work->flow.fixed = 0;
 		return host ? XLB_PASS : ICMP_STRANGER;
 	}
-	if (snat)
-		icmp_own(ctx, work);
 	return XLB_PASS;
 }
 

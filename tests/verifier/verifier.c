@@ -24,7 +24,7 @@
 #define LOG_STATS    4
 #define LOG_SIZE     (1 << 20)
 #define PROGRAMS_MAX 32
-#define LINES_MAX    64
+#define LINES_MAX    128
 #define LINE_MAX     160
 
 struct usage {
@@ -147,7 +147,7 @@ static int record_write(void)
 		if (!line_parse(lines[i], name, &instructions))
 			fputs(lines[i], file);
 	for (size_t i = 0; i < program_count; i++)
-		fprintf(file, "%-18s %-6s %8lu  %s\n", programs[i].name, kernel,
+		fprintf(file, "%-24s %-6s %8lu  %s\n", programs[i].name, kernel,
 			programs[i].instructions, programs[i].stack);
 	return 0;
 }
