@@ -21,10 +21,13 @@ modes_for_file() {
 	head -c "${SMALL}M" /dev/urandom >"$LAB_DIR/files/big"
 }
 
-# lab_dns SERVER: dnsmasq on port 5300, which knows by its name `who.test` which server it is
+# lab_dns SERVER: dnsmasq on port 5300, which knows by its name `who.test` which server it is, and has much to say of
+# `big.test`
 lab_dns() {
+	local big
+	big=$(printf ',%0200d' {1..16})
 	lab_run "$1-dns" "$1" dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root --port=5300 \
-		--no-resolv --no-hosts --txt-record="who.test,$1"
+		--no-resolv --no-hosts --txt-record="who.test,$1" --txt-record="big.test$big" --edns-packet-max=4096
 	wait_for 5 lab_bound "$1" udp 5300
 }
 
@@ -101,13 +104,22 @@ url() {
 	esac
 }
 
-# everything FAMILY ADDRESS: requests to every server, transfers both ways, datagrams and streams, and the
+# A question that comes in fragments, and an answer that does. Senders may first have to learn what fits.
+fragments_arrive() {
+	local answer
+	answer=$(in_ns client dig +notcp +ignore +bufsize=4096 +tries=5 +time=2 -p 5300 "@$(vip "$1")" big.test TXT)
+	[ "$(sed -n 's/^;; MSG SIZE .*: //p' <<<"$answer")" -gt 3200 ]
+	in_ns client "$BATS_TEST_DIRNAME/large.py" "$(vip "$1")" 7001
+}
+
+# everything FAMILY ADDRESS: requests to every server, transfers both ways, datagrams, whole and in fragments, streams, and the
 # address that servers see
 everything() {
 	local server
 	transfers_are_unharmed "$1"
 	datagrams_come_back "$1"
 	names_resolve "$1"
+	fragments_arrive "$1"
 	streams_flow "$1"
 	servers_see "$1" "$2"
 }
