@@ -205,7 +205,7 @@ past_xlb() {
 # halfway up|down VIP: a transfer by web1 that stops soon after its beginning, in the background; returns when it
 # is under way. the_other_half: lets it go on, waits for its end and fails unless all has arrived.
 halfway() {
-	half_port=$((${half_port:-42000 + BATS_TEST_NUMBER * 20} + 1)) half_way=$1
+	half_port=$((${half_port:-22000 + BATS_TEST_NUMBER * 20} + 1)) half_way=$1
 	rm -f "$LAB_DIR/go"
 	set -- "$1" "$(url "$2")" curl -sS -g --max-time 120 --local-port $half_port
 	if [ "$1" = down ]; then

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Packets that no well-behaved sender makes: packets.py KIND ADDRESS PORT [key=value...]
 
-  segment    a TCP segment of no connection; flags=syn|ack (ack), ttl=N
+  segment    a TCP segment of no connection; flags=syn|ack (ack), ttl=N, bytes=N of data (0)
   cut        the first 8 bytes of a TCP header
   datagram   UDP; bytes=N (16): above the MTU it leaves in fragments, unless df=1
   fragment   the last fragment of a UDP datagram of which no other comes
@@ -25,11 +25,12 @@ def checksum(data):
     return ~(total + (total >> 16)) & 0xFFFF
 
 
-def segment(source, destination, source_port, port, flags):
+def segment(source, destination, source_port, port, flags, size=0):
+    """Data is all zero, so that of the checksum it changes the length only."""
     head = struct.pack("!HHIIBBHHH", source_port, port, 1, 1, 5 << 4, flags, 1024, 0, 0)
     ends = socket.inet_aton(source) + socket.inet_aton(destination)
-    value = checksum(ends + struct.pack("!HH", socket.IPPROTO_TCP, len(head)) + head)
-    return head[:16] + struct.pack("!H", value) + head[18:]
+    value = checksum(ends + struct.pack("!HH", socket.IPPROTO_TCP, len(head) + size) + head)
+    return head[:16] + struct.pack("!H", value) + head[18:] + bytes(size)
 
 
 def error(about, to, source_port, port):
@@ -87,7 +88,7 @@ def main():
     source = sock.getsockname()[0]
     for source_port in ports:
         flags = FLAGS[options.get("flags", "ack")]
-        data = segment(source, address, source_port, port, flags)
+        data = segment(source, address, source_port, port, flags, int(options.get("bytes", 0)))
         sock.send(data[:8] if kind == "cut" else data)
 
 
