@@ -136,7 +136,7 @@ $(TOOLS): $(TESTS)/%: $(BUILD)/obj/tests/%.o
 
 $(TESTS)/tools/%.bpf.o: tests/tools/%.bpf.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -c $< -o $@
+	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
 
 # one program of all files of tests/<suite>
 define suite_program
