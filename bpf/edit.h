@@ -16,6 +16,17 @@
 #include "csum.h"
 #include "maps.h"
 
+static __always_inline __u8 other_family(__u8 family)
+{
+	return family == XLB_IPV4 ? XLB_IPV6 : XLB_IPV4;
+}
+
+/* Bytes of an IP header, without options or extension headers. */
+static __always_inline __u32 ip_header_size(__u32 family)
+{
+	return family == XLB_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
 static __always_inline struct cursor cursor_at(const struct xdp_md *ctx, __u32 offset)
 {
 	struct cursor cursor = {

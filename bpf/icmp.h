@@ -41,11 +41,11 @@ struct icmp_message {
 
 /* An error, beside the packet that it quotes. */
 struct icmp_error {
+	struct icmp_message message;
 	__u16 quote;  /* offset in the frame of the quoted IP header */
 	__u16 length; /* bytes quoted from its transport header on */
-	__u8 type, code;
-	__u8 family; /* that it is to have, or ICMP_AS_IT_IS: nothing of it changes */
-	__u8 pad;
+	__u8 family;  /* that it is to have, or ICMP_AS_IT_IS: nothing of it changes */
+	__u8 pad[3];
 };
 #define ICMP_AS_IT_IS 0
 
@@ -150,8 +150,7 @@ static __always_inline bool icmp_read(struct cursor *cursor, const struct packet
 	if (!message || pkt->l4_length < sizeof(*message) ||
 	    !icmp_is_error(pkt->family, message->type))
 		return false;
-	error->type = message->type;
-	error->code = message->code;
+	error->message = *message;
 	error->quote = (__u16)cursor->offset;
 	about->family = pkt->family;
 	about->frame_length = pkt->frame_length;

@@ -15,16 +15,6 @@
 #define ICMP_MTU_MIN6	   1280 /* RFC 8200 section 5 */
 #define ICMP_HEADERS_APART (sizeof(struct ipv6hdr) - sizeof(struct iphdr))
 
-static __always_inline __u8 other_family(__u8 family)
-{
-	return family == XLB_IPV4 ? XLB_IPV6 : XLB_IPV4;
-}
-
-static __always_inline __u32 ip_header_size(__u8 family)
-{
-	return family == XLB_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-}
-
 /* What the IP packet of the error will measure in the family that it is to have. */
 static __always_inline __u32 icmp_length(const struct packet *pkt, const struct icmp_error *error)
 {
@@ -337,21 +327,15 @@ static __always_inline int icmp_write_check(const struct xdp_md *ctx, __u8 famil
 	return 0;
 }
 
-/* Reads the message and the class of the packet that it quotes (DSCP and ECN). */
-static __always_inline int icmp_load(const struct xdp_md *ctx, const struct work *work,
-				     struct icmp_message *ret)
+/* The class of the packet that is quoted (DSCP and ECN), or negative. */
+static __always_inline int quote_class(const struct xdp_md *ctx, const struct work *work)
 {
-	struct cursor cursor = cursor_at(ctx, work->pkt.l4_offset & L4_OFFSET_MAX);
-	struct icmp_message *message = take(&cursor, sizeof(*message));
-	__u8 *quote;
+	struct cursor cursor = cursor_at(ctx, work->error.quote & L4_OFFSET_MAX);
+	__u8 *ip = take(&cursor, sizeof(struct iphdr));
 
-	if (!message)
+	if (!ip)
 		return -1;
-	*ret = *message;
-	quote = take(&cursor, sizeof(struct iphdr));
-	if (!quote)
-		return -1;
-	return work->about.family == XLB_IPV4 ? quote[1] : (quote[0] << 4 | quote[1] >> 4) & 0xff;
+	return work->about.family == XLB_IPV4 ? ip[1] : (ip[0] << 4 | ip[1] >> 4) & 0xff;
 }
 
 /*
@@ -364,16 +348,16 @@ static __always_inline int icmp_translate(struct xdp_md *ctx, struct work *work)
 	__u8 family = other_family(pkt->family);
 	__u32 headers =
 		sizeof(struct ethhdr) + 2 * ip_header_size(family) + sizeof(struct icmp_message);
-	struct icmp_message message = {}, translated = {};
-	int class = translate_class(ctx, pkt), quoted_class = icmp_load(ctx, work, &message);
+	int class = translate_class(ctx, pkt), quoted_class = quote_class(ctx, work);
+	struct icmp_message message = {};
 	int old = translate_sum(ctx, pkt->l4_offset, work->about.l4_offset - pkt->l4_offset);
 	__u64 change = 0;
 	__s64 sum;
 
 	if (class < 0 || quoted_class < 0 || old < 0)
 		return -XLB_DROP_INTERNAL;
-	if (!(family == XLB_IPV6 ? icmp_to6(&message, &translated) :
-				   icmp_to4(&message, &translated)))
+	if (!(family == XLB_IPV6 ? icmp_to6(&work->error.message, &message) :
+				   icmp_to4(&work->error.message, &message)))
 		return -XLB_DROP_ICMP_UNKNOWN;
 	if (quote_edit_l4(ctx, work, &change) ||
 	    bpf_xdp_adjust_head(ctx, (int)work->about.l4_offset - (int)headers))
@@ -383,7 +367,7 @@ static __always_inline int icmp_translate(struct xdp_md *ctx, struct work *work)
 							      pkt->family, pkt->l4_length));
 	pkt->l4_length = (__u16)(sizeof(message) + ip_header_size(family) + work->error.length);
 	pkt->protocol = icmp_protocol(family);
-	sum = icmp_write(ctx, work, &translated, (__u8)quoted_class);
+	sum = icmp_write(ctx, work, &message, (__u8)quoted_class);
 	if (sum < 0 || translate_write(ctx, pkt, &work->ends, (__u8) class))
 		return -XLB_DROP_INTERNAL;
 	change += (__u64)sum +

@@ -12,14 +12,13 @@
 #define ICMP_STRANGER 5 /* result of icmp_find: no flow, but there may be a server all the same */
 
 /* A router has thrown away a packet of xlb's own making, since it was too large: an outer header and what is in it. */
-static __always_inline void icmp_own(const struct xdp_md *ctx, const struct work *work)
+static __always_inline void icmp_own(const struct work *work)
 {
-	struct cursor cursor = cursor_at(ctx, work->pkt.l4_offset & L4_OFFSET_MAX);
-	struct icmp_message *message = take(&cursor, sizeof(*message));
+	const struct icmp_message *message = &work->error.message;
 	const struct packet *about = &work->about;
 	bool ipv4 = about->family == XLB_IPV4;
 
-	if (!message || !outer_is_own(about->protocol, about->source_port))
+	if (!outer_is_own(about->protocol, about->source_port))
 		return;
 	if (ipv4 && message->type == ICMP4_UNREACHABLE && message->code == ICMP4_FRAGMENT_NEEDED)
 		path_mtu_learn(&about->source, bpf_ntohs(message->mtu), work->now);
@@ -69,7 +68,7 @@ GLOBAL_STEP int icmp_find(struct xdp_md *ctx, __u32 vip, __u32 snat)
 	}
 	/* an address may be a VIP too, and GUE is UDP */
 	if (snat)
-		icmp_own(ctx, work);
+		icmp_own(work);
 	if (is_l4(about->protocol) && vip) {
 		flow_id_of(about, vip, &work->id);
 		if (flow_find(&work->id, &work->flow))

@@ -11,7 +11,7 @@
 
 static __always_inline __u32 tunnel_overhead(const struct xlb_server *server)
 {
-	return (server->family == XLB_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) +
+	return ip_header_size(server->family) +
 	       (server->encapsulation == XLB_ENCAPSULATION_GUE ? sizeof(struct udphdr) : 0);
 }
 

@@ -28,8 +28,7 @@
 /* The MSS of segments that fit an MTU, 0: not known. */
 static __always_inline __u32 mss_of_mtu(__u32 mtu, __u32 family)
 {
-	__u32 headers = sizeof(struct tcphdr) +
-			(family == XLB_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	__u32 headers = ip_header_size(family) + sizeof(struct tcphdr);
 
 	return mtu > headers ? mtu - headers : MSS_ANY;
 }

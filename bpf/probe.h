@@ -38,10 +38,7 @@ static __always_inline int probe_answer(const struct xdp_md *ctx, const struct p
 static __always_inline bool probe_parse(struct __sk_buff *skb, struct packet *pkt)
 {
 	return !parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, pkt) &&
-	       !pkt->fault &&
-	       pkt->l4_offset == sizeof(struct ethhdr) + (pkt->family == XLB_IPV4 ?
-								  sizeof(struct iphdr) :
-								  sizeof(struct ipv6hdr));
+	       !pkt->fault && pkt->l4_offset == sizeof(struct ethhdr) + ip_header_size(pkt->family);
 }
 
 /* The packet's destination becomes the VIP. */
@@ -50,8 +47,7 @@ static __always_inline int probe_redirect(struct __sk_buff *skb, const struct pa
 {
 	bool ipv4 = pkt->family == XLB_IPV4, udp = pkt->protocol == IPPROTO_UDP;
 	__u32 check = (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check)) +
-		      sizeof(struct ethhdr) +
-		      (ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+		      sizeof(struct ethhdr) + ip_header_size(pkt->family);
 	struct xlb_addr old = pkt->destination, new = probe->vip;
 	/* the parts of mapped addresses that are alike add up to nothing */
 	__s64 change = bpf_csum_diff(old.words, sizeof(old), new.words, sizeof(new), 0);
@@ -86,7 +82,7 @@ static __always_inline int probe_wrap(struct __sk_buff *skb, const struct packet
 		.family = pkt->family,
 		.gue = gue,
 	};
-	__u32 header = ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	__u32 header = ip_header_size(pkt->family);
 	struct udphdr udp;
 	struct ipv6hdr ip6;
 	struct iphdr ip;

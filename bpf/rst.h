@@ -92,7 +92,7 @@ static __always_inline __u16 rst_checksum(const struct packet *pkt, const struct
  */
 static __always_inline int rst_make(struct xdp_md *ctx, const struct packet *pkt, __u64 source)
 {
-	__u32 header = pkt->family == XLB_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	__u32 header = ip_header_size(pkt->family);
 	__u32 length = sizeof(struct ethhdr) + header + sizeof(struct tcphdr);
 	struct cursor cursor;
 	struct ethhdr *eth;

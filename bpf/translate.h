@@ -28,9 +28,9 @@ struct {
 /* Bytes of the headers that a packet gets in the family. */
 static __always_inline __u32 translate_header(const struct packet *pkt, __u8 family)
 {
-	if (family == XLB_IPV4)
-		return sizeof(struct iphdr);
-	return sizeof(struct ipv6hdr) + (pkt->fragmented ? sizeof(struct ipv6_extension) : 0);
+	bool extended = family == XLB_IPV6 && pkt->fragmented;
+
+	return ip_header_size(family) + (extended ? sizeof(struct ipv6_extension) : 0);
 }
 
 /* What the IP packet will measure in the family. */
@@ -197,7 +197,7 @@ static __always_inline int translate_write(const struct xdp_md *ctx, const struc
 /* Gives the packet new ends, of the other family. */
 STEP int translate(struct xdp_md *ctx, const struct packet *pkt, const struct ends *ends)
 {
-	__u32 header = translate_header(pkt, pkt->family == XLB_IPV4 ? XLB_IPV6 : XLB_IPV4);
+	__u32 header = translate_header(pkt, other_family(pkt->family));
 	bool has_l4 = !pkt->fragmented || pkt->fragment < 8;
 	int class = translate_class(ctx, pkt);
 	int r = 0;

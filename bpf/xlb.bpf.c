@@ -285,52 +285,59 @@ static __always_inline int go_on(struct xdp_md *ctx, struct packet *pkt, enum st
 	return XLB_PASS;
 }
 
-SEC("xdp")
-int xlb(struct xdp_md *ctx)
+/* A frame that has come in; NULL while the NIC is attached, but xlb was not told of it yet: nothing is its own. */
+static __always_inline struct work *arrive(const struct xdp_md *ctx)
 {
 	__u32 ifindex = ctx->ingress_ifindex;
 	__u32 slot = interface_slot(ifindex);
 	struct work *work = work_begin();
-	struct packet *pkt;
-	int r;
 
-	/* attached, but not told yet: nothing is xlb's */
 	if (!slot || !work)
-		return XDP_PASS;
-	pkt = &work->pkt;
-	pkt->slot = pkt->link = slot;
-	r = process(ctx, work);
-	if (r == XLB_ODD)
-		r = go_on(ctx, pkt, STAGE_ODD);
-	if (r == XLB_PASS)
-		r = hand_over(ctx, pkt);
+		return NULL;
+	work->pkt.slot = work->pkt.link = slot;
+	return work;
+}
+
+/* What the steps have come to, as a verdict. */
+static __always_inline int leave(struct xdp_md *ctx, struct work *work, int r)
+{
 	if (r < 0)
 		return refuse(ctx, (__u32)-r);
-	return r == XLB_PASS ? pass(ctx, pkt) : forward(ctx, pkt, &work->egress);
+	return r == XLB_PASS ? pass(ctx, &work->pkt) : forward(ctx, &work->pkt, &work->egress);
+}
+
+SEC("xdp")
+int xlb(struct xdp_md *ctx)
+{
+	struct work *work = arrive(ctx);
+	int r;
+
+	if (!work)
+		return XDP_PASS;
+	r = process(ctx, work);
+	if (r == XLB_ODD)
+		r = go_on(ctx, &work->pkt, STAGE_ODD);
+	if (r == XLB_PASS)
+		r = hand_over(ctx, &work->pkt);
+	return leave(ctx, work, r);
 }
 
 /* What is neither TCP nor UDP, or cannot be taken as it is. */
 SEC("xdp")
 int xlb_odd(struct xdp_md *ctx)
 {
-	__u32 slot = interface_slot(ctx->ingress_ifindex);
-	struct work *work = work_begin();
+	struct work *work = arrive(ctx);
 	struct packet *pkt;
 	int r;
 
-	if (!slot || !work)
+	if (!work)
 		return XDP_PASS;
 	pkt = &work->pkt;
-	pkt->slot = pkt->link = slot;
 	r = process_odd(ctx, work);
 	if (r == XLB_FRAGMENT)
 		r = go_on(ctx, pkt, STAGE_FRAGMENT);
-	if (r < 0)
-		return refuse(ctx, (__u32)-r);
-	if (r == XLB_PASS)
-		return pass(ctx, pkt);
 	if (r != XLB_ANSWERED)
-		return forward(ctx, pkt, &work->egress);
+		return leave(ctx, work, r);
 	if (pkt->stripped)
 		vlan_put(ctx, pkt, 0);
 	count_interface(pkt, XLB_IFCOUNT_TX);
@@ -342,19 +349,9 @@ int xlb_odd(struct xdp_md *ctx)
 SEC("xdp")
 int xlb_fragment(struct xdp_md *ctx)
 {
-	__u32 slot = interface_slot(ctx->ingress_ifindex);
-	struct work *work = work_begin();
-	struct packet *pkt;
-	int r;
+	struct work *work = arrive(ctx);
 
-	if (!slot || !work)
-		return XDP_PASS;
-	pkt = &work->pkt;
-	pkt->slot = pkt->link = slot;
-	r = process_fragment(ctx, work);
-	if (r < 0)
-		return refuse(ctx, (__u32)-r);
-	return r == XLB_PASS ? pass(ctx, pkt) : forward(ctx, pkt, &work->egress);
+	return work ? leave(ctx, work, process_fragment(ctx, work)) : XDP_PASS;
 }
 
 /* For the far end of a veth: XDP_TX and redirect into one need a program there. */

@@ -3,24 +3,10 @@
  * Any bytes as a frame: the datapath's parser stays inside of what can be read, and every field that it fills is what a
  * second reader, which takes nothing from the first, finds in the frame.
  */
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "frame.h"
 #include "parse.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
-static size_t get16(const uint8_t *at)
-{
-	return (size_t)(at[0] << 8 | at[1]);
-}
 
 static void check_addr(const struct xlb_addr *addr, uint8_t family, const uint8_t *at)
 {
