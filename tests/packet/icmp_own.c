@@ -327,32 +327,14 @@ static void test_dry_path(void **state)
 /* No more than 1000 a second; what is above is dropped silently. RSTs have a budget of their own. */
 static void test_rate(void **state)
 {
-	static uint8_t data[FRAME_MAX];
-	static struct outcome got;
-	uint64_t limited = world_drops(XLB_DROP_RATE_LIMITED),
-		 expired = world_drops(XLB_DROP_TTL_EXPIRED);
-	uint32_t sent = 0, dropped = 0;
 	struct frame frame;
 	struct talk talk;
-	size_t length;
 
 	(void)state;
 	talk_init(&talk, XLB_IPV4, IPPROTO_TCP, WEB, VIP_OWN);
 	frame = talk_frame(&talk, CLIENT, SYN);
 	frame.ttl = 1;
-	length = frame_build(&frame, data);
-	for (int i = 0; i < 20000 && !dropped; i++) {
-		world_send(data, length, &got);
-		assert_true(got.verdict == XDP_TX || got.verdict == XDP_DROP);
-		sent += got.verdict == XDP_TX;
-		dropped += got.verdict == XDP_DROP;
-	}
-	assert_int_equal(dropped, 1);
-	assert_true(sent >= XLB_ANSWERS_PER_SECOND);
-	assert_int_equal(got.length, length);
-	assert_memory_equal(got.data, data, length);
-	assert_int_equal(world_drops(XLB_DROP_RATE_LIMITED) - limited, dropped);
-	assert_int_equal(world_drops(XLB_DROP_TTL_EXPIRED) - expired, sent);
+	talk_send_until_limited(&frame, XLB_DROP_TTL_EXPIRED);
 	talk_run(&talk, (const struct step[]){ RESET(CLIENT, ACK, NO_FLOW), {} });
 }
 

@@ -530,6 +530,28 @@ const char *talk_step(struct talk *talk, const struct step *step)
 	return talk_send(talk, step->actor, &frame, step->expect, step->reason);
 }
 
+void talk_send_until_limited(const struct frame *frame, enum xlb_reason reason)
+{
+	static uint8_t data[FRAME_MAX];
+	static struct outcome got;
+	uint64_t limited = world_drops(XLB_DROP_RATE_LIMITED), answered = world_drops(reason);
+	size_t length = frame_build(frame, data);
+	uint32_t sent = 0, dropped = 0;
+
+	for (int i = 0; i < 20000 && !dropped; i++) {
+		world_send(data, length, &got);
+		assert_true(got.verdict == XDP_TX || got.verdict == XDP_DROP);
+		sent += got.verdict == XDP_TX;
+		dropped += got.verdict == XDP_DROP;
+	}
+	assert_int_equal(dropped, 1);
+	assert_true(sent >= XLB_ANSWERS_PER_SECOND);
+	assert_int_equal(got.length, length);
+	assert_memory_equal(got.data, data, length);
+	assert_int_equal(world_drops(XLB_DROP_RATE_LIMITED) - limited, dropped);
+	assert_int_equal(world_drops(reason) - answered, sent);
+}
+
 void talk_run(struct talk *talk, const struct step *steps)
 {
 	for (size_t i = 0; steps[i].actor; i++) {

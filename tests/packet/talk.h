@@ -104,6 +104,12 @@ const char *talk_send(struct talk *talk, enum actor actor, const struct frame *f
 /* One step; NULL or what is wrong. */
 const char *talk_step(struct talk *talk, const struct step *step);
 
+/*
+ * Sends a frame that is answered, and counted as dropped for the reason, again and again until one is dropped silently,
+ * as more than XLB_ANSWERS_PER_SECOND have been answered. Fails the test if that does not come.
+ */
+void talk_send_until_limited(const struct frame *frame, enum xlb_reason reason);
+
 /* All steps; fails the test at the first that is wrong. */
 void talk_run(struct talk *talk, const struct step *steps);
 
