@@ -77,6 +77,7 @@ xlb_sent() {
 	local before
 	mode tunnel only=6 more="encapsulation: gue" servers=1
 	before=$(drops mtu_exceeded)
+	in_ns client ip route flush cache # what other tests' datagrams learned
 	lab_mss web1 1500
 	transfers_are_unharmed 4
 	[ "$(drops mtu_exceeded)" -gt "$before" ]
