@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The model: what the user configured. Plain structs; the field tables of types.c say how each member
+ * The model: what the user configured. Plain structs; the field tables of types.c and types_group.c say how each member
  * is named, parsed, checked, printed and documented.
  */
 #ifndef XLB_CORE_MODEL_H
