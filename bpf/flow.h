@@ -255,6 +255,30 @@ static __always_inline __u64 flow_touched(__u64 live, const struct flow_event *e
 	return hop ? xlb_set(next, hop, XLB_LIVE_HOP) : next;
 }
 
+/* Counts a flow that has opened (1), or was open until now (-1). */
+GLOBAL_STEP int flow_count_open(__u64 fixed, int change)
+{
+	if (dry_run)
+		return 0;
+	__sync_fetch_and_add(table_row(server_flows, (__u32)xlb_get(fixed, XLB_FIXED_SERVER)),
+			     (__u64)change);
+	__sync_fetch_and_add(table_row(listener_flows, (__u32)xlb_get(fixed, XLB_FIXED_LISTENER)),
+			     (__u64)change);
+	return 0;
+}
+
+/* Changes the first word of an entry from what was seen; true if it was that still. All that changes states comes here. */
+static __always_inline bool flow_swap_word(__u64 *word, const struct flow_at *flow, __u64 next)
+{
+	int change = xlb_flow_is_open(next) - xlb_flow_is_open(flow->live);
+
+	if (!word_swap(word, flow->live, next))
+		return false;
+	if (change)
+		flow_count_open(flow->fixed, change);
+	return true;
+}
+
 /*
  * Writes it into a flow that was changed, or moved, since it was found. A word lost to another CPU three more times is
  * let go: the packets that won have moved the flow as well.
@@ -286,7 +310,7 @@ GLOBAL_STEP int flow_touch_again(struct flow_at *flow, const struct flow_event *
 		    xlb_get(flow->live, XLB_LIVE_INCARNATION) != incarnation)
 			return -XLB_DROP_FLOW_BUSY;
 		next = flow_touched(flow->live, event, hop);
-		if (next == flow->live || word_swap(word, flow->live, next))
+		if (next == flow->live || flow_swap_word(word, flow, next))
 			return 0;
 	}
 	return 0;
@@ -304,7 +328,7 @@ static __always_inline int flow_touch(struct flow_at *flow, const struct flow_ev
 	page = table_page_at(&flow->at);
 	if (!page)
 		return -XLB_DROP_INTERNAL;
-	return word_swap(page_word(page, flow->at.word), flow->live, next) ?
+	return flow_swap_word(page_word(page, flow->at.word), flow, next) ?
 		       0 :
 		       flow_touch_again(flow, event, hop);
 }
@@ -314,7 +338,7 @@ static __always_inline bool flow_swap(struct flow_at *flow, __u64 next)
 {
 	struct xlb_flow_page *page = table_page_at(&flow->at);
 
-	if (!page || !word_swap(page_word(page, flow->at.word), flow->live, next))
+	if (!page || !flow_swap_word(page_word(page, flow->at.word), flow, next))
 		return false;
 	flow->live = next;
 	return true;

@@ -9,7 +9,7 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
-/* The program's variable `tables`: what is looked up for packets and written by the daemon alone, but for the last two. */
+/* The program's variable `tables`: what is looked up for packets and written by the daemon alone, but for the last four. */
 struct xlb_tables {
 	struct xlb_interface interfaces[XLB_MAX_INTERFACES];
 	struct xlb_interface_slot interface_slots[XLB_INTERFACE_PLACES];
@@ -25,8 +25,11 @@ struct xlb_tables {
 	struct xlb_flow_table flow_tables[XLB_TABLE_ROWS]; /* by enum xlb_flow_table_id */
 	__u64 hops[XLB_MAX_HOPS]; /* ways back to clients, learned from their packets; 0: free */
 	__u64 path_mtus[XLB_PATH_MTUS];
+	/* flows that are open (xlb_flow_is_open), by id; counted by who changes a flow's word `live` */
+	__u64 server_flows[XLB_MAX_SERVERS];
+	__u64 listener_flows[XLB_MAX_LISTENERS];
 };
-XLB_ASSERT_SIZE(xlb_tables, 5290176);
+XLB_ASSERT_SIZE(xlb_tables, 5486784);
 
 #pragma GCC diagnostic pop
 

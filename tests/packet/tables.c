@@ -217,6 +217,7 @@ struct findings {
 	struct places flows, locators;
 	const __u64 *met[65536]; /* entries */
 	uint32_t met_count;
+	uint64_t server_flows[XLB_MAX_SERVERS], listener_flows[XLB_MAX_LISTENERS]; /* open */
 	const char *fault;
 };
 
@@ -254,6 +255,10 @@ static void find_flows(const struct xlb_flow_table *row, enum xlb_flow_table_id 
 					     ipv6);
 			if (xlb_get(entry[1], XLB_FIXED_SNAT_PORT))
 				add_place(&findings->flows, hash, ipv6);
+			if (xlb_flow_is_open(*entry)) {
+				findings->server_flows[xlb_get(entry[1], XLB_FIXED_SERVER)]++;
+				findings->listener_flows[xlb_get(entry[1], XLB_FIXED_LISTENER)]++;
+			}
 			if (!xlb_get(*entry, XLB_LIVE_REST))
 				findings->met[findings->met_count++] = entry;
 			assert_true(findings->met_count < 65536);
@@ -315,6 +320,11 @@ const char *tables_fault(void)
 	    (flows->count != locators->count ||
 	     memcmp(flows->place, locators->place, flows->count * sizeof(uint64_t))))
 		findings.fault = "flows and locators do not agree";
+	if (!findings.fault && (memcmp(findings.server_flows, memory.shared->server_flows,
+				       sizeof(findings.server_flows)) ||
+				memcmp(findings.listener_flows, memory.shared->listener_flows,
+				       sizeof(findings.listener_flows))))
+		findings.fault = "open flows are miscounted";
 	return findings.fault;
 }
 
@@ -362,6 +372,8 @@ uint64_t tables_sum(void)
 		each_page(id, sum_page, &sum);
 	for (uint32_t hop = 0; hop < XLB_MAX_HOPS; hop++)
 		sum = (sum ^ memory.shared->hops[hop]) * FNV_PRIME;
+	for (uint32_t id = 0; id < XLB_MAX_SERVERS; id++)
+		sum = (sum ^ memory.shared->server_flows[id]) * FNV_PRIME;
 	for (uint32_t path = 0; path < XLB_PATH_MTUS; path++)
 		sum = (sum ^ memory.shared->path_mtus[path]) * FNV_PRIME;
 	return sum;

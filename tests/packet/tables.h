@@ -27,7 +27,8 @@ void tables_forget_paths(void);
 uint32_t tables_snat_flows(void);
 /*
  * While nothing is at work on them: two flows of one key, an entry left BUSY or DEAD, a flow without its locator or
- * a locator without its flow, an entry half moved; NULL: none of these.
+ * a locator without its flow, an entry half moved, another number of open flows of a server or listener than is
+ * counted; NULL: none of these.
  */
 const char *tables_fault(void);
 /* Makes up to `count` entries of each family such as a writer leaves that was killed `units` ago. */

@@ -579,6 +579,9 @@ void talk_test(void **state)
 			if (fault)
 				fail_msg("IPv%u, step %zu: %s", family, i + 1, fault);
 		}
+		fault = tables_fault();
+		if (fault)
+			fail_msg("IPv%u, in the end: %s", family, fault);
 	}
 }
 
