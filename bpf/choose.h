@@ -18,7 +18,7 @@ static __always_inline bool is_own(const struct xlb_address *role)
 
 #define CHOICES 4 /* servers asked whether they can take a flow */
 
-/* One of the group's servers by a hash, the first of a few that can take the flow. */
+/* One of the group's servers by what leads to a slot, the first of a few that can take the flow. */
 static __always_inline int choose_by_hash(struct packet *pkt, __u32 vip, __u32 group, __u32 hash)
 {
 	__u32 turn, first = 0;
@@ -43,26 +43,33 @@ static __always_inline __u64 ask_id(struct xdp_md *ctx, const struct packet *pkt
 {
 	__u64 says = 0;
 
-	if (pkt->protocol == IPPROTO_UDP && group_quic(group).id_length)
+	if (pkt->protocol == IPPROTO_UDP && group_choice(group).id_length)
 		says = quic_ask(ctx, pkt, vip, group);
 	watch_id(pkt, (__u32)xlb_get(says, QUIC_SAYS_FOUND));
 	return says;
 }
 
-/* A server of the listener's group for a packet that starts a flow, into pkt. */
+/*
+ * A server of the listener's group for a packet that starts a flow, into pkt; `again`: only one that would be chosen
+ * for other packets of the connection too.
+ */
 static __always_inline int choose_server(struct xdp_md *ctx, struct packet *pkt, __u32 vip,
-					 __u32 group, __u8 *ret_mode)
+					 __u32 group, bool again, __u8 *ret_mode)
 {
 	struct xlb_address own = address_find(&pkt->source);
 	__u64 says = ask_id(ctx, pkt, vip, group);
 	__u32 found = (__u32)xlb_get(says, QUIC_SAYS_FOUND);
 	__u32 value = (__u32)xlb_get(says, QUIC_SAYS_VALUE);
+	struct xlb_choice choice = group_choice(group);
 	struct xlb_server *server;
 	int r = 0;
 
 	watch_group(pkt, group);
+	if (again && !select_is_stable(choice))
+		return -XLB_DROP_NO_FLOW;
 	if (!found || found == XLB_FOUND_ID)
-		r = choose_by_hash(pkt, vip, group, found ? value : select_hash(pkt));
+		r = choose_by_hash(pkt, vip, group,
+				   found ? value : select_hash(pkt, group, choice));
 	else
 		pkt->server = value;
 	if (r)
@@ -81,8 +88,11 @@ static __always_inline int choose_server(struct xdp_md *ctx, struct packet *pkt,
 	return 0;
 }
 
-/* Listener and server for a packet that starts a flow, into pkt. */
-GLOBAL_STEP int choose(struct xdp_md *ctx, struct packet *pkt, __u32 vip_id)
+/*
+ * Listener and server for a packet that starts a flow, into pkt; `again`: none will be made, it is about a packet that
+ * was sent to the server.
+ */
+GLOBAL_STEP int choose(struct xdp_md *ctx, struct packet *pkt, __u32 vip_id, bool again)
 {
 	struct xlb_vip *vip = vip_find(vip_id);
 	struct xlb_listener *listener;
@@ -102,7 +112,7 @@ GLOBAL_STEP int choose(struct xdp_md *ctx, struct packet *pkt, __u32 vip_id)
 	listener = listener_find(pkt->listener);
 	r = listener->flags & XLB_LISTENER_DISABLED ?
 		    -XLB_DROP_NO_LISTENER :
-		    choose_server(ctx, pkt, vip_id, listener->group, &mode);
+		    choose_server(ctx, pkt, vip_id, listener->group, again || midway, &mode);
 	/* a segment of no flow gets an answer, unless a server may know it that would be chosen again */
 	if (midway && (r || !xlb_mode_has(mode, XLB_MODE_ADOPT)))
 		return -XLB_DROP_NO_FLOW;

@@ -158,7 +158,7 @@ static __always_inline int icmp(struct xdp_md *ctx, struct work *work,
 
 	if (r == ICMP_STRANGER) {
 		/* only modes that need no flow: there it is the hash that says whose it is */
-		r = choose(ctx, &work->about, role->vip);
+		r = choose(ctx, &work->about, role->vip, true);
 		if (r || !xlb_mode_has(server_find(work->about.server)->mode, XLB_MODE_DIRECT))
 			return -XLB_DROP_ICMP_UNKNOWN;
 	}

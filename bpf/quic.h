@@ -128,20 +128,20 @@ static __always_inline bool quic_serves(const struct xlb_server *server)
 }
 
 /* The server that the id names, 0: none. */
-static __always_inline __u32 quic_named(const struct packet *pkt, __u32 group, struct xlb_quic quic,
-					struct quic_scratch *scratch)
+static __always_inline __u32 quic_named(const struct packet *pkt, __u32 group,
+					struct xlb_choice choice, struct quic_scratch *scratch)
 {
 	struct xlb_quic_server *named;
 	__u32 config = scratch->id.bytes[0] >> 5, i, id;
 
-	if (!quic.server_id_length || config == XLB_QUIC_CONFIGS ||
-	    (quic.config != XLB_QUIC_CONFIGS && quic.config != config))
+	if (!choice.server_id_length || config == XLB_QUIC_CONFIGS ||
+	    (choice.config != XLB_QUIC_CONFIGS && choice.config != config))
 		return 0;
 	scratch->server.group = group;
 #pragma unroll
 	for (i = 0; i < sizeof(scratch->server.id); i++)
-		scratch->server.id[i] = i < quic.server_id_length ? scratch->id.bytes[1 + i] :
-								    (__u8)0;
+		scratch->server.id[i] = i < choice.server_id_length ? scratch->id.bytes[1 + i] :
+								      (__u8)0;
 	named = bpf_map_lookup_elem(&quic_servers, &scratch->server);
 	if (!named)
 		return 0;
@@ -174,18 +174,18 @@ static __always_inline __u64 quic_says(__u64 found, __u32 value)
 GLOBAL_STEP __u64 quic_ask(struct xdp_md *ctx, const struct packet *pkt, __u32 vip, __u32 group)
 {
 	struct quic_scratch *scratch = quic_scratch_find();
-	struct xlb_quic quic = group_quic(group);
+	struct xlb_choice choice = group_choice(group);
 	__u32 server = 0;
 	int found;
 
 	if (!pkt || !scratch || !quic_begin(ctx, pkt, scratch))
 		return 0;
-	found = quic_read(ctx, pkt, quic.id_length, scratch);
+	found = quic_read(ctx, pkt, choice.id_length, scratch);
 	if (found == QUIC_NONE)
 		return 0;
 	/* a client's first id may seem to name a server: by chance, or to choose one */
 	if (found == QUIC_OF_SERVER)
-		server = quic_named(pkt, group, quic, scratch);
+		server = quic_named(pkt, group, choice, scratch);
 	if (server)
 		return quic_says(XLB_FOUND_NAMED, server);
 	scratch->id.vip = vip;
@@ -239,18 +239,19 @@ GLOBAL_STEP int quic_learn(struct xdp_md *ctx, const struct packet *pkt, const s
 	struct xlb_listener *listener;
 	struct xlb_addr client;
 	__be16 client_port;
-	struct xlb_quic quic;
+	struct xlb_choice choice;
 
 	if (!pkt || !flow || !scratch || dry_run)
 		return 0;
 	server = server_find((__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER));
 	listener = listener_find((__u32)xlb_get(flow->fixed, XLB_FIXED_LISTENER));
-	quic = group_quic(listener->group);
+	choice = group_choice(listener->group);
 	page = table_page_at(&flow->at);
 	if (!page ||
 	    (!pkt->reply && !xlb_mode_has(record_mode(server, flow->fixed), XLB_MODE_DIRECT)))
 		return 0;
-	if (!quic_begin(ctx, pkt, scratch) || !quic_read_chosen(ctx, pkt, quic.id_length, scratch))
+	if (!quic_begin(ctx, pkt, scratch) ||
+	    !quic_read_chosen(ctx, pkt, choice.id_length, scratch))
 		return 0;
 	scratch->id.vip = (__u32)xlb_get(flow->fixed, XLB_FIXED_VIP);
 	flow_client(page, flow, &client, &client_port, &scratch->id.port);

@@ -76,7 +76,7 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 			return act;
 	}
 	if (act == FLOW_START || act == FLOW_REPICK) {
-		r = choose(ctx, pkt, vip);
+		r = choose(ctx, pkt, vip, false);
 		if (r)
 			return r;
 		server = server_find(pkt->server);

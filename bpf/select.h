@@ -7,6 +7,7 @@
 #include "pkt.h"
 #include "watch.h"
 #include "xlb/hash.h"
+#include "xlb/load.h"
 
 static __always_inline struct xlb_server *server_find(__u32 id)
 {
@@ -18,18 +19,18 @@ static __always_inline struct xlb_group *group_find(__u32 id)
 	return table_row(groups, id);
 }
 
-/* What the group goes by instead of addresses and ports, read as the one word that is written. */
-static __always_inline struct xlb_quic group_quic(__u32 id)
+/* What chooses the group's servers, read as the one word that is written. */
+static __always_inline struct xlb_choice group_choice(__u32 id)
 {
 	union {
 		__u64 word;
-		struct xlb_quic quic;
-	} live = { .word = *(const volatile __u64 *)&group_find(id)->quic };
+		struct xlb_choice choice;
+	} live = { .word = *(const volatile __u64 *)&group_find(id)->choice };
 
-	return live.quic;
+	return live.choice;
 }
 
-/* The group's Maglev table for the family, read as the one word that a switch replaces. */
+/* The group's table for the family, read as the one word that a switch replaces. */
 static __always_inline struct xlb_table_ref table_of(const struct xlb_group *group, __u8 family)
 {
 	const struct xlb_table_ref *ref = family == XLB_IPV4 ? &group->table4 : &group->table6;
@@ -41,13 +42,69 @@ static __always_inline struct xlb_table_ref table_of(const struct xlb_group *gro
 	return live.ref;
 }
 
-static __always_inline __u32 select_hash(const struct packet *pkt)
+/* True if packets of one connection always find the same server, as long as the group's table stays. */
+static __always_inline bool select_is_stable(struct xlb_choice choice)
 {
-	return xlb_hash_tuple(&pkt->source, pkt->source_port, &pkt->destination,
-			      pkt->destination_port, pkt->protocol);
+	return choice.by == XLB_BY_TUPLE || choice.by == XLB_BY_SOURCE;
+}
+
+/* The group's next turn, which nobody else gets. */
+static __always_inline __u32 select_turn(__u32 group)
+{
+	__u64 *turns = table_row(turns, group);
+
+	return (__u32)((dry_run ? *turns : __sync_fetch_and_add(turns, 1)) % XLB_MAGLEV_SLOTS);
+}
+
+/* What leads a packet to a slot, by the group's choice. */
+static __always_inline __u32 select_hash(const struct packet *pkt, __u32 group,
+					 struct xlb_choice choice)
+{
+	switch (choice.by) {
+	case XLB_BY_SOURCE:
+		return xlb_hash_source(&pkt->source);
+	case XLB_BY_TURN:
+		return select_turn(group);
+	case XLB_BY_LOAD:
+		return bpf_get_prandom_u32();
+	default:
+		return xlb_hash_tuple(&pkt->source, pkt->source_port, &pkt->destination,
+				      pkt->destination_port, pkt->protocol);
+	}
+}
+
+/*
+ * The server of a row, four ids, that carries least; a turn above 0 gives another one. What the row repeats, for want of
+ * other servers, does no harm.
+ */
+GLOBAL_STEP int select_least(__u64 row, __u32 turn)
+{
+	__u32 i, id, weight, best_weight = 0, best = 0;
+	__u64 flows, best_flows = 0;
+
+#pragma unroll
+	for (i = 0; i < XLB_ROW_SERVERS; i++) {
+		id = row >> (i * 16) & 0xffff;
+		weight = *(const volatile __u16 *)&server_find(id)->weight;
+		flows = *(const volatile __u64 *)table_row(server_flows, id);
+		if (i && !xlb_carries_less(flows, weight, best_flows, best_weight))
+			continue;
+		best = i;
+		best_flows = flows;
+		best_weight = weight;
+	}
+	return (int)(row >> ((best + turn) % XLB_ROW_SERVERS * 16) & 0xffff);
 }
 
 #define SELECT_STEP 25033 /* prime, so that another turn lands among other servers */
+
+/* The slot of the group's table: of a group that goes by load, the first of its row, whatever the turn. */
+static __always_inline __u32 select_slot(struct xlb_choice choice, __u32 hash, __u32 turn)
+{
+	if (choice.by == XLB_BY_LOAD)
+		return hash % XLB_ROWS * XLB_ROW_SERVERS;
+	return (xlb_maglev_slot(hash) + turn * SELECT_STEP) % XLB_MAGLEV_SLOTS;
+}
 
 /*
  * Fills ret_server with the id that the group's table has for the hash; a turn above 0 gives another choice, the
@@ -56,6 +113,7 @@ static __always_inline __u32 select_hash(const struct packet *pkt)
 static __always_inline int server_select(const struct packet *pkt, __u32 group_id, __u32 hash,
 					 __u32 turn, __u32 *ret_server)
 {
+	struct xlb_choice choice = group_choice(group_id);
 	struct xlb_table_ref table;
 	__u32 slot, chunk, index, id;
 	__u64 *word;
@@ -68,14 +126,14 @@ static __always_inline int server_select(const struct packet *pkt, __u32 group_i
 	inner = bpf_map_lookup_elem(&maglev_chunks, &chunk);
 	if (!inner)
 		return -XLB_DROP_INTERNAL;
-	slot = xlb_maglev_slot(hash);
-	slot = (slot + turn * SELECT_STEP) % XLB_MAGLEV_SLOTS;
+	slot = select_slot(choice, hash, turn);
 	watch_slot(pkt, slot);
 	index = table.offset * XLB_MAGLEV_WORDS + slot / 4;
 	word = bpf_map_lookup_elem(inner, &index);
 	if (!word)
 		return -XLB_DROP_INTERNAL;
-	id = *word >> (slot % 4 * 16) & 0xffff;
+	id = choice.by == XLB_BY_LOAD ? (__u32)select_least(*word, turn) :
+					*word >> (slot % 4 * 16) & 0xffff;
 	if (!id)
 		return -XLB_DROP_NO_SERVER;
 	*ret_server = id;

@@ -179,20 +179,28 @@ XLB_ASSERT_SIZE(xlb_table_ref, 8);
 	15		   /* of a server id in one, which has a first octet and a nonce of 4 */
 #define XLB_QUIC_CONFIGS 7 /* values of its first three bits; the eighth: no server id */
 
-/* What of connection ids chooses a group's servers for datagrams of no flow (one live word). */
-struct xlb_quic {
-	__u8 id_length;	       /* bytes that count of an id; 0: addresses and ports choose */
+/* By what a new flow takes a server from its group's table. */
+#define XLB_BY_TUPLE  0 /* a slot by the hash of addresses, ports and protocol */
+#define XLB_BY_SOURCE 1 /* a slot by the hash of the client's address */
+#define XLB_BY_TURN   2 /* one slot after the other */
+#define XLB_BY_LOAD \
+	3 /* a row by chance, of its servers the one with fewest open flows for its weight */
+
+/* What chooses a group's servers for packets of no flow (one live word). */
+struct xlb_choice {
+	__u8 id_length; /* bytes that count of a connection id of QUIC; 0: ids do not choose */
 	__u8 server_id_length; /* 0: no server has an id */
 	__u8 config; /* ids of which first bits have a server id; XLB_QUIC_CONFIGS: of any */
-	__u8 pad[5];
+	__u8 by;     /* XLB_BY_* */
+	__u8 pad[4];
 };
-XLB_ASSERT_SIZE(xlb_quic, 8);
+XLB_ASSERT_SIZE(xlb_choice, 8);
 
-/* table `groups`: server group id -> one Maglev table per family (two live words) */
+/* table `groups`: server group id -> one table of slots per family (two live words) */
 struct xlb_group {
 	struct xlb_table_ref table4;
 	struct xlb_table_ref table6;
-	struct xlb_quic quic __attribute__((aligned(8)));
+	struct xlb_choice choice __attribute__((aligned(8)));
 };
 XLB_ASSERT_SIZE(xlb_group, 24);
 
@@ -232,8 +240,11 @@ XLB_ASSERT_SIZE(xlb_quic_owner, 8);
  * map of maps `maglev_chunks`: each chunk is an array of __u64 holding XLB_MAGLEV_PER_CHUNK tables of
  * XLB_MAGLEV_WORDS words. Slot s of a table is the 16-bit server id in bits (s % 4) * 16 of word s / 4;
  * word XLB_MAGLEV_HASH_WORD is the content hash.
+ * Of a group that goes by load (XLB_BY_LOAD) a word is a row of servers, which differ if the group has so many.
  */
 #define XLB_MAGLEV_SLOTS     65537
+#define XLB_ROWS	     16384
+#define XLB_ROW_SERVERS	     4
 #define XLB_MAGLEV_HASH_WORD 16385
 #define XLB_MAGLEV_WORDS     16388
 #define XLB_MAGLEV_PER_CHUNK 16
@@ -281,12 +292,14 @@ struct xlb_server {
 	__u8 pool_count;
 	__u8 pad;
 	/* live word */
-	__u32 nexthop;
-	__u32 flags; /* XLB_SERVER_* */
+	__u16 nexthop;
+	__u16 weight; /* of a group that goes by load: the share that the server is to have */
+	__u32 flags;  /* XLB_SERVER_* */
 	/* with encapsulation the first names the source of the outer header and has no bitmap */
 	struct xlb_snat_pool pools[XLB_SERVER_POOLS];
 };
 XLB_ASSERT_SIZE(xlb_server, 64);
+_Static_assert(XLB_MAX_NEXTHOPS <= 1 << 16, "a next hop fits struct xlb_server");
 
 /* tables `nexthops` and `hops`: one live word; interface 0: not resolved */
 struct xlb_nexthop {

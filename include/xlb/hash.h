@@ -38,6 +38,16 @@ static inline __u32 xlb_hash_tuple(const struct xlb_addr *client, __be16 client_
 	return (__u32)(hash >> 32);
 }
 
+/* Hash of the client's address alone. */
+static inline __u32 xlb_hash_source(const struct xlb_addr *client)
+{
+	__u64 hash = xlb_hash_mix(0, xlb_hash_join(client->words[0], client->words[1]));
+
+	hash = xlb_hash_mix(hash, xlb_hash_join(client->words[2], client->words[3]));
+	hash = xlb_hash_mix(hash, 0);
+	return (__u32)(hash >> 32);
+}
+
 /* Hash of a connection id of QUIC, whoever it came from. */
 static inline __u32 xlb_hash_quic(const struct xlb_quic_id *id)
 {

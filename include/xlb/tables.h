@@ -9,7 +9,7 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
-/* The program's variable `tables`: what is looked up for packets and written by the daemon alone, but for the last four. */
+/* The program's variable `tables`: what is looked up for packets and written by the daemon alone, but for the last five. */
 struct xlb_tables {
 	struct xlb_interface interfaces[XLB_MAX_INTERFACES];
 	struct xlb_interface_slot interface_slots[XLB_INTERFACE_PLACES];
@@ -28,8 +28,9 @@ struct xlb_tables {
 	/* flows that are open (xlb_flow_is_open), by id; counted by who changes a flow's word `live` */
 	__u64 server_flows[XLB_MAX_SERVERS];
 	__u64 listener_flows[XLB_MAX_LISTENERS];
+	__u64 turns[XLB_MAX_GROUPS]; /* of groups that go by turn: slots given so far */
 };
-XLB_ASSERT_SIZE(xlb_tables, 5486784);
+XLB_ASSERT_SIZE(xlb_tables, 5519552);
 
 #pragma GCC diagnostic pop
 

@@ -23,18 +23,30 @@
 static const struct {
 	uint16_t from, to;
 	enum service servers[SERVERS_MAX];
-	struct xlb_quic quic; /* the n-th server's id is its number */
+	struct xlb_choice quic; /* the n-th server's id is its number */
 } ranges[] = {
 	{ 0, 0, { WEB, CROSS }, {} },
 	{ 2000, 2999, { WEB, SPARE, ONE_ARM, CROSS }, {} },
 	{ 3000, 3999, { NAT, NAT_SPARE }, {} },
 	{ 4000, 4999, { DR, DR_SPARE }, {} },
 	{ 5000, 5999, { IPIP, IPIP_CROSS, GUE, GUE_CROSS }, {} },
-	{ 6000, 6099, { WEB, SPARE, CROSS }, { 8, 0, XLB_QUIC_CONFIGS, {} } },
-	{ 6100, 6199, { WEB, SPARE, CROSS }, { 20, 2, XLB_QUIC_CONFIGS, {} } },
-	{ 6200, 6299, { NAT, NAT_SPARE }, { 6, 1, 2, {} } },
-	{ 6300, 6399, { DR, DR_SPARE }, { 8, 3, XLB_QUIC_CONFIGS, {} } },
-	{ 6400, 6499, { IPIP, GUE_CROSS }, { 4, 0, XLB_QUIC_CONFIGS, {} } },
+	{ 6000,
+	  6099,
+	  { WEB, SPARE, CROSS },
+	  { .id_length = 8, .server_id_length = 0, .config = XLB_QUIC_CONFIGS } },
+	{ 6100,
+	  6199,
+	  { WEB, SPARE, CROSS },
+	  { .id_length = 20, .server_id_length = 2, .config = XLB_QUIC_CONFIGS } },
+	{ 6200, 6299, { NAT, NAT_SPARE }, { .id_length = 6, .server_id_length = 1, .config = 2 } },
+	{ 6300,
+	  6399,
+	  { DR, DR_SPARE },
+	  { .id_length = 8, .server_id_length = 3, .config = XLB_QUIC_CONFIGS } },
+	{ 6400,
+	  6499,
+	  { IPIP, GUE_CROSS },
+	  { .id_length = 4, .server_id_length = 0, .config = XLB_QUIC_CONFIGS } },
 };
 #define RANGES (sizeof(ranges) / sizeof(ranges[0]))
 
@@ -132,7 +144,7 @@ static uint32_t range_listener(size_t range, uint8_t protocol)
 }
 
 /* Lets the servers of a group that goes by connection ids be known by theirs. */
-static void fill_quic(uint32_t group, const struct xlb_quic *quic, const enum service *services)
+static void fill_quic(uint32_t group, const struct xlb_choice *quic, const enum service *services)
 {
 	if (!quic->id_length)
 		return;
@@ -339,7 +351,7 @@ static json_t *json_role(const struct row *row)
 
 static json_t *json_quic(const struct row *row)
 {
-	const struct xlb_quic *quic = (const void *)row->value;
+	const struct xlb_choice *quic = (const void *)row->value;
 
 	return json_pack("{si,si,si}", "id_length", quic->id_length, "server_id_length",
 			 quic->server_id_length, "config", quic->config);

@@ -85,15 +85,15 @@ static void flags_of(enum service server, uint32_t flags)
 	world_server(server, XLB_IPV6, XLB_SERVER_QUIC | flags);
 }
 
-static void go_by_ids(const struct pair *pair, struct xlb_quic quic)
+static void go_by_ids(const struct pair *pair, struct xlb_choice quic)
 {
 	world_group_of_two(pair->even, pair->even, pair->odd);
-	world_quic(pair->even, &quic);
+	world_choice(pair->even, &quic);
 	flags_of(pair->even, 0);
 	flags_of(pair->odd, 0);
 }
 
-#define BY_DEFAULT ((struct xlb_quic){ .id_length = ID_LENGTH, .config = XLB_QUIC_CONFIGS })
+#define BY_DEFAULT ((struct xlb_choice){ .id_length = ID_LENGTH, .config = XLB_QUIC_CONFIGS })
 
 static void send_as(struct talk *talk, enum actor actor, const struct datagram *datagram)
 {
@@ -196,8 +196,8 @@ static void lengths_of(const struct pair *pair, uint8_t id_length)
 {
 	struct datagram datagrams[22] = { short_header(random_id(20)) };
 
-	world_quic(pair->even,
-		   &(struct xlb_quic){ .id_length = id_length, .config = XLB_QUIC_CONFIGS });
+	world_choice(pair->even,
+		     &(struct xlb_choice){ .id_length = id_length, .config = XLB_QUIC_CONFIGS });
 	for (uint8_t length = 0; length <= 20; length++)
 		datagrams[1 + length] = from_client(length % 3, random_id(length));
 	for (size_t i = 0; i < COUNT(datagrams); i++) {
@@ -275,7 +275,7 @@ static void test_tuple(void **state)
 		struct talk talk;
 
 		if (i == 50)
-			world_quic(pair.even, &(struct xlb_quic){});
+			world_choice(pair.even, &(struct xlb_choice){});
 		talk_init(&talk, XLB_IPV4, i < 50 ? IPPROTO_TCP : IPPROTO_UDP, pair.even, VIP_OWN);
 		talk.server = by_tuple(&pair, &talk);
 		if (i < 50)
@@ -305,11 +305,11 @@ static struct id named(const struct pair *pair, enum service server, uint8_t fir
 
 static void give_names(const struct pair *pair, uint8_t config)
 {
-	struct xlb_quic quic = BY_DEFAULT;
+	struct xlb_choice quic = BY_DEFAULT;
 
 	quic.server_id_length = sizeof(name_odd);
 	quic.config = config;
-	world_quic(pair->even, &quic);
+	world_choice(pair->even, &quic);
 	world_quic_name(pair->even, name_even, sizeof(name_even), pair->even);
 	world_quic_name(pair->even, name_odd, sizeof(name_odd), pair->odd);
 }

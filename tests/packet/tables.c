@@ -131,6 +131,11 @@ uint32_t tables_flows(void)
 	return count;
 }
 
+uint64_t tables_open_flows(uint32_t server)
+{
+	return memory.shared->server_flows[server];
+}
+
 uint32_t tables_entries(uint8_t family)
 {
 	return (uint32_t)xlb_get(
@@ -374,6 +379,8 @@ uint64_t tables_sum(void)
 		sum = (sum ^ memory.shared->hops[hop]) * FNV_PRIME;
 	for (uint32_t id = 0; id < XLB_MAX_SERVERS; id++)
 		sum = (sum ^ memory.shared->server_flows[id]) * FNV_PRIME;
+	for (uint32_t group = 0; group < XLB_MAX_GROUPS; group++)
+		sum = (sum ^ memory.shared->turns[group]) * FNV_PRIME;
 	for (uint32_t path = 0; path < XLB_PATH_MTUS; path++)
 		sum = (sum ^ memory.shared->path_mtus[path]) * FNV_PRIME;
 	return sum;

@@ -17,6 +17,8 @@ void tables_forget(void);
 /* Entries that are not free, of both families; locators. */
 uint32_t tables_flows(void);
 uint32_t tables_locators(void);
+/* How many flows of a server are counted as open. */
+uint64_t tables_open_flows(uint32_t server);
 /* Entries that there is room for, of a family. */
 uint32_t tables_entries(uint8_t family);
 /* Makes every flow, and what is known of paths, older. */

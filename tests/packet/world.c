@@ -207,9 +207,19 @@ void world_server_moved(enum service service, uint8_t family)
 	world_put(TABLE_SERVER, &(struct row_id){ id_server(service, family) }, &server);
 }
 
-void world_quic(enum service group, const struct xlb_quic *quic)
+void world_weight(enum service service, uint32_t weight)
 {
-	world_put(TABLE_GROUP, &(struct row_id){ group }, quic);
+	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+		struct xlb_server server = server_value(service, family, 0);
+
+		server.weight = (uint16_t)weight;
+		world_put(TABLE_SERVER, &(struct row_id){ id_server(service, family) }, &server);
+	}
+}
+
+void world_choice(enum service group, const struct xlb_choice *choice)
+{
+	world_put(TABLE_GROUP, &(struct row_id){ group }, choice);
 }
 
 void world_quic_name(enum service group, const uint8_t *id, size_t length, enum service server)
@@ -401,7 +411,7 @@ static void fill_services(void)
 			world_server(service, family, 0);
 		if (service != NO_SERVER)
 			world_group(service, service);
-		world_quic(service, &(struct xlb_quic){});
+		world_choice(service, &(struct xlb_choice){});
 		for (uint8_t protocol = IPPROTO_TCP; protocol;
 		     protocol = protocol == IPPROTO_TCP ? IPPROTO_UDP : 0)
 			world_listener(service, protocol, service,

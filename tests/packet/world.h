@@ -122,8 +122,10 @@ void world_next_hop(uint32_t hop, uint32_t slot);
 void world_no_ports(enum vip vip, uint8_t family);
 /* Gives the server of a service another address. */
 void world_server_moved(enum service service, uint8_t family);
-/* What of connection ids of QUIC the group goes by. */
-void world_quic(enum service group, const struct xlb_quic *quic);
+/* A server with this weight, for groups that go by load. */
+void world_weight(enum service service, uint32_t weight);
+/* What chooses the group's servers. */
+void world_choice(enum service group, const struct xlb_choice *choice);
 /* Such an id with these bytes names the server, in the group. */
 void world_quic_name(enum service group, const uint8_t *id, size_t length, enum service server);
 /* How many ids the datapath has learned; forgets them. */

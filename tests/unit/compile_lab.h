@@ -273,7 +273,7 @@ static inline uint32_t scheduled_for(const struct fixture *fixture, uint8_t fami
 {
 	const struct row_maglev_key key = { .group = 1, .family = family };
 	const struct row *row = rows_find(&fixture->compiled.rows, TABLE_MAGLEV, &key);
-	const struct maglev_server *servers;
+	const struct schedule *schedule;
 	const struct recipe *recipe;
 	uint32_t mask = 0;
 	size_t i;
@@ -282,9 +282,9 @@ static inline uint32_t scheduled_for(const struct fixture *fixture, uint8_t fami
 		return 0;
 	recipe = rows_find_recipe(&fixture->compiled.rows, row);
 	assert_non_null(recipe);
-	servers = recipe->data;
-	for (i = 0; i < recipe->size / sizeof(*servers); i++)
-		mask |= 1U << servers[i].id;
+	schedule = recipe->data;
+	for (i = 0; i < schedule_count(recipe->size); i++)
+		mask |= 1U << schedule->servers[i].id;
 	return mask;
 }
 

@@ -103,8 +103,6 @@ static const struct bad bad_rows[] = {
 	  "unknown key \"health_check.port\"", "did you mean \"health_check\"?", NULL },
 	{ "version: 1\nserver_groups: {w: {^\"a/b~\"^: 3}}\n", "unknown key \"a/b~\"", NULL,
 	  "/server_groups/w" },
-	{ GROUP_OF("hash: ^source^"), "hash \"source\" is not built yet: accepted are tuple, quic",
-	  NULL, "/server_groups/w/hash" },
 	{ "version: 1\nserver_groups: {w: {health_check: {via: ^datapath^}}}\n",
 	  "via: datapath has no meaning with forward: fullnat", NULL, NULL },
 	{ LB("      http: {protocol: tcp, port: 80, server_group: w, ^limits^: {flows: 1}}\n"),
@@ -116,8 +114,14 @@ static const struct bad bad_rows[] = {
 	  "duplicate key \"a\", first at line 2, column 17", "remove one of them", NULL },
 
 	/* words and kinds */
-	{ "version: 1\nserver_groups: {w: {scheduler: ^wrr^}}\n",
-	  "scheduler \"wrr\" is not built yet: accepted are maglev", NULL, NULL },
+	{ GROUP_OF("scheduler: ^wlcc^"),
+	  "scheduler \"wlcc\": accepted are maglev, wrr, rr, wlc, tch, sch, qch",
+	  "did you mean \"wlc\"?", "/server_groups/w/scheduler" },
+	{ GROUP_OF("scheduler: wrr, hash: ^source^"),
+	  "hash has no meaning with scheduler: wrr, only with maglev: remove it", NULL,
+	  "/server_groups/w/hash" },
+	{ GROUP_OF("scheduler: sch, hash: ^tuple^"),
+	  "scheduler: sch means hash: source: write scheduler: maglev or remove hash", NULL, NULL },
 	{ "version: 1\nserver_groups: {w: {forward: ^local^}}\n",
 	  "forward \"local\" is not built yet: accepted are fullnat, dr, tunnel, nat", NULL, NULL },
 	{ "version: 1\nserver_groups: {w: {health_check: {type: ^udp^}}}\n",
@@ -315,7 +319,7 @@ static const struct bad bad_rows[] = {
 	  "/server_groups/w/servers/a/port" },
 
 	/* connection ids */
-	{ GROUP_OF("hash: ^quick^"), "hash \"quick\": accepted are tuple, quic",
+	{ GROUP_OF("hash: ^quick^"), "hash \"quick\": accepted are tuple, source, quic",
 	  "did you mean \"quic\"?", NULL },
 	{ GROUP_OF("hash: quic, quic: {id_length: ^3^}"), "quic.id_length \"3\": accepted are 4-20",
 	  NULL, "/server_groups/w/quic/id_length" },

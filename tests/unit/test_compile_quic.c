@@ -12,11 +12,11 @@
 	"    health_check: {type: none}\n"
 #define QUIC ALONE "    hash: quic\n"
 
-static struct xlb_quic group_row(const struct fixture *fixture)
+static struct xlb_choice group_row(const struct fixture *fixture)
 {
 	const struct row *row =
 		rows_find(&fixture->compiled.rows, TABLE_GROUP, &(struct row_id){ 1 });
-	struct xlb_quic value;
+	struct xlb_choice value;
 
 	assert_non_null(row);
 	memcpy(&value, row->value, sizeof(value));

@@ -138,6 +138,8 @@ static void good_texts(void **state)
 		"{\"version\": 1, \"load_balancers\": {}, \"interfaces\": {}}",
 		"version: \"1\"\nload_balancers:\nserver_groups:\n  w:\n    servers:\n",
 		"version: 1\nserver_groups: {w: {scheduler: Tch, health_check: {}}}\n",
+		"version: 1\nserver_groups: {a: {scheduler: Sch}, b: {scheduler: wrr}, c: {scheduler: RR}, d: {scheduler: wlc}, "
+		"e: {hash: source}, f: {scheduler: sch, hash: source}}\n",
 		"version: 1\nserver_groups: {w: {health_check: {type: none, interval: 3s}, servers: {a: {address: 10.0.0.1}, b: "
 		"{address: 10.0.0.1, port: 5}}}}\n",
 		"version: 1\nserver_groups: {w: {health_check: {type: none}}}\n"

@@ -5,6 +5,7 @@
 
 #include "core/compile_private.h"
 #include "core/content.h"
+#include "core/scheduler.h"
 
 struct endpoints {
 	struct endpoint *list; /* owned; the addresses of one server follow each other */
@@ -46,7 +47,7 @@ static uint32_t choose(const struct server_group *group, const struct endpoints 
 			continue;
 		if (endpoint->server != last) {
 			ret[n].name_hash = content_hash_text(endpoint->server->object.name);
-			ret[n].weight = endpoint->server->weight;
+			ret[n].weight = scheduler_weight(group, endpoint->server);
 			ret[n++].id = endpoint->entry->id;
 		} else if (endpoint->value.family == family) {
 			ret[n - 1].id = endpoint->entry->id;
@@ -78,24 +79,28 @@ bool compile_fails_open(const struct server_group *group, const struct world *wo
 	return group->fail_open && ((down[0] && !fit[0]) || (down[1] && !fit[1]));
 }
 
-/* The Maglev table for clients of one family. ret_open: it has servers that are down, for lack of better. */
+/* The table for clients of one family. ret_open: it has servers that are down, for lack of better. */
 static int compile_scheduler(struct compiler *c, const struct server_group *group,
 			     uint32_t group_id, const struct endpoints *endpoints, uint8_t family,
 			     bool *ret_open)
 {
 	struct row_maglev_key key = { .group = group_id, .family = family };
-	AUTO_FREE struct maglev_server *chosen = calloc(endpoints->count + 1, sizeof(*chosen));
+	AUTO_FREE struct schedule *schedule = calloc(
+		1, sizeof(*schedule) + (endpoints->count + 1) * sizeof(schedule->servers[0]));
 	bool ever_up = c->world->group_ever_up(c->world->arg, group->object.name);
 	uint32_t n;
 
-	if (!chosen)
+	if (!schedule)
 		return no_memory(c);
-	n = choose(group, endpoints, family, ever_up, false, chosen);
+	schedule->fill = scheduler_fill(group);
+	n = choose(group, endpoints, family, ever_up, false, schedule->servers);
 	if (!n && group->fail_open) {
-		n = choose(group, endpoints, family, ever_up, true, chosen);
+		n = choose(group, endpoints, family, ever_up, true, schedule->servers);
 		*ret_open = n;
 	}
-	return n ? emit_recipe(c, TABLE_MAGLEV, &key, chosen, n * sizeof(*chosen)) : 0;
+	return n ? emit_recipe(c, TABLE_MAGLEV, &key, schedule,
+			       sizeof(*schedule) + n * sizeof(schedule->servers[0])) :
+		   0;
 }
 
 /* What becomes of the flows of servers that are down; open4, open6: clients of the family are sent there. */
@@ -186,6 +191,16 @@ static int collect_endpoints(struct compiler *c, const struct server_group *grou
 	return 0;
 }
 
+/* The group's row: what of a packet, or of the servers, chooses. */
+static int compile_choice(struct compiler *c, const struct server_group *group, uint32_t group_id,
+			  const struct endpoints *endpoints)
+{
+	struct xlb_choice choice = { .by = scheduler_by(group) };
+	int r = compile_quic(c, group, group_id, endpoints->list, endpoints->count, &choice);
+
+	return r ? r : emit(c, TABLE_GROUP, &(struct row_id){ group_id }, &choice);
+}
+
 int compile_group(struct compiler *c, const struct server_group *group)
 {
 	struct endpoints endpoints = {};
@@ -205,7 +220,7 @@ int compile_group(struct compiler *c, const struct server_group *group)
 		r = emit_servers(c, &endpoints);
 	}
 	if (!r)
-		r = compile_quic(c, group, entry->id, endpoints.list, endpoints.count);
+		r = compile_choice(c, group, entry->id, &endpoints);
 	free(endpoints.list);
 	return r;
 }

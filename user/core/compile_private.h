@@ -70,9 +70,12 @@ int compile_groups(struct compiler *c);
 int compile_group(struct compiler *c, const struct server_group *group);
 /* Whether clients of the family may be served at the address. */
 bool serves_family(const struct server_group *group, const struct xlb_addr *addr, uint8_t family);
-/* What of connection ids chooses among the group's endpoints, of which those of one server follow each other. */
+/*
+ * What of connection ids chooses among the group's endpoints, of which those of one server follow each other: fills
+ * what of *choice is about ids.
+ */
 int compile_quic(struct compiler *c, const struct server_group *group, uint32_t group_id,
-		 const struct endpoint *endpoints, uint32_t count);
+		 const struct endpoint *endpoints, uint32_t count, struct xlb_choice *choice);
 /* A line about a group. */
 void compile_warn(struct compiler *c, const struct server_group *group, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

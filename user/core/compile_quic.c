@@ -40,20 +40,19 @@ static int emit_named(struct compiler *c, const struct server_group *group, uint
 }
 
 int compile_quic(struct compiler *c, const struct server_group *group, uint32_t group_id,
-		 const struct endpoint *endpoints, uint32_t count)
+		 const struct endpoint *endpoints, uint32_t count, struct xlb_choice *choice)
 {
-	struct xlb_quic value = {};
 	uint32_t i;
 	int r = 0;
 
 	if (group->hash == HASH_QUIC) {
-		value.id_length = (uint8_t)group->quic_id_length;
-		value.server_id_length = (uint8_t)quic_server_id_length(group);
-		value.config = (uint8_t)group->quic_config;
+		choice->id_length = (uint8_t)group->quic_id_length;
+		choice->server_id_length = (uint8_t)quic_server_id_length(group);
+		choice->config = (uint8_t)group->quic_config;
 	}
 	for (i = 0; !r && i < count; i++)
 		if (endpoints[i].server->quic_id &&
 		    (!i || endpoints[i].server != endpoints[i - 1].server))
 			r = emit_named(c, group, group_id, &endpoints[i], endpoints + count);
-	return r ? r : emit(c, TABLE_GROUP, &(struct row_id){ group_id }, &value);
+	return r;
 }

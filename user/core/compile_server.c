@@ -24,7 +24,7 @@ static int server_error(struct compiler *c, const struct server_group *group,
  * Rows that resolve and name the next hop of `addr`. What cannot be resolved yet gives next hop 0, which
  * drops no_neighbour; the next change of the network compiles again.
  */
-static int compile_nexthop(struct compiler *c, const struct world_route *route, uint32_t *ret_id)
+static int compile_nexthop(struct compiler *c, const struct world_route *route, uint16_t *ret_id)
 {
 	struct row_neighbour_key neighbour = { .addr = route->next, .ifindex = route->ifindex };
 	struct xlb_nexthop value = {};
@@ -47,7 +47,7 @@ static int compile_nexthop(struct compiler *c, const struct world_route *route, 
 	if (!r)
 		r = emit_once(c, TABLE_NEXTHOP, &(struct row_id){ entry->id }, &value);
 	if (!r)
-		*ret_id = entry->id;
+		*ret_id = (uint16_t)entry->id;
 	return r;
 }
 
@@ -344,6 +344,8 @@ int compile_endpoint(struct compiler *c, const struct server_group *group,
 	if (group->hash == HASH_QUIC)
 		endpoint->value.flags |= XLB_SERVER_QUIC;
 	endpoint->takes_flows = endpoint->server->enabled && endpoint->server->weight > 0;
+	if (group->scheduler == SCHEDULER_WLC && endpoint->takes_flows)
+		endpoint->value.weight = (uint16_t)endpoint->server->weight;
 	endpoint->health = c->world->health(c->world->arg, group->object.name,
 					    endpoint->server->object.name, endpoint->addr);
 	key_of_server(group, endpoint, key);
@@ -425,6 +427,7 @@ static void retired_server(void *arg, struct id_entry *entry)
 		return;
 	memcpy(&value, entry->frozen, sizeof(value));
 	value.nexthop = 0;
+	value.weight = 0;
 	value.flags = 0;
 	if (!c->world->route(c->world->arg, &value.addr, &route) && !route.local)
 		retired->r = compile_nexthop(c, &route, &value.nexthop);

@@ -9,6 +9,7 @@
 #include "core/maglev.h"
 #include "core/plan.h"
 #include "core/ports.h"
+#include "core/turns.h"
 
 /* Raised when an equal recipe builds another content: then contents found in the kernel are replaced. */
 #define CONTENT_VERSION 1
@@ -66,16 +67,25 @@ void port_rules_done(struct port_rules *rules)
 	memset(rules, 0, sizeof(*rules));
 }
 
+static int (*const fillers[])(const struct maglev_server *servers, uint32_t count,
+			      uint16_t *slots) = {
+	[FILL_MAGLEV] = maglev_fill,
+	[FILL_TURNS] = turns_fill,
+	[FILL_ROWS] = rows_fill,
+};
+
 static int build_maglev(const void *recipe, size_t size, void **ret, size_t *ret_size)
 {
+	const struct schedule *schedule = recipe;
 	AUTO_FREE struct content_maglev *content = malloc(sizeof(*content));
 	int r;
 
 	if (!content)
 		return -ENOMEM;
-	if (size % sizeof(struct maglev_server))
+	if (size < sizeof(*schedule) || (size - sizeof(*schedule)) % sizeof(struct maglev_server) ||
+	    schedule->fill >= sizeof(fillers) / sizeof(fillers[0]))
 		return -EINVAL;
-	r = maglev_fill(recipe, (uint32_t)(size / sizeof(struct maglev_server)), content->slot);
+	r = fillers[schedule->fill](schedule->servers, schedule_count(size), content->slot);
 	if (r)
 		return r;
 	*ret_size = sizeof(*content);

@@ -28,11 +28,22 @@ int port_rules_add(struct port_rules *rules, uint16_t from, uint16_t to, enum po
 		   uint32_t listener);
 void port_rules_done(struct port_rules *rules);
 
-/* recipe of a row of `maglev`: an array of servers */
+/* recipe of a row of `maglev`: who has a share of the table, and what fills it */
 struct maglev_server {
 	uint64_t name_hash; /* of what keeps its slots when others come and go */
 	uint32_t weight;
 	uint32_t id; /* server id, fits 16 bits */
 };
+enum fill { FILL_MAGLEV, FILL_TURNS, FILL_ROWS };
+struct schedule {
+	uint32_t fill; /* enum fill */
+	uint32_t pad;
+	struct maglev_server servers[]; /* to the recipe's end */
+};
+/* How many servers a recipe of so many bytes has. */
+static inline uint32_t schedule_count(size_t size)
+{
+	return (uint32_t)((size - sizeof(struct schedule)) / sizeof(struct maglev_server));
+}
 
 #endif

@@ -99,7 +99,7 @@ struct server_group {
 	uint32_t forward;	/* enum xlb_mode */
 	uint32_t encapsulation; /* enum xlb_encapsulation */
 	uint32_t affinity; /* enum affinity; resolved: AFFINITY_SAME where forward cannot cross families */
-	uint32_t scheduler; /* enum scheduler; resolved: never SCHEDULER_QCH */
+	uint32_t scheduler; /* enum scheduler; resolved: never one that is another's name */
 	uint32_t hash;	    /* enum hash */
 	uint32_t quic_id_length;
 	uint32_t quic_config; /* XLB_QUIC_CONFIGS: any */
@@ -112,8 +112,17 @@ struct server_group {
 	struct object_list servers;
 };
 enum affinity { AFFINITY_NONE, AFFINITY_SAME };
-enum scheduler { SCHEDULER_MAGLEV, SCHEDULER_QCH };
-enum hash { HASH_TUPLE, HASH_QUIC };
+enum scheduler {
+	SCHEDULER_MAGLEV,
+	SCHEDULER_WRR,
+	SCHEDULER_RR,
+	SCHEDULER_WLC,
+	/* NLB's names for maglev with a hash */
+	SCHEDULER_TCH,
+	SCHEDULER_SCH,
+	SCHEDULER_QCH,
+};
+enum hash { HASH_TUPLE, HASH_QUIC, HASH_SOURCE };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_RESET };
 
 struct server {

@@ -39,23 +39,13 @@ uint32_t quic_server_id_length(const struct server_group *group)
 	return 0;
 }
 
-/* NLB's name for one choice of two fields; and fields that mean something with that choice only. */
+/* Fields that mean something with one hash only. */
 int quic_finish_group(struct object *object, struct xlb_err *err)
 {
 	static const char *const fields[] = { "quic.id_length", "quic.config" };
-	struct server_group *group = (struct server_group *)object;
+	const struct server_group *group = (const struct server_group *)object;
 	size_t i;
 
-	if (group->scheduler == SCHEDULER_QCH && object_given(object, "hash") &&
-	    group->hash != HASH_QUIC)
-		return object_fail(
-			object, "hash", err,
-			"scheduler: qch means hash: quic: write scheduler: maglev or remove hash");
-	if (group->scheduler == SCHEDULER_QCH) {
-		group->scheduler = SCHEDULER_MAGLEV;
-		group->hash = HASH_QUIC;
-		object->set |= field_bit(object, field_find(object->type, "hash"));
-	}
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]) && group->hash != HASH_QUIC; i++)
 		if (object_given(object, fields[i]))
 			return object_fail(object, fields[i], err,

@@ -8,6 +8,7 @@
 #include "core/health_check.h"
 #include "core/object.h"
 #include "core/quic.h"
+#include "core/scheduler.h"
 #include "core/types.h"
 #include "xlb/lists.h"
 
@@ -34,13 +35,14 @@ static const struct word affinities[] = {
 	{},
 };
 static const struct word schedulers[] = {
-	{ "maglev", SCHEDULER_MAGLEV },
-	{ "tch", SCHEDULER_MAGLEV },
-	{ "qch", SCHEDULER_QCH },
-	{},
+	{ "maglev", SCHEDULER_MAGLEV }, { "wrr", SCHEDULER_WRR },
+	{ "rr", SCHEDULER_RR },		{ "wlc", SCHEDULER_WLC },
+	{ "tch", SCHEDULER_TCH },	{ "sch", SCHEDULER_SCH },
+	{ "qch", SCHEDULER_QCH },	{},
 };
 static const struct word hashes[] = {
 	{ "tuple", HASH_TUPLE },
+	{ "source", HASH_SOURCE },
 	{ "quic", HASH_QUIC },
 	{},
 };
@@ -110,8 +112,9 @@ static const struct field server_group_fields[] = {
 		GROUP_FIELD(scheduler),
 		.preset = "maglev",
 		.words = schedulers,
-		.help = "how new flows are spread; maglev is a weighted consistent hash; NLB's names: tch is maglev, "
-			"qch is maglev with hash: quic",
+		.help = "how new flows are spread: maglev is a weighted consistent hash; wrr takes turns by weight, rr without; "
+			"wlc takes the server with fewest open flows for its weight; NLB's names: tch, sch, qch are maglev "
+			"with hash: tuple, source, quic; see docs/schedulers.md",
 	},
 	{
 		.name = "hash",
@@ -119,8 +122,9 @@ static const struct field server_group_fields[] = {
 		GROUP_FIELD(hash),
 		.preset = "tuple",
 		.words = hashes,
-		.help = "what new flows are spread by: addresses and ports, or the connection ids of QUIC, which keep a "
-			"connection on its server when its client's address changes; see docs/quic.md",
+		.help = "scheduler: maglev only: what new flows are spread by: addresses and ports; the client's address alone "
+			"(source); or the connection ids of QUIC, which keep a connection on its server when its client's "
+			"address changes, see docs/quic.md",
 	},
 	{
 		.name = "quic.id_length",
@@ -382,6 +386,8 @@ static int server_group_finish(struct object *object, struct xlb_err *err)
 {
 	int r = health_check_finish(object, err);
 
+	if (!r)
+		r = scheduler_finish_group(object, err);
 	if (!r)
 		r = quic_finish_group(object, err);
 	return r ? r : check_forward(object, err);

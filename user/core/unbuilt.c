@@ -28,12 +28,13 @@ static const struct {
 static const struct {
 	const char *field, *word;
 } words[] = {
-	{ "protocol", "tls" },		{ "protocol", "quic" },
-	{ "forward", "local" },		{ "scheduler", "rr" },
-	{ "scheduler", "wrr" },		{ "scheduler", "wlc" },
-	{ "scheduler", "sch" },		{ "hash", "source" },
-	{ "health_check.type", "udp" }, { "health_check.type", "https" },
-	{ "health_check.type", "tls" }, { "health_check.type", "quic" },
+	{ "protocol", "tls" },
+	{ "protocol", "quic" },
+	{ "forward", "local" },
+	{ "health_check.type", "udp" },
+	{ "health_check.type", "https" },
+	{ "health_check.type", "tls" },
+	{ "health_check.type", "quic" },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))

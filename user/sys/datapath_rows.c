@@ -28,7 +28,7 @@ static const struct plain plain_tables[TABLE_COUNT] = {
 	[TABLE_SERVER] = { MAP_SERVERS, 0, sizeof(struct xlb_server) / 8 },
 	[TABLE_LISTENER] = { MAP_LISTENERS, 0, sizeof(struct xlb_listener) / 8 },
 	/* the words before it are those of table `maglev` */
-	[TABLE_GROUP] = { MAP_GROUPS, offsetof(struct xlb_group, quic) / 8, 1 },
+	[TABLE_GROUP] = { MAP_GROUPS, offsetof(struct xlb_group, choice) / 8, 1 },
 	/* the word of the port sets before it is not the row's */
 	[TABLE_VIP] = { MAP_VIPS, offsetof(struct xlb_vip, flags) / 8, 1 },
 };

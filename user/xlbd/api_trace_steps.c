@@ -139,6 +139,31 @@ static void step_rule(const struct trace *trace, char text[TEXT_MAX])
 		snprintf(text, TEXT_MAX, "allowed: no security group is attached");
 }
 
+/* How a slot, or a row of servers, of the group's table was come by. */
+static void say_slot(const struct trace *trace, char text[TEXT_MAX])
+{
+	const struct xlb_event *event = trace->event;
+	char name[ID_KEY_MAX];
+	const struct server_group *group = model_group(
+		engine_model(trace->engine), name_of(trace, ID_GROUP, event->group, name));
+
+	if (group && group->scheduler == SCHEDULER_WLC)
+		snprintf(text, TEXT_MAX,
+			 "wlc, the fewest flows for its weight in row %u of %u of group %s",
+			 event->maglev_slot / XLB_ROW_SERVERS, XLB_ROWS, name);
+	else
+		snprintf(text, TEXT_MAX, "%s, slot %u of %u of group %s%s",
+			 !group || group->scheduler == SCHEDULER_MAGLEV ? "maglev" :
+			 group->scheduler == SCHEDULER_WRR		? "wrr" :
+									  "rr",
+			 event->maglev_slot, XLB_MAGLEV_SLOTS, name,
+			 event->found & XLB_FOUND_ID ? ", by the connection id" :
+			 group && group->scheduler == SCHEDULER_MAGLEV &&
+					 group->hash == HASH_SOURCE ?
+						       ", by the source address" :
+						       "");
+}
+
 static void step_scheduler(const struct trace *trace, char text[TEXT_MAX])
 {
 	char name[ID_KEY_MAX];
@@ -148,10 +173,7 @@ static void step_scheduler(const struct trace *trace, char text[TEXT_MAX])
 	else if (trace->event->found & XLB_FOUND_OWNER)
 		snprintf(text, TEXT_MAX, "the server was seen to choose the connection id");
 	else if (trace->event->found & XLB_FOUND_SLOT)
-		snprintf(text, TEXT_MAX, "maglev, slot %u of %u of group %s%s",
-			 trace->event->maglev_slot, XLB_MAGLEV_SLOTS,
-			 name_of(trace, ID_GROUP, trace->event->group, name),
-			 trace->event->found & XLB_FOUND_ID ? ", by the connection id" : "");
+		say_slot(trace, text);
 	else if (trace->event->group)
 		snprintf(text, TEXT_MAX, "group %s has no table for IPv%u: no server can be chosen",
 			 name_of(trace, ID_GROUP, trace->event->group, name), trace->came.family);
