@@ -7,6 +7,7 @@
 #include "mode.h"
 #include "quic.h"
 #include "select.h"
+#include "split.h"
 #include "watch.h"
 #include "xlb/addr.h"
 
@@ -39,27 +40,29 @@ static __always_inline int choose_by_hash(struct packet *pkt, __u32 vip, __u32 g
 
 /* What the connection id of a datagram says, if the group goes by ids; quic.h says how it is to be read. */
 static __always_inline __u64 ask_id(struct xdp_md *ctx, const struct packet *pkt, __u32 vip,
-				    __u32 group)
+				    const struct xlb_listener *listener)
 {
 	__u64 says = 0;
 
-	if (pkt->protocol == IPPROTO_UDP && group_choice(group).id_length)
-		says = quic_ask(ctx, pkt, vip, group);
+	if (pkt->protocol == IPPROTO_UDP && group_choice(listener->group).id_length)
+		says = quic_ask(ctx, pkt, vip);
 	watch_id(pkt, (__u32)xlb_get(says, QUIC_SAYS_FOUND));
 	return says;
 }
 
 /*
- * A server of the listener's group for a packet that starts a flow, into pkt; `again`: only one that would be chosen
+ * A server of the listener's groups for a packet that starts a flow, into pkt; `again`: only one that would be chosen
  * for other packets of the connection too.
  */
 static __always_inline int choose_server(struct xdp_md *ctx, struct packet *pkt, __u32 vip,
-					 __u32 group, bool again, __u8 *ret_mode)
+					 const struct xlb_listener *listener, bool again,
+					 __u8 *ret_mode)
 {
 	struct xlb_address own = address_find(&pkt->source);
-	__u64 says = ask_id(ctx, pkt, vip, group);
+	__u64 says = ask_id(ctx, pkt, vip, listener);
 	__u32 found = (__u32)xlb_get(says, QUIC_SAYS_FOUND);
 	__u32 value = (__u32)xlb_get(says, QUIC_SAYS_VALUE);
+	__u32 group = listener_group(pkt, listener, found == XLB_FOUND_ID ? value : 0);
 	struct xlb_choice choice = group_choice(group);
 	struct xlb_server *server;
 	int r = 0;
@@ -112,7 +115,7 @@ GLOBAL_STEP int choose(struct xdp_md *ctx, struct packet *pkt, __u32 vip_id, boo
 	listener = listener_find(pkt->listener);
 	r = listener->flags & XLB_LISTENER_DISABLED ?
 		    -XLB_DROP_NO_LISTENER :
-		    choose_server(ctx, pkt, vip_id, listener->group, again || midway, &mode);
+		    choose_server(ctx, pkt, vip_id, listener, again || midway, &mode);
 	/* a segment of no flow gets an answer, unless a server may know it that would be chosen again */
 	if (midway && (r || !xlb_mode_has(mode, XLB_MODE_ADOPT)))
 		return -XLB_DROP_NO_FLOW;

@@ -18,6 +18,7 @@
 #include "listener.h"
 #include "record.h"
 #include "select.h"
+#include "split.h"
 
 #define QUIC_LONG 0x80
 
@@ -127,13 +128,17 @@ static __always_inline bool quic_serves(const struct xlb_server *server)
 	return server->mode && !(server->flags & (XLB_SERVER_DOWN | XLB_SERVER_RESET));
 }
 
-/* The server that the id names, 0: none. */
-static __always_inline __u32 quic_named(const struct packet *pkt, __u32 group,
-					struct xlb_choice choice, struct quic_scratch *scratch)
+/* The server that the id in the scratch names in a group, 0: none. */
+GLOBAL_STEP __u32 quic_named(const struct packet *pkt, __u32 group)
 {
+	struct quic_scratch *scratch = quic_scratch_find();
+	struct xlb_choice choice = group_choice(group);
 	struct xlb_quic_server *named;
-	__u32 config = scratch->id.bytes[0] >> 5, i, id;
+	__u32 config, i, id;
 
+	if (!pkt || !scratch)
+		return 0;
+	config = scratch->id.bytes[0] >> 5;
 	if (!choice.server_id_length || config == XLB_QUIC_CONFIGS ||
 	    (choice.config != XLB_QUIC_CONFIGS && choice.config != config))
 		return 0;
@@ -147,6 +152,21 @@ static __always_inline __u32 quic_named(const struct packet *pkt, __u32 group,
 		return 0;
 	id = pkt->family == XLB_IPV4 ? named->ipv4 : named->ipv6;
 	return id && quic_serves(server_find(id)) ? id : 0;
+}
+
+/* The same in any group of the packet's listener: only by its server is a connection's group known. */
+static __always_inline __u32 quic_named_anywhere(const struct packet *pkt,
+						 const struct xlb_listener *listener)
+{
+	__u32 server, group, i = 0;
+
+	if (!(listener->flags & XLB_LISTENER_SPLIT))
+		return quic_named(pkt, listener->group);
+	do {
+		group = split_group(pkt->listener, i).group;
+		server = group ? quic_named(pkt, group) : 0;
+	} while (group && !server && ++i < XLB_SPLIT_GROUPS);
+	return server;
 }
 
 /* The server that has chosen the id, as far as that was seen, if it still is what it was; 0: none. */
@@ -170,22 +190,23 @@ static __always_inline __u64 quic_says(__u64 found, __u32 value)
 	return xlb_set(xlb_set(0ULL, value, QUIC_SAYS_VALUE), found, QUIC_SAYS_FOUND);
 }
 
-/* Asks the id in a client's datagram for a server of the group. */
-GLOBAL_STEP __u64 quic_ask(struct xdp_md *ctx, const struct packet *pkt, __u32 vip, __u32 group)
+/* Asks the id in a client's datagram for a server of its listener's groups. */
+GLOBAL_STEP __u64 quic_ask(struct xdp_md *ctx, const struct packet *pkt, __u32 vip)
 {
 	struct quic_scratch *scratch = quic_scratch_find();
-	struct xlb_choice choice = group_choice(group);
+	const struct xlb_listener *listener;
 	__u32 server = 0;
 	int found;
 
 	if (!pkt || !scratch || !quic_begin(ctx, pkt, scratch))
 		return 0;
-	found = quic_read(ctx, pkt, choice.id_length, scratch);
+	listener = listener_find(pkt->listener);
+	found = quic_read(ctx, pkt, group_choice(listener->group).id_length, scratch);
 	if (found == QUIC_NONE)
 		return 0;
 	/* a client's first id may seem to name a server: by chance, or to choose one */
 	if (found == QUIC_OF_SERVER)
-		server = quic_named(pkt, group, choice, scratch);
+		server = quic_named_anywhere(pkt, listener);
 	if (server)
 		return quic_says(XLB_FOUND_NAMED, server);
 	scratch->id.vip = vip;

@@ -56,6 +56,12 @@ static __always_inline __u32 select_turn(__u32 group)
 	return (__u32)((dry_run ? *turns : __sync_fetch_and_add(turns, 1)) % XLB_MAGLEV_SLOTS);
 }
 
+static __always_inline __u32 packet_hash(const struct packet *pkt)
+{
+	return xlb_hash_tuple(&pkt->source, pkt->source_port, &pkt->destination,
+			      pkt->destination_port, pkt->protocol);
+}
+
 /* What leads a packet to a slot, by the group's choice. */
 static __always_inline __u32 select_hash(const struct packet *pkt, __u32 group,
 					 struct xlb_choice choice)
@@ -68,8 +74,7 @@ static __always_inline __u32 select_hash(const struct packet *pkt, __u32 group,
 	case XLB_BY_LOAD:
 		return bpf_get_prandom_u32();
 	default:
-		return xlb_hash_tuple(&pkt->source, pkt->source_port, &pkt->destination,
-				      pkt->destination_port, pkt->protocol);
+		return packet_hash(pkt);
 	}
 }
 

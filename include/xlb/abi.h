@@ -154,17 +154,35 @@ struct xlb_port_page {
 XLB_ASSERT_SIZE(xlb_port_page, 1032);
 
 #define XLB_LISTENER_DISABLED 1U /* keeps its flows, takes no new ones */
+#define XLB_LISTENER_SPLIT    2U /* row `splits` says which group takes a new flow */
+#define XLB_LISTENER_SOURCE   4U /* ... by the client's address alone */
 
 /* table `listeners` */
 struct xlb_listener {
 	/* live word */
-	__u32 group; /* server group id */
+	__u32 group; /* server group id; with SPLIT one of them, as good as any for what they have in common */
 	__u32 flags; /* XLB_LISTENER_* */
 	/* live word */
 	__u32 idle_timeout; /* seconds */
 	__u32 mss; /* the most that SYN segments may announce, 0: what fits the interfaces */
 };
 XLB_ASSERT_SIZE(xlb_listener, 16);
+
+/*
+ * table `splits`: listener id -> groups that share its new flows. Each has the hashes (xlb_hash_split) from the limit
+ * of the one before up to its own, which is the last of them; the last group's is the last of all.
+ */
+#define XLB_SPLIT_GROUPS 8
+struct xlb_split_group {
+	/* live word */
+	__u32 group; /* id; 0: no more */
+	__u32 limit;
+};
+XLB_ASSERT_SIZE(xlb_split_group, 8);
+struct xlb_split {
+	struct xlb_split_group groups[XLB_SPLIT_GROUPS] __attribute__((aligned(8)));
+};
+XLB_ASSERT_SIZE(xlb_split, 64);
 
 /* Reference to a table inside a chunk of a map of maps (one live word). */
 struct xlb_table_ref {

@@ -59,6 +59,12 @@ static inline __u32 xlb_hash_quic(const struct xlb_quic_id *id)
 	return (__u32)(hash >> 32);
 }
 
+/* For a group among those that share a listener, from the hash that chooses a server in it: they must not agree. */
+static inline __u32 xlb_hash_split(__u32 hash)
+{
+	return (__u32)(xlb_hash_mix(xlb_hash_mix(1, hash), 1) >> 32);
+}
+
 /* What tells a server from another that gets its id later. */
 static inline __u32 xlb_server_seal(const struct xlb_server *server)
 {

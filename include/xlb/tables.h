@@ -18,6 +18,7 @@ struct xlb_tables {
 	struct xlb_vip vips[XLB_MAX_VIPS];
 	struct xlb_addr vip_addresses[XLB_MAX_VIPS]; /* written with the role of the address */
 	struct xlb_listener listeners[XLB_MAX_LISTENERS];
+	struct xlb_split splits[XLB_MAX_LISTENERS];
 	struct xlb_group groups[XLB_MAX_GROUPS];
 	struct xlb_server servers[XLB_MAX_SERVERS];
 	struct xlb_nexthop nexthops[XLB_MAX_NEXTHOPS];
@@ -30,7 +31,7 @@ struct xlb_tables {
 	__u64 listener_flows[XLB_MAX_LISTENERS];
 	__u64 turns[XLB_MAX_GROUPS]; /* of groups that go by turn: slots given so far */
 };
-XLB_ASSERT_SIZE(xlb_tables, 5519552);
+XLB_ASSERT_SIZE(xlb_tables, 6043840);
 
 #pragma GCC diagnostic pop
 

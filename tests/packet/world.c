@@ -276,6 +276,13 @@ void world_listener(enum service service, uint8_t protocol, uint32_t group, uint
 	put_listener(service, protocol, (struct xlb_listener){ .group = group, .flags = flags });
 }
 
+void world_split(enum service service, uint8_t protocol, const struct xlb_split *split,
+		 uint32_t flags)
+{
+	world_put(TABLE_SPLIT, &(struct row_id){ id_listener(service, protocol) }, split);
+	world_listener(service, protocol, split->groups[0].group, XLB_LISTENER_SPLIT | flags);
+}
+
 void world_mss(enum service service, uint32_t mss)
 {
 	put_listener(service, IPPROTO_TCP, (struct xlb_listener){ .group = service, .mss = mss });

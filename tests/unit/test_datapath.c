@@ -21,6 +21,7 @@ static void test_plain_rows(void **state)
 	const struct xlb_address role = { .vip = 4 };
 	const struct row_flags flags = { XLB_VIP_HOST }, no_flags = {};
 	const struct xlb_choice quic = { .id_length = 8 }, tuple = {};
+	const struct xlb_split split = { .groups = { { 3, 5 }, { 2, UINT32_MAX } } };
 	const struct xlb_quic_server_key named = { .group = 7, .id = { 10, 11 } };
 	const struct xlb_quic_server names = { .ipv4 = 3 };
 	const struct {
@@ -32,7 +33,7 @@ static void test_plain_rows(void **state)
 		{ TABLE_LISTENER, &id7, &listener },   { TABLE_VIP, &id7, &flags },
 		{ TABLE_VIP, &id7, &no_flags },	       { TABLE_ADDRESS, &addr, &role },
 		{ TABLE_GROUP, &id7, &quic },	       { TABLE_GROUP, &id7, &tuple },
-		{ TABLE_QUIC_SERVER, &named, &names },
+		{ TABLE_QUIC_SERVER, &named, &names }, { TABLE_SPLIT, &id7, &split },
 	};
 
 	(void)state;

@@ -113,7 +113,7 @@ static void good_example(void **state)
 	assert_int_equal(games->idle_timeout, 90000);
 	assert_int_equal(http->idle_timeout, 900000);
 	assert_int_equal(http->mss, 0);
-	assert_string_equal(http->server_group, "web");
+	assert_string_equal(http->server_group.shares[0].group, "web");
 	assert_int_equal(web->forward, XLB_MODE_FULLNAT);
 	assert_int_equal(web->drain_timeout, 300000);
 	assert_int_equal(web->snat_addresses.count, 2);
@@ -406,7 +406,7 @@ static void merging(void **state)
 		0);
 	assert_int_equal(http->idle_timeout, 90000);
 	assert_int_equal(http->port.count, 2);
-	assert_string_equal(http->server_group, "games");
+	assert_string_equal(http->server_group.shares[0].group, "games");
 
 	/* children: added, changed, removed */
 	assert_int_equal(
@@ -480,8 +480,8 @@ static void merging_refuses(void **state)
 		{ "load_balancers/edge/listeners/games", "{idle_timeout: 2d}",
 		  "accepted are 1s-24h", "/load_balancers/edge/listeners/games/idle_timeout", 16 },
 		{ "load_balancers/edge/listeners/games",
-		  "{server_groups: [{group: web, weight: 0}]}", "weight of the only group",
-		  "/load_balancers/edge/listeners/games/server_group", 31 },
+		  "{server_groups: [{group: web, weight: 0}]}", "the weights sum to 0",
+		  "/load_balancers/edge/listeners/games/server_group", 2 },
 		{ "flow_table", "{max: 5}", "max \"5\": accepted are 1024-268435456",
 		  "/flow_table/max", 7 },
 		{ "load_balancers/edge/listeners/games", "{ports: [{from: 1}]}",

@@ -114,6 +114,7 @@ struct content_port_set {
 	X(QUIC_SERVER, quic_server, DATAPATH, struct xlb_quic_server_key, struct xlb_quic_server, \
 	  4) \
 	X(GROUP, group, DATAPATH, struct row_id, struct xlb_choice, 4) \
+	X(SPLIT, split, DATAPATH, struct row_id, struct xlb_split, 5) \
 	X(LISTENER, listener, DATAPATH, struct row_id, struct xlb_listener, 5) \
 	X(PORT_SET, port_set, DATAPATH, struct row_port_set_key, struct row_hash, 6) \
 	X(VIP, vip, DATAPATH, struct row_id, struct row_flags, 7) \

@@ -336,18 +336,16 @@ static int compile_listener(struct compiler *c, const struct load_balancer *lb,
 		.idle_timeout = (uint32_t)((listener->idle_timeout + 999) / 1000),
 		.mss = listener->mss,
 	};
-	struct id_entry *entry, *group;
+	struct id_entry *entry;
 	char name[ID_KEY_MAX];
 	int r;
 
 	snprintf(name, sizeof(name), "%s/%s", lb->object.name, listener->object.name);
 	r = take_id(c, ID_LISTENER, name, &entry);
+	if (!r)
+		r = compile_split(c, listener, entry->id, &value);
 	if (r)
 		return r;
-	r = take_id(c, ID_GROUP, listener->server_group, &group);
-	if (r)
-		return r;
-	value.group = group->id;
 	entry->drain = UINT64_MAX;
 	memcpy(entry->frozen, &value, sizeof(value));
 	return emit(c, TABLE_LISTENER, &(struct row_id){ entry->id }, &value);

@@ -240,28 +240,39 @@ static bool group_serves_family(const struct server_group *group, uint8_t family
 	return false;
 }
 
-/* Works, but some clients of a VIP will find nobody: said once per listener and address. */
-static void warn_of_families(struct compiler *c, const struct load_balancer *lb)
+/* Works, but some clients of a VIP will find nobody: said once per listener, group and address. */
+static void warn_of_families(struct compiler *c, const struct load_balancer *lb,
+			     const struct listener *listener, const struct server_group *group)
+{
+	for (uint32_t i = 0; i < lb->addresses.count; i++) {
+		uint8_t family = addr_family(&lb->addresses.addrs[i]);
+
+		if (!group_serves_family(group, family))
+			compile_warn(
+				c, group,
+				"listener %s/%s: group %s has no IPv%u server, IPv%u clients get no_server%s",
+				lb->object.name, listener->object.name, group->object.name, family,
+				family,
+				xlb_mode_has(group->forward, XLB_MODE_FAMILY) ?
+					"" :
+					"; forward: fullnat and tunnel can serve them");
+	}
+}
+
+static void warn_of_listeners(struct compiler *c, const struct load_balancer *lb)
 {
 	const struct object *object;
-	uint32_t i;
 
 	TAILQ_FOREACH(object, &lb->listeners, link) {
 		const struct listener *listener = (const struct listener *)object;
-		const struct server_group *group = model_group(c->model, listener->server_group);
+		const struct share_list *list = &listener->server_group;
 
-		for (i = 0; group && listener->enabled && i < lb->addresses.count; i++) {
-			uint8_t family = addr_family(&lb->addresses.addrs[i]);
+		for (uint32_t i = 0; listener->enabled && i < list->count; i++) {
+			const struct server_group *group =
+				model_group(c->model, list->shares[i].group);
 
-			if (!group_serves_family(group, family))
-				compile_warn(
-					c, group,
-					"listener %s/%s: group %s has no IPv%u server, IPv%u clients get no_server%s",
-					lb->object.name, object->name, group->object.name, family,
-					family,
-					xlb_mode_has(group->forward, XLB_MODE_FAMILY) ?
-						"" :
-						"; forward: fullnat and tunnel can serve them");
+			if (group)
+				warn_of_families(c, lb, listener, group);
 		}
 	}
 }
@@ -277,6 +288,6 @@ int compile_groups(struct compiler *c)
 			return r;
 	}
 	TAILQ_FOREACH(object, &c->model->load_balancers, link)
-		warn_of_families(c, (const struct load_balancer *)object);
+		warn_of_listeners(c, (const struct load_balancer *)object);
 	return 0;
 }

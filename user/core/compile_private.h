@@ -76,6 +76,9 @@ bool serves_family(const struct server_group *group, const struct xlb_addr *addr
  */
 int compile_quic(struct compiler *c, const struct server_group *group, uint32_t group_id,
 		 const struct endpoint *endpoints, uint32_t count, struct xlb_choice *choice);
+/* Fills the group of a listener, or what tells that there are several, with their row. */
+int compile_split(struct compiler *c, const struct listener *listener, uint32_t id,
+		  struct xlb_listener *value);
 /* A line about a group. */
 void compile_warn(struct compiler *c, const struct server_group *group, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -19,7 +19,8 @@ uint64_t field_bit(const struct object *object, const struct field *field)
 bool field_is_list(const struct field *field)
 {
 	return field->kind == FIELD_ADDRS || field->kind == FIELD_PORTS ||
-	       field->kind == FIELD_CODES || field->kind == FIELD_WORDS;
+	       field->kind == FIELD_CODES || field->kind == FIELD_WORDS ||
+	       field->kind == FIELD_SHARES;
 }
 
 const char *field_word(const struct field *field, uint32_t value)
@@ -51,6 +52,10 @@ void value_free(struct object *object, const struct field *field)
 		free(((struct range_list *)value)->ranges);
 		*(struct range_list *)value = (struct range_list){};
 		break;
+	case FIELD_SHARES:
+		free(((struct share_list *)value)->shares);
+		*(struct share_list *)value = (struct share_list){};
+		break;
 	default:
 		break;
 	}
@@ -79,6 +84,7 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 	struct addr_list addrs;
 	struct port_list ports;
 	struct range_list codes;
+	struct share_list shares;
 	char *text;
 
 	switch (field->kind) {
@@ -127,6 +133,13 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 		value_free(to, field);
 		*(struct range_list *)dst = codes;
 		return 0;
+	case FIELD_SHARES:
+		shares = *(const struct share_list *)src;
+		if (copy_array((void **)&shares.shares, shares.count, sizeof(*shares.shares)))
+			return -ENOMEM;
+		value_free(to, field);
+		*(struct share_list *)dst = shares;
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -144,6 +157,7 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 	const struct addr_list *addrs = x, *other_addrs = y;
 	const struct port_list *ports = x, *other_ports = y;
 	const struct range_list *codes = x, *other_codes = y;
+	const struct share_list *shares = x, *other_shares = y;
 
 	switch (field->kind) {
 	case FIELD_BOOL:
@@ -173,6 +187,10 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 	case FIELD_CODES:
 		return ranges_equal(codes->ranges, codes->count, other_codes->ranges,
 				    other_codes->count);
+	case FIELD_SHARES:
+		return shares->count == other_shares->count &&
+		       (!shares->count || !memcmp(shares->shares, other_shares->shares,
+						  shares->count * sizeof(*shares->shares)));
 	}
 	return false;
 }
@@ -200,6 +218,8 @@ bool value_is_absent(const struct object *object, const struct field *field)
 		return !((const struct port_list *)value)->count;
 	case FIELD_CODES:
 		return !((const struct range_list *)value)->count;
+	case FIELD_SHARES:
+		return !((const struct share_list *)value)->count;
 	case FIELD_BOOL:
 	case FIELD_RANGE:
 		return false;
@@ -262,6 +282,21 @@ static void print_words(FILE *out, const struct field *field, uint32_t bits)
 	fputc(']', out);
 }
 
+/* A word if it is one group, as most are; else a map. */
+static void print_shares(FILE *out, const struct share_list *list)
+{
+	bool alone = list->count == 1 && list->shares[0].weight == SHARE_WEIGHT_ALONE;
+
+	fputs(alone ? "" : "{", out);
+	for (uint32_t i = 0; i < list->count; i++) {
+		fputs(i ? ", " : "", out);
+		yaml_scalar(out, list->shares[i].group);
+		if (!alone)
+			fprintf(out, ": %u", list->shares[i].weight);
+	}
+	fputs(alone ? "" : "}", out);
+}
+
 void value_print(FILE *out, const struct object *object, const struct field *field)
 {
 	const void *value = field_value(object, field);
@@ -310,6 +345,9 @@ void value_print(FILE *out, const struct object *object, const struct field *fie
 	case FIELD_CODES:
 		print_ranges(out, ((const struct range_list *)value)->ranges,
 			     ((const struct range_list *)value)->count);
+		break;
+	case FIELD_SHARES:
+		print_shares(out, value);
 		break;
 	}
 }

@@ -19,6 +19,7 @@ union value {
 	struct addr_list addrs;
 	struct port_list ports;
 	struct range_list codes;
+	struct share_list shares;
 };
 
 static int no_memory(struct xlb_err *err)
@@ -74,6 +75,11 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 			 "a status code, a range like 200-299, or a list, within %" PRIu64
 			 "-%" PRIu64,
 			 field->min, field->max);
+		return;
+	case FIELD_SHARES:
+		snprintf(ret, size,
+			 "the name of a %s, or a map of at most %u with their weights, 0-%" PRIu64,
+			 field->ref->singular, XLB_SPLIT_GROUPS, field->max);
 		return;
 	case FIELD_WORD:
 	case FIELD_WORDS:
@@ -213,7 +219,7 @@ static int parse_ref(const struct field *field, const char *text, char ret[NAME_
 	int r = name_check(field->ref, text, err);
 
 	if (!r)
-		snprintf(ret, NAME_TEXT_MAX, "%s", text);
+		snprintf(ret, NAME_TEXT_MAX, "%.*s", NAME_TEXT_MAX - 1, text);
 	return r;
 }
 
@@ -316,6 +322,53 @@ static int parse_codes(const struct field *field, const char *const *items, size
 	return 0;
 }
 
+/* "web" or "web=95" */
+static int parse_share(const struct field *field, const char *text, struct share *ret,
+		       struct xlb_err *err)
+{
+	size_t length = strcspn(text, "=");
+	char name[QUOTE_MAX], reason[80];
+	uint64_t weight = SHARE_WEIGHT_ALONE;
+
+	snprintf(name, sizeof(name), "%.*s", (int)length, text);
+	if (text[length] && parse_uint(text + length + 1, 0, field->max, &weight)) {
+		snprintf(reason, sizeof(reason), "a weight is a number, accepted are 0-%" PRIu64,
+			 field->max);
+		return refuse(field, text, reason, err);
+	}
+	ret->weight = (uint32_t)weight;
+	return parse_ref(field, name, ret->group, err);
+}
+
+static int parse_shares(const struct field *field, const char *const *items, size_t count,
+			struct share_list *ret, size_t *ret_bad, struct xlb_err *err)
+{
+	AUTO_FREE struct share *shares = calloc(count, sizeof(*shares));
+	uint64_t sum = 0;
+	int r;
+
+	if (!shares)
+		return no_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		*ret_bad = i;
+		r = parse_share(field, items[i], &shares[i], err);
+		if (r)
+			return r;
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(shares[i].group, shares[j].group))
+				return refuse(field, items[i], "the group is there twice", err);
+		sum += shares[i].weight;
+	}
+	*ret_bad = count;
+	if (!sum)
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+				   "%s: the weights sum to 0: one of them must be above 0, to stop "
+				   "taking new flows use enabled: false",
+				   field->name);
+	*ret = (struct share_list){ .shares = TAKE(shares), .count = (uint32_t)count };
+	return 0;
+}
+
 static int parse_words(const struct field *field, const char *const *items, size_t count,
 		       uint32_t *ret, size_t *ret_bad, struct xlb_err *err)
 {
@@ -366,6 +419,8 @@ static int parse_value(const struct field *field, const char *const *items, size
 		return parse_ports(field, items, count, &ret->ports, ret_bad, err);
 	case FIELD_CODES:
 		return parse_codes(field, items, count, &ret->codes, ret_bad, err);
+	case FIELD_SHARES:
+		return parse_shares(field, items, count, &ret->shares, ret_bad, err);
 	}
 	return -EINVAL;
 }
@@ -394,6 +449,8 @@ static size_t value_size(enum field_kind kind)
 		return sizeof(struct port_list);
 	case FIELD_CODES:
 		return sizeof(struct range_list);
+	case FIELD_SHARES:
+		return sizeof(struct share_list);
 	}
 	return 0;
 }
@@ -401,7 +458,9 @@ static size_t value_size(enum field_kind kind)
 int value_set(struct object *object, const struct field *field, const char *const *items,
 	      size_t count, size_t *ret_bad, struct xlb_err *err)
 {
-	size_t limit = field->kind == FIELD_ADDRS ? field->max : VALUE_ITEMS_MAX;
+	size_t limit = field->kind == FIELD_ADDRS  ? field->max :
+		       field->kind == FIELD_SHARES ? XLB_SPLIT_GROUPS :
+						     VALUE_ITEMS_MAX;
 	union value value = {};
 	size_t bad = 0;
 	int r;

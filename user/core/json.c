@@ -67,13 +67,13 @@ static void time_json(struct json_out *out, const char *key, uint64_t ms)
 	out_text(out, key, text);
 }
 
-static void group_json(struct json_out *out, const char *key, const char *group)
+static void shares_json(struct json_out *out, const char *key, const struct share_list *list)
 {
 	out_open(out, key, '[');
-	if (group) {
+	for (uint32_t i = 0; i < list->count; i++) {
 		out_open(out, NULL, '{');
-		out_text(out, "group", group);
-		out_uint(out, "weight", 100);
+		out_text(out, "group", list->shares[i].group);
+		out_uint(out, "weight", list->shares[i].weight);
 		out_close(out, '}');
 	}
 	out_close(out, ']');
@@ -99,8 +99,8 @@ static void value_json(struct json_out *out, const char *key, const struct objec
 	case FIELD_WORDS:
 		words_json(out, key, field, *(const uint32_t *)value);
 		return;
-	case FIELD_REF:
-		group_json(out, key, absent ? NULL : value);
+	case FIELD_SHARES:
+		shares_json(out, key, value);
 		return;
 	default:
 		break;
@@ -124,6 +124,9 @@ static void value_json(struct json_out *out, const char *key, const struct objec
 		return;
 	case FIELD_TEXT:
 		out_text(out, key, *(char *const *)value);
+		return;
+	case FIELD_REF:
+		out_text(out, key, value);
 		return;
 	case FIELD_RANGE:
 		range_json(out, key, value);

@@ -60,8 +60,9 @@ static const struct node *follow(const struct node *node, const char *step)
 		if (field && field->json)
 			child = node_get(node, field->json);
 	}
-	if (node->kind != NODE_LIST)
+	if (child || node->kind == NODE_SCALAR)
 		return child;
+	/* a map may be what is a list in JSON, as shares are */
 	index = strtoul(step, &end, 10);
 	if (*end)
 		return NULL;
@@ -115,14 +116,25 @@ static bool looks_like_ipv6(const struct node *node)
 	       strspn(text, "0123456789abcdefABCDEF:.") == strlen(text);
 }
 
-/* An item of a list as text: a scalar, {from, to} of ports, {group, weight} of a reference. malloc'd. */
+/* {group, weight} or {group} as "group=weight"; false if it is something else. NULL on lack of memory. */
+static bool share_text(const struct node *node, char **ret)
+{
+	const struct node *group = node_get(node, "group"), *weight = node_get(node, "weight");
+
+	if (!group || group->kind != NODE_SCALAR || node->count != 1 + (weight != NULL) ||
+	    (weight && weight->kind != NODE_SCALAR))
+		return false;
+	if (asprintf(ret, weight ? "%s=%s" : "%s", group->text, weight ? weight->text : "") < 0)
+		*ret = NULL;
+	return true;
+}
+
+/* An item of a list as text: a scalar, {from, to} of ports, {group, weight} of shares. malloc'd. */
 static int item_text(struct merge *merge, const struct field *field, const struct node *node,
 		     char **ret)
 {
 	const struct node *from = node_get(node, "from"), *to = node_get(node, "to");
-	const struct node *group = node_get(node, "group"), *weight = node_get(node, "weight");
 	char *text = NULL;
-	uint64_t share;
 
 	if (field->kind == FIELD_ADDRS && looks_like_ipv6(node)) {
 		bool is_map = node->kind == NODE_MAP;
@@ -138,15 +150,7 @@ static int item_text(struct merge *merge, const struct field *field, const struc
 		if (asprintf(&text, strcmp(from->text, to->text) ? "%s-%s" : "%s", from->text,
 			     to->text) < 0)
 			text = NULL;
-	} else if (field->kind == FIELD_REF && group && group->kind == NODE_SCALAR &&
-		   node->count == 1 + (weight != NULL)) {
-		if (weight && parse_uint(weight->text, 1, 100, &share)) {
-			xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
-				    "weight of the only group: accepted are 1-100");
-			return fail_at(merge, weight, true, field->name);
-		}
-		text = strdup(group->text);
-	} else {
+	} else if (field->kind != FIELD_SHARES || !share_text(node, &text)) {
 		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s: expected a value, found %s",
 			    field->name, node_word(node));
 		return fail_at(merge, node, node_is_null(node), field->name);
@@ -157,6 +161,20 @@ static int item_text(struct merge *merge, const struct field *field, const struc
 	return 0;
 }
 
+/* A member of a map of shares as "group=weight". malloc'd. */
+static int member_text(struct merge *merge, const struct field *field, const struct node *node,
+		       char **ret)
+{
+	if (node->kind != NODE_SCALAR || node_is_null(node)) {
+		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
+			    "%s: expected the weight of group %.64s, found %s", field->name,
+			    node->key, node_word(node));
+		return fail_at(merge, node, node_is_null(node), field->name);
+	}
+	return asprintf(ret, "%s=%s", node->key, node->text) < 0 ? no_memory(merge->err) : 0;
+}
+
+/* A list, or a map of shares. */
 static int merge_list(struct merge *merge, const struct field *field, const struct node *node)
 {
 	char *items[VALUE_ITEMS_MAX] = {};
@@ -171,7 +189,8 @@ static int merge_list(struct merge *merge, const struct field *field, const stru
 		return fail_at(merge, node, true, field->name);
 	}
 	for (const struct node *child = node->first; child && !r; child = child->next) {
-		r = item_text(merge, field, child, &items[count]);
+		r = node->kind == NODE_MAP ? member_text(merge, field, child, &items[count]) :
+					     item_text(merge, field, child, &items[count]);
 		if (!r)
 			nodes[count++] = child;
 	}
@@ -184,14 +203,6 @@ static int merge_list(struct merge *merge, const struct field *field, const stru
 	while (count)
 		free(items[--count]);
 	return r;
-}
-
-/* A reference to several objects by weight. */
-static int refuse_weighted(struct merge *merge, const struct field *field, const struct node *node)
-{
-	xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
-		    "%s: several groups by weight are not built yet: name one", field->name);
-	return fail_at(merge, node, true, field->name);
 }
 
 static int merge_null(struct merge *merge, const struct field *field, const struct node *node)
@@ -226,10 +237,8 @@ static int merge_field(struct merge *merge, const struct field *field, const str
 	merge->seen |= field_bit(merge->object, field);
 	if (node_is_null(node))
 		return merge_null(merge, field, node);
-	if (field->kind == FIELD_REF &&
-	    (node->kind == NODE_MAP || (node->kind == NODE_LIST && node->count > 1)))
-		return refuse_weighted(merge, field, node);
-	if (node->kind == NODE_LIST && (field_is_list(field) || field->kind == FIELD_REF))
+	if ((node->kind == NODE_LIST && field_is_list(field)) ||
+	    (node->kind == NODE_MAP && field->kind == FIELD_SHARES))
 		return merge_list(merge, field, node);
 	r = item_text(merge, field, node, &text);
 	if (r)

@@ -109,6 +109,14 @@ struct server_group *model_group(const struct model *model, const char *name)
 	return (struct server_group *)object_find(&model->server_groups, name);
 }
 
+bool listener_names(const struct listener *listener, const char *group)
+{
+	for (uint32_t i = 0; i < listener->server_group.count; i++)
+		if (!strcmp(listener->server_group.shares[i].group, group))
+			return true;
+	return false;
+}
+
 struct load_balancer *model_lb(const struct model *model, const char *name)
 {
 	return (struct load_balancer *)object_find(&model->load_balancers, name);

@@ -49,6 +49,17 @@ struct range_list { /* HTTP status codes */
 	uint32_t count;
 };
 
+/* A server group's part of the new flows. */
+struct share {
+	char group[NAME_TEXT_MAX]; /* zero behind its end */
+	uint32_t weight;
+};
+struct share_list {
+	struct share *shares;
+	uint32_t count;
+};
+#define SHARE_WEIGHT_ALONE 100 /* of a group that is named without a weight */
+
 struct interface {
 	struct object object; /* name = NIC */
 	uint32_t mode;	      /* enum xlb_attach_mode */
@@ -73,9 +84,9 @@ struct listener {
 	struct object object; /* parent: load_balancer */
 	uint32_t protocol;    /* IPPROTO_TCP or IPPROTO_UDP */
 	struct port_list port;
-	char server_group[NAME_TEXT_MAX];
-	uint64_t idle_timeout; /* ms; default 900 s tcp, 90 s udp (resolved, never 0) */
-	uint32_t mss;	       /* bytes; 0: what fits the interfaces */
+	struct share_list server_group; /* at least one, of a weight above 0 */
+	uint64_t idle_timeout;		/* ms; default 900 s tcp, 90 s udp (resolved, never 0) */
+	uint32_t mss;			/* bytes; 0: what fits the interfaces */
 	bool enabled;
 };
 
@@ -184,6 +195,8 @@ int model_diff_group(const struct server_group *from, const struct server_group 
 /* Lookups: NULL if absent. */
 struct object *object_find(const struct object_list *list, const char *name);
 struct server_group *model_group(const struct model *model, const char *name);
+/* Whether the group is one of the listener's. */
+bool listener_names(const struct listener *listener, const char *group);
 struct load_balancer *model_lb(const struct model *model, const char *name);
 
 #endif

@@ -215,7 +215,7 @@ static void note_ports(struct group_use *use, const struct listener *listener,
 /* If the listener uses the group at all. */
 static void note_use(struct group_use *use, const struct listener *listener)
 {
-	if (strcmp(listener->server_group, use->group->object.name))
+	if (!listener_names(listener, use->group->object.name))
 		return;
 	use->tcp = use->tcp || listener->protocol == IPPROTO_TCP;
 	use->udp = use->udp || listener->protocol == IPPROTO_UDP;
@@ -223,29 +223,65 @@ static void note_use(struct group_use *use, const struct listener *listener)
 		note_ports(use, listener, &listener->port.ranges[i]);
 }
 
-static int check_reference(struct checker *checker, const struct listener *listener)
+static int refuse_unknown(struct checker *checker, const struct object *object, const char *field,
+			  const char *group)
 {
 	char names[300], title[OBJECT_TITLE_MAX];
 	const char *candidates[256], *nearest;
-	struct group_use *use;
 	size_t n = 0;
 
-	use = find_use(checker, listener->server_group);
-	if (!use) {
-		object_names(&checker->model->server_groups, names, sizeof(names));
-		object_fail(&listener->object, "server_group", checker->err,
-			    "%s: server group \"%s\" does not exist: there is %s",
-			    object_title(&listener->object, title), listener->server_group, names);
-		for (; n < checker->group_count && n < sizeof(candidates) / sizeof(candidates[0]);
-		     n++)
-			candidates[n] = checker->groups[n].group->object.name;
-		nearest = nearest_word(listener->server_group, candidates, n);
-		if (nearest)
-			xlb_err_hint(checker->err, "did you mean \"%s\"?", nearest);
-		return -EINVAL;
+	object_names(&checker->model->server_groups, names, sizeof(names));
+	object_fail(object, field, checker->err,
+		    "%s: server group \"%s\" does not exist: there is %s",
+		    object_title(object, title), group, names);
+	for (; n < checker->group_count && n < sizeof(candidates) / sizeof(candidates[0]); n++)
+		candidates[n] = checker->groups[n].group->object.name;
+	nearest = nearest_word(group, candidates, n);
+	if (nearest)
+		xlb_err_hint(checker->err, "did you mean \"%s\"?", nearest);
+	return -EINVAL;
+}
+
+static uint32_t id_length(const struct server_group *group)
+{
+	return group->hash == HASH_QUIC ? group->quic_id_length : 0;
+}
+
+/* An id is looked at before it is known which of the groups has the connection. */
+static int check_shared_ids(struct checker *checker, const struct listener *listener,
+			    const struct server_group *first, const struct server_group *group)
+{
+	char title[OBJECT_TITLE_MAX];
+
+	if (id_length(first) == id_length(group))
+		return 0;
+	return object_fail(
+		&listener->object, "server_group", checker->err,
+		"%s: groups %s and %s share it, but not how they look at connection ids: give both the same hash "
+		"and quic.id_length",
+		object_title(&listener->object, title), first->object.name, group->object.name);
+}
+
+static int check_shares(struct checker *checker, const struct listener *listener)
+{
+	const struct share_list *list = &listener->server_group;
+	const struct group_use *first = find_use(checker, list->shares[0].group);
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < list->count; i++) {
+		struct group_use *use = find_use(checker, list->shares[i].group);
+
+		if (!use)
+			r = refuse_unknown(checker, &listener->object, "server_group",
+					   list->shares[i].group);
+		else
+			r = check_shared_ids(checker, listener, first->group, use->group);
+		if (r)
+			point_at_item(checker, i, list->count);
+		else
+			note_use(use, listener);
 	}
-	note_use(use, listener);
-	return 0;
+	return r;
 }
 
 static int check_listeners(struct checker *checker, const struct load_balancer *lb)
@@ -254,7 +290,7 @@ static int check_listeners(struct checker *checker, const struct load_balancer *
 	int r;
 
 	TAILQ_FOREACH(object, &lb->listeners, link) {
-		r = check_reference(checker, (const struct listener *)object);
+		r = check_shares(checker, (const struct listener *)object);
 		if (r)
 			return r;
 	}

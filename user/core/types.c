@@ -113,12 +113,14 @@ static const struct field listener_fields[] = {
 	},
 	{
 		.name = "server_group",
-		.kind = FIELD_REF,
+		.kind = FIELD_SHARES,
 		.flags = FIELD_REQUIRED,
 		.offset = offsetof(struct listener, server_group),
+		.max = 1000,
 		.ref = &type_server_group,
 		.json = "server_groups",
-		.help = "who serves",
+		.help = "who serves: a group, or several by weight, {web: 95, web-next: 5}, which share new flows; of weight "
+			"0 it takes none; see docs/canary.md",
 	},
 	{
 		.name = "idle_timeout",

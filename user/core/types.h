@@ -14,17 +14,18 @@
 #include "core/tree.h"
 
 enum field_kind {
-	FIELD_BOOL,  /* bool */
-	FIELD_UINT,  /* uint32_t, min..max */
-	FIELD_TIME,  /* uint64_t ms, min..max */
-	FIELD_WORD,  /* uint32_t, value of one of `words` */
-	FIELD_WORDS, /* uint32_t, a bit for each of `words` */
-	FIELD_TEXT,  /* char *, owned */
-	FIELD_REF,   /* char[NAME_TEXT_MAX]: name of an object of type `ref` */
-	FIELD_ADDRS, /* struct addr_list */
-	FIELD_PORTS, /* struct port_list */
-	FIELD_RANGE, /* struct port_range */
-	FIELD_CODES, /* struct range_list: HTTP status codes and ranges */
+	FIELD_BOOL,   /* bool */
+	FIELD_UINT,   /* uint32_t, min..max */
+	FIELD_TIME,   /* uint64_t ms, min..max */
+	FIELD_WORD,   /* uint32_t, value of one of `words` */
+	FIELD_WORDS,  /* uint32_t, a bit for each of `words` */
+	FIELD_TEXT,   /* char *, owned */
+	FIELD_REF,    /* char[NAME_TEXT_MAX]: name of an object of type `ref` */
+	FIELD_ADDRS,  /* struct addr_list */
+	FIELD_PORTS,  /* struct port_list */
+	FIELD_RANGE,  /* struct port_range */
+	FIELD_CODES,  /* struct range_list: HTTP status codes and ranges */
+	FIELD_SHARES, /* struct share_list: objects of type `ref`, weights up to max */
 };
 
 enum field_flags {
@@ -48,7 +49,7 @@ struct field {
 	uint64_t min, max;
 	const char *preset;	  /* the default as text, NULL: none */
 	const struct word *words; /* WORD, WORDS: terminated by a NULL word */
-	const struct type *ref;	  /* REF */
+	const struct type *ref;	  /* REF, SHARES */
 	const char *json; /* the name in JSON answers if it differs: "ports", "server_groups" */
 	const char *help;
 };

@@ -24,6 +24,7 @@ struct bpf_program;
 	X(VIPS, vips) \
 	X(VIP_ADDRESSES, vip_addresses) \
 	X(LISTENERS, listeners) \
+	X(SPLITS, splits) \
 	X(GROUPS, groups) \
 	X(SERVERS, servers) \
 	X(NEXTHOPS, nexthops) \

@@ -27,6 +27,7 @@ static const struct plain plain_tables[TABLE_COUNT] = {
 	[TABLE_SNAT] = { MAP_SNATS, 0, sizeof(struct xlb_snat) / 8 },
 	[TABLE_SERVER] = { MAP_SERVERS, 0, sizeof(struct xlb_server) / 8 },
 	[TABLE_LISTENER] = { MAP_LISTENERS, 0, sizeof(struct xlb_listener) / 8 },
+	[TABLE_SPLIT] = { MAP_SPLITS, 0, sizeof(struct xlb_split) / 8 },
 	/* the words before it are those of table `maglev` */
 	[TABLE_GROUP] = { MAP_GROUPS, offsetof(struct xlb_group, choice) / 8, 1 },
 	/* the word of the port sets before it is not the row's */
@@ -136,6 +137,7 @@ static const struct table_ops *const ops[TABLE_COUNT] = {
 	[TABLE_MAGLEV] = &maglev_ops,
 	[TABLE_QUIC_SERVER] = &quic_server_ops,
 	[TABLE_GROUP] = &plain_ops,
+	[TABLE_SPLIT] = &plain_ops,
 	[TABLE_LISTENER] = &plain_ops,
 	[TABLE_PORT_SET] = &port_set_ops,
 	[TABLE_VIP] = &plain_ops,

@@ -48,7 +48,7 @@ static void complete_value(struct ctl *ctl, const struct field *field)
 		puts("true\nfalse");
 	for (const struct word *word = field->words; word && word->word; word++)
 		puts(word->word);
-	if (field->kind == FIELD_REF)
+	if (field->kind == FIELD_REF || field->kind == FIELD_SHARES)
 		complete_names(ctl, field->ref);
 }
 

@@ -154,6 +154,15 @@ static bool put_pair(FILE *out, const json_t *value)
 	return true;
 }
 
+/* Groups by weight: of several, each with its own. */
+static void put_weight(FILE *out, const json_t *value)
+{
+	const json_t *weight = json_object_get(value, "weight");
+
+	if (json_object_get(value, "group") && json_is_integer(weight))
+		fprintf(out, "=%" JSON_INTEGER_FORMAT, json_integer_value(weight));
+}
+
 bool put_value(FILE *out, const json_t *value, const char *separator)
 {
 	const json_t *item;
@@ -186,6 +195,8 @@ bool put_value(FILE *out, const json_t *value, const char *separator)
 		fputs(i ? separator : "", out);
 		if (json_is_array(item) || !put_value(out, item, separator))
 			return false;
+		if (json_array_size(value) > 1)
+			put_weight(out, item);
 	}
 	return json_array_size(value) > 0;
 }

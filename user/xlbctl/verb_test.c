@@ -29,8 +29,9 @@ struct test {
 	struct target target;
 	struct testnet net;
 	const json_t *status, *lb, *listener; /* status owns all */
-	const char *group;
-	char group_path[256], interface_path[64];
+	const json_t *groups;		      /* of the listener, with their weights */
+	const char *group;		      /* the first that takes flows */
+	char interface_path[64];
 	const char *mode; /* of the interfaces attached */
 	bool attached;
 };
@@ -71,9 +72,10 @@ static int look_up(struct test *test)
 	if (!test->listener)
 		return xlb_err_set(&ctl->err, XLB_ERR_NOT_FOUND, -ENOENT, "no listener %s/%s",
 				   test->target.parent, test->target.name);
-	test->group = json_text_at(
-		json_array_get(json_object_get(test->listener, "server_groups"), 0), "group");
-	snprintf(test->group_path, sizeof(test->group_path), "/v1/server_groups/%s", test->group);
+	test->groups = json_object_get(test->listener, "server_groups");
+	json_array_foreach(test->groups, i, item)
+		if (!test->group && json_count_at(item, "weight"))
+			test->group = json_text_at(item, "group");
 	json_array_foreach(json_object_get(test->status, "interfaces"), i, item) {
 		interface = json_at(item, "state");
 		if (json_is_true(json_object_get(interface, "attached")))
@@ -167,27 +169,50 @@ static int detach(struct test *test, int r)
 	return r ? r : detached;
 }
 
-/* Flows that servers ever got: name -> count. NULL with err filled on failure. */
-static json_t *flows_created(struct test *test)
+/* Adds the flows that servers of a group ever got; `part` is the group's of the listener's flows. */
+static int add_flows_created(struct test *test, const char *group, double part, json_t *flows)
 {
 	struct answer answer AUTO_ANSWER = { 0 };
-	json_t *flows = json_object();
-	const char *name;
+	char path[256], whole[160];
 	json_t *server, *address;
+	const char *name;
+	int r;
 
-	if (client_get(test->ctl, test->group_path, &answer)) {
-		json_decref(flows);
-		return NULL;
-	}
+	snprintf(path, sizeof(path), "/v1/server_groups/%s", group);
+	r = client_get(test->ctl, path, &answer);
+	if (r)
+		return r;
 	json_object_foreach(json_object_get(answer.json, "servers"), name, server) {
+		double share = json_real_value(json_at(server, "state.weight_percent")) * part;
 		uint64_t sum = 0;
 		size_t i;
 
 		json_array_foreach((json_t *)json_at(server, "state.addresses"), i, address)
 			sum += json_count_at(address, "counters.flows_created");
-		json_object_set_new(flows, name,
-				    json_pack("{s:I, s:O}", "flows", (json_int_t)sum, "share",
-					      json_at(server, "state.weight_percent")));
+		snprintf(whole, sizeof(whole), "%s/%s", group, name);
+		json_object_set_new(flows, json_array_size(test->groups) > 1 ? whole : name,
+				    json_pack("{s:I, s:f}", "flows", (json_int_t)sum, "share",
+					      share));
+	}
+	return 0;
+}
+
+/* Flows that servers ever got: name -> count. NULL with err filled on failure. */
+static json_t *flows_created(struct test *test)
+{
+	json_t *flows = json_object(), *share;
+	uint64_t sum = 0;
+	size_t i;
+
+	json_array_foreach(test->groups, i, share)
+		sum += json_count_at(share, "weight");
+	json_array_foreach(test->groups, i, share) {
+		double part = sum ? (double)json_count_at(share, "weight") / (double)sum : 0;
+
+		if (!add_flows_created(test, json_text_at(share, "group"), part, flows))
+			continue;
+		json_decref(flows);
+		return NULL;
 	}
 	return flows;
 }

@@ -80,14 +80,17 @@ static void count_servers(struct view *view, const struct load_balancer *lb, uin
 
 	*ret_up = *ret_servers = 0;
 	TAILQ_FOREACH(object, &lb->listeners, link) {
-		const char *name = ((const struct listener *)object)->server_group;
-		struct group_look *group = look_group(&view->look, name);
+		const struct share_list *list = &((const struct listener *)object)->server_group;
 
-		if (!group || group->mark == mark)
-			continue;
-		group->mark = mark;
-		*ret_up += group->up;
-		*ret_servers += group->servers;
+		for (uint32_t i = 0; i < list->count; i++) {
+			struct group_look *group = look_group(&view->look, list->shares[i].group);
+
+			if (!group || group->mark == mark)
+				continue;
+			group->mark = mark;
+			*ret_up += group->up;
+			*ret_servers += group->servers;
+		}
 	}
 }
 

@@ -346,7 +346,7 @@ static struct group_use use_of(const struct model *model, const struct server_gr
 		TAILQ_FOREACH(inner, &lb->listeners, link) {
 			const struct listener *listener = (const struct listener *)inner;
 
-			if (!strcmp(listener->server_group, group->object.name))
+			if (listener_names(listener, group->object.name))
 				use_add(&use, lb, listener);
 		}
 	}
