@@ -6,6 +6,7 @@
 #include "listener.h"
 #include "mode.h"
 #include "quic.h"
+#include "rules.h"
 #include "select.h"
 #include "split.h"
 #include "watch.h"
@@ -113,6 +114,12 @@ GLOBAL_STEP int choose(struct xdp_md *ctx, struct packet *pkt, __u32 vip_id, boo
 	if (!pkt->listener)
 		return vip->flags & XLB_VIP_HOST ? XLB_PASS : -XLB_DROP_NO_LISTENER;
 	listener = listener_find(pkt->listener);
+	/* who is not let in gets no answer either */
+	if (listener->rules) {
+		r = rules_check(pkt, listener->rules);
+		if (r)
+			return r;
+	}
 	r = listener->flags & XLB_LISTENER_DISABLED ?
 		    -XLB_DROP_NO_LISTENER :
 		    choose_server(ctx, pkt, vip_id, listener, again || midway, &mode);

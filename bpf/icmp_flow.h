@@ -7,6 +7,7 @@
 #include "icmp_answer.h"
 #include "icmp_error.h"
 #include "reply.h"
+#include "rules.h"
 #include "steps.h"
 
 #define ICMP_STRANGER 5 /* result of icmp_find: no flow, but there may be a server all the same */
@@ -27,19 +28,23 @@ static __always_inline void icmp_own(const struct work *work)
 }
 
 /* A message that is no error, or one that cannot be read. */
-static __always_inline int icmp_other(const struct xdp_md *ctx, const struct packet *pkt, bool host)
+static __always_inline int icmp_other(const struct xdp_md *ctx, const struct packet *pkt, bool host,
+				      __u32 rules)
 {
 	struct cursor cursor = cursor_at(ctx, pkt->l4_offset & L4_OFFSET_MAX);
 	__u8 *type = take(&cursor, 1);
+	int r = 0;
 
 	if (host)
 		return XLB_PASS;
 	if (!type || pkt->l4_length < sizeof(struct icmp_message) ||
 	    icmp_is_error(pkt->family, *type))
 		return -XLB_DROP_BAD_PACKET;
-	return icmp_is_echo(pkt->family, *type) ?
-		       icmp_echo(ctx, pkt, interface_mac(interface_find(pkt->link))) :
-		       XLB_PASS;
+	if (!icmp_is_echo(pkt->family, *type))
+		return XLB_PASS;
+	if (rules)
+		r = rules_check(pkt, rules);
+	return r ? r : icmp_echo(ctx, pkt, interface_mac(interface_find(pkt->link)));
 }
 
 /*
@@ -59,7 +64,7 @@ GLOBAL_STEP int icmp_find(struct xdp_md *ctx, __u32 vip, __u32 snat)
 	work_clock(work);
 	__builtin_memset(about, 0, sizeof(*about));
 	if (!icmp_read(&cursor, &work->pkt, &work->error, about))
-		return icmp_other(ctx, &work->pkt, host);
+		return icmp_other(ctx, &work->pkt, host, vip ? vip_find(vip)->rules : 0);
 	if (is_l4(about->protocol) && (snat || !vip)) {
 		reply_key_of(about, &work->key);
 		about->reply = reply_find(&work->key, 0, &work->flow);

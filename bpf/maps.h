@@ -109,6 +109,21 @@ struct {
 	__array(values, struct maglev_chunk);
 } maglev_chunks SEC(".maps");
 
+struct rule_chunk {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XLB_RULES_PER_CHUNK);
+	__uint(key_size, sizeof(__u32));
+	/* libbpf does not find the struct, which no argument is of */
+	__uint(value_size, sizeof(struct xlb_rules_page));
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, XLB_RULES_CHUNKS);
+	__type(key, __u32);
+	__array(values, struct rule_chunk);
+} rule_chunks SEC(".maps");
+
 struct snat_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

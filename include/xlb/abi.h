@@ -137,7 +137,7 @@ struct xlb_vip {
 	__u32 udp_root;
 	/* live word */
 	__u32 flags; /* XLB_VIP_* */
-	__u32 pad;
+	__u32 rules; /* rule set of echo requests, 0: none */
 };
 XLB_ASSERT_SIZE(xlb_vip, 16);
 
@@ -164,7 +164,8 @@ struct xlb_listener {
 	__u32 flags; /* XLB_LISTENER_* */
 	/* live word */
 	__u32 idle_timeout; /* seconds */
-	__u32 mss; /* the most that SYN segments may announce, 0: what fits the interfaces */
+	__u16 mss;   /* the most that SYN segments may announce, 0: what fits the interfaces */
+	__u16 rules; /* rule set of packets that start a flow, 0: none */
 };
 XLB_ASSERT_SIZE(xlb_listener, 16);
 
@@ -280,6 +281,34 @@ XLB_ASSERT_SIZE(xlb_quic_owner, 8);
 #define XLB_SNAT_WORDS	    1024
 #define XLB_SNAT_PER_CHUNK  64
 #define XLB_SNAT_CHUNKS	    256
+
+/*
+ * map of maps `rule_chunks`: the memory of rule sets (rules.h), XLB_RULES_PER_CHUNK pages of 4 KiB to a chunk, numbered
+ * through. A set is a run of pages, which may go on in the next chunk.
+ */
+#define XLB_RULES_PER_CHUNK  256
+#define XLB_RULES_CHUNKS     256
+#define XLB_MAX_RULE_SETS    4096
+#define XLB_RULES_PAGE_WORDS 512
+struct xlb_rules_page {
+	__u64 word[XLB_RULES_PAGE_WORDS];
+};
+XLB_ASSERT_SIZE(xlb_rules_page, 4096);
+
+/* An answer: a bit, and which rules have decided: 1 + its number of all in the set, 0: none did */
+#define XLB_RULES_ALLOW	    0x80000000U
+#define XLB_RULES_HIT_BITS  15
+#define XLB_RULES_RULES_MAX ((1U << XLB_RULES_HIT_BITS) - 2)
+/* level 0: of the load balancer's groups, 1: of the listener's */
+#define xlb_rules_hit(answer, level) \
+	((answer) >> ((level)*XLB_RULES_HIT_BITS) & ((1U << XLB_RULES_HIT_BITS) - 1))
+
+/* table `rule_sets`: rule set id -> its pages (one live word) */
+struct xlb_rules_ref {
+	__u32 page;  /* the first */
+	__u32 epoch; /* 0: no set; else raised by every switch */
+};
+XLB_ASSERT_SIZE(xlb_rules_ref, 8);
 
 /* table `snats`: SNAT address id -> address */
 struct xlb_snat {

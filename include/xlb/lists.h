@@ -36,7 +36,8 @@
 	  "the other interface did not take the packet: it is down, its queue is full, or its driver lacks redirect") \
 	X(TX_FAILED, tx_failed, "the interface did not send the packet back: its queue is full") \
 	X(ICMP_UNKNOWN, icmp_unknown, \
-	  "ICMP error about no known flow, or one that the other address family has no word for")
+	  "ICMP error about no known flow, or one that the other address family has no word for") \
+	X(DENIED, denied, "a security group does not let the client in")
 
 enum xlb_reason {
 	XLB_DROP_NONE,

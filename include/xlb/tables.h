@@ -20,6 +20,7 @@ struct xlb_tables {
 	struct xlb_listener listeners[XLB_MAX_LISTENERS];
 	struct xlb_split splits[XLB_MAX_LISTENERS];
 	struct xlb_group groups[XLB_MAX_GROUPS];
+	struct xlb_rules_ref rule_sets[XLB_MAX_RULE_SETS];
 	struct xlb_server servers[XLB_MAX_SERVERS];
 	struct xlb_nexthop nexthops[XLB_MAX_NEXTHOPS];
 	struct xlb_snat snats[XLB_MAX_SNATS];
@@ -31,7 +32,7 @@ struct xlb_tables {
 	__u64 listener_flows[XLB_MAX_LISTENERS];
 	__u64 turns[XLB_MAX_GROUPS]; /* of groups that go by turn: slots given so far */
 };
-XLB_ASSERT_SIZE(xlb_tables, 6043840);
+XLB_ASSERT_SIZE(xlb_tables, 6076608);
 
 #pragma GCC diagnostic pop
 

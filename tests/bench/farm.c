@@ -229,7 +229,7 @@ static void put_vip(void)
 			die("ports_build");
 		put_content(TABLE_PORT_SET, &key, content, size);
 	}
-	world_put(TABLE_VIP, &(struct row_id){ VIP }, &(struct row_flags){ 0 });
+	world_put(TABLE_VIP, &(struct row_id){ VIP }, &(struct row_vip){ 0 });
 	world_put(TABLE_ADDRESS, &addr, &role);
 }
 

@@ -341,6 +341,19 @@ send_icmp_unknown() {
 	packets error "$LAB_VIP4" 80 count=3
 }
 
+make_denied() {
+	one_server
+	xlb add security-group nobody
+	xlb set lb edge --security_groups nobody
+}
+send_denied() {
+	packets segment "$LAB_VIP4" 80 flags=syn count=3
+}
+undo_denied() {
+	xlb set lb edge --security_groups ''
+	xlb rm security-group nobody
+}
+
 # --- the tests --------------------------------------------------------------------------------------
 
 @test "drops: every reason of the program is in the table" {
@@ -423,6 +436,10 @@ send_icmp_unknown() {
 
 @test "drops: tx_failed" {
 	reason_is_seen_everywhere tx_failed
+}
+
+@test "drops: denied" {
+	reason_is_seen_everywhere denied
 }
 
 @test "drops: icmp_unknown" {

@@ -324,7 +324,7 @@ static json_t *json_listener(const struct row *row)
 
 static json_t *json_vip(const struct row *row)
 {
-	const struct row_flags *vip = (const void *)row->value;
+	const struct row_vip *vip = (const void *)row->value;
 
 	return json_pack("{sb}", "host", vip->flags & XLB_VIP_HOST);
 }

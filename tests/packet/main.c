@@ -101,6 +101,7 @@ int main(void)
 	add_tests(fragment_tests);
 	add_tests(choice_tests);
 	add_tests(schedule_tests);
+	add_tests(rules_tests);
 	add_tests(resource_tests);
 	add_tests(torture_tests);
 	add_tests(resize_tests);

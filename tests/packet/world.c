@@ -346,7 +346,7 @@ static void fill_addresses(uint8_t family)
 {
 	for (enum vip vip = 0; vip < VIP_COUNT; vip++) {
 		struct row_id key = { id_vip(vip, family) };
-		struct row_flags flags = { vip == VIP_HOST ? XLB_VIP_HOST : 0 };
+		struct row_vip flags = { .flags = vip == VIP_HOST ? XLB_VIP_HOST : 0 };
 		struct xlb_addr vip_addr = addr_vip(vip, family);
 		struct xlb_address role = {
 			.vip = key.id,

@@ -44,6 +44,8 @@ struct bad {
 	"    servers: {a: {address: 10.0.0.1, port: " port "}}\n" \
 	"load_balancers: {e: {addresses: 1.2.3.4, listeners: {" listeners "}}}\n"
 
+#define SECURITY(groups) "version: 1\nsecurity_groups:\n" groups "\n"
+
 static const struct bad bad_rows[] = {
 	/* the whole text */
 	{ "^a^: 1\n", "version is missing: begin with \"version: 1\"", NULL, NULL },
@@ -52,8 +54,7 @@ static const struct bad bad_rows[] = {
 	{ "version: 1\n^server_grups^: {}\n",
 	  "unknown key \"server_grups\": accepted are version, interfaces",
 	  "did you mean \"server_groups\"?", "/server_grups" },
-	{ "version: 1\n^security_groups^: {}\n", "\"security_groups\" is not built yet", NULL,
-	  NULL },
+	{ "version: 1\n^certificates^: {}\n", "\"certificates\" is not built yet", NULL, NULL },
 	{ "version: 1\nserver_groups: ^[^a]\n",
 	  "expected a map of server_groups by name, found a list", NULL, NULL },
 	{ "version: 1\n^interfaces^:\n", "found nothing", "write {} to detach", NULL },
@@ -411,6 +412,45 @@ static const struct bad bad_rows[] = {
 	  "accepted are GET, HEAD", NULL, NULL },
 	{ "version: 1\nserver_groups: {w: {health_check: {type: http, expect: [200, ^600^]}}}\n",
 	  "within 100-599", NULL, NULL },
+	/* security groups */
+	{ SECURITY("  s: {^rules^: {a: 1}}"), "rules: expected a list of rules, found a map", NULL,
+	  NULL },
+	{ SECURITY("  s: {rules: [^{^protocol: tcp}]}"), "rule s/1 has no action: add action", NULL,
+	  "/security_groups/s/rules/0" },
+	{ SECURITY("  s: {rules: [{action: allow}, {action: ^permit^}]}"),
+	  "action \"permit\": accepted are allow, deny", NULL,
+	  "/security_groups/s/rules/1/action" },
+	{ SECURITY("  s: {rules: [{action: allow, source: ^10.0.0.1/8^}]}"),
+	  "source \"10.0.0.1/8\": the address has bits behind the prefix length: write 10.0.0.0/8",
+	  NULL, "/security_groups/s/rules/0/source" },
+	{ SECURITY("  s: {rules: [{action: allow, source: [10.0.0.0/8, ^\"2001:db8::1/32\"^]}]}"),
+	  "write 2001:db8::/32", NULL, "/security_groups/s/rules/0/source" },
+	{ SECURITY("  s: {rules: [{action: allow, source: ^10.0.0.0/33^}]}"),
+	  "source \"10.0.0.0/33\": accepted are a network like 10.0.0.0/8, an address", NULL,
+	  NULL },
+	{ SECURITY("  s: {rules: [{action: allow, source: ^example.org^}]}"),
+	  "source \"example.org\": accepted are a network", NULL, NULL },
+	{ SECURITY("  s: {rules: [{action: allow, protocol: icmp, port: ^80^}]}"),
+	  "port has no meaning with protocol: icmp, only with tcp or udp", NULL,
+	  "/security_groups/s/rules/0/port" },
+	{ SECURITY("  s: {rules: [{action: allow, port: ^80^}]}"),
+	  "port has no meaning with protocol: all, only with tcp or udp", NULL, NULL },
+	{ SECURITY("  s: {rules: [{action: allow, source: 10.0.0.0/8, file: ^/etc/xlb/a^}]}"),
+	  "source and file both say who is meant", NULL, "/security_groups/s/rules/0/file" },
+	{ SECURITY("  s: {rules: [{action: allow, file: ^lists/a^}]}"),
+	  "file \"lists/a\": accepted is a whole path", NULL, NULL },
+	{ SECURITY("  s: {default: ^maybe^}"), "default \"maybe\": accepted are allow, deny", NULL,
+	  "/security_groups/s/default" },
+	{ SECURITY(
+		  "  public: {}\nload_balancers: {e: {addresses: 1.2.3.4, security_groups: ^publik^}}"),
+	  "load balancer e: security group \"publik\" does not exist: there is public",
+	  "did you mean \"public\"?", "/load_balancers/e/security_groups" },
+	{ SECURITY(
+		  "  public: {}\nload_balancers: {e: {addresses: 1.2.3.4, security_groups: [public, ^x^]}}"),
+	  "security group \"x\" does not exist", NULL, "/load_balancers/e/security_groups/1" },
+	{ SECURITY(
+		  "  public: {}\nload_balancers: {e: {addresses: 1.2.3.4, security_groups: [public, ^public^]}}"),
+	  "the name is there twice", NULL, "/load_balancers/e/security_groups" },
 };
 
 /* Takes the ^ out of the text; they say where the error must be. */

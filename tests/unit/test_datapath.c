@@ -19,7 +19,7 @@ static void test_plain_rows(void **state)
 	const struct xlb_listener listener = { .group = 2, .idle_timeout = 900 };
 	const struct xlb_addr addr = { .bytes = { [10] = 0xff, 0xff, 192, 0, 2, 1 } };
 	const struct xlb_address role = { .vip = 4 };
-	const struct row_flags flags = { XLB_VIP_HOST }, no_flags = {};
+	const struct row_vip flags = { .flags = XLB_VIP_HOST }, no_flags = {};
 	const struct xlb_choice quic = { .id_length = 8 }, tuple = {};
 	const struct xlb_split split = { .groups = { { 3, 5 }, { 2, UINT32_MAX } } };
 	const struct xlb_quic_server_key named = { .group = 7, .id = { 10, 11 } };
@@ -303,7 +303,7 @@ static void test_port_set(void **state)
 
 	(void)state;
 	NEED_KERNEL();
-	put(TABLE_VIP, &id7, &(struct row_flags){ XLB_VIP_HOST });
+	put(TABLE_VIP, &id7, &(struct row_vip){ .flags = XLB_VIP_HOST });
 	port_set_put(7, IPPROTO_TCP, 10000, 20000, 11);
 	port_set_put(7, IPPROTO_UDP, 500, 1500, 12);
 	assert_ports(7, IPPROTO_TCP, 10000, 20000);
@@ -324,7 +324,7 @@ static void test_port_set(void **state)
 	assert_count(TABLE_PORT_SET, 1);
 	del(TABLE_PORT_SET, &udp);
 	assert_count(TABLE_PORT_SET, 0);
-	assert_listed(TABLE_VIP, &id7, &(struct row_flags){ XLB_VIP_HOST });
+	assert_listed(TABLE_VIP, &id7, &(struct row_vip){ .flags = XLB_VIP_HOST });
 }
 
 static void test_port_pages_used_up(void **state)

@@ -26,7 +26,7 @@ static void test_adoption(void **state)
 	    &(struct xlb_quic_server){ .ipv6 = 7 });
 	put(TABLE_LISTENER, &id7, &listener);
 	port_set_put(7, IPPROTO_TCP, 10000, 20000, 11);
-	put(TABLE_VIP, &id7, &(struct row_flags){ 0 });
+	put(TABLE_VIP, &id7, &(struct row_vip){ 0 });
 	put(TABLE_ADDRESS, &addr, &(struct xlb_address){ .vip = 7 });
 	put(TABLE_ATTACHMENT, &nic, &native);
 	present = list_all();

@@ -145,6 +145,33 @@ int parse_prefix(const char *text, struct xlb_addr *ret, struct xlb_addr *ret_ma
 	return 0;
 }
 
+int parse_network(const char *text, struct prefix *ret)
+{
+	struct prefix prefix = {};
+	struct xlb_addr addr, mask;
+	bool spare = false;
+	int r = parse_prefix(text, &addr, &mask);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < sizeof(mask.bytes); i++) {
+		prefix.bits += (uint32_t)__builtin_popcount(mask.bytes[i]);
+		prefix.addr.bytes[i] = addr.bytes[i] & mask.bytes[i];
+		spare = spare || prefix.addr.bytes[i] != addr.bytes[i];
+	}
+	*ret = prefix;
+	return spare ? -EDOM : 0;
+}
+
+void format_network(const struct prefix *prefix, char ret[PREFIX_TEXT_MAX])
+{
+	uint32_t skip = addr_family(&prefix->addr) == XLB_IPV4 ? 96 : 0;
+
+	format_addr(&prefix->addr, ret);
+	if (prefix->bits < 128)
+		sprintf(ret + strlen(ret), "/%u", prefix->bits - skip);
+}
+
 const char *format_uint(uint64_t number, char ret[UINT_TEXT_MAX])
 {
 	char *p = ret + UINT_TEXT_MAX - 1;

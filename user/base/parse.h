@@ -19,6 +19,13 @@ struct port_range {
 	uint16_t from, to;
 };
 
+/* A network: the address has no bits behind the first `bits` of struct xlb_addr's 128, so IPv4 has 96 or more. */
+struct prefix {
+	struct xlb_addr addr;
+	uint32_t bits;
+};
+#define PREFIX_TEXT_MAX (ADDR_TEXT_MAX + 4)
+
 /* All parsers: 0, or -EINVAL (not of the form), or -ERANGE (of the form, outside min..max). */
 int parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 /* "250ms", "60s", "5m", "2h", "7d" to milliseconds; a bare number is -EINVAL. */
@@ -34,6 +41,10 @@ int parse_addr(const char *text, struct xlb_addr *ret);
 /* An address, or one and a prefix length ("10.0.0.0/8", "2001:db8::/32"), as an address and a mask. */
 int parse_prefix(const char *text, struct xlb_addr *ret, struct xlb_addr *ret_mask);
 void format_addr(const struct xlb_addr *addr, char ret[ADDR_TEXT_MAX]);
+/* The same as a network. -EDOM: there are bits behind its length; then *ret is the network that they are in. */
+int parse_network(const char *text, struct prefix *ret);
+/* "10.0.0.0/8"; of a single address without a length. */
+void format_network(const struct prefix *prefix, char ret[PREFIX_TEXT_MAX]);
 /* "10.0.1.13:8080", "[2001:db8::1]:8080" or an address alone (port 0, *ret_has_port false). */
 int parse_addr_port(const char *text, struct xlb_addr *ret, uint16_t *ret_port_h,
 		    bool *ret_has_port);

@@ -27,6 +27,10 @@ struct row_hash {
 struct row_flags {
 	uint32_t flags;
 };
+struct row_vip {
+	uint32_t flags; /* XLB_VIP_* */
+	uint32_t rules; /* rule set of pings to it, 0: none */
+};
 struct row_neighbour_key {
 	struct xlb_addr addr;
 	uint32_t ifindex;
@@ -114,10 +118,11 @@ struct content_port_set {
 	X(QUIC_SERVER, quic_server, DATAPATH, struct xlb_quic_server_key, struct xlb_quic_server, \
 	  4) \
 	X(GROUP, group, DATAPATH, struct row_id, struct xlb_choice, 4) \
+	X(RULE_SET, rule_set, DATAPATH, struct row_id, struct row_hash, 4) \
 	X(SPLIT, split, DATAPATH, struct row_id, struct xlb_split, 5) \
 	X(LISTENER, listener, DATAPATH, struct row_id, struct xlb_listener, 5) \
 	X(PORT_SET, port_set, DATAPATH, struct row_port_set_key, struct row_hash, 6) \
-	X(VIP, vip, DATAPATH, struct row_id, struct row_flags, 7) \
+	X(VIP, vip, DATAPATH, struct row_id, struct row_vip, 7) \
 	X(ADDRESS, address, DATAPATH, struct xlb_addr, struct xlb_address, 8) \
 	X(ATTACHMENT, attachment, DATAPATH, struct row_attachment_key, struct row_attachment, 9) \
 	X(PROBE_FILTER, probe_filter, DATAPATH, struct row_attachment_key, struct row_flags, 10) \
@@ -155,6 +160,7 @@ struct reservation {
 	enum table_id table;
 	uint32_t rows;
 	uint32_t highest; /* of the ids that the keys begin with */
+	size_t bytes;	  /* of their contents together */
 };
 
 /*

@@ -56,6 +56,8 @@ static const char *const advice[XLB_DROP_COUNT] = {
 	[XLB_DROP_ICMP_UNKNOWN] =
 		"nothing: flows end before errors about them arrive, and scanners make some up; if it goes on, look at one by "
 		"`xlbctl capture`",
+	[XLB_DROP_DENIED] =
+		"nothing, if it is meant: `xlbctl trace` names the rule; else add a rule that allows the client before it",
 	[XLB_DROP_TX_FAILED] =
 		"lengthen the interface's queue (`ethtool -G`); on veth, attach a program at the far end",
 };

@@ -76,6 +76,7 @@ int take_id(struct compiler *c, enum id_kind kind, const char *key, struct id_en
 		[ID_SNAT] = "SNAT addresses",
 		[ID_BITMAP] = "pairs of server and SNAT address",
 		[ID_NEXTHOP] = "next hops",
+		[ID_RULE_SET] = "combinations of security groups",
 	};
 	struct id_entry *entry = ids_get(c->ids, kind, key);
 
@@ -253,10 +254,10 @@ int emit_owned_address(struct compiler *c, const struct xlb_addr *addr, const ch
 
 /* Rows that make an address a VIP; without port sets for a VIP that only waits for its flows to end. */
 static int emit_vip(struct compiler *c, const struct xlb_addr *addr, const struct id_entry *entry,
-		    bool managed)
+		    bool managed, uint32_t rules)
 {
 	bool host = c->world->owns_address(c->world->arg, addr);
-	struct row_flags flags = { .flags = host ? XLB_VIP_HOST : 0 };
+	struct row_vip value = { .flags = host ? XLB_VIP_HOST : 0, .rules = rules };
 	struct xlb_address *role = role_of(c, addr);
 	const char *ifname;
 	int r;
@@ -264,7 +265,7 @@ static int emit_vip(struct compiler *c, const struct xlb_addr *addr, const struc
 	if (!role)
 		return -ENOMEM;
 	role->vip = entry->id;
-	r = emit(c, TABLE_VIP, &(struct row_id){ entry->id }, &flags);
+	r = emit(c, TABLE_VIP, &(struct row_id){ entry->id }, &value);
 	if (r || !managed)
 		return r;
 	ifname = vip_interface(c, addr);
@@ -334,10 +335,11 @@ static int compile_listener(struct compiler *c, const struct load_balancer *lb,
 {
 	struct xlb_listener value = {
 		.idle_timeout = (uint32_t)((listener->idle_timeout + 999) / 1000),
-		.mss = listener->mss,
+		.mss = (uint16_t)listener->mss,
 	};
 	struct id_entry *entry;
 	char name[ID_KEY_MAX];
+	uint32_t rules;
 	int r;
 
 	snprintf(name, sizeof(name), "%s/%s", lb->object.name, listener->object.name);
@@ -346,6 +348,10 @@ static int compile_listener(struct compiler *c, const struct load_balancer *lb,
 		r = compile_split(c, listener, entry->id, &value);
 	if (r)
 		return r;
+	r = compile_rules(c, lb, listener, &rules);
+	if (r)
+		return r;
+	value.rules = (uint16_t)rules;
 	entry->drain = UINT64_MAX;
 	memcpy(entry->frozen, &value, sizeof(value));
 	return emit(c, TABLE_LISTENER, &(struct row_id){ entry->id }, &value);
@@ -355,9 +361,11 @@ static int compile_lb(struct compiler *c, const struct load_balancer *lb)
 {
 	bool managed = lb->address_management == ADDRESS_MANAGEMENT_XLB;
 	const struct object *object;
-	uint32_t i;
-	int r;
+	uint32_t i, rules;
+	int r = compile_rules(c, lb, NULL, &rules);
 
+	if (r)
+		return r;
 	TAILQ_FOREACH(object, &lb->listeners, link) {
 		const struct listener *listener = (const struct listener *)object;
 
@@ -376,7 +384,7 @@ static int compile_lb(struct compiler *c, const struct load_balancer *lb)
 			return r;
 		entry->drain = UINT64_MAX;
 		entry->frozen[0] = managed;
-		r = emit_vip(c, addr, entry, managed);
+		r = emit_vip(c, addr, entry, managed, rules);
 		if (!r)
 			r = compile_port_set(c, lb, addr, entry->id, IPPROTO_TCP);
 		if (!r)
@@ -401,6 +409,7 @@ static void retired_listener(void *arg, struct id_entry *entry)
 		return;
 	memcpy(&value, entry->frozen, sizeof(value));
 	value.flags |= XLB_LISTENER_DISABLED;
+	value.rules = 0; /* nobody new is judged; the set may go */
 	visit->r = emit(visit->c, TABLE_LISTENER, &(struct row_id){ entry->id }, &value);
 }
 
@@ -411,7 +420,7 @@ static void retired_vip(void *arg, struct id_entry *entry)
 
 	if (entry->live || visit->r || parse_addr(entry->key, &addr))
 		return;
-	visit->r = emit_vip(visit->c, &addr, entry, entry->frozen[0]);
+	visit->r = emit_vip(visit->c, &addr, entry, entry->frozen[0], 0);
 }
 
 static void retired_snat(void *arg, struct id_entry *entry)
@@ -474,6 +483,7 @@ static int compile_retired(struct compiler *c)
 	ids_each(c->ids, ID_BITMAP, retired_bitmap, &visit);
 	ids_each(c->ids, ID_NEXTHOP, retired_unreferenced, &visit);
 	ids_each(c->ids, ID_GROUP, retired_unreferenced, &visit);
+	ids_each(c->ids, ID_RULE_SET, retired_unreferenced, &visit);
 	return visit.r;
 }
 

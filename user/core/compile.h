@@ -43,6 +43,9 @@ struct world {
 	/* ports the host itself uses on `addr` for `protocol`, as ranges; owned by the world */
 	const struct port_list *(*host_ports)(void *arg, const struct xlb_addr *addr,
 					      uint32_t protocol);
+	/* the networks in a file of rules, owned by the world for as long as this compile goes on; else err has why */
+	int (*networks)(void *arg, const char *path, const struct prefix_list **ret,
+			struct xlb_err *err);
 	/* health of one address of a server */
 	enum health (*health)(void *arg, const char *group, const char *server,
 			      const struct xlb_addr *addr);

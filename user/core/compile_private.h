@@ -79,6 +79,9 @@ int compile_quic(struct compiler *c, const struct server_group *group, uint32_t 
 /* Fills the group of a listener, or what tells that there are several, with their row. */
 int compile_split(struct compiler *c, const struct listener *listener, uint32_t id,
 		  struct xlb_listener *value);
+/* The rule set of a listener, or of a load balancer's VIPs (listener NULL), 0: none; emitted once. */
+int compile_rules(struct compiler *c, const struct load_balancer *lb,
+		  const struct listener *listener, uint32_t *ret);
 /* A line about a group. */
 void compile_warn(struct compiler *c, const struct server_group *group, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

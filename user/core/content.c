@@ -9,6 +9,7 @@
 #include "core/maglev.h"
 #include "core/plan.h"
 #include "core/ports.h"
+#include "core/rules.h"
 #include "core/turns.h"
 
 /* Raised when an equal recipe builds another content: then contents found in the kernel are replaced. */
@@ -110,6 +111,7 @@ static int (*const builders[TABLE_COUNT])(const void *recipe, size_t size, void 
 					  size_t *ret_size) = {
 	[TABLE_MAGLEV] = build_maglev,
 	[TABLE_PORT_SET] = build_port_set,
+	[TABLE_RULE_SET] = rules_build,
 };
 
 bool content_expected(enum table_id table)

@@ -119,6 +119,19 @@ char *object_flow(const struct object *object)
 static int export_list(FILE *out, const struct type *type, const struct object_list *list,
 		       int depth);
 
+/* An item of an ordered list, which has nothing below. */
+static int export_item(FILE *out, const struct object *object, int depth)
+{
+	AUTO_ITEMS struct items items = {};
+
+	if (items_make(object, &items))
+		return -1;
+	fprintf(out, "%*s- ", depth * 2, "");
+	print_flow(out, &items);
+	fputc('\n', out);
+	return 0;
+}
+
 static int export_object(FILE *out, const struct object *object, int depth)
 {
 	const struct object_list *children = object_children(object);
@@ -154,7 +167,8 @@ static int export_list(FILE *out, const struct type *type, const struct object_l
 		return 0;
 	fprintf(out, "%*s%s:\n", depth * 2, "", type->plural);
 	TAILQ_FOREACH(object, list, link)
-		if (export_object(out, object, depth + 1))
+		if (type->ordered ? export_item(out, object, depth + 1) :
+				    export_object(out, object, depth + 1))
 			return -1;
 	return 0;
 }

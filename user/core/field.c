@@ -20,6 +20,7 @@ bool field_is_list(const struct field *field)
 {
 	return field->kind == FIELD_ADDRS || field->kind == FIELD_PORTS ||
 	       field->kind == FIELD_CODES || field->kind == FIELD_WORDS ||
+	       field->kind == FIELD_REFS || field->kind == FIELD_NETS ||
 	       field->kind == FIELD_SHARES;
 }
 
@@ -56,6 +57,14 @@ void value_free(struct object *object, const struct field *field)
 		free(((struct share_list *)value)->shares);
 		*(struct share_list *)value = (struct share_list){};
 		break;
+	case FIELD_REFS:
+		free(((struct name_list *)value)->names);
+		*(struct name_list *)value = (struct name_list){};
+		break;
+	case FIELD_NETS:
+		free(((struct prefix_list *)value)->prefixes);
+		*(struct prefix_list *)value = (struct prefix_list){};
+		break;
 	default:
 		break;
 	}
@@ -85,6 +94,8 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 	struct port_list ports;
 	struct range_list codes;
 	struct share_list shares;
+	struct name_list names;
+	struct prefix_list networks;
 	char *text;
 
 	switch (field->kind) {
@@ -140,6 +151,21 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 		value_free(to, field);
 		*(struct share_list *)dst = shares;
 		return 0;
+	case FIELD_REFS:
+		names = *(const struct name_list *)src;
+		if (copy_array((void **)&names.names, names.count, sizeof(*names.names)))
+			return -ENOMEM;
+		value_free(to, field);
+		*(struct name_list *)dst = names;
+		return 0;
+	case FIELD_NETS:
+		networks = *(const struct prefix_list *)src;
+		if (copy_array((void **)&networks.prefixes, networks.count,
+			       sizeof(*networks.prefixes)))
+			return -ENOMEM;
+		value_free(to, field);
+		*(struct prefix_list *)dst = networks;
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -158,6 +184,8 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 	const struct port_list *ports = x, *other_ports = y;
 	const struct range_list *codes = x, *other_codes = y;
 	const struct share_list *shares = x, *other_shares = y;
+	const struct name_list *names = x, *other_names = y;
+	const struct prefix_list *networks = x, *other_networks = y;
 
 	switch (field->kind) {
 	case FIELD_BOOL:
@@ -191,6 +219,14 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 		return shares->count == other_shares->count &&
 		       (!shares->count || !memcmp(shares->shares, other_shares->shares,
 						  shares->count * sizeof(*shares->shares)));
+	case FIELD_REFS:
+		return names->count == other_names->count &&
+		       (!names->count || !memcmp(names->names, other_names->names,
+						 names->count * sizeof(*names->names)));
+	case FIELD_NETS:
+		return networks->count == other_networks->count &&
+		       (!networks->count || !memcmp(networks->prefixes, other_networks->prefixes,
+						    networks->count * sizeof(*networks->prefixes)));
 	}
 	return false;
 }
@@ -220,6 +256,10 @@ bool value_is_absent(const struct object *object, const struct field *field)
 		return !((const struct range_list *)value)->count;
 	case FIELD_SHARES:
 		return !((const struct share_list *)value)->count;
+	case FIELD_REFS:
+		return !((const struct name_list *)value)->count;
+	case FIELD_NETS:
+		return !((const struct prefix_list *)value)->count;
 	case FIELD_BOOL:
 	case FIELD_RANGE:
 		return false;
@@ -266,6 +306,29 @@ static void print_ranges(FILE *out, const struct port_range *ranges, uint32_t co
 			fprintf(out, "-%u", ranges[i].to);
 	}
 	fputs(count == 1 ? "" : "]", out);
+}
+
+static void print_names(FILE *out, const struct name_list *list)
+{
+	fputs(list->count == 1 ? "" : "[", out);
+	for (uint32_t i = 0; i < list->count; i++) {
+		fputs(i ? ", " : "", out);
+		yaml_scalar(out, list->names[i]);
+	}
+	fputs(list->count == 1 ? "" : "]", out);
+}
+
+static void print_networks(FILE *out, const struct prefix_list *list)
+{
+	fputs(list->count == 1 ? "" : "[", out);
+	for (uint32_t i = 0; i < list->count; i++) {
+		char text[PREFIX_TEXT_MAX];
+
+		format_network(&list->prefixes[i], text);
+		fputs(i ? ", " : "", out);
+		yaml_scalar(out, text);
+	}
+	fputs(list->count == 1 ? "" : "]", out);
 }
 
 static void print_words(FILE *out, const struct field *field, uint32_t bits)
@@ -341,6 +404,12 @@ void value_print(FILE *out, const struct object *object, const struct field *fie
 		break;
 	case FIELD_RANGE:
 		print_ranges(out, value, 1);
+		break;
+	case FIELD_REFS:
+		print_names(out, value);
+		break;
+	case FIELD_NETS:
+		print_networks(out, value);
 		break;
 	case FIELD_CODES:
 		print_ranges(out, ((const struct range_list *)value)->ranges,

@@ -20,6 +20,8 @@ union value {
 	struct port_list ports;
 	struct range_list codes;
 	struct share_list shares;
+	struct name_list names;
+	struct prefix_list networks;
 };
 
 static int no_memory(struct xlb_err *err)
@@ -58,6 +60,15 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 		return;
 	case FIELD_REF:
 		snprintf(ret, size, "the name of a %s", field->ref->singular);
+		return;
+	case FIELD_REFS:
+		snprintf(ret, size, "the name of a %s or a list of at most %" PRIu64,
+			 field->ref->singular, field->max);
+		return;
+	case FIELD_NETS:
+		snprintf(ret, size,
+			 "a network like 10.0.0.0/8, an address, or a list of at most %" PRIu64,
+			 field->max);
 		return;
 	case FIELD_ADDRS:
 		snprintf(ret, size, "an IPv4 or IPv6 address or a list of at most %" PRIu64,
@@ -221,6 +232,52 @@ static int parse_ref(const struct field *field, const char *text, char ret[NAME_
 	if (!r)
 		snprintf(ret, NAME_TEXT_MAX, "%.*s", NAME_TEXT_MAX - 1, text);
 	return r;
+}
+
+static int parse_refs(const struct field *field, const char *const *items, size_t count,
+		      struct name_list *ret, size_t *ret_bad, struct xlb_err *err)
+{
+	AUTO_FREE char(*names)[NAME_TEXT_MAX] = calloc(count, sizeof(*names));
+	int r;
+
+	if (!names)
+		return no_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		*ret_bad = i;
+		r = parse_ref(field, items[i], names[i], err);
+		if (r)
+			return r;
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(names[i], names[j]))
+				return refuse(field, items[i], "the name is there twice", err);
+	}
+	*ret = (struct name_list){ .names = TAKE(names), .count = (uint32_t)count };
+	return 0;
+}
+
+static int parse_networks(const struct field *field, const char *const *items, size_t count,
+			  struct prefix_list *ret, size_t *ret_bad, struct xlb_err *err)
+{
+	AUTO_FREE struct prefix *prefixes = calloc(count, sizeof(*prefixes));
+	char right[PREFIX_TEXT_MAX], reason[PREFIX_TEXT_MAX + 60];
+	int r;
+
+	if (!prefixes)
+		return no_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		*ret_bad = i;
+		r = parse_network(items[i], &prefixes[i]);
+		if (!r)
+			continue;
+		if (r != -EDOM)
+			return refuse(field, items[i], NULL, err);
+		format_network(&prefixes[i], right);
+		snprintf(reason, sizeof(reason),
+			 "the address has bits behind the prefix length: write %s", right);
+		return refuse(field, items[i], reason, err);
+	}
+	*ret = (struct prefix_list){ .prefixes = TAKE(prefixes), .count = (uint32_t)count };
+	return 0;
 }
 
 /* Why a text that is no address is none. */
@@ -415,6 +472,10 @@ static int parse_value(const struct field *field, const char *const *items, size
 		return parse_range(field, *items, field->min, field->max, &ret->range, err);
 	case FIELD_ADDRS:
 		return parse_addrs(field, items, count, &ret->addrs, ret_bad, err);
+	case FIELD_REFS:
+		return parse_refs(field, items, count, &ret->names, ret_bad, err);
+	case FIELD_NETS:
+		return parse_networks(field, items, count, &ret->networks, ret_bad, err);
 	case FIELD_PORTS:
 		return parse_ports(field, items, count, &ret->ports, ret_bad, err);
 	case FIELD_CODES:
@@ -451,6 +512,10 @@ static size_t value_size(enum field_kind kind)
 		return sizeof(struct range_list);
 	case FIELD_SHARES:
 		return sizeof(struct share_list);
+	case FIELD_REFS:
+		return sizeof(struct name_list);
+	case FIELD_NETS:
+		return sizeof(struct prefix_list);
 	}
 	return 0;
 }
@@ -458,7 +523,8 @@ static size_t value_size(enum field_kind kind)
 int value_set(struct object *object, const struct field *field, const char *const *items,
 	      size_t count, size_t *ret_bad, struct xlb_err *err)
 {
-	size_t limit = field->kind == FIELD_ADDRS  ? field->max :
+	bool limited = field->kind == FIELD_ADDRS || field->kind == FIELD_REFS;
+	size_t limit = limited			   ? field->max :
 		       field->kind == FIELD_SHARES ? XLB_SPLIT_GROUPS :
 						     VALUE_ITEMS_MAX;
 	union value value = {};

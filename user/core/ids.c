@@ -35,6 +35,7 @@ static const uint32_t limits[ID_KIND_COUNT] = {
 	[ID_SNAT] = XLB_MAX_SNATS,
 	[ID_BITMAP] = XLB_SNAT_CHUNKS * XLB_SNAT_PER_CHUNK,
 	[ID_NEXTHOP] = XLB_MAX_NEXTHOPS,
+	[ID_RULE_SET] = XLB_MAX_RULE_SETS,
 };
 
 struct ids *ids_new(void)

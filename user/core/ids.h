@@ -19,9 +19,10 @@ enum id_kind {
 	ID_LISTENER,  /* key: lb/listener */
 	ID_GROUP,     /* key: group */
 	ID_SERVER, /* key: "group/server@address", a space, then what makes it another server (port, mode, SNAT) */
-	ID_SNAT,    /* key: address */
-	ID_BITMAP,  /* key: server address/snat address/from-to */
-	ID_NEXTHOP, /* key: ifname/address */
+	ID_SNAT,     /* key: address */
+	ID_BITMAP,   /* key: server address/snat address/from-to */
+	ID_NEXTHOP,  /* key: ifname/address */
+	ID_RULE_SET, /* key: security groups of the load balancer/of the listener, "a,b/c" */
 	ID_KIND_COUNT,
 };
 

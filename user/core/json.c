@@ -49,6 +49,26 @@ static void codes_json(struct json_out *out, const char *key, const struct range
 	out_close(out, ']');
 }
 
+static void names_json(struct json_out *out, const char *key, const struct name_list *list)
+{
+	out_open(out, key, '[');
+	for (uint32_t i = 0; i < list->count; i++)
+		out_text(out, NULL, list->names[i]);
+	out_close(out, ']');
+}
+
+static void networks_json(struct json_out *out, const char *key, const struct prefix_list *list)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	out_open(out, key, '[');
+	for (uint32_t i = 0; i < list->count; i++) {
+		format_network(&list->prefixes[i], text);
+		out_text(out, NULL, text);
+	}
+	out_close(out, ']');
+}
+
 static void words_json(struct json_out *out, const char *key, const struct field *field,
 		       uint32_t bits)
 {
@@ -95,6 +115,12 @@ static void value_json(struct json_out *out, const char *key, const struct objec
 		return;
 	case FIELD_CODES:
 		codes_json(out, key, value);
+		return;
+	case FIELD_REFS:
+		names_json(out, key, value);
+		return;
+	case FIELD_NETS:
+		networks_json(out, key, value);
 		return;
 	case FIELD_WORDS:
 		words_json(out, key, field, *(const uint32_t *)value);
@@ -174,7 +200,8 @@ void object_fields_json(struct json_out *out, const struct object *object, bool 
 	fields_json(out, object, false, nested);
 }
 
-static void list_json(struct json_out *out, const char *key, const struct object_list *list);
+static void list_json(struct json_out *out, const struct type *type,
+		      const struct object_list *list);
 
 /* What was given of the object, and all below it. */
 static void object_json(struct json_out *out, const char *key, const struct object *object)
@@ -184,18 +211,18 @@ static void object_json(struct json_out *out, const char *key, const struct obje
 	out_open(out, key, '{');
 	fields_json(out, object, true, true);
 	if (child)
-		list_json(out, child->plural, object_children(object));
+		list_json(out, child, object_children(object));
 	out_close(out, '}');
 }
 
-static void list_json(struct json_out *out, const char *key, const struct object_list *list)
+static void list_json(struct json_out *out, const struct type *type, const struct object_list *list)
 {
 	const struct object *object;
 
-	out_open(out, key, '{');
+	out_open(out, type->plural, type->ordered ? '[' : '{');
 	TAILQ_FOREACH(object, list, link)
-		object_json(out, object->name, object);
-	out_close(out, '}');
+		object_json(out, type->ordered ? NULL : object->name, object);
+	out_close(out, type->ordered ? ']' : '}');
 }
 
 char *model_json(const struct model *model)
@@ -215,7 +242,7 @@ char *model_json(const struct model *model)
 			object_json(&out, (*type)->plural, single);
 		else if (!single && !(*type)->parent &&
 			 (*type != &type_interface || model->has_interfaces))
-			list_json(&out, (*type)->plural, model_list(model, *type, NULL));
+			list_json(&out, *type, model_list(model, *type, NULL));
 	}
 	out_close(&out, '}');
 	if (!fclose(out.file))

@@ -113,7 +113,7 @@ static bool looks_like_ipv6(const struct node *node)
 	const char *text = node->kind == NODE_MAP && node->first ? node->first->key : node->text;
 
 	return (node->kind == NODE_MAP || node->plain) && strchr(text, ':') &&
-	       strspn(text, "0123456789abcdefABCDEF:.") == strlen(text);
+	       strspn(text, "0123456789abcdefABCDEF:./") == strlen(text);
 }
 
 /* {group, weight} or {group} as "group=weight"; false if it is something else. NULL on lack of memory. */
@@ -136,7 +136,7 @@ static int item_text(struct merge *merge, const struct field *field, const struc
 	const struct node *from = node_get(node, "from"), *to = node_get(node, "to");
 	char *text = NULL;
 
-	if (field->kind == FIELD_ADDRS && looks_like_ipv6(node)) {
+	if ((field->kind == FIELD_ADDRS || field->kind == FIELD_NETS) && looks_like_ipv6(node)) {
 		bool is_map = node->kind == NODE_MAP;
 
 		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL,
@@ -413,12 +413,41 @@ static int merge_new(const struct merge_source *source, struct object_list *list
 	return merge_object(source, object, node, err);
 }
 
+/* A list takes the place of the one that is there. */
+static int merge_ordered(const struct merge_source *source, struct object_list *list,
+			 struct object *parent, const struct type *type, const struct node *node,
+			 struct xlb_err *err)
+{
+	uint32_t place = 0;
+	int r = 0;
+
+	if (node->kind != NODE_LIST && !node_is_null(node)) {
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s: expected a list of %s, found %s",
+			    type->plural, type->plural, node_word(node));
+		tree_locate(source->tree, node, true, err);
+		return -EINVAL;
+	}
+	object_list_free(list);
+	for (node = node->first; node && !r; node = node->next) {
+		struct object *object = object_new(type, "");
+
+		if (!object)
+			return no_memory(err);
+		snprintf(object->name, sizeof(object->name), "%u", ++place);
+		object_link(list, parent, object);
+		r = merge_object(source, object, node, err);
+	}
+	return r;
+}
+
 int merge_objects(const struct merge_source *source, struct object_list *list,
 		  struct object *parent, const struct type *type, const struct node *node,
 		  struct xlb_err *err)
 {
 	int r = 0;
 
+	if (type->ordered)
+		return merge_ordered(source, list, parent, type, node, err);
 	/* a list of interfaces without any detaches from all: not by an empty line */
 	if (node_is_null(node) && type != &type_interface)
 		return 0;

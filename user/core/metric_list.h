@@ -93,7 +93,7 @@
 	X(FLOW_TABLE_BYTES, xlb_flow_table_bytes, GAUGE, FLOWS, "", \
 	  "Memory that the flow tables take now, in bytes.") \
 	X(FLOWS_EXPIRED, xlb_flow_expired_total, COUNTER, FLOWS, "reason", \
-	  "Flows that the sweep has ended: idle, closed (it was over), cut (drained, reset or removed).") \
+	  "Flows that the sweep has ended: idle, closed (it was over), cut (drained, reset or removed), denied (by new rules).") \
 	X(FLOWS_EVICTED, xlb_flow_evictions_total, COUNTER, FLOWS, "", \
 	  "Closed flows that gave up their SNAT port early, because others had none.") \
 	X(MAP_ENTRIES, xlb_map_entries, GAUGE, FLOWS, "map", \

@@ -117,9 +117,56 @@ bool listener_names(const struct listener *listener, const char *group)
 	return false;
 }
 
+struct security_group *model_security_group(const struct model *model, const char *name)
+{
+	return (struct security_group *)object_find(&model->security_groups, name);
+}
+
 struct load_balancer *model_lb(const struct model *model, const char *name)
 {
 	return (struct load_balancer *)object_find(&model->load_balancers, name);
+}
+
+/* The new object's place in an ordered list: before *ret_next, NULL: behind all. */
+static int find_place(const struct type *type, const struct object *parent,
+		      const struct object_list *list, const char *name, struct object **ret_next,
+		      struct xlb_err *err)
+{
+	struct object *object;
+	char quoted[QUOTE_MAX];
+	uint64_t count = 0, place;
+
+	TAILQ_FOREACH(object, list, link)
+		count++;
+	*ret_next = object_find(list, name);
+	if (*ret_next || !strcmp(name, "last") ||
+	    (!parse_uint(name, count + 1, count + 1, &place) && *name != '0'))
+		return 0;
+	return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+			   "place \"%s\" of a new %s in %s: accepted are 1-%llu, and last",
+			   quote_text(name, quoted), type->singular, parent ? parent->name : "",
+			   (unsigned long long)count + 1);
+}
+
+static int add_ordered(const struct type *type, struct object *parent, struct object_list *list,
+		       const char *name, struct object **ret, struct xlb_err *err)
+{
+	struct object *next, *object;
+	int r = find_place(type, parent, list, name, &next, err);
+
+	if (r)
+		return r;
+	object = object_new(type, "");
+	if (!object)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	object_link(list, parent, object);
+	if (next) {
+		TAILQ_REMOVE(list, object, link);
+		TAILQ_INSERT_BEFORE(next, object, link);
+	}
+	object_list_number(list);
+	*ret = object;
+	return 0;
 }
 
 int object_add(struct model *model, const struct type *type, struct object *parent,
@@ -130,6 +177,8 @@ int object_add(struct model *model, const struct type *type, struct object *pare
 	char title[OBJECT_TITLE_MAX];
 	int r;
 
+	if (type->ordered)
+		return add_ordered(type, parent, list, name, ret, err);
 	if (object) {
 		xlb_err_set(err, XLB_ERR_CONFLICT, -EEXIST, "%s exists already",
 			    object_title(object, title));
@@ -149,8 +198,13 @@ int object_add(struct model *model, const struct type *type, struct object *pare
 
 void object_remove(struct model *model, struct object *object)
 {
-	TAILQ_REMOVE(model_list(model, object->type, object->parent), object, link);
+	struct object_list *list = model_list(model, object->type, object->parent);
+	bool ordered = object->type->ordered;
+
+	TAILQ_REMOVE(list, object, link);
 	object_free(object);
+	if (ordered)
+		object_list_number(list);
 }
 
 struct server_group *model_swap_group(struct model *model, struct server_group *group)

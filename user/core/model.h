@@ -59,6 +59,14 @@ struct share_list {
 	uint32_t count;
 };
 #define SHARE_WEIGHT_ALONE 100 /* of a group that is named without a weight */
+struct prefix_list {
+	struct prefix *prefixes;
+	uint32_t count;
+};
+struct name_list { /* of objects of one type */
+	char (*names)[NAME_TEXT_MAX];
+	uint32_t count;
+};
 
 struct interface {
 	struct object object; /* name = NIC */
@@ -75,6 +83,7 @@ struct load_balancer {
 	struct object object;
 	struct addr_list addresses;
 	uint32_t address_management; /* enum address_management */
+	struct name_list security_groups;
 	bool enabled;
 	struct object_list listeners;
 };
@@ -87,6 +96,7 @@ struct listener {
 	struct share_list server_group; /* at least one, of a weight above 0 */
 	uint64_t idle_timeout;		/* ms; default 900 s tcp, 90 s udp (resolved, never 0) */
 	uint32_t mss;			/* bytes; 0: what fits the interfaces */
+	struct name_list security_groups;
 	bool enabled;
 };
 
@@ -145,9 +155,27 @@ struct server {
 	char *quic_id; /* hexadecimal; owned; NULL: none */
 };
 
+enum action { ACTION_DENY, ACTION_ALLOW };
+struct security_group {
+	struct object object;
+	uint32_t otherwise; /* enum action: of what no rule matches */
+	struct object_list rules;
+};
+
+/* A bit for each enum xlb_rules_protocol of rules.h. */
+enum rule_protocol { RULE_TCP = 1, RULE_UDP = 2, RULE_ICMP = 4, RULE_ALL = 7 };
+struct rule {
+	struct object object;	   /* parent: security_group; the name is its place, from 1 */
+	uint32_t action;	   /* enum action */
+	uint32_t protocol;	   /* enum rule_protocol */
+	struct port_range port;	   /* that the client asks for */
+	struct prefix_list source; /* with file: none */
+	char *file;		   /* owned; NULL: none */
+};
+
 struct model {
 	bool has_interfaces; /* the text had `interfaces:`; without it attachments stay as they are */
-	struct object_list interfaces, load_balancers, server_groups;
+	struct object_list interfaces, load_balancers, server_groups, security_groups;
 	struct flow_table flow_table;
 };
 
@@ -198,5 +226,6 @@ struct server_group *model_group(const struct model *model, const char *name);
 /* Whether the group is one of the listener's. */
 bool listener_names(const struct listener *listener, const char *group);
 struct load_balancer *model_lb(const struct model *model, const char *name);
+struct security_group *model_security_group(const struct model *model, const char *name);
 
 #endif

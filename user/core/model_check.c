@@ -8,6 +8,7 @@
 #include "core/model_check.h"
 #include "core/object.h"
 #include "core/quic.h"
+#include "core/security.h"
 #include "xlb/lists.h"
 
 /* A group and how listeners use it. */
@@ -487,6 +488,9 @@ static int check_all(struct checker *checker)
 		if (r)
 			return r;
 	}
+	r = check_security(checker->model, checker->err);
+	if (r)
+		return r;
 	/* in the text's order, so that the first error is the first in the text */
 	TAILQ_FOREACH(object, &checker->model->server_groups, link) {
 		r = check_group(checker, find_use(checker, object->name));

@@ -71,6 +71,15 @@ void object_list_free(struct object_list *list)
 	}
 }
 
+void object_list_number(struct object_list *list)
+{
+	struct object *object;
+	uint32_t place = 0;
+
+	TAILQ_FOREACH(object, list, link)
+		snprintf(object->name, sizeof(object->name), "%u", ++place);
+}
+
 int object_assign(struct object *to, const struct object *from)
 {
 	to->set = from->set;
@@ -125,7 +134,11 @@ void object_pointer(const struct object *object, const char *field, char *ret, s
 	const struct object *parent = object->parent;
 	int n;
 
-	if (parent)
+	/* places count from 1, indexes of JSON from 0 */
+	if (parent && object->type->ordered)
+		n = snprintf(ret, size, "/%s/%s/%s/%lu", parent->type->plural, parent->name,
+			     object->type->plural, strtoul(object->name, NULL, 10) - 1);
+	else if (parent)
 		n = snprintf(ret, size, "/%s/%s/%s/%s", parent->type->plural, parent->name,
 			     object->type->plural, object->name);
 	else

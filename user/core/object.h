@@ -20,6 +20,8 @@ int object_assign(struct object *to, const struct object *from);
 struct object *object_copy(const struct object *object);
 void object_link(struct object_list *list, struct object *parent, struct object *object);
 void object_list_free(struct object_list *list);
+/* Names the objects of an ordered list by their places. */
+void object_list_number(struct object_list *list);
 
 /* The list of children; NULL if the type has none. */
 struct object_list *object_children(const struct object *object);

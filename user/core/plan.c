@@ -253,6 +253,7 @@ int plan_reserve(const struct plan *plan, struct sink *const sinks[SINK_COUNT], 
 			continue;
 		memcpy(&id, row->key, sizeof(id));
 		reservation->rows++;
+		reservation->bytes += plan->ops[i].content_size;
 		if (id.id > reservation->highest)
 			reservation->highest = id.id;
 	}

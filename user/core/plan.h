@@ -63,7 +63,7 @@ int plan_make_part(const struct rows *wanted, const struct rows *present, struct
 		   struct xlb_err *err);
 /* A plan of plan_make_part has been carried out: gives `present` the values and recipes of `wanted`. */
 void rows_follow(struct rows *present, struct rows *wanted, const struct plan *plan);
-/* Lets the sinks make room for what the plan is going to put (may run in a worker thread). */
+/* Lets the sinks make room for what the plan, which has been built, is going to put (may run in a worker thread). */
 int plan_reserve(const struct plan *plan, struct sink *const sinks[SINK_COUNT],
 		 struct xlb_err *err);
 /* Builds the contents the plan needs (pure, may run in a worker thread). */

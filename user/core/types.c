@@ -6,6 +6,7 @@
 
 #include "core/field.h"
 #include "core/object.h"
+#include "core/security.h"
 #include "xlb/lists.h"
 
 #define SECOND	     1000ULL
@@ -85,6 +86,15 @@ static const struct field load_balancer_fields[] = {
 		.help = "xlb puts the VIPs on an interface and announces them; none leaves that to others",
 	},
 	{
+		.name = "security_groups",
+		.kind = FIELD_REFS,
+		.offset = offsetof(struct load_balancer, security_groups),
+		.max = SECURITY_GROUPS_MAX,
+		.ref = &type_security_group,
+		.help = "who may connect, and ping the VIPs: all of this load balancer's listeners; none: everybody "
+			"(docs/security-groups.md)",
+	},
+	{
 		.name = "enabled",
 		.kind = FIELD_BOOL,
 		.offset = offsetof(struct load_balancer, enabled),
@@ -138,6 +148,14 @@ static const struct field listener_fields[] = {
 		.preset = "0",
 		.help = "tcp only: the most that a SYN through xlb may announce as its maximum segment size, 88-65495 bytes; "
 			"0: what fits the interfaces of xlb; never raised (docs/modes)",
+	},
+	{
+		.name = "security_groups",
+		.kind = FIELD_REFS,
+		.offset = offsetof(struct listener, security_groups),
+		.max = SECURITY_GROUPS_MAX,
+		.ref = &type_security_group,
+		.help = "who may connect, of those that the load balancer's security groups let in; none: all of them",
 	},
 	{
 		.name = "enabled",
@@ -218,13 +236,9 @@ const struct type type_listener = {
 };
 
 const struct type *const types[] = {
-	&type_interface,
-	&type_flow_table,
-	&type_load_balancer,
-	&type_listener,
-	&type_server_group,
-	&type_server,
-	NULL,
+	&type_interface,      &type_flow_table,	  &type_load_balancer,
+	&type_listener,	      &type_server_group, &type_server,
+	&type_security_group, &type_rule,	  NULL,
 };
 
 const struct type *type_find(const char *word)

@@ -26,6 +26,8 @@ enum field_kind {
 	FIELD_RANGE,  /* struct port_range */
 	FIELD_CODES,  /* struct range_list: HTTP status codes and ranges */
 	FIELD_SHARES, /* struct share_list: objects of type `ref`, weights up to max */
+	FIELD_REFS,   /* struct name_list: names of objects of type `ref` */
+	FIELD_NETS,   /* struct prefix_list */
 };
 
 enum field_flags {
@@ -49,7 +51,7 @@ struct field {
 	uint64_t min, max;
 	const char *preset;	  /* the default as text, NULL: none */
 	const struct word *words; /* WORD, WORDS: terminated by a NULL word */
-	const struct type *ref;	  /* REF, SHARES */
+	const struct type *ref;	  /* REF, REFS, SHARES */
 	const char *json; /* the name in JSON answers if it differs: "ports", "server_groups" */
 	const char *help;
 };
@@ -63,6 +65,7 @@ struct type {
 	size_t field_count;
 	const struct type *parent; /* NULL: top level */
 	bool single; /* one object without a name that is always there, in struct model in place of a list */
+	bool ordered; /* a list in texts, not a map: objects are called by their place, "1", "2", ... */
 	size_t list_offset; /* of the object_list in the parent object, or in struct model */
 	/* Defaults that depend on other fields, and checks inside one object. */
 	int (*finish)(struct object *object, struct xlb_err *err);
@@ -70,7 +73,7 @@ struct type {
 };
 
 extern const struct type type_interface, type_flow_table, type_load_balancer, type_listener,
-	type_server_group, type_server;
+	type_server_group, type_server, type_security_group, type_rule;
 extern const struct type *const types[]; /* all, parents first, NULL-terminated */
 
 /* By singular, plural or CLI word; NULL if none. */
@@ -90,7 +93,10 @@ struct object_list *model_list(const struct model *model, const struct type *typ
 int model_walk(const struct model *model, const char *path, const struct type **ret_type,
 	       struct object **ret_parent, struct object **ret_object, struct xlb_err *err);
 
-/* Creates (defaults filled) and links an object; -EEXIST if the name is taken, -EINVAL if malformed. */
+/*
+ * Creates (defaults filled) and links an object; -EEXIST if the name is taken, -EINVAL if malformed. In an ordered list
+ * it goes before the one that has the place, "last": behind all.
+ */
 int object_add(struct model *model, const struct type *type, struct object *parent,
 	       const char *name, struct object **ret, struct xlb_err *err);
 /* Unlinks and frees an object with its children. */

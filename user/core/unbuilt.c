@@ -9,11 +9,7 @@ static const struct {
 	const char *key;
 	const char *instead;
 } keys[] = {
-	{ NULL, "security_groups", "every client may connect; filter in front of xlb" },
 	{ NULL, "certificates", "listeners are tcp and udp" },
-	{ &type_load_balancer, "security_groups",
-	  "every client may connect; filter in front of xlb" },
-	{ &type_listener, "security_groups", "every client may connect; filter in front of xlb" },
 	{ &type_listener, "limits", "new connections are not limited" },
 	{ &type_listener, "proxy_protocol", "servers see the SNAT address" },
 	{ &type_listener, "certificate", "listeners are tcp and udp" },

@@ -187,21 +187,34 @@ static int contents_open(struct datapath *dp, struct xlb_err *err)
 		.outer_fd = dp->maps[MAP_MAGLEV_CHUNKS].fd,
 		.count = XLB_MAGLEV_CHUNKS,
 		.words = XLB_MAGLEV_PER_CHUNK * XLB_MAGLEV_WORDS,
+		.value_words = 1,
 	};
 	dp->snat = (struct chunks){
 		.name = "snat_chunks",
 		.outer_fd = dp->maps[MAP_SNAT_CHUNKS].fd,
 		.count = XLB_SNAT_CHUNKS,
 		.words = XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS,
+		.value_words = 1,
+	};
+	dp->rules = (struct chunks){
+		.name = "rule_chunks",
+		.outer_fd = dp->maps[MAP_RULE_CHUNKS].fd,
+		.count = XLB_RULES_CHUNKS,
+		.words = XLB_RULES_PER_CHUNK * XLB_RULES_PAGE_WORDS,
+		.value_words = XLB_RULES_PAGE_WORDS,
 	};
 	probes_clear(dp);
 	r = chunks_adopt(&dp->maglev, err);
 	if (r == 0)
 		r = chunks_adopt(&dp->snat, err);
 	if (r == 0)
+		r = chunks_adopt(&dp->rules, err);
+	if (r == 0)
 		r = maglev_adopt(dp, err);
 	if (r == 0)
 		r = port_set_adopt(dp, err);
+	if (r == 0)
+		r = rules_adopt(dp, err);
 	if (r == 0 && datapath_rows_open(dp) < 0)
 		r = datapath_err(err, -ENOMEM, "cannot keep track of rows");
 	return r;
@@ -224,12 +237,13 @@ static int settle_open(struct datapath *dp, struct xlb_err *err)
 
 bool datapath_settle_begin(struct datapath *dp)
 {
-	bool maglev, pages;
+	bool maglev, pages, rules;
 
 	host_ports_forget(dp);
 	maglev = slots_settle_begin(&dp->maglev_tables);
 	pages = slots_settle_begin(&dp->port_pages);
-	return maglev || pages;
+	rules = slots_settle_begin(&dp->rule_pages);
+	return maglev || pages || rules;
 }
 
 void datapath_settle_wait(struct datapath *dp)
@@ -244,6 +258,7 @@ void datapath_settle_end(struct datapath *dp)
 {
 	slots_settle_end(&dp->maglev_tables);
 	slots_settle_end(&dp->port_pages);
+	slots_settle_end(&dp->rule_pages);
 }
 
 void datapath_settle(struct datapath *dp)
@@ -308,8 +323,10 @@ struct datapath *datapath_close(struct datapath *dp)
 	datapath_rows_close(dp);
 	slots_done(&dp->maglev_tables);
 	slots_done(&dp->port_pages);
+	slots_done(&dp->rule_pages);
 	chunks_done(&dp->maglev);
 	chunks_done(&dp->snat);
+	chunks_done(&dp->rules);
 	tables_close(dp);
 	host_ports_forget(dp);
 	for (int i = 0; i < MAP_COUNT; i++)

@@ -91,6 +91,12 @@ int datapath_probe_begin(struct datapath *dp, const struct xlb_probe_key *key,
 			 const struct xlb_probe *probe);
 void datapath_probe_end(struct datapath *dp, const struct xlb_probe_key *key);
 
+/* What a rule set says of a flow (xlb/rules.h); all are allowed where there is no such set. */
+uint32_t datapath_rules_answer(const struct datapath *dp, uint32_t set,
+			       const struct xlb_flow_key *key);
+/* New flows that a rule, by its number in the set, has decided since the set was last changed. */
+uint64_t datapath_rule_hits(const struct datapath *dp, uint32_t set, uint32_t rule);
+
 /* Now in the stamps of struct xlb_flow. */
 uint32_t datapath_stamp(void);
 

@@ -26,6 +26,7 @@ struct bpf_program;
 	X(LISTENERS, listeners) \
 	X(SPLITS, splits) \
 	X(GROUPS, groups) \
+	X(RULE_SETS, rule_sets) \
 	X(SERVERS, servers) \
 	X(NEXTHOPS, nexthops) \
 	X(SNATS, snats) \
@@ -38,6 +39,7 @@ struct bpf_program;
 	X(PORT_PAGES, port_pages) \
 	X(MAGLEV_CHUNKS, maglev_chunks) \
 	X(SNAT_CHUNKS, snat_chunks) \
+	X(RULE_CHUNKS, rule_chunks) \
 	X(FLOW_CHUNKS, flow_chunks) \
 	X(FLOW_CHUNK_IDS, flow_chunk_ids) \
 	X(LISTENER_COUNTERS, listener_counters) \
@@ -85,9 +87,9 @@ struct datapath {
 	struct map maps[MAP_COUNT];
 	/* rows of plain arrays that were put, by id: a row may be all zero */
 	uint8_t *present[TABLE_COUNT];
-	struct chunks maglev, snat;
+	struct chunks maglev, snat, rules;
 	struct flow_tables tables;
-	struct slots maglev_tables, port_pages;
+	struct slots maglev_tables, port_pages, rule_pages;
 	uint64_t *host_ports; /* bits, XLB_SNAT_WORDS; NULL: to be asked for anew */
 	int settle_outer_fd, settle_inner_fd;
 	TAILQ_HEAD(, attachment) attachments;
@@ -233,7 +235,7 @@ struct table_ops {
 };
 /* tables with content or with more than one map */
 extern const struct table_ops interface_ops, bond_port_ops, address_ops, maglev_ops, port_set_ops,
-	bitmap_ops, attachment_ops, probe_filter_ops, quic_server_ops;
+	rule_set_ops, bitmap_ops, attachment_ops, probe_filter_ops, quic_server_ops;
 
 /* datapath_rows.c */
 int datapath_rows_open(struct datapath *dp);
@@ -245,6 +247,10 @@ void host_ports_forget(struct datapath *dp);
 /* Finds what is in use after a restart. */
 int maglev_adopt(struct datapath *dp, struct xlb_err *err);
 int port_set_adopt(struct datapath *dp, struct xlb_err *err);
+int rules_adopt(struct datapath *dp, struct xlb_err *err);
+
+/* datapath_rules.c: makes room for contents of so many bytes together */
+int rules_reserve(struct datapath *dp, size_t bytes, struct xlb_err *err);
 
 /* datapath_probe.c: sockets that a predecessor has left are closed */
 void probes_clear(struct datapath *dp);

@@ -138,6 +138,7 @@ static const struct table_ops *const ops[TABLE_COUNT] = {
 	[TABLE_QUIC_SERVER] = &quic_server_ops,
 	[TABLE_GROUP] = &plain_ops,
 	[TABLE_SPLIT] = &plain_ops,
+	[TABLE_RULE_SET] = &rule_set_ops,
 	[TABLE_LISTENER] = &plain_ops,
 	[TABLE_PORT_SET] = &port_set_ops,
 	[TABLE_VIP] = &plain_ops,
@@ -190,6 +191,8 @@ static int sink_reserve(struct sink *sink, const struct reservation *reservation
 	case TABLE_MAGLEV:
 		slot = slots_nth_free(&dp->maglev_tables, reservation->rows);
 		return chunks_reserve(&dp->maglev, slot / XLB_MAGLEV_PER_CHUNK, err);
+	case TABLE_RULE_SET:
+		return rules_reserve(dp, reservation->bytes, err);
 	default:
 		return 0;
 	}

@@ -98,6 +98,20 @@ int slots_take(struct slots *slots, uint32_t *ret)
 	return 0;
 }
 
+int slots_find_run(const struct slots *slots, uint32_t length, uint32_t *ret_first)
+{
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < slots->count; i++) {
+		found = slots->state[i] == SLOT_FREE ? found + 1 : 0;
+		if (found < length)
+			continue;
+		*ret_first = i + 1 - length;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
 uint32_t slots_nth_free(const struct slots *slots, uint32_t n)
 {
 	for (uint32_t i = 0; i < slots->count; i++)
@@ -183,7 +197,8 @@ static int chunk_make(struct chunks *chunks, uint32_t index, int *ret_fd, struct
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
 	AUTO_CLOSE int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "xlb_chunk", sizeof(uint32_t),
-					   sizeof(uint64_t), chunks->words, &opts);
+					   chunks->value_words * sizeof(uint64_t),
+					   chunks->words / chunks->value_words, &opts);
 	int r;
 
 	if (fd < 0)

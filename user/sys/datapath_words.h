@@ -41,6 +41,8 @@ void slots_done(struct slots *slots);
 void slots_mark_used(struct slots *slots, uint32_t slot);
 /* Takes a free slot, the lowest; -ENOSPC. */
 int slots_take(struct slots *slots, uint32_t *ret);
+/* The lowest run of so many free slots, which stay free; -ENOSPC. */
+int slots_find_run(const struct slots *slots, uint32_t length, uint32_t *ret_first);
 /* The place that slots_take would give out as the n-th from now; 0 if there are not so many. */
 uint32_t slots_nth_free(const struct slots *slots, uint32_t n);
 /* Gives back a slot that no packet can have seen. */
@@ -53,13 +55,15 @@ void slots_settle_end(struct slots *slots);
 
 /* The inner maps of a map of maps, made on demand and mapped. */
 #define CHUNKS_MAX 256
-_Static_assert(XLB_MAGLEV_CHUNKS <= CHUNKS_MAX && XLB_SNAT_CHUNKS <= CHUNKS_MAX,
+_Static_assert(XLB_MAGLEV_CHUNKS <= CHUNKS_MAX && XLB_SNAT_CHUNKS <= CHUNKS_MAX &&
+		       XLB_RULES_CHUNKS <= CHUNKS_MAX,
 	       "room for every chunk");
 struct chunks {
 	const char *name;
 	int outer_fd;
 	uint32_t count;
-	uint32_t words; /* of a chunk */
+	uint32_t words;	      /* of a chunk */
+	uint32_t value_words; /* of a value of the inner maps */
 	uint64_t *chunk[CHUNKS_MAX];
 };
 /* Finds and maps the chunks that exist. */

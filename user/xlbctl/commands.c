@@ -49,6 +49,8 @@ const struct command commands[] = {
 	  verb_enable, "set enabled: false (a server if no TYPE is given)" },
 	{ "server", "drain", "POST", "/v1/server_groups/{}/servers/{}/drain", "GROUP/SERVER",
 	  CHANGE | OPTION_DRAIN, 1, 3, verb_drain, "disable a server and let its flows finish" },
+	{ "security_group", "reload", "POST", "/v1/reload", "", CHANGE | COMMAND_NOUN, 0, 0,
+	  verb_reload, "read the files that rules name anew" },
 	{ NULL, "trace", "GET", "/v1/trace", "CLIENT VIP [PROTOCOL]", OPTION_TRACE, 2, 3,
 	  verb_trace,
 	  "send a made-up packet through a dry run and print each decision, ADDRESS:PORT to ADDRESS:PORT" },

@@ -68,6 +68,7 @@ int verb_confirm(struct ctl *ctl);
 int verb_check(struct ctl *ctl);
 int verb_diff(struct ctl *ctl);
 int verb_apply(struct ctl *ctl);
+int verb_reload(struct ctl *ctl);
 int verb_export(struct ctl *ctl);
 int verb_list(struct ctl *ctl);
 int verb_show(struct ctl *ctl);

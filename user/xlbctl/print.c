@@ -58,6 +58,25 @@ static const struct column server_columns[] = {
 	{ 0 },
 };
 
+static const struct column security_group_columns[] = {
+	{ "NAME", CELL_VALUE, "name", false },
+	{ "DEFAULT", CELL_VALUE, "default", false },
+	{ "RULES", CELL_SIZE, "rules", false },
+	{ "USED BY", CELL_VALUE, "state.used_by", true },
+	{ 0 },
+};
+static const struct column rule_columns[] = {
+	{ "GROUP", CELL_PARENT, NULL, false },
+	{ "RULE", CELL_VALUE, "name", false },
+	{ "ACTION", CELL_VALUE, "action", false },
+	{ "PROTO", CELL_VALUE, "protocol", false },
+	{ "PORT", CELL_VALUE, "port", false },
+	{ "HITS", CELL_COUNT, "state.hits", false },
+	{ "SOURCE", CELL_VALUE, "source", true },
+	{ "FILE", CELL_VALUE, "file", true },
+	{ 0 },
+};
+
 static const struct column *columns_of(const struct type *type)
 {
 	const struct {
@@ -69,6 +88,8 @@ static const struct column *columns_of(const struct type *type)
 		{ &type_listener, listener_columns },
 		{ &type_server_group, server_group_columns },
 		{ &type_server, server_columns },
+		{ &type_security_group, security_group_columns },
+		{ &type_rule, rule_columns },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)

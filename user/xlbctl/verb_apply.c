@@ -113,6 +113,27 @@ int verb_diff(struct ctl *ctl)
 	return 0;
 }
 
+int verb_reload(struct ctl *ctl)
+{
+	const struct request request = {
+		.method = ctl->command->method,
+		.path = ctl->command->path,
+	};
+	struct answer answer AUTO_ANSWER = { 0 };
+	int r = client_change(ctl, &request, &answer);
+
+	if (r)
+		return r;
+	if (ctl->json) {
+		print_body(stdout, &answer);
+		return 0;
+	}
+	printf("r%" PRIu64 ": files of rules read%s\n", json_count_at(answer.json, "revision"),
+	       ctl->dry_run ? "; nothing applied" : "");
+	print_warnings(json_object_get(answer.json, "warnings"));
+	return 0;
+}
+
 int verb_apply(struct ctl *ctl)
 {
 	struct answer answer AUTO_ANSWER = { 0 };

@@ -48,6 +48,7 @@ static const struct route {
 	{ EVHTTP_REQ_GET, "events", api_events, 0,
 	  (const char *const[]){ "since", "last", "kind", "follow", NULL } },
 	{ EVHTTP_REQ_GET, "export", api_export, 0, NULL },
+	{ EVHTTP_REQ_POST, "reload", api_reload, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "apply", api_apply, ROUTE_WRITE | ROUTE_TEXT, NULL },
 	{ EVHTTP_REQ_POST, "check", api_check, ROUTE_TEXT, NULL },
 	{ EVHTTP_REQ_POST, "diff", api_diff, ROUTE_TEXT, NULL },

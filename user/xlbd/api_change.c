@@ -117,6 +117,10 @@ static int edit_run(void *arg, const struct model *current, struct model **ret, 
 	model = model_copy(current);
 	if (!model)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	if (edit->kind == EDIT_RELOAD) {
+		*ret = TAKE(model);
+		return 0;
+	}
 	r = edit_target(edit, model, &object, err);
 	if (r)
 		return r;

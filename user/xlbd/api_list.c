@@ -139,7 +139,7 @@ const char *listing_path(const struct listing *listing)
 	return listing->call->path;
 }
 
-/* `,"servers":{"web1":{...},...}` */
+/* `,"servers":{"web1":{...},...}`; what is ordered is an array. */
 static int add_children(struct listing *listing, const struct model *model, const struct type *type,
 			const struct object *parent)
 {
@@ -151,11 +151,11 @@ static int add_children(struct listing *listing, const struct model *model, cons
 	if (!r)
 		r = add_name(listing, type->plural);
 	if (!r)
-		r = listing_text(listing, "{");
+		r = listing_text(listing, type->ordered ? "[" : "{");
 	TAILQ_FOREACH(object, model_list(model, type, parent), link) {
 		if (!r && !first)
 			r = listing_text(listing, ",");
-		if (!r)
+		if (!r && !type->ordered)
 			r = add_name(listing, object->name);
 		if (!r)
 			r = listing_object(listing, model, object);
@@ -163,7 +163,7 @@ static int add_children(struct listing *listing, const struct model *model, cons
 			return r;
 		first = false;
 	}
-	return r ? r : listing_text(listing, "}");
+	return r ? r : listing_text(listing, type->ordered ? "]" : "}");
 }
 
 int listing_object(struct listing *listing, const struct model *model, const struct object *object)

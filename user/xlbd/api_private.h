@@ -89,6 +89,7 @@ void call_stream_forget(struct call *call);
 /* What a change does to the model once its turn has come. */
 enum edit_kind {
 	EDIT_REPLACE, /* by `model` */
+	EDIT_RELOAD,  /* nothing: files that it names are read anew */
 	EDIT_ADD,     /* the object at `path`, with the fields of `tree`; an error if it exists */
 	EDIT_SET,     /* merges `tree` into the object at `path` */
 	EDIT_PUT,     /* adds it or merges */
@@ -117,6 +118,7 @@ void api_get(struct call *call);
 void api_add(struct call *call);
 void api_set(struct call *call);
 void api_remove(struct call *call);
+void api_reload(struct call *call);
 void api_apply(struct call *call);
 void api_check(struct call *call);
 void api_diff(struct call *call);

@@ -5,6 +5,7 @@
 
 #include "base/words.h"
 #include "xlb/lifetime.h"
+#include "xlbd/api_security.h"
 #include "xlbd/api_trace.h"
 
 #define TEXT_MAX 512
@@ -132,11 +133,22 @@ static void step_listener(const struct trace *trace, char text[TEXT_MAX])
 		 ports ? ports : "");
 }
 
-/* Until there are security groups, the step says why nothing stood in the way. */
+/* Rules judge packets that start a flow. */
 static void step_rule(const struct trace *trace, char text[TEXT_MAX])
 {
-	if (trace->event->listener && !(trace->event->found & XLB_FOUND_FLOW))
-		snprintf(text, TEXT_MAX, "allowed: no security group is attached");
+	const struct packet_info *came = &trace->came;
+	struct xlb_flow_key key = {
+		.client = came->source,
+		.port = htons(came->destination_port_h),
+		.protocol = came->protocol,
+		.family = came->family,
+	};
+	char listener[ID_KEY_MAX];
+
+	if (!trace->event->listener || trace->event->found & XLB_FOUND_FLOW)
+		return;
+	name_of(trace, ID_LISTENER, trace->event->listener, listener);
+	security_text(trace->engine, listener, &key, text, TEXT_MAX);
 }
 
 /* How a slot, or a row of servers, of the group's table was come by. */

@@ -13,9 +13,14 @@ static const struct {
 	const struct type *type;
 	void (*state)(struct view *view, const struct object *object);
 } states[] = {
-	{ &type_interface, view_interface }, { &type_load_balancer, view_load_balancer },
-	{ &type_listener, view_listener },   { &type_server_group, view_server_group },
-	{ &type_server, view_server },	     { &type_flow_table, view_flow_table },
+	{ &type_interface, view_interface },
+	{ &type_load_balancer, view_load_balancer },
+	{ &type_listener, view_listener },
+	{ &type_server_group, view_server_group },
+	{ &type_server, view_server },
+	{ &type_flow_table, view_flow_table },
+	{ &type_security_group, view_security_group },
+	{ &type_rule, view_rule },
 };
 
 void view_done(struct view *view)

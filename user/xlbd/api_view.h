@@ -41,6 +41,8 @@ void view_load_balancer(struct view *view, const struct object *object);
 void view_listener(struct view *view, const struct object *object);
 void view_server_group(struct view *view, const struct object *object);
 void view_server(struct view *view, const struct object *object);
+void view_security_group(struct view *view, const struct object *object);
+void view_rule(struct view *view, const struct object *object);
 void view_flow_table(struct view *view, const struct object *object);
 /* Member `counters` by the words of lists.h. */
 void view_counters(struct view *view, const uint64_t counters[XLB_COUNT_MAX]);

@@ -312,6 +312,7 @@ struct engine *engine_close(struct engine *engine)
 	names_free(engine);
 	model_free(engine->model);
 	ids_free(engine->ids);
+	engine_networks_close(engine);
 	free(engine->vlans);
 	free(engine->ports);
 	free(engine->host_ports.ranges);

@@ -99,7 +99,7 @@ uint32_t engine_idle_timeout(const struct engine *engine, uint32_t listener);
 bool engine_is_pending(const struct engine *engine);
 
 /* What has happened since the daemon started. */
-enum expiry { EXPIRY_IDLE, EXPIRY_CLOSED, EXPIRY_CUT, EXPIRY_COUNT };
+enum expiry { EXPIRY_IDLE, EXPIRY_CLOSED, EXPIRY_CUT, EXPIRY_DENIED, EXPIRY_COUNT };
 struct engine_stats {
 	uint64_t changes, changes_failed;	/* by users, without dry runs */
 	uint64_t reconciles, reconciles_failed; /* after news of health or network */

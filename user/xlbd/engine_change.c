@@ -198,6 +198,7 @@ int engine_compile(struct engine *engine, struct change *change)
 	int r = 0;
 
 	engine->sockets_read = false;
+	engine_networks_begin(engine);
 	if (change->by_user)
 		r = judge_next(engine, change);
 	if (r)
@@ -237,7 +238,8 @@ static bool needs_worker(const struct change *change)
 	for (i = 0; i < change->plan.count; i++) {
 		enum table_id table = change->plan.ops[i].row.table;
 
-		if (table == TABLE_MAGLEV || table == TABLE_PORT_SET || table == TABLE_VIP_ADDR)
+		if (table == TABLE_MAGLEV || table == TABLE_PORT_SET || table == TABLE_RULE_SET ||
+		    table == TABLE_VIP_ADDR)
 			return true;
 	}
 	return change->saves;

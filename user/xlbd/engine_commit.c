@@ -254,6 +254,9 @@ static void adopt_all(struct engine *engine, struct change *change)
 	engine_index_names(engine);
 	engine_guard_adopted(engine);
 	engine_sweep_adopted(engine);
+	engine_recheck_adopted(engine, &change->plan);
+	if (change->by_user)
+		engine_networks_adopt(engine);
 	if (change->by_user)
 		engine_growth_adopted(engine);
 	engine_announce(engine, &change->plan);

@@ -34,6 +34,9 @@ struct sweep {
 	uint8_t *server_reset;	/* by server id */
 	uint8_t *vip_cut;	/* by VIP id */
 	uint8_t *listener_cut;	/* by listener id */
+	uint16_t *rules;	/* rule set, by listener id */
+	uint8_t *recheck;	/* by listener id: RECHECK_* of engine_recheck.c */
+	bool rechecks;		/* of some listener: the next pass is soon */
 	bool filling;		/* a table fills up quickly: the next pass is soon */
 	uint8_t *hop_idle;	/* by way back: passes in a row that no flow has named it */
 };
@@ -138,6 +141,7 @@ struct engine {
 	struct link_state *links;
 	uint32_t link_count;
 
+	struct networks *networks; /* files of rules, by path */
 	struct sweep sweep;
 	struct growth growth;
 	struct vlan_device *vlans; /* the last answer to compile's question for an interface */
@@ -160,6 +164,15 @@ static inline bool engine_shares_table(enum table_id table)
 struct world engine_world(struct engine *engine, bool strict, bool cut_now);
 /* Refuses listeners on ports that the host itself uses; -EADDRINUSE names the socket. */
 int engine_check_host_ports(struct engine *engine, const struct model *model, struct xlb_err *err);
+/*
+ * engine_networks.c: the networks in a file, which it owns until the next compile. Anew: as the file says now, once in a
+ * compile, and not in effect before _adopt; else as it said when that was, if it is known.
+ */
+int engine_networks(struct engine *engine, const char *path, bool anew,
+		    const struct prefix_list **ret, struct xlb_err *err);
+void engine_networks_begin(struct engine *engine); /* a compile */
+void engine_networks_adopt(struct engine *engine);
+void engine_networks_close(struct engine *engine);
 /* engine_fix.c: refuses new interfaces, and new modes, that cannot work */
 int engine_check_interfaces(struct engine *engine, const struct model *next, struct xlb_err *err);
 
@@ -217,6 +230,16 @@ int engine_sweep_open(struct engine *engine, struct xlb_err *err);
 void engine_sweep_close(struct engine *engine);
 /* After each change: the pass under way must not judge by what was. */
 void engine_sweep_adopted(struct engine *engine);
+
+/* engine_recheck.c: flows that security groups do not allow any more */
+int engine_recheck_open(struct engine *engine, struct xlb_err *err);
+void engine_recheck_close(struct engine *engine);
+/* A plan has been carried out: flows of listeners whose rules it has changed are looked at, soon. */
+void engine_recheck_adopted(struct engine *engine, const struct plan *plan);
+/* Of the sweep. */
+void engine_recheck_begin(struct engine *engine);
+void engine_recheck_end(struct engine *engine);
+bool engine_is_denied(struct engine *engine, const struct xlb_flow_key *key, uint32_t listener);
 
 /* engine_growth.c: the size of the flow tables */
 int engine_growth_open(struct engine *engine, struct xlb_err *err);

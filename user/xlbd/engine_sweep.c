@@ -95,10 +95,11 @@ static bool is_live(const struct xlb_flow *flow)
 }
 
 /* Once a flow: a tombstone was counted when it was cut. */
-static void count_expired(struct engine_stats *stats, const struct xlb_flow *flow, bool cut)
+static void count_expired(struct engine_stats *stats, const struct xlb_flow *flow, bool cut,
+			  bool denied)
 {
-	if (cut && is_live(flow))
-		stats->expired[EXPIRY_CUT]++;
+	if ((cut || denied) && is_live(flow))
+		stats->expired[cut ? EXPIRY_CUT : EXPIRY_DENIED]++;
 	else if (flow->state == XLB_FLOW_NEW || flow->state == XLB_FLOW_ESTABLISHED)
 		stats->expired[EXPIRY_IDLE]++;
 	else if (flow->state == XLB_FLOW_CLOSING || flow->state == XLB_FLOW_CLOSED)
@@ -118,14 +119,20 @@ static enum flow_action visit(void *arg, const struct xlb_flow_key *key,
 	bool vip_cut = key->vip < XLB_MAX_VIPS && sweep->vip_cut[key->vip];
 	enum flow_action action = FLOW_KEEP;
 	bool live = is_live(flow);
+	bool denied = live && engine_is_denied(engine, key, flow->listener);
 
 	if (age > xlb_flow_lifetime(key->protocol, flow->state, flow->flags, idle) || vip_cut ||
 	    (reset && key->protocol == IPPROTO_UDP))
 		action = FLOW_DELETE;
 	else if (reset && live)
 		action = FLOW_TO_TOMBSTONE;
+	else if (denied)
+		/* a half-open one is nobody's yet */
+		action = key->protocol == IPPROTO_TCP && flow->state != XLB_FLOW_NEW ?
+				 FLOW_TO_TOMBSTONE :
+				 FLOW_DELETE;
 	if (action != FLOW_KEEP)
-		count_expired(&engine->stats, flow, reset || vip_cut);
+		count_expired(&engine->stats, flow, reset || vip_cut, denied);
 	live = live && action == FLOW_KEEP &&
 	       age <= xlb_lifetime_units(
 			      xlb_flow_timeout(key->protocol, flow->state, flow->flags, idle));
@@ -230,6 +237,7 @@ static void pass_begin(struct engine *engine)
 		ids_each(engine->ids, counted[i], note_retired, sweep);
 	note_rows(engine);
 	hops_begin(engine);
+	engine_recheck_begin(engine);
 }
 
 void engine_sweep_adopted(struct engine *engine)
@@ -303,6 +311,7 @@ static void pass_end(struct engine *engine)
 	sweep->running = counts;
 	sweep->filling = is_filling(engine, &counts);
 	hops_end(engine);
+	engine_recheck_end(engine);
 	if (!TAILQ_EMPTY(&engine->changes))
 		return; /* a change under way works on a copy of the ids: next time */
 	for (i = 0; i < COUNTED; i++)
@@ -334,7 +343,7 @@ static void slice(evutil_socket_t fd, short events, void *arg)
 	}
 	sweep->under_way = !done;
 	engine_growth_look(engine);
-	if (failed || (done && !sweep->filling))
+	if (failed || (done && !sweep->filling && !sweep->rechecks))
 		pause = (struct timeval){ .tv_sec = PASS_PAUSE_US / 1000000,
 					  .tv_usec = PASS_PAUSE_US % 1000000 };
 	evtimer_add(sweep->timer, &pause);
@@ -363,7 +372,7 @@ int engine_sweep_open(struct engine *engine, struct xlb_err *err)
 	    counts_open(&sweep->done) || counts_open(&sweep->running))
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	evtimer_add(sweep->timer, &soon);
-	return 0;
+	return engine_recheck_open(engine, err);
 }
 
 void engine_sweep_close(struct engine *engine)
@@ -381,6 +390,7 @@ void engine_sweep_close(struct engine *engine)
 	free(sweep->vip_cut);
 	free(sweep->listener_cut);
 	free(sweep->hop_idle);
+	engine_recheck_close(engine);
 	for (i = 0; i < COUNTED; i++)
 		free(sweep->quiet[counted[i]]);
 }

@@ -69,12 +69,12 @@ static int judge_answers(const struct questions *questions, struct xlb_err *err)
 	return 0;
 }
 
-/* Room in the kernel first: it takes grace periods. */
+/* Room in the kernel is made here too: it takes grace periods. */
 static int build(struct engine *engine, struct change *change)
 {
-	int r = plan_reserve(&change->plan, engine->sinks, &change->err);
+	int r = plan_build(&change->plan, &change->compiled.rows, &change->err);
 
-	return r ? r : plan_build(&change->plan, &change->compiled.rows, &change->err);
+	return r ? r : plan_reserve(&change->plan, engine->sinks, &change->err);
 }
 
 /* Builds while the questions are out: both take most of a second in a large change. */

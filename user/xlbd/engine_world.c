@@ -108,6 +108,18 @@ static uint8_t world_on_link(void *arg, const char *ifname, const struct xlb_add
 	return host_on_link(engine->host, ifname, addr);
 }
 
+static int world_networks_anew(void *arg, const char *path, const struct prefix_list **ret,
+			       struct xlb_err *err)
+{
+	return engine_networks(arg, path, true, ret, err);
+}
+
+static int world_networks(void *arg, const char *path, const struct prefix_list **ret,
+			  struct xlb_err *err)
+{
+	return engine_networks(arg, path, false, ret, err);
+}
+
 static enum health world_health(void *arg, const char *group, const char *server,
 				const struct xlb_addr *addr)
 {
@@ -185,6 +197,7 @@ struct world engine_world(struct engine *engine, bool strict, bool cut_now)
 		.owns_address = world_owns_address,
 		.on_link = world_on_link,
 		.host_ports = world_host_ports,
+		.networks = strict ? world_networks_anew : world_networks,
 		.health = world_health,
 		.group_ever_up = world_group_ever_up,
 		.now = engine_now(),

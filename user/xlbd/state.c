@@ -15,7 +15,7 @@
 static const char *const kind_words[ID_KIND_COUNT] = {
 	[ID_INTERFACE] = "interface", [ID_VIP] = "vip",		[ID_LISTENER] = "listener",
 	[ID_GROUP] = "group",	      [ID_SERVER] = "server",	[ID_SNAT] = "snat",
-	[ID_BITMAP] = "bitmap",	      [ID_NEXTHOP] = "nexthop",
+	[ID_BITMAP] = "bitmap",	      [ID_NEXTHOP] = "nexthop", [ID_RULE_SET] = "rule_set",
 };
 
 const char *state_kind_word(enum id_kind kind)
