@@ -251,6 +251,13 @@ struct table_resize {
 	uint32_t room, steps;
 };
 
+uint32_t datapath_rules_answer(const struct datapath *dp, uint32_t set,
+			       const struct xlb_flow_key *key)
+{
+	(void)dp, (void)set, (void)key;
+	return XLB_RULES_ALLOW;
+}
+
 uint32_t datapath_table_room(const struct datapath *dp, enum xlb_flow_table_id id)
 {
 	(void)dp;

@@ -467,6 +467,19 @@ int datapath_evictions(struct datapath *dp, uint64_t *ret)
 	return 0;
 }
 
+uint32_t datapath_rules_answer(const struct datapath *dp, uint32_t set,
+			       const struct xlb_flow_key *key)
+{
+	(void)dp, (void)set, (void)key;
+	return XLB_RULES_ALLOW;
+}
+
+uint64_t datapath_rule_hits(const struct datapath *dp, uint32_t set, uint32_t rule)
+{
+	(void)dp, (void)set, (void)rule;
+	return 0;
+}
+
 uint32_t datapath_table_room(const struct datapath *dp, enum xlb_flow_table_id id)
 {
 	(void)dp;
