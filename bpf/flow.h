@@ -28,13 +28,14 @@ static __always_inline struct flow_draft *flow_draft_find(void)
 	return bpf_map_lookup_elem(&flow_draft, &key);
 }
 
-/* Fills ret but for its hash. */
-static __always_inline void flow_id_of(const struct packet *pkt, __u32 vip, struct flow_id *ret)
+/* Fills ret but for its hash. `ipv6`: the packet's family. */
+static __always_inline void flow_id_of(const struct packet *pkt, __u32 vip, bool ipv6,
+				       struct flow_id *ret)
 {
 	__u64 ports = xlb_flow_ports(pkt->source_port, pkt->destination_port);
 
 	ret->identity = xlb_set(vip, (__u64)(pkt->protocol == IPPROTO_UDP), XLB_FIXED_UDP);
-	ret->ipv6 = pkt->family == XLB_IPV6;
+	ret->ipv6 = ipv6;
 	ret->pad = 0;
 	if (ret->ipv6) {
 		ret->key[0] = xlb_hash_join(pkt->source.words[0], pkt->source.words[1]);
@@ -142,6 +143,13 @@ static __always_inline const struct xlb_flow_table *flow_table_find(__u32 ipv6)
 	return table_find(ipv6 ? XLB_TABLE_IPV6 : XLB_TABLE_IPV4);
 }
 
+/* Completes an id by its hash. */
+static __always_inline void flow_id_hash(struct flow_id *id)
+{
+	id->hash = xlb_flow_hash(flow_table_find(id->ipv6)->seed, id->key, id->identity,
+				 (int)id->ipv6);
+}
+
 static __always_inline int flow_scan(const struct xlb_flow_page *page, const struct flow_id *id)
 {
 	return id->ipv6 ? flow_scan6(page, id) :
@@ -171,7 +179,7 @@ static __always_inline bool flow_find(struct flow_id *id, struct flow_at *ret)
 	__u64 extent, old;
 	int found;
 
-	id->hash = xlb_flow_hash(table->seed, id->key, id->identity, (int)id->ipv6);
+	flow_id_hash(id);
 	extent = word_read(&table->extent);
 	old = word_read(&table->old);
 	if (old && flow_find_left(id, old, ret))
@@ -183,20 +191,26 @@ static __always_inline bool flow_find(struct flow_id *id, struct flow_at *ret)
 	return found >= 0 && flow_read(page, found, id->ipv6, ret);
 }
 
+/* An entry's key, of which IPv4 has one word. */
+static __always_inline void flow_key_read(const struct xlb_flow_page *page,
+					  const struct flow_at *flow, __u64 ret[3])
+{
+	__u32 word = flow->at.word;
+
+	ret[0] = word_read(page_word(page, word + 2));
+	ret[1] = flow->ipv6 ? word_read(page_word(page, word + 3)) : 0;
+	ret[2] = flow->ipv6 ? word_read(page_word(page, word + 4)) : 0;
+}
+
 /* An entry's key, complete with its hash. */
 static __always_inline void flow_id_at(struct xlb_flow_page *page, const struct flow_at *flow,
 				       struct flow_id *ret)
 {
-	__u32 word = flow->at.word;
-
-	ret->key[0] = word_read(page_word(page, word + 2));
-	ret->key[1] = flow->ipv6 ? word_read(page_word(page, word + 3)) : 0;
-	ret->key[2] = flow->ipv6 ? word_read(page_word(page, word + 4)) : 0;
+	flow_key_read(page, flow, ret->key);
 	ret->identity = flow->fixed & XLB_FIXED_IDENTITY;
 	ret->ipv6 = flow->ipv6;
 	ret->pad = 0;
-	ret->hash = xlb_flow_hash(flow_table_find(flow->ipv6)->seed, ret->key, ret->identity,
-				  (int)ret->ipv6);
+	flow_id_hash(ret);
 }
 
 /* True of an entry whose flow lives on in the other extent. */
@@ -225,26 +239,46 @@ GLOBAL_STEP int flow_follow_move(struct flow_at *flow)
 	return found >= 0 && flow_read(page, found, id.ipv6, flow);
 }
 
+/* The ports of a flow, as xlb_flow_ports() has joined them, from its entry's key. */
+static __always_inline __u32 flow_ports_of(const __u64 key[3], bool ipv6)
+{
+	return (__u32)(ipv6 ? key[2] : key[0]);
+}
+
+/* The port that a flow's client has asked for. */
+static __always_inline __be16 flow_port(const struct xlb_flow_page *page,
+					const struct flow_at *flow)
+{
+	return (__be16)word_read(page_word(page, flow->at.word + (flow->ipv6 ? 4U : 2U)));
+}
+
 /* Whose a flow is, from its entry's key. */
+static __always_inline void flow_client_of(const __u64 key[3], bool ipv6,
+					   struct xlb_addr *ret_client, __be16 *ret_client_port,
+					   __be16 *ret_port)
+{
+	__u32 ports = flow_ports_of(key, ipv6);
+
+	if (ipv6) {
+		ret_client->words[0] = (__u32)(key[0] >> 32);
+		ret_client->words[1] = (__u32)key[0];
+		ret_client->words[2] = (__u32)(key[1] >> 32);
+		ret_client->words[3] = (__u32)key[1];
+	} else {
+		xlb_addr_set_ipv4(ret_client, (__u32)(key[0] >> 32));
+	}
+	*ret_client_port = (__be16)(ports >> 16);
+	*ret_port = (__be16)ports;
+}
+
 static __always_inline void flow_client(struct xlb_flow_page *page, const struct flow_at *flow,
 					struct xlb_addr *ret_client, __be16 *ret_client_port,
 					__be16 *ret_port)
 {
-	__u32 word = flow->at.word;
-	__u64 key = word_read(page_word(page, word + 2)), ports = key;
+	__u64 key[3];
 
-	if (flow->ipv6) {
-		ret_client->words[0] = (__u32)(key >> 32);
-		ret_client->words[1] = (__u32)key;
-		key = word_read(page_word(page, word + 3));
-		ret_client->words[2] = (__u32)(key >> 32);
-		ret_client->words[3] = (__u32)key;
-		ports = word_read(page_word(page, word + 4));
-	} else {
-		xlb_addr_set_ipv4(ret_client, (__u32)(key >> 32));
-	}
-	*ret_client_port = (__be16)(ports >> 16);
-	*ret_port = (__be16)ports;
+	flow_key_read(page, flow, key);
+	flow_client_of(key, flow->ipv6, ret_client, ret_client_port, ret_port);
 }
 
 /* What the packet makes of the entry's first word; `hop`: 0 if none is to be learned. */

@@ -6,8 +6,7 @@
 #ifndef XLB_BPF_FRAGMENT_H
 #define XLB_BPF_FRAGMENT_H
 
-#include "reply.h"
-#include "request.h"
+#include "serve.h"
 
 static __always_inline bool fragment_is_first(const struct packet *pkt)
 {
@@ -49,7 +48,7 @@ static __always_inline int fragment_read(const struct xdp_md *ctx, struct packet
 	struct udphdr *udp;
 
 	if (pkt->protocol == IPPROTO_TCP)
-		return parse_tcp(&cursor, pkt);
+		return parse_tcp(&cursor, pkt, true);
 	udp = take(&cursor, sizeof(*udp));
 	if (!udp || pkt->l4_length < sizeof(*udp) || bpf_ntohs(udp->len) < pkt->l4_length)
 		return -XLB_DROP_BAD_PACKET;
@@ -169,12 +168,12 @@ GLOBAL_STEP int fragment_follow(struct xdp_md *ctx)
 	if (xlb_mode_has(known->mode, XLB_MODE_DIRECT)) {
 		work->ends =
 			(struct ends){ .source = pkt->source, .destination = pkt->destination };
-		length = mode_length(pkt, server);
+		length = mode_length(pkt, server, server->mode);
 	}
 	if (pkt->reply)
 		r = egress_by(pkt, hop_find(known->hop), length, &work->egress);
 	else
-		r = egress_to(ctx, work, server, length);
+		r = egress_to(ctx, work, server, server->mode, length);
 	return r ? r : commit(ctx, work, 0);
 }
 
@@ -217,11 +216,7 @@ static __always_inline int fragment_first(struct xdp_md *ctx, struct work *work,
 	if (!fragment_find())
 		kept->id = bpf_get_prandom_u32() & (pkt->family == XLB_IPV4 ? 0xffff : 0xffffffff);
 	pkt->fragment_id = kept->id;
-	r = XLB_PASS;
-	if (role->snat || work->returned)
-		r = reply(ctx, work, role->snat);
-	if (r == XLB_PASS && role->vip)
-		r = request(ctx, work, role->vip);
+	r = serve(ctx, work, role, false);
 	if (r)
 		return r;
 	fragment_keep();

@@ -47,10 +47,16 @@ GLOBAL_STEP int hop_number(__u64 word)
 	return 0;
 }
 
+/* True if the way back known by the number is this one. */
+static __always_inline bool hop_is(__u32 number, __u64 word)
+{
+	return *(volatile __u64 *)table_row(hops, number) == word;
+}
+
 /* The number of a way back if the one known by `number` is another, else 0. */
 static __always_inline __u32 hop_learn(__u32 number, __u64 word)
 {
-	if (*(volatile __u64 *)table_row(hops, number) == word)
+	if (hop_is(number, word))
 		return 0;
 	return (__u32)hop_number(word) % XLB_MAX_HOPS;
 }

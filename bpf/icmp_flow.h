@@ -75,7 +75,7 @@ GLOBAL_STEP int icmp_find(struct xdp_md *ctx, __u32 vip, __u32 snat)
 	if (snat)
 		icmp_own(work);
 	if (is_l4(about->protocol) && vip) {
-		flow_id_of(about, vip, &work->id);
+		flow_id_of(about, vip, about->family == XLB_IPV6, &work->id);
 		if (flow_find(&work->id, &work->flow))
 			return 0;
 		work->flow.fixed = 0;
@@ -98,11 +98,12 @@ static __always_inline int icmp_to_server(const struct xdp_md *ctx, struct work 
 	if (xlb_mode_has(mapping.mode, XLB_MODE_DIRECT)) {
 		work->ends =
 			(struct ends){ .source = pkt->source, .destination = pkt->destination };
-		return egress_to(ctx, work, server, mode_length(pkt, server));
+		return egress_to(ctx, work, server, server->mode,
+				 mode_length(pkt, server, server->mode));
 	}
 	work->error.family = server->family;
 	icmp_ends(pkt, about, &work->about_ends, &work->ends);
-	return egress_to(ctx, work, server, icmp_length(pkt, &work->error));
+	return egress_to(ctx, work, server, server->mode, icmp_length(pkt, &work->error));
 }
 
 /* From a packet to a server that is quoted, as the server was to see it: to the client. */

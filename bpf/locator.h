@@ -139,29 +139,40 @@ static __always_inline struct xlb_snat *flow_snat(const struct xlb_server *serve
 	return snat_find(server->pools[pool].snat);
 }
 
+/* Whether replies with this key come from the flow's server; `ports`: of the flow's key. */
+static __always_inline bool reply_is_from(const struct xlb_reply_key *key, __u64 fixed, __u32 ports)
+{
+	struct xlb_server *server = server_find((__u32)xlb_get(fixed, XLB_FIXED_SERVER));
+
+	return xlb_addr_equal(&server->addr, &key->server) &&
+	       key->server_port == (server->port ? server->port : (__be16)ports);
+}
+
+/* Whether they go to the SNAT address, or to the client, whose address is in the first two words of the flow's key. */
+static __always_inline bool reply_is_to(const struct xlb_reply_key *key,
+					const struct xlb_snat *snat, bool ipv6, __u64 first,
+					__u64 second)
+{
+	if (snat)
+		return xlb_addr_equal(&key->peer, &snat->addr);
+	if (!ipv6)
+		return xlb_addr_is_ipv4(&key->peer) && key->peer.words[3] == first >> 32;
+	return first == xlb_hash_join(key->peer.words[0], key->peer.words[1]) &&
+	       second == xlb_hash_join(key->peer.words[2], key->peer.words[3]);
+}
+
 /* Whether replies with this key are the flow's. */
 static __always_inline bool reply_is_of(const struct xlb_reply_key *key, struct xlb_flow_page *page,
 					const struct flow_at *flow)
 {
 	struct xlb_server *server = server_find((__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER));
 	__u32 word = flow->at.word;
-	struct xlb_snat *snat;
-	__u64 first, ports;
+	__u64 first = word_read(page_word(page, word + 2));
 
-	if (!server || !xlb_addr_equal(&server->addr, &key->server))
-		return false;
-	first = word_read(page_word(page, word + 2));
-	ports = flow->ipv6 ? word_read(page_word(page, word + 4)) : first;
-	if (key->server_port != (server->port ? server->port : (__be16)ports))
-		return false;
-	snat = flow_snat(server, flow->fixed);
-	if (snat)
-		return xlb_addr_equal(&key->peer, &snat->addr);
-	if (!flow->ipv6)
-		return xlb_addr_is_ipv4(&key->peer) && key->peer.words[3] == first >> 32;
-	return first == xlb_hash_join(key->peer.words[0], key->peer.words[1]) &&
-	       word_read(page_word(page, word + 3)) ==
-		       xlb_hash_join(key->peer.words[2], key->peer.words[3]);
+	return reply_is_from(key, flow->fixed,
+			     (__u32)(flow->ipv6 ? word_read(page_word(page, word + 4)) : first)) &&
+	       reply_is_to(key, flow_snat(server, flow->fixed), flow->ipv6, first,
+			   flow->ipv6 ? word_read(page_word(page, word + 3)) : 0);
 }
 
 static __always_inline struct xlb_flow_page *locator_target(__u64 locator, __u64 extent,

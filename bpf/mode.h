@@ -67,9 +67,10 @@ static __always_inline int mode_ends(const struct packet *pkt, const struct xlb_
 	return -XLB_DROP_INTERNAL;
 }
 
-static __always_inline __u32 mode_length(const struct packet *pkt, const struct xlb_server *server)
+static __always_inline __u32 mode_length(const struct packet *pkt, const struct xlb_server *server,
+					 __u8 mode)
 {
-	switch (server->mode) {
+	switch (mode) {
 #define X(NAME, word, properties, help) \
 	case XLB_MODE_##NAME: \
 		return word##_length(pkt, server);

@@ -37,8 +37,6 @@ static __always_inline bool nat_takes(const struct packet *pkt, __u32 vip,
 				      const struct xlb_server *server)
 {
 	struct flow_draft *draft = flow_draft_find();
-	struct xlb_addr client = {};
-	__be16 client_port, port;
 	struct xlb_flow_page *page;
 
 	if (!draft || nat_is_near(&pkt->source, server))
@@ -53,8 +51,8 @@ static __always_inline bool nat_takes(const struct packet *pkt, __u32 vip,
 	page = table_page_at(&draft->found.at);
 	if (!page)
 		return true;
-	flow_client(page, &draft->found, &client, &client_port, &port);
-	return xlb_get(draft->found.fixed, XLB_FIXED_VIP) == vip && port == pkt->destination_port;
+	return xlb_get(draft->found.fixed, XLB_FIXED_VIP) == vip &&
+	       flow_port(page, &draft->found) == pkt->destination_port;
 }
 
 /* Gives the draft another port of the client's: true if no flow is known to the server by it. */

@@ -43,32 +43,38 @@ struct ipv6_extension {
 	__u32 rest;
 };
 
-static __always_inline int parse_tcp(struct cursor *cursor, struct packet *pkt)
+/* What a packet is that cannot be used: where ICMP and fragments are not looked at (not odd), somebody else's. */
+static __always_inline int parse_fault(bool odd, int fault)
+{
+	return odd ? fault : XLB_ODD;
+}
+
+static __always_inline int parse_tcp(struct cursor *cursor, struct packet *pkt, bool odd)
 {
 	struct tcphdr *tcp = take(cursor, sizeof(*tcp));
 	__u32 header;
 
 	if (!tcp || pkt->l4_length < sizeof(*tcp))
-		return -XLB_DROP_BAD_PACKET;
+		return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 	header = tcp->doff * 4U;
 	if (header < sizeof(*tcp) || header > pkt->l4_length)
-		return -XLB_DROP_BAD_PACKET;
+		return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 	pkt->source_port = tcp->source;
 	pkt->destination_port = tcp->dest;
 	pkt->tcp_flags = ((__u8 *)tcp)[13];
 	return 0;
 }
 
-static __always_inline int parse_udp(struct cursor *cursor, struct packet *pkt)
+static __always_inline int parse_udp(struct cursor *cursor, struct packet *pkt, bool odd)
 {
 	struct udphdr *udp = take(cursor, sizeof(*udp));
 	__u16 length;
 
 	if (!udp || pkt->l4_length < sizeof(*udp))
-		return -XLB_DROP_BAD_PACKET;
+		return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 	length = bpf_ntohs(udp->len);
 	if (length < sizeof(*udp) || length > pkt->l4_length)
-		return -XLB_DROP_BAD_PACKET;
+		return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 	pkt->source_port = udp->source;
 	pkt->destination_port = udp->dest;
 	return 0;
@@ -88,13 +94,13 @@ static __always_inline __u8 icmp_protocol(__u8 family)
 static __always_inline int parse_l4(struct cursor *cursor, struct packet *pkt, bool odd)
 {
 	if (cursor->offset > L4_OFFSET_MAX)
-		return -XLB_DROP_BAD_PACKET;
+		return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 	pkt->l4_offset = (__u16)cursor->offset;
 	if (odd && !is_l4(pkt->protocol))
 		return XLB_PASS;
 	if (pkt->protocol == IPPROTO_TCP)
-		return parse_tcp(cursor, pkt);
-	return parse_udp(cursor, pkt);
+		return parse_tcp(cursor, pkt, odd);
+	return parse_udp(cursor, pkt, odd);
 }
 
 /* The rest of a fragment: where its payload is, behind `options` bytes. */
@@ -115,28 +121,28 @@ static __always_inline int parse_ipv4_rest(struct cursor *cursor, struct packet 
 	__u32 header, length;
 
 	if (!ip)
-		return -XLB_DROP_BAD_PACKET;
+		return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 	header = ip->ihl * 4U;
 	length = bpf_ntohs(ip->tot_len);
 	if (header < sizeof(*ip) || length < header ||
 	    length > pkt->frame_length - sizeof(struct ethhdr))
-		return -XLB_DROP_BAD_PACKET;
+		return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 	pkt->l3_length = (__u16)length;
 	pkt->l4_length = (__u16)(length - header);
 	pkt->protocol = ip->protocol;
 	pkt->ttl = ip->ttl;
 	if (!is_l4(pkt->protocol) && !(odd && pkt->protocol == IPPROTO_ICMP))
-		return XLB_PASS;
+		return parse_fault(odd, XLB_PASS);
 	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT)) {
 		if (!odd)
-			return -XLB_DROP_FRAGMENT;
+			return XLB_ODD;
 		pkt->fragment = (__u16)((bpf_ntohs(ip->frag_off) & IPV4_OFFSET) << 3);
 		pkt->fragment |= !!(ip->frag_off & bpf_htons(IPV4_MORE));
 		pkt->fragment_id = ip->id;
 		return parse_fragment(cursor, header - sizeof(*ip), pkt);
 	}
 	if (!take(cursor, header - sizeof(*ip)))
-		return -XLB_DROP_BAD_PACKET;
+		return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 	return parse_l4(cursor, pkt, odd);
 }
 
@@ -162,12 +168,12 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet 
 	int i;
 
 	if (!ip)
-		return -XLB_DROP_BAD_PACKET;
+		return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 	left = bpf_ntohs(ip->payload_len);
 	next = ip->nexthdr;
 	if (left > pkt->frame_length - sizeof(struct ethhdr) - sizeof(*ip) ||
 	    left > 0xffff - sizeof(*ip))
-		return -XLB_DROP_BAD_PACKET;
+		return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 	pkt->l3_length = (__u16)(sizeof(*ip) + left);
 	pkt->ttl = ip->hop_limit;
 	for (i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
@@ -178,15 +184,15 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet 
 		}
 		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING &&
 		    next != IPV6_FRAGMENT_HEADER && next != IPV6_DESTINATION)
-			return XLB_PASS;
+			return parse_fault(odd, XLB_PASS);
 		extension = take(cursor, sizeof(*extension));
 		if (!extension || left < sizeof(*extension))
-			return -XLB_DROP_BAD_PACKET;
+			return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 		size = sizeof(*extension);
 		if (next == IPV6_FRAGMENT_HEADER) {
 			if (extension->fragment & bpf_htons(IPV6_FRAGMENT)) {
 				if (!odd)
-					return -XLB_DROP_FRAGMENT;
+					return XLB_ODD;
 				pkt->fragment = bpf_ntohs(extension->fragment) & IPV6_FRAGMENT;
 				pkt->fragment_id = extension->rest;
 				pkt->protocol = extension->next_header;
@@ -197,15 +203,15 @@ static __always_inline int parse_ipv6_rest(struct cursor *cursor, struct packet 
 		} else {
 			/* not yet at its last address: a router's business */
 			if (next == IPV6_ROUTING && extension->routing.segments_left)
-				return XLB_PASS;
+				return parse_fault(odd, XLB_PASS);
 			size += extension->length * 8U;
 		}
 		next = extension->next_header;
 		if (size > left || !take(cursor, size - sizeof(*extension)))
-			return -XLB_DROP_BAD_PACKET;
+			return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 		left -= size;
 	}
-	return -XLB_DROP_BAD_PACKET;
+	return parse_fault(odd, -XLB_DROP_BAD_PACKET);
 }
 
 /* True if the IP header names ICMP, of a cursor at the frame's begin; no use with extension headers. */
@@ -253,16 +259,30 @@ static __always_inline int parse_ends(struct cursor *cursor, __u32 length, struc
 	return XLB_PASS;
 }
 
-/*
- * The second: the rest. Whether it can be used is then in pkt->fault, which matters only if the packet is xlb's;
- * so most packets of others need no second step. `odd` (a constant): ICMP and fragments are looked at too. Of a
- * whole ICMP message the fault is XLB_PASS, and l4_offset tells it from what cannot be used.
- */
-static __always_inline void parse_rest(struct cursor *cursor, struct packet *pkt, bool odd)
+static __always_inline int parse_whole(struct cursor *cursor, struct packet *pkt, bool odd)
 {
 	cursor->offset = sizeof(struct ethhdr);
-	pkt->fault = (__s8)(pkt->family == XLB_IPV4 ? parse_ipv4_rest(cursor, pkt, odd) :
-						      parse_ipv6_rest(cursor, pkt, odd));
+	return pkt->family == XLB_IPV4 ? parse_ipv4_rest(cursor, pkt, odd) :
+					 parse_ipv6_rest(cursor, pkt, odd);
+}
+
+/*
+ * The second: the rest. Most packets of others need none. True if the packet is TCP or UDP as it should be; else it is
+ * parse_rest's, from the frame's begin.
+ */
+static __always_inline bool parse_plain(struct cursor *cursor, struct packet *pkt)
+{
+	return !parse_whole(cursor, pkt, false);
+}
+
+/*
+ * The same of whatever packet: ICMP and fragments are looked at too. Whether it can be used is then in pkt->fault, which
+ * matters only if the packet is xlb's. Of a whole ICMP message the fault is XLB_PASS, and l4_offset tells it from
+ * what cannot be used.
+ */
+static __always_inline void parse_rest(struct cursor *cursor, struct packet *pkt)
+{
+	pkt->fault = (__s8)parse_whole(cursor, pkt, true);
 }
 
 /* Both; returns what the first does. */
@@ -272,7 +292,7 @@ static __always_inline int parse_packet(void *data, void *end, __u32 length, str
 	int r = parse_ends(&cursor, length, pkt);
 
 	if (!r)
-		parse_rest(&cursor, pkt, true);
+		parse_rest(&cursor, pkt);
 	return r;
 }
 

@@ -35,6 +35,8 @@
 /* Neither TCP nor UDP as they should be, or only a part of that: other programs'. */
 #define XLB_ODD	     3
 #define XLB_FRAGMENT 4
+/* Not of a flow in full swing, as far as one look tells: another program's. */
+#define XLB_CHANGE   5
 
 /* bits of the 14th byte of a TCP header */
 #define TCP_FIN 0x01

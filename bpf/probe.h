@@ -14,23 +14,24 @@
 #include "parse.h"
 
 /* A health check's answer as the host's socket expects it: from the server's address. 0 or -XLB_DROP_x. */
-static __always_inline int probe_answer(const struct xdp_md *ctx, const struct packet *pkt)
+GLOBAL_STEP int probe_answer(struct xdp_md *ctx, const struct packet *pkt)
 {
-	struct xlb_probe_key key = {
-		.port = pkt->destination_port,
-		.protocol = pkt->protocol,
-		.family = pkt->family,
-	};
-	struct xlb_probe *probe = bpf_map_lookup_elem(&probes, &key);
-	struct ends ends = {
-		.destination = pkt->destination,
-		.source_port = pkt->source_port,
-		.destination_port = pkt->destination_port,
-	};
+	struct xlb_probe_key key = {};
+	struct xlb_probe *probe;
+	struct ends ends;
 
+	if (!pkt)
+		return -XLB_DROP_INTERNAL;
+	key.port = pkt->destination_port;
+	key.protocol = pkt->protocol;
+	key.family = pkt->family;
+	probe = bpf_map_lookup_elem(&probes, &key);
 	if (!probe || !xlb_addr_equal(&probe->vip, &pkt->source))
 		return 0;
 	ends.source = probe->server;
+	ends.destination = pkt->destination;
+	ends.source_port = pkt->source_port;
+	ends.destination_port = pkt->destination_port;
 	return edit_ends(ctx, pkt, &ends);
 }
 

@@ -37,9 +37,9 @@ static __always_inline void reply_key_of(const struct packet *pkt, struct xlb_re
 
 /*
  * A packet to the SNAT address, or (snat 0) of a server whose packets to clients come back through xlb: a
- * reply, or the host's business if no flow has its ports.
+ * reply, or the host's business if no flow has its ports. `found`: its flow is in the work.
  */
-static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 snat)
+static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 snat, bool found)
 {
 	struct packet *pkt = &work->pkt;
 	struct flow_at *flow = &work->flow;
@@ -49,7 +49,7 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	int act, r;
 
 	reply_key_of(pkt, &work->key);
-	if (!reply_find(&work->key, 0, flow))
+	if (!found && !reply_find(&work->key, 0, flow))
 		return XLB_PASS;
 	pkt->reply = true;
 	work_clock(work);

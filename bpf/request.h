@@ -55,8 +55,8 @@ static __always_inline int follow(const struct xdp_md *ctx, struct work *work, b
 	return flow_touch(flow, &work->event, learned);
 }
 
-/* A packet to a VIP. */
-static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 vip)
+/* A packet to a VIP; `found`: its flow is in the work. */
+static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 vip, bool found)
 {
 	struct packet *pkt = &work->pkt;
 	struct flow_at *flow = &work->flow;
@@ -67,8 +67,10 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 	int r;
 
 	work_clock(work);
-	flow_id_of(pkt, vip, &work->id);
-	known = flow_find(&work->id, flow);
+	flow_id_of(pkt, vip, pkt->family == XLB_IPV6, &work->id);
+	if (found)
+		flow_id_hash(&work->id);
+	known = found || flow_find(&work->id, flow);
 	if (known) {
 		act = judge(ctx, work, &server);
 		watch_flow(pkt, pkt->listener, vip, 0, flow->live);
@@ -86,7 +88,7 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 	}
 	if (!server)
 		return -XLB_DROP_INTERNAL;
-	r = egress_to(ctx, work, server, mode_length(pkt, server));
+	r = egress_to(ctx, work, server, server->mode, mode_length(pkt, server, server->mode));
 	if (r)
 		return r;
 	if (act == FLOW_FOLLOW || act == FLOW_STEADY) {

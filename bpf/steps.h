@@ -112,31 +112,51 @@ static __always_inline bool goes_back(const struct packet *pkt, const struct egr
 	return egress_nic(egress) == pkt->slot;
 }
 
-/* All is decided: tells who watches, before the packet gets its new ends. */
-static __always_inline int commit(struct xdp_md *ctx, struct work *work, __u32 vip)
+/* Says to the kernel where the packet goes. */
+static __always_inline int direct_out(const struct work *work)
 {
-	__u32 slot = work->egress.slot;
-	bool back = goes_back(&work->pkt, &work->egress);
-
 	/* the flag is what comes back if the device is not there; nothing happens before the verdict */
-	if (!back && bpf_redirect_map(&devices, slot, XDP_DROP) != XDP_REDIRECT)
-		return -XLB_DROP_NO_INTERFACE;
-	watch_egress(&work->pkt, slot);
-	watch_measure(&work->pkt, &work->ends, vip);
-	watch_before(ctx, &work->pkt, &work->ends, back ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
-	return 0;
+	return !goes_back(&work->pkt, &work->egress) &&
+			       bpf_redirect_map(&devices, work->egress.slot, XDP_DROP) !=
+				       XDP_REDIRECT ?
+		       -XLB_DROP_NO_INTERFACE :
+		       0;
 }
 
-/* The way out to a server, for what will measure `length` as an IP packet. */
+/* Tells who watches that the packet gets these ends, and of which flow it is. */
+static __always_inline void watch_out(struct xdp_md *ctx, struct work *work,
+				      const struct ends *ends, __u32 vip)
+{
+	struct packet *pkt = &work->pkt;
+
+	if (!observing)
+		return;
+	watch_egress(pkt, work->egress.slot);
+	watch_measure(pkt, ends, vip);
+	watch_before(ctx, pkt, ends,
+		     goes_back(pkt, &work->egress) ? XLB_VERDICT_TX : XLB_VERDICT_REDIRECT, 0);
+}
+
+/* All is decided: the last step before the packet gets its new ends. */
+static __always_inline int commit(struct xdp_md *ctx, struct work *work, __u32 vip)
+{
+	int r = direct_out(work);
+
+	if (!r)
+		watch_out(ctx, work, &work->ends, vip);
+	return r;
+}
+
+/* The way out to a server in a mode, for what will measure `length` as an IP packet. */
 static __always_inline int egress_to(const struct xdp_md *ctx, struct work *work,
-				     const struct xlb_server *server, __u32 length)
+				     const struct xlb_server *server, __u8 mode, __u32 length)
 {
 	struct packet *pkt = &work->pkt;
 	int r;
 
 	watch_hop(pkt, server->nexthop);
 	r = egress_by_id(pkt, server->nexthop, length, &work->egress);
-	if (!r && xlb_mode_has(server->mode, XLB_MODE_ENCAP))
+	if (!r && xlb_mode_has(mode, XLB_MODE_ENCAP))
 		r = path_check(ctx, pkt, &server->addr, length, work->now);
 	return r;
 }

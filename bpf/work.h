@@ -13,6 +13,9 @@ struct work {
 	__u64 tick;    /* of the kernel's clock, when it was last asked */
 	__u32 now;     /* what it said */
 	bool returned; /* a reply by its source: kept here, what follows is one way for the verifier */
+	/* of a packet that goes on after XLB_CHANGE */
+	bool found;		  /* its flow is in `flow` */
+	struct xlb_address role;  /* of its destination */
 	struct flow_event event;  /* unless the flow is steady */
 	struct flow_id id;	  /* of a client's packet */
 	struct xlb_reply_key key; /* of a server's */

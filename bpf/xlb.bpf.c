@@ -19,9 +19,9 @@
 #include "parse.h"
 #include "probe.h"
 #include "record.h"
-#include "reply.h"
-#include "request.h"
 #include "rst.h"
+#include "serve.h"
+#include "steady.h"
 #include "vlan.h"
 #include "watch.h"
 #include "work.h"
@@ -97,14 +97,15 @@ static __always_inline int process(struct xdp_md *ctx, struct work *work)
 		return flags & XLB_INTERFACE_RETURNS && parse_is_icmp(&cursor, pkt->family) ?
 			       XLB_ODD :
 			       XLB_PASS;
-	parse_rest(&cursor, pkt, false);
-	if (pkt->fault)
+	if (!parse_plain(&cursor, pkt))
 		return XLB_ODD;
-	r = XLB_PASS;
-	if (role.snat || work->returned)
-		r = reply(ctx, work, role.snat);
-	if (r == XLB_PASS && role.vip)
-		r = request(ctx, work, role.vip);
+	if (!own && !work->returned)
+		return XLB_PASS;
+	/* to an address of both kinds only the whole search tells which it is */
+	r = role.snat || work->returned ? steady_reply(ctx, work, role.snat) :
+					  steady_request(ctx, work, role.vip);
+	if (r == XLB_CHANGE)
+		work->role = role;
 	return r;
 }
 
@@ -119,7 +120,7 @@ static __always_inline int process_odd(struct xdp_md *ctx, struct work *work)
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
-	parse_rest(&cursor, pkt, true);
+	parse_rest(&cursor, pkt);
 	if (pkt->fault == XLB_PASS && pkt->l4_offset)
 		return is_own(&role) || interface_flags(pkt->slot) & XLB_INTERFACE_RETURNS ?
 			       icmp(ctx, work, &role) :
@@ -140,7 +141,7 @@ static __always_inline int process_fragment(struct xdp_md *ctx, struct work *wor
 	if (r)
 		return r;
 	role = address_find(&pkt->destination);
-	parse_rest(&cursor, pkt, true);
+	parse_rest(&cursor, pkt);
 	work->returned = !is_own(&role) && is_returned(pkt, interface_flags(pkt->slot));
 	if (pkt->fault != -XLB_DROP_FRAGMENT || !(is_own(&role) || work->returned))
 		return XLB_PASS;
@@ -263,7 +264,8 @@ static __always_inline int pass(struct xdp_md *ctx, struct packet *pkt)
 }
 
 /* The programs that a packet can go on with, each with a stack of its own: what is rare costs the others nothing. */
-enum stage { STAGE_ODD, STAGE_FRAGMENT, STAGE_COUNT };
+enum stage { STAGE_CHANGE, STAGE_ODD, STAGE_FRAGMENT, STAGE_COUNT };
+int xlb_change(struct xdp_md *ctx);
 int xlb_odd(struct xdp_md *ctx);
 int xlb_fragment(struct xdp_md *ctx);
 struct {
@@ -271,9 +273,9 @@ struct {
 	__uint(max_entries, STAGE_COUNT);
 	__uint(key_size, sizeof(__u32));
 	__array(values, int(void *));
-} stages SEC(".maps") = {
-	.values = { [STAGE_ODD] = (void *)&xlb_odd, [STAGE_FRAGMENT] = (void *)&xlb_fragment }
-};
+} stages SEC(".maps") = { .values = { [STAGE_CHANGE] = (void *)&xlb_change,
+				      [STAGE_ODD] = (void *)&xlb_odd,
+				      [STAGE_FRAGMENT] = (void *)&xlb_fragment } };
 
 /* Hands the frame, as it came, to another program, which begins anew. Returns only if that one is away. */
 static __always_inline int go_on(struct xdp_md *ctx, struct packet *pkt, enum stage stage)
@@ -315,8 +317,28 @@ int xlb(struct xdp_md *ctx)
 	if (!work)
 		return XDP_PASS;
 	r = process(ctx, work);
+	if (r == XLB_CHANGE) {
+		bpf_tail_call(ctx, &stages, STAGE_CHANGE);
+		/* the host would end a connection of which it knows nothing */
+		r = -XLB_DROP_INTERNAL;
+	}
+	if (r == XLB_PASS)
+		r = hand_over(ctx, &work->pkt);
 	if (r == XLB_ODD)
 		r = go_on(ctx, &work->pkt, STAGE_ODD);
+	return leave(ctx, work, r);
+}
+
+/* What is not of a flow in full swing: the frame and what is known of it are as `xlb` has left them. */
+SEC("xdp")
+int xlb_change(struct xdp_md *ctx)
+{
+	struct work *work = work_find();
+	int r;
+
+	if (!work)
+		return XDP_DROP;
+	r = serve(ctx, work, &work->role, work->found);
 	if (r == XLB_PASS)
 		r = hand_over(ctx, &work->pkt);
 	return leave(ctx, work, r);

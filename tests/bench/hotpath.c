@@ -55,7 +55,8 @@ static int load_other(const char *path)
 			die("cannot share the map %s", bpf_map__name(map));
 	}
 	bpf_object__for_each_program(program, object)
-		bpf_program__set_autoload(program, !strcmp(bpf_program__name(program), "xlb"));
+		/* with the stages that it goes on with */
+		bpf_program__set_autoload(program, bpf_program__type(program) == BPF_PROG_TYPE_XDP);
 	if (bpf_object__load(object))
 		die("%s", path);
 	return bpf_program__fd(bpf_object__find_program_by_name(object, "xlb"));

@@ -86,6 +86,7 @@ static int load(const struct variant *variant)
 		/* the others are those of the first */
 		bpf_program__set_autoload(program, !variant->word[0] ||
 							   program == skel->progs.xlb ||
+							   program == skel->progs.xlb_change ||
 							   program == skel->progs.xlb_odd ||
 							   program == skel->progs.xlb_fragment);
 		if (!bpf_program__autoload(program))

@@ -306,6 +306,9 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 		r = pins_stages_commit(dp->pin_dir, STAGES_JUMBO, err);
 	if (r < 0)
 		return r;
+	/* whoever observed is gone, and the interfaces have this program again */
+	if (dp->pin_dir)
+		pins_stages_remove(dp->pin_dir, STAGES_OBSERVING);
 	tracepoints_follow(dp);
 	*ret = TAKE(dp);
 	return 0;

@@ -204,6 +204,15 @@ int pins_stages_commit(const char *pin_dir, const char *name, struct xlb_err *er
 		       0;
 }
 
+void pins_stages_remove(const char *pin_dir, const char *name)
+{
+	char now[PATH_MAX], next[PATH_MAX];
+
+	stages_paths(pin_dir, name, now, next);
+	unlink(now);
+	unlink(next);
+}
+
 static void directory_clear(const char *path)
 {
 	DIR *dir = opendir(path);

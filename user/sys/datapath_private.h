@@ -206,10 +206,14 @@ int pins_complete(const char *pin_dir, struct bpf_object *object, uint64_t adopt
  */
 #define STAGES	     "stages"
 #define STAGES_JUMBO "stages_jumbo"
+#define STAGES_OBSERVING \
+	"stages_observing" /* while that program is attached: it may outlive its daemon */
 int pins_stages_prepare(const char *pin_dir, const char *name, const struct bpf_map *stages,
 			struct xlb_err *err);
 /* Nothing is prepared: nothing is done. */
 int pins_stages_commit(const char *pin_dir, const char *name, struct xlb_err *err);
+/* No interface runs the program any more. */
+void pins_stages_remove(const char *pin_dir, const char *name);
 /* Removes every pin and the directory. */
 void pins_remove(const char *pin_dir);
 

@@ -221,13 +221,17 @@ struct variant *variant_free(struct variant *variant)
 
 int variant_attach(struct datapath *dp, struct variant *variant, struct xlb_err *err)
 {
-	int r;
+	int r = 0;
 
 	if (variant->kind != VARIANT_OBSERVE)
 		return datapath_err(err, -EINVAL, "this variant takes no other's place");
-	r = attachments_switch(dp, bpf_program__fd(variant->skel->progs.xlb), err);
+	if (dp->pin_dir)
+		r = pins_stages_prepare(dp->pin_dir, STAGES_OBSERVING, variant->skel->maps.stages,
+					err);
+	if (!r)
+		r = attachments_switch(dp, bpf_program__fd(variant->skel->progs.xlb), err);
 	variant->attached = !r;
-	return r;
+	return !r && dp->pin_dir ? pins_stages_commit(dp->pin_dir, STAGES_OBSERVING, err) : r;
 }
 
 int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err *err)
@@ -237,9 +241,12 @@ int variant_detach(struct datapath *dp, struct variant *variant, struct xlb_err 
 	if (!variant->attached)
 		return 0;
 	r = attachments_switch(dp, dp->own_program_fd, err);
-	if (!r)
-		variant->attached = false;
-	return r;
+	if (r)
+		return r;
+	variant->attached = false;
+	if (dp->pin_dir)
+		pins_stages_remove(dp->pin_dir, STAGES_OBSERVING);
+	return 0;
 }
 
 int jumbo_devices(const struct datapath *dp)
