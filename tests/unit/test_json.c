@@ -154,17 +154,17 @@ static void objects(void **state)
 	const struct object *group = &model_group(model, "web")->object;
 
 	(void)state;
-	assert_json(
-		fields_json(&model_lb(model, "edge")->object, true),
-		"{\"addresses\":[\"2001:db8::10\"],\"address_management\":\"xlb\",\"enabled\":true}");
+	assert_json(fields_json(&model_lb(model, "edge")->object, true),
+		    "{\"addresses\":[\"2001:db8::10\"],\"address_management\":\"xlb\","
+		    "\"security_groups\":[],\"enabled\":true}");
 	assert_json(
 		fields_json(object_find(listeners, "http"), true),
 		"{\"protocol\":\"tcp\",\"ports\":[{\"from\":80,\"to\":80},{\"from\":1000,\"to\":2000}],"
-		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"15m\",\"mss\":0,\"enabled\":true}");
+		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"15m\",\"mss\":0,\"security_groups\":[],\"enabled\":true}");
 	assert_json(
 		fields_json(object_find(listeners, "rest"), true),
 		"{\"protocol\":\"udp\",\"ports\":[{\"from\":1,\"to\":65535}],"
-		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"mss\":0,\"enabled\":true}");
+		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"mss\":0,\"security_groups\":[],\"enabled\":true}");
 	assert_json(
 		fields_json(group, true),
 		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"quic\":{\"id_length\":8,\"config\":\"any\"},\"fail_open\":true,"
@@ -194,7 +194,7 @@ static void whole_model(void **state)
 		"\"rest\":{\"protocol\":\"udp\",\"ports\":[{\"from\":1,\"to\":65535}],"
 		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}]}}}},"
 		"\"server_groups\":{\"web\":{\"health_check\":{\"type\":\"http\",\"port\":80,\"path\":\"/healthz\","
-		"\"expect\":[\"200-299\",\"301\"]},\"servers\":{\"web1\":{\"address\":[\"10.0.1.11\"],\"weight\":0}}}}}");
+		"\"expect\":[\"200-299\",\"301\"]},\"servers\":{\"web1\":{\"address\":[\"10.0.1.11\"],\"weight\":0}}}},\"security_groups\":{}}");
 }
 
 static void problems(void **state)
