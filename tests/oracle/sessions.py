@@ -215,10 +215,14 @@ class Sessions:
 
     def other_choice(self, packet, vip, listener, server, got):
         """Another server that the program may have asked, if the client's port is taken at the first."""
-        if self.takes(packet, vip, server) or not got.forwarded:
+        if self.takes(packet, vip, server):
             return server
         for other in self.setting.members(listener.group, packet.family):
-            if destination_of(got) == other.address and self.takes(packet, vip, other):
+            if got.forwarded:
+                chosen = destination_of(got) == other.address
+            else:  # which one shows only if it may not be used
+                chosen = got.reason == "no_server" and other.flags & other.RESET
+            if chosen and self.takes(packet, vip, other):
                 return other
         return server
 
