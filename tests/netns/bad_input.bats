@@ -54,7 +54,7 @@ with() {
 }
 
 @test "a key that is not built yet" {
-	with 's/    addresses:/    security_groups: [public]\n&/' | refused 4:22 public 'does not exist'
+	with 's/    addresses:/    security_groups: [public]\n&/' | refused 4:22 '[public]' 'does not exist'
 }
 
 @test "wrong type" {

@@ -7,6 +7,7 @@
  * check that their own question and port came back; http expects a 200 whose body starts with the name.
  * -k keeps one connection per address and port open and goes round those; -i too, asks once per line of
  * stdin and prints at once who answered, or "error: ..." after which the next line opens a new connection.
+ * -s: from that port, without -k or -i each time from the next one, so that no flow is met twice.
  * What went wrong is counted by kind on stderr; exit status 1 if anything did.
  */
 #include <arpa/inet.h>
@@ -95,6 +96,7 @@ static int open_socket(const char *address, uint16_t port)
 				   sizeof(struct linger));
 		if (bind(fd, (struct sockaddr *)&from, size))
 			goto out;
+		source_port += !keep;
 	}
 	if (!connect(fd, (struct sockaddr *)&to, size))
 		return fd;
