@@ -90,6 +90,10 @@ GLOBAL_STEP int fragment_keep(void)
 	value->family = !pkt->reply ? server->family : work->flow.ipv6 ? XLB_IPV6 : XLB_IPV4;
 	value->reply = pkt->reply;
 	value->pad = 0;
+	if (xlb_mode_has(value->mode, XLB_MODE_DIRECT)) {
+		value->source_port = pkt->source_port;
+		value->destination_port = pkt->destination_port;
+	}
 	if (!dry_run)
 		bpf_map_update_elem(&fragmented, &work->fragment_key, value, BPF_ANY);
 	return 0;
@@ -194,8 +198,11 @@ static __always_inline int fragment_later(struct xdp_md *ctx, struct work *work,
 	r = fragment_follow(ctx);
 	if (r)
 		return r;
-	if (xlb_mode_has(known->mode, XLB_MODE_DIRECT))
+	if (xlb_mode_has(known->mode, XLB_MODE_DIRECT)) {
+		pkt->source_port = known->source_port;
+		pkt->destination_port = known->destination_port;
 		return mode_edit(ctx, pkt, server_find(known->server), known->mode, &work->ends);
+	}
 	pkt->fragment_id = known->id;
 	r = fragment_edit(ctx);
 	if (!r && known->family == pkt->family && fragment_is_numbered(known))

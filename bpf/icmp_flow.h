@@ -144,16 +144,24 @@ GLOBAL_STEP int icmp_aim(struct xdp_md *ctx, __u32 vip)
 	return r ? r : commit(ctx, work, (__u32)xlb_get(work->flow.fixed, XLB_FIXED_VIP));
 }
 
-/* The way of an error to the other end, through a server's outer header too. */
+/*
+ * The way of an error to the other end, through a server's outer header too: that is as those of the flow are, so that
+ * who spreads load by it sends both the same way.
+ */
 GLOBAL_STEP int icmp_pass_on(struct xdp_md *ctx)
 {
 	struct work *work = work_find();
 	struct xlb_server *server;
+	struct packet *pkt;
 
 	if (!work)
 		return -XLB_DROP_INTERNAL;
-	server = server_find(work->pkt.server);
-	return mode_edit(ctx, &work->pkt, server, server->mode, &work->ends);
+	pkt = &work->pkt;
+	pkt->source = work->about.source;
+	pkt->source_port = work->about.source_port;
+	pkt->destination_port = work->about.destination_port;
+	server = server_find(pkt->server);
+	return mode_edit(ctx, pkt, server, server->mode, &work->ends);
 }
 
 /* An ICMP message that may be xlb's business. */

@@ -470,8 +470,14 @@ XLB_ASSERT_SIZE(xlb_fragment_key, 40);
 struct xlb_fragment {
 	struct xlb_addr source, destination; /* that it is to have, in modes that change them */
 	__u32 listener, server;
-	__u32 hop;   /* of a reply: number of the way back */
-	__u32 id;    /* that it is to have */
+	__u32 hop; /* of a reply: number of the way back */
+	union {
+		__u32 id; /* that it is to have */
+		/* of a mode that keeps all of a packet: those of the first one, which outer headers are spread by */
+		struct {
+			__be16 source_port, destination_port;
+		};
+	};
 	__u32 stamp; /* as of flows */
 	__u8 mode;   /* enum xlb_mode */
 	__u8 family; /* that it is to have */

@@ -159,6 +159,16 @@ static struct frame large_frame(const struct talk *talk, enum actor actor)
 	return frame;
 }
 
+/* Whether a fragment is in an outer header that is not as those of its flow. */
+static bool is_apart(const struct talk *talk, const struct outcome *got)
+{
+	struct frame wrapped = {};
+	struct mapping outer = {};
+
+	talk_wrap(&wrapped, talk->server, service_family(talk->server, talk->family), got, &outer);
+	return talk_is_wrapped_apart(talk, &outer);
+}
+
 static void send_fragments(const struct talk *talk, enum actor actor)
 {
 	static struct reassembly into;
@@ -177,6 +187,8 @@ static void send_fragments(const struct talk *talk, enum actor actor)
 				 talk->service, talk->family, talk->protocol, actor, n,
 				 got.verdict);
 		fault = reassemble(&into, &got, outer_size(talk, actor));
+		if (!fault && outer_size(talk, actor) && is_apart(talk, &got))
+			fault = "not in the outer header of its flow";
 	}
 	if (!fault && !into.whole)
 		fault = "not whole";

@@ -143,9 +143,13 @@ static void expect_error(const struct talk *talk, const struct error_row *row,
 	if (got.verdict != (slot == SLOT_CLIENTS ? XDP_TX : XDP_REDIRECT))
 		fail_frame("not forwarded", talk, row, sent->quoted_l4);
 	want->outer.ttl--;
-	if (service_mode(talk->server) == XLB_MODE_TUNNEL)
+	if (service_mode(talk->server) == XLB_MODE_TUNNEL) {
 		talk_wrap(&want->outer, talk->server, service_family(talk->server, talk->family),
 			  &got, &outer);
+		if (talk_is_wrapped_apart(talk, &outer))
+			fail_frame("not in the outer header of its flow", talk, row,
+				   sent->quoted_l4);
+	}
 	length = error_build(want, wanted);
 	if (got.length != length || memcmp(got.data, wanted, length)) {
 		frame_print_difference(got.data, got.length, wanted, length);

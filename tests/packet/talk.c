@@ -186,6 +186,12 @@ const char *talk_wrap(struct frame *frame, enum service server, uint8_t family,
 	return mapping_read_outer(frame, got, ret);
 }
 
+bool talk_is_wrapped_apart(const struct talk *talk, const struct mapping *outer)
+{
+	return talk->now.server && (outer->snat_port != talk->now.snat_port ||
+				    outer->flow_label != talk->now.flow_label);
+}
+
 /*
  * What the client's packet must become, but for the MACs. What xlb may choose is read from what came out, into
  * ret and from there into the frame wanted.

@@ -98,6 +98,8 @@ void talk_twist(struct talk *talk, struct frame *frame, enum actor actor, enum t
  */
 const char *talk_wrap(struct frame *frame, enum service server, uint8_t family,
 		      const struct outcome *got, struct mapping *ret);
+/* True if an outer header is not as the others of the flow, by which some spread load; false if there were none yet. */
+bool talk_is_wrapped_apart(const struct talk *talk, const struct mapping *outer);
 /* Sends a frame and checks what becomes of it; NULL or what is wrong. */
 const char *talk_send(struct talk *talk, enum actor actor, const struct frame *frame,
 		      enum expect expect, enum xlb_reason reason);
