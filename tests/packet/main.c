@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "dry.h"
+#include "tables.h"
 #include "talk.h"
 
 #define TESTS_MAX 512
@@ -15,10 +16,14 @@ static struct CMUnitTest tests[TESTS_MAX];
 static size_t count;
 static const char *skip_reason;
 
+/* A world for a test; in it is nothing of those before, unless they or the datapath have lost track of something. */
 static int reset(void **state)
 {
 	(void)state;
 	world_reset();
+	if (tables_flows() || tables_locators() || world_ports_taken())
+		fail_msg("left by tests before: %u flows, %u locators, %u ports", tables_flows(),
+			 tables_locators(), world_ports_taken());
 	return 0;
 }
 

@@ -443,6 +443,8 @@ static void lost_servers_of(const struct pair *pair, uint8_t family)
 	/* drained: in no slot, but it goes on with what it has */
 	world_group(pair->even, pair->even);
 	from_new_port(pair, family, &data, pair->odd);
+	/* its id becomes another's, which no id does that flows have */
+	world_end_flows(FLOW_DELETE);
 	world_server_moved(pair->odd, family);
 	from_new_port(pair, family, &data, pair->even);
 }

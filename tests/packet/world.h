@@ -123,7 +123,7 @@ void world_group_of_two(enum service group, enum service even, enum service odd)
 /* The way to servers is by this slot: hop is SLOT_CLIENTS or SLOT_SERVERS, by which they are reached at first. */
 void world_next_hop(uint32_t hop, uint32_t slot);
 void world_no_ports(enum vip vip, uint8_t family);
-/* Gives the server of a service another address. */
+/* Gives the server of a service, which has no flows, another address. */
 void world_server_moved(enum service service, uint8_t family);
 /* A server with this weight, for groups that go by load. */
 void world_weight(enum service service, uint32_t weight);
