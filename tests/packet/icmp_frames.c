@@ -104,6 +104,45 @@ struct error error_frame(const struct error_row *row, const struct frame *quoted
 	return error;
 }
 
+uint8_t echo_message[FRAME_MAX];
+
+struct frame echo_request(uint8_t family, uint16_t size)
+{
+	struct frame frame = {
+		.family = family,
+		.protocol = family == XLB_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+		.class = 0x28,
+		.source = addr_client(family),
+		.destination = addr_vip(VIP_OWN, family),
+		.ttl = 1, /* is enough to be answered */
+		.ip_id = 0x1234,
+		.fragment = DONT_FRAGMENT,
+		.payload = size,
+		.message = echo_message,
+	};
+
+	for (size_t i = 0; i < sizeof(echo_message); i++)
+		echo_message[i] = (uint8_t)(i * 7 + size);
+	echo_message[0] = family == XLB_IPV4 ? 8 : 128;
+	echo_message[1] = 0;
+	memcpy(frame.mac_source, mac_client, 6);
+	memcpy(frame.mac_destination, mac_slots[SLOT_CLIENTS], 6);
+	return frame;
+}
+
+struct frame echo_reply(const struct frame *request)
+{
+	struct frame reply = *request;
+
+	reply.source = request->destination;
+	reply.destination = request->source;
+	memcpy(reply.mac_source, request->mac_destination, 6);
+	memcpy(reply.mac_destination, request->mac_source, 6);
+	reply.ttl = 64;
+	echo_message[0] = request->family == XLB_IPV4 ? 0 : 129;
+	return reply;
+}
+
 uint32_t talk_slot(const struct talk *talk)
 {
 	return talk->server == ONE_ARM ? SLOT_CLIENTS : SLOT_SERVERS;

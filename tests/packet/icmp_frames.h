@@ -43,6 +43,12 @@ struct error error_frame(const struct error_row *row, const struct frame *quoted
 /* Writes the frame; returns its length. */
 size_t error_build(const struct error *error, uint8_t *ret);
 
+/* What pings say: type, code and the rest of the message, in the frames of the two below. */
+extern uint8_t echo_message[FRAME_MAX];
+/* A client's ping of a VIP, with a message of so many bytes; and what answers it. Each fills the message. */
+struct frame echo_request(uint8_t family, uint16_t size);
+struct frame echo_reply(const struct frame *request);
+
 /* A world with this talk, which has a flow that both sides know. */
 void talk_begin(struct talk *talk, uint8_t family, uint8_t protocol, enum service service);
 /* By which packets to its server leave. */

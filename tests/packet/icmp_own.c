@@ -16,47 +16,16 @@
 
 /* --- echo ---------------------------------------------------------------------------------------- */
 
-static uint8_t echo_message[FRAME_MAX];
-
-static struct frame echo_request(uint8_t family, uint16_t size)
-{
-	struct frame frame = {
-		.family = family,
-		.protocol = family == XLB_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
-		.class = 0x28,
-		.source = addr_client(family),
-		.destination = addr_vip(VIP_OWN, family),
-		.ttl = 1, /* is enough to be answered */
-		.ip_id = 0x1234,
-		.fragment = DONT_FRAGMENT,
-		.payload = size,
-		.message = echo_message,
-	};
-
-	for (size_t i = 0; i < sizeof(echo_message); i++)
-		echo_message[i] = (uint8_t)(i * 7 + size);
-	echo_message[0] = family == XLB_IPV4 ? 8 : 128;
-	echo_message[1] = 0;
-	memcpy(frame.mac_source, mac_client, 6);
-	memcpy(frame.mac_destination, mac_slots[SLOT_CLIENTS], 6);
-	return frame;
-}
-
 static void expect_echo(const struct frame *request)
 {
 	static uint8_t data[FRAME_MAX], wanted[FRAME_MAX];
 	static struct outcome got;
-	struct frame want = *request;
 	uint64_t drops = world_drops_total();
+	struct frame want;
 	size_t length;
 
 	world_send(data, frame_build(request, data), &got);
-	want.source = request->destination;
-	want.destination = request->source;
-	memcpy(want.mac_source, request->mac_destination, 6);
-	memcpy(want.mac_destination, request->mac_source, 6);
-	want.ttl = 64;
-	echo_message[0] = request->family == XLB_IPV4 ? 0 : 129;
+	want = echo_reply(request);
 	length = frame_build(&want, wanted);
 	if (got.length != length || memcmp(got.data, wanted, length)) {
 		frame_print_difference(got.data, got.length, wanted, length);
@@ -178,8 +147,12 @@ static void test_zero(void **state)
 
 /* --- path MTUs of tunnels ------------------------------------------------------------------------- */
 
-/* A router says that the outer packet may have `mtu` bytes: of a client's packet with all that the mode adds. */
-static void router_says(const struct talk *talk, uint32_t mtu)
+/*
+ * A router says to a SNAT address that the outer packet may have `mtu` bytes: of a client's packet with all that the mode
+ * adds. What else is done with that is told by the reason.
+ */
+static void router_says_to(struct xlb_addr snat, const struct talk *talk, uint32_t mtu,
+			   enum xlb_reason reason)
 {
 	static uint8_t data[FRAME_MAX];
 	static struct outcome sample;
@@ -194,13 +167,19 @@ static void router_says(const struct talk *talk, uint32_t mtu)
 		row = (struct error_row){ family, 2, 0, mtu, false, 0, 0, 0 };
 	/* routers quote what was sent; of that the flow label and GUE's source port are nobody's business here */
 	talk_wrap(&inner, talk->server, family, &sample, &mapping);
+	inner.outer.source = snat;
 	outer = inner;
-	outer.source = addr_snat(family, 0); /* the error's destination */
+	outer.source = snat; /* the error's destination */
 	outer.family = family;
 	error = error_frame(&row, &outer, &router);
 	error.quoted = inner;
 	error.quoted_l4 = WHOLE_PACKET;
-	world_refuses("about an outer header", data, error_build(&error, data), 0);
+	world_refuses("about an outer header", data, error_build(&error, data), reason);
+}
+
+static void router_says(const struct talk *talk, uint32_t mtu)
+{
+	router_says_to(addr_snat(service_family(talk->server, talk->family), 0), talk, mtu, 0);
 }
 
 /* What the client may then send: as much as fits in `mtu`, and no more. */
@@ -242,6 +221,30 @@ static void test_path(void **state)
 {
 	(void)state;
 	each_kind(each_path);
+}
+
+/*
+ * The same at an address that is a VIP too: GUE is UDP, so it might be a packet of a flow; as it is of none, the error goes
+ * no further. Without UDP the host may know more of it.
+ */
+static void each_path_of_vip(uint8_t family, uint8_t protocol)
+{
+	for (size_t i = 0; i < sizeof(tunnels) / sizeof(tunnels[0]); i++) {
+		struct xlb_addr both = addr_vip(VIP_BOTH, service_family(tunnels[i], family));
+		struct talk talk;
+
+		talk_begin(&talk, family, protocol, tunnels[i]);
+		fits(&talk, SERVER_MTU);
+		router_says_to(both, &talk, 1360,
+			       service_is_gue(tunnels[i]) ? XLB_DROP_ICMP_UNKNOWN : 0);
+		fits(&talk, 1360);
+	}
+}
+
+static void test_path_of_vip(void **state)
+{
+	(void)state;
+	each_kind(each_path_of_vip);
 }
 
 /* A client's packet of so many bytes in all. */
@@ -344,6 +347,8 @@ const struct CMUnitTest icmp_own_tests[] = {
 	{ .name = "icmp: other echo requests are the host's", .test_func = test_other_echo },
 	{ .name = "icmp: what routers say of outer headers is told to clients for ten minutes",
 	  .test_func = test_path },
+	{ .name = "icmp: routers are heard at an address that is SNAT address and VIP",
+	  .test_func = test_path_of_vip },
 	{ .name = "icmp: who forges that cannot make packets arbitrarily small",
 	  .test_func = test_floor },
 	{ .name = "icmp: packets that may be cut go on", .test_func = test_may_fragment },

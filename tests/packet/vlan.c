@@ -11,8 +11,8 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "icmp_frames.h"
 #include "sys/datapath_variant.h"
-#include "talk.h"
 #include "tests.h"
 
 #define MACS		  12
@@ -279,6 +279,41 @@ static void test_unknown(void **state)
 	network_stop();
 }
 
+/* --- pings ---------------------------------------------------------------------------------------- */
+
+/* A ping of a VIP is answered in the tags that it came in. */
+static void each_ping(uint8_t family)
+{
+	static uint8_t plain[FRAME_MAX], data[FRAME_MAX + TAGS_MAX], wanted[FRAME_MAX + TAGS_MAX];
+	static struct outcome got;
+
+	for (size_t i = 0; i < sizeof(networks) / sizeof(networks[0]); i++) {
+		struct tags tags = tags_sent(&networks[i].clients);
+		struct frame request = echo_request(family, 64), reply;
+		size_t length;
+
+		network_start(&networks[i]);
+		network = NULL; /* frames are as they are sent */
+		length = frame_with_tags(plain, frame_build(&request, plain), &tags, data);
+		world_send(data, length, &got);
+		reply = echo_reply(&request);
+		frame_with_tags(plain, frame_build(&reply, plain), &tags, wanted);
+		if (got.verdict != XDP_TX || got.length != length ||
+		    memcmp(got.data, wanted, length)) {
+			frame_print_difference(got.data, got.length, wanted, length);
+			fail_msg("%s, IPv%u: verdict %u", networks[i].name, family, got.verdict);
+		}
+		network_stop();
+	}
+}
+
+static void test_pings(void **state)
+{
+	(void)state;
+	each_ping(XLB_IPV4);
+	each_ping(XLB_IPV6);
+}
+
 /* --- what is counted and told --------------------------------------------------------------------- */
 
 static void test_counters(void **state)
@@ -382,6 +417,7 @@ const struct CMUnitTest vlan_tests[] = {
 	{ .name = "vlan: every row, within and between VLANs", .test_func = test_rows },
 	{ .name = "vlan: malformed packets", .test_func = test_malformed },
 	{ .name = "vlan: tags of no VLAN of the host", .test_func = test_unknown },
+	{ .name = "vlan: pings of VIPs are answered in their tags", .test_func = test_pings },
 	{ .name = "vlan: frames are counted for their NIC, with their tags",
 	  .test_func = test_counters },
 	{ .name = "vlan: frames are told as they are on the wire", .test_func = test_told },
