@@ -160,27 +160,38 @@ static __always_inline int icmp_turn_ip(const struct xdp_md *ctx, const struct p
 	return 0;
 }
 
-/*
- * Turns an echo request into its reply. XLB_PASS, then the frame is as it was, for what is not simple: the host answers
- * those, as far as it has the address.
- */
+/* True of an echo request that is as simple as most are. The host answers others, as far as it has the address. */
+static __always_inline bool icmp_echo_is_plain(const struct xdp_md *ctx, const struct packet *pkt)
+{
+	__u16 header = (__u16)(sizeof(struct ethhdr) + ip_header_size(pkt->family));
+	struct cursor cursor = cursor_at(ctx, 0);
+	struct ethhdr *eth = take(&cursor, sizeof(*eth));
+	struct icmp_message *message;
+
+	if (!eth || pkt->l4_offset != header || !icmp_can_answer(eth, pkt))
+		return false;
+	cursor.offset = header;
+	message = take(&cursor, sizeof(*message));
+	return message && !message->code;
+}
+
+/* Turns an echo request that is plain into its reply, from the MAC `own` (union link_word). 0 or -XLB_DROP_x. */
 static __always_inline int icmp_echo(const struct xdp_md *ctx, const struct packet *pkt, __u64 own)
 {
 	struct cursor cursor = cursor_at(ctx, 0);
-	__u16 header = (__u16)(sizeof(struct ethhdr) + ip_header_size(pkt->family));
 	struct ethhdr *eth = take(&cursor, sizeof(*eth));
 	struct icmp_message *message;
 	__u8 mac[ETH_ALEN];
 	__be16 *word;
 	__u16 old;
 
-	if (!eth || pkt->l4_offset != header || !icmp_can_answer(eth, pkt))
-		return XLB_PASS;
+	if (!eth)
+		return -XLB_DROP_INTERNAL;
 	__builtin_memcpy(mac, eth->h_source, ETH_ALEN);
-	cursor.offset = header;
+	cursor.offset = pkt->l4_offset & L4_OFFSET_MAX;
 	message = take(&cursor, sizeof(*message));
-	if (!message || message->code)
-		return XLB_PASS;
+	if (!message)
+		return -XLB_DROP_INTERNAL;
 	word = (__be16 *)message;
 	old = *word;
 	message->type = pkt->family == XLB_IPV4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY;
@@ -188,9 +199,9 @@ static __always_inline int icmp_echo(const struct xdp_md *ctx, const struct pack
 	/* as good, and the only right one if all else is zero, which of ICMPv4 it may be */
 	if (!message->check)
 		message->check = 0xffff;
-	if (icmp_turn_ip(ctx, pkt) || icmp_turn_link(ctx, mac, own, eth->h_proto))
-		return -XLB_DROP_INTERNAL;
-	return XLB_ANSWERED;
+	return icmp_turn_ip(ctx, pkt) || icmp_turn_link(ctx, mac, own, eth->h_proto) ?
+		       -XLB_DROP_INTERNAL :
+		       0;
 }
 
 #endif

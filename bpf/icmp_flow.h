@@ -27,7 +27,7 @@ static __always_inline void icmp_own(const struct work *work)
 		path_mtu_learn(&about->source, bpf_ntohl(message->word), work->now);
 }
 
-/* A message that is no error, or one that cannot be read. */
+/* What is done with a message that is no error, or one that cannot be read; XLB_ANSWERED: it is to be answered. */
 static __always_inline int icmp_other(const struct xdp_md *ctx, const struct packet *pkt, bool host,
 				      __u32 rules)
 {
@@ -44,7 +44,9 @@ static __always_inline int icmp_other(const struct xdp_md *ctx, const struct pac
 		return XLB_PASS;
 	if (rules)
 		r = rules_check(pkt, rules);
-	return r ? r : icmp_echo(ctx, pkt, interface_mac(interface_find(pkt->link)));
+	if (r)
+		return r;
+	return icmp_echo_is_plain(ctx, pkt) ? XLB_ANSWERED : XLB_PASS;
 }
 
 /*
@@ -164,12 +166,29 @@ GLOBAL_STEP int icmp_pass_on(struct xdp_md *ctx)
 	return mode_edit(ctx, pkt, server, server->mode, &work->ends);
 }
 
+/* Answers an echo request to a VIP: XLB_ANSWERED or -XLB_DROP_x. */
+GLOBAL_STEP int icmp_answer(struct xdp_md *ctx)
+{
+	struct work *work = work_find();
+	struct packet *pkt;
+	int r;
+
+	if (!work)
+		return -XLB_DROP_INTERNAL;
+	pkt = &work->pkt;
+	watch_before(ctx, pkt, NULL, XLB_VERDICT_ICMP, 0);
+	r = icmp_echo(ctx, pkt, interface_mac(interface_find(pkt->link)));
+	return r ? r : XLB_ANSWERED;
+}
+
 /* An ICMP message that may be xlb's business. */
 static __always_inline int icmp(struct xdp_md *ctx, struct work *work,
 				const struct xlb_address *role)
 {
-	int r = icmp_find(ctx, role->vip, role->snat);
+	int r;
 
+	watch_role(&work->pkt, 0, role->vip, role->snat);
+	r = icmp_find(ctx, role->vip, role->snat);
 	if (r == ICMP_STRANGER) {
 		/* only modes that need no flow: there it is the hash that says whose it is */
 		r = choose(ctx, &work->about, role->vip, true);
@@ -178,6 +197,8 @@ static __always_inline int icmp(struct xdp_md *ctx, struct work *work,
 	}
 	if (!r)
 		r = icmp_aim(ctx, role->vip);
+	if (r == XLB_ANSWERED)
+		return icmp_answer(ctx);
 	if (r)
 		return r;
 	return work->error.family == ICMP_AS_IT_IS ? icmp_pass_on(ctx) : icmp_edit_ends(ctx);

@@ -170,6 +170,21 @@ requests() {
 	wait_for 5 is_quiet
 }
 
+@test "capture: a ping of a VIP and the answer that xlb gives" {
+	local family
+	capture ping --verdict icmp
+	in_ns client ping -n -c 1 -W 30 "$LAB_VIP4"
+	in_ns client ping -n -c 1 -W 30 "$LAB_VIP6"
+	capture_end ping
+	for family in "ip icmp 8 0 198.51.100.2 $LAB_VIP4" "ipv6 icmpv6 128 129 2001:db8::2 $LAB_VIP6"; do
+		read -r family icmp request reply client vip <<<"$family"
+		equal "$family" "$(packets ping "$icmp" "$icmp.type" "$family.src" "$family.dst" frame.comment | sort)" \
+			"$(printf '%s\t%s\t%s\t%s\n' "$reply" "$vip" "$client" "after verdict=icmp" "$request" "$client" "$vip" "before verdict=icmp" | sort)"
+		equal "$family: wrong checksums" "$(number ping "$icmp.checksum.status == \"Bad\"")" 0
+	done
+	equal summary "$(summary ping)" "4 packets (2 before, 2 after), 0 skipped"
+}
+
 @test "capture: filters of address, port, protocol, interface" {
 	capture address --address "$LAB_VIP6"
 	capture prefix --address 198.51.100.0/24 --address 10.0.1.12

@@ -122,6 +122,17 @@ in_mode() {
 	[[ $(step rewrite "${words[@]}") == "$came, in an outer header (gue) to 10.0.1.1"[12] ]]
 }
 
+@test "a ping: xlb answers it itself" {
+	local words
+	for words in "198.51.100.2 $LAB_VIP4" "2001:db8::2 $LAB_VIP6"; do
+		read -ra words <<<"$words icmp"
+		equal steps "$(trace '[.steps[].step] | join(" ")' "${words[@]}")" "interface role verdict"
+		[[ $(step role "${words[@]}") == *"VIP of load balancer edge"* ]]
+		equal verdict "$(step verdict "${words[@]}")" "icmp, the answer to a ping"
+	done
+	equal "not xlb's" "$(trace .verdict 198.51.100.2 198.51.100.77 icmp)" pass
+}
+
 @test "a trace leaves every map as it was" {
 	local before after
 	# quiet: nothing but traces may change anything
@@ -142,6 +153,7 @@ in_mode() {
 	xlb trace 198.51.100.2:50001 "$LAB_VIP4:80" tcp --flags ACK
 	xlb trace 198.51.100.2:50001 "$LAB_VIP4:53" udp
 	xlb trace 198.51.100.2:50001 "$LAB_VIP4:81" tcp
+	xlb trace 198.51.100.2 "$LAB_VIP4" icmp
 	after=$(state_dump | counters_only | sort)
 	[ "${#before}" -gt 10000 ]
 	# the sweep may have taken something away, but nothing has come and nothing has changed
@@ -183,7 +195,9 @@ nobody_watches() {
 	run -2 xlb trace 198.51.100.x "$LAB_VIP4:80"
 	[[ $output == *"198.51.100.x"*"accepted"* ]]
 	run -2 xlb trace 198.51.100.2 "$LAB_VIP4:80" sctp
-	[[ $output == *"tcp or udp is accepted"* ]]
+	[[ $output == *"tcp, udp or icmp is accepted"* ]]
+	run -2 xlb trace 198.51.100.2 "$LAB_VIP4:80" icmp
+	[[ $output == *"vip has a port"* ]]
 	run -2 xlb trace 198.51.100.2 "[$LAB_VIP6]:80"
 	[[ $output == *"different address families"* ]]
 	run -2 xlb trace 198.51.100.2 "$LAB_VIP4:80" udp --flags SYN

@@ -3,12 +3,13 @@
 #include "tests.h"
 
 #include <arpa/inet.h>
+#include <linux/bpf.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "icmp_frames.h"
 #include "sys/datapath_variant.h"
-#include "talk.h"
 
 #define EVENTS_MAX 16
 #define SNAP	   128
@@ -385,6 +386,47 @@ static void passed_packets_are_told(void **state)
 	observe(false);
 }
 
+/* A ping of a VIP and the answer that xlb gives, if their ends are wanted. */
+static void each_ping(uint8_t family, enum filter filter, size_t wanted)
+{
+	const struct told told = { XLB_VERDICT_ICMP, 0, true, true };
+	struct xlb_watch watch = watch_of(filter, family, IPPROTO_TCP);
+	struct frame request = echo_request(family, 64);
+	uint8_t bytes[FRAME_MAX];
+	struct outcome outcome;
+	size_t length;
+
+	world_reset();
+	read_events();
+	variant_watch(variant, 0, &watch);
+	length = frame_build(&request, bytes);
+	world_send(bytes, length, &outcome);
+	assert_int_equal(outcome.verdict, XDP_TX);
+	read_events();
+	variant_unwatch(variant, 0);
+	assert_int_equal(seen.count, wanted);
+	if (!wanted)
+		return;
+	check_event(&seen.events[0], seen.data[0], XLB_EVENT_BEFORE, &told, bytes, length);
+	check_event(&seen.events[1], seen.data[1], XLB_EVENT_AFTER, &told, outcome.data,
+		    outcome.length);
+	assert_int_equal(seen.events[0].vip, id_vip(VIP_OWN, family));
+	assert_int_equal(seen.events[0].number, seen.events[1].number);
+}
+
+static void pings_are_told(void **state)
+{
+	(void)state;
+	observe(true);
+	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
+		each_ping(family, ALL, 2);
+		each_ping(family, OF_CLIENT, 2);
+		each_ping(family, OF_OTHER_ADDRESS, 0);
+		each_ping(family, OF_LISTENER, 0);
+	}
+	observe(false);
+}
+
 /* Replies are told too, with the flow's listener and server. */
 static void replies_are_told(void **state)
 {
@@ -467,7 +509,11 @@ static void full_ring(void **state)
 }
 
 const struct CMUnitTest watch_tests[] = {
-	cmocka_unit_test(filters_and_events), cmocka_unit_test(passed_packets_are_told),
-	cmocka_unit_test(replies_are_told),   cmocka_unit_test(two_watches),
-	cmocka_unit_test(full_ring),	      {},
+	cmocka_unit_test(filters_and_events),
+	cmocka_unit_test(passed_packets_are_told),
+	cmocka_unit_test(pings_are_told),
+	cmocka_unit_test(replies_are_told),
+	cmocka_unit_test(two_watches),
+	cmocka_unit_test(full_ring),
+	{},
 };

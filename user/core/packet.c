@@ -14,6 +14,7 @@
 #define IPV6		40
 #define TCP		20
 #define UDP		8
+#define ICMP		8 /* of an echo request or reply */
 #define TYPE_IPV4	0x0800
 #define TYPE_IPV6	0x86dd
 #define TYPE_VLAN	0x8100
@@ -22,6 +23,9 @@
 #define EXTENSION_MAX	8
 #define WINDOW		64240
 #define TTL		64
+
+#define ICMP4_ECHO 8   /* type (RFC 792) */
+#define ICMP6_ECHO 128 /* RFC 4443 */
 
 static const struct {
 	const char *word;
@@ -130,7 +134,7 @@ void packet_read(const uint8_t *data, size_t size, struct packet_info *ret)
 
 /* --- text ---------------------------------------------------------------------------------------- */
 
-static const char *protocol_word(uint8_t protocol, char ret[16])
+const char *packet_protocol_word(uint8_t protocol)
 {
 	static const struct {
 		uint8_t protocol;
@@ -142,8 +146,7 @@ static const char *protocol_word(uint8_t protocol, char ret[16])
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (words[i].protocol == protocol)
 			return words[i].word;
-	snprintf(ret, 16, "protocol %u", protocol);
-	return ret;
+	return NULL;
 }
 
 static void format_end(const struct xlb_addr *addr, uint16_t port_h, bool has_port, char *ret,
@@ -160,7 +163,8 @@ static void format_end(const struct xlb_addr *addr, uint16_t port_h, bool has_po
 
 void packet_format(const struct packet_info *info, char ret[PACKET_TEXT_MAX])
 {
-	char source[ADDR_TEXT_MAX + 8], destination[ADDR_TEXT_MAX + 8], word[16];
+	const char *word = packet_protocol_word(info->protocol);
+	char source[ADDR_TEXT_MAX + 8], destination[ADDR_TEXT_MAX + 8], number[16];
 	int used;
 
 	if (!info->family) {
@@ -170,8 +174,9 @@ void packet_format(const struct packet_info *info, char ret[PACKET_TEXT_MAX])
 	format_end(&info->source, info->source_port_h, info->has_ports, source, sizeof(source));
 	format_end(&info->destination, info->destination_port_h, info->has_ports, destination,
 		   sizeof(destination));
+	snprintf(number, sizeof(number), "protocol %u", info->protocol);
 	used = snprintf(ret, PACKET_TEXT_MAX, "%s > %s %s%s", source, destination,
-			protocol_word(info->protocol, word), info->fragment ? " fragment" : "");
+			word ? word : number, info->fragment ? " fragment" : "");
 	for (size_t i = 0, found = 0; i < FLAG_COUNT; i++)
 		if (info->tcp_flags & flag_words[i].bit)
 			used += snprintf(ret + used, (size_t)(PACKET_TEXT_MAX - used), "%s%s",
@@ -217,14 +222,32 @@ static uint16_t sum_fold(uint32_t sum)
 	return (uint16_t)~sum;
 }
 
+/* Of the pseudo header; both forms of an address add up to the same. */
+static uint32_t sum_pseudo(const struct packet_info *info, size_t length)
+{
+	uint32_t sum = info->protocol + (uint32_t)length;
+
+	sum = sum_add(sum, info->source.bytes, sizeof(info->source.bytes));
+	return sum_add(sum, info->destination.bytes, sizeof(info->destination.bytes));
+}
+
+static size_t build_echo(const struct packet_info *info, uint8_t *l4)
+{
+	bool ipv4 = info->family == XLB_IPV4;
+
+	l4[0] = ipv4 ? ICMP4_ECHO : ICMP6_ECHO;
+	put16(l4 + 2, sum_fold(sum_add(ipv4 ? 0 : sum_pseudo(info, ICMP), l4, ICMP)));
+	return ICMP;
+}
+
 static size_t build_l4(const struct packet_info *info, uint8_t *l4)
 {
 	bool tcp = info->protocol == IPPROTO_TCP;
 	size_t length = tcp ? TCP : UDP;
-	/* of the pseudo header; both forms of an address add up to the same */
-	uint32_t sum = info->protocol + (uint32_t)length;
 	uint16_t check;
 
+	if (!tcp && info->protocol != IPPROTO_UDP)
+		return build_echo(info, l4);
 	put16(l4, info->source_port_h);
 	put16(l4 + 2, info->destination_port_h);
 	if (tcp) {
@@ -234,9 +257,7 @@ static size_t build_l4(const struct packet_info *info, uint8_t *l4)
 	} else {
 		put16(l4 + 4, UDP);
 	}
-	sum = sum_add(sum, info->source.bytes, sizeof(info->source.bytes));
-	sum = sum_add(sum, info->destination.bytes, sizeof(info->destination.bytes));
-	check = sum_fold(sum_add(sum, l4, length));
+	check = sum_fold(sum_add(sum_pseudo(info, length), l4, length));
 	put16(l4 + (tcp ? 16 : 6), check || tcp ? check : 0xffff);
 	return length;
 }

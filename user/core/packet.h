@@ -34,12 +34,15 @@ struct packet_info {
 
 /* What can be told from the first bytes of an Ethernet frame; whatever they are, this is safe. */
 void packet_read(const uint8_t *data, size_t size, struct packet_info *ret);
+/* "tcp"; NULL: there is no word for it. */
+const char *packet_protocol_word(uint8_t protocol);
 void packet_format(const struct packet_info *info, char ret[PACKET_TEXT_MAX]);
 /* "SYN,ACK" in any case to bits; -EINVAL. */
 int packet_flags_parse(const char *text, uint8_t *ret);
 
 /*
- * The smallest frame that says the same: TCP or UDP without payload, checksums right. Returns its length.
+ * The smallest frame that says the same: TCP or UDP without payload, or a ping (ICMP of the family), checksums right.
+ * Returns its length.
  */
 size_t packet_build(const struct packet_info *info, const uint8_t destination[6],
 		    const uint8_t source[6], uint8_t ret[PACKET_FRAME_MAX]);

@@ -53,7 +53,7 @@ const struct command commands[] = {
 	  verb_reload, "read the files that rules name anew" },
 	{ NULL, "trace", "GET", "/v1/trace", "CLIENT VIP [PROTOCOL]", OPTION_TRACE, 2, 3,
 	  verb_trace,
-	  "send a made-up packet through a dry run and print each decision, ADDRESS:PORT to ADDRESS:PORT" },
+	  "send a made-up packet through a dry run and print each decision: ADDRESS:PORT to ADDRESS:PORT (tcp, udp), ADDRESS to ADDRESS (icmp: a ping)" },
 	{ NULL, "capture", "POST", "/v1/capture", "", OPTION_CAPTURE, 0, 0, verb_capture,
 	  "show or record packets with what became of them" },
 	{ "listener", "test", "GET", NULL, "LB/LISTENER", OPTION_TEST | SECTION_TEST, 1, 3,

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/words.h"
+#include "core/packet.h"
 #include "xlbd/api_capture.h"
 #include "xlbd/version.h"
 
@@ -257,6 +258,7 @@ static const char *flags_text(uint8_t flags, char ret[40])
 
 static void json_event(struct capture *capture, const struct xlb_event *event, const uint8_t *data)
 {
+	const char *word = packet_protocol_word(event->protocol);
 	char name[ID_KEY_MAX], flags[40], protocol[8];
 
 	(void)data;
@@ -268,11 +270,7 @@ static void json_event(struct capture *capture, const struct xlb_event *event, c
 	put_member(capture, "link", capture_name_of(capture, ID_INTERFACE, event->link, name));
 	put_member(capture, "egress",
 		   capture_name_of(capture, ID_INTERFACE, event->egress_link, name));
-	put_member(capture, "protocol",
-		   event->protocol == IPPROTO_TCP ? "tcp" :
-		   event->protocol == IPPROTO_UDP ? "udp" :
-		   event->protocol		  ? protocol :
-						    NULL);
+	put_member(capture, "protocol", word ? word : event->protocol ? protocol : NULL);
 	put_member(capture, "tcp_flags",
 		   event->protocol == IPPROTO_TCP ? flags_text(event->tcp_flags, flags) : NULL);
 	put_number(capture, "length", event->length);

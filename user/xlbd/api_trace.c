@@ -40,9 +40,13 @@ static int read_protocol(const struct call *call, struct packet_info *packet, st
 		packet->protocol = IPPROTO_TCP;
 	else if (!strcmp(protocol, "udp"))
 		packet->protocol = IPPROTO_UDP;
+	else if (!strcmp(protocol, "icmp"))
+		packet->protocol = addr_family(&packet->source) == XLB_IPV4 ? IPPROTO_ICMP :
+									      IPPROTO_ICMPV6;
 	else
 		return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
-				   "protocol is '%.32s': tcp or udp is accepted", protocol);
+				   "protocol is '%.32s': tcp, udp or icmp is accepted", protocol);
+	packet->has_ports = packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP;
 	if (packet->protocol == IPPROTO_TCP)
 		packet->tcp_flags = PACKET_SYN;
 	if (flags &&
@@ -96,6 +100,20 @@ static int choose_interface(const struct call *call, struct trace_request *ret, 
 	return 0;
 }
 
+/* Of TCP and UDP a packet that is made up needs the port of the VIP; ICMP has none at all. */
+static int check_ports(const struct packet_info *packet, bool live, bool client_port, bool port,
+		       struct xlb_err *err)
+{
+	if (!packet->has_ports && (client_port || port))
+		return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
+				   "%s has a port, which icmp has not: ADDRESS is accepted",
+				   port ? "vip" : "client");
+	if (packet->has_ports && !live && !port)
+		return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
+				   "vip has no port: ADDRESS:PORT is wanted");
+	return 0;
+}
+
 static void watch_end(struct xlb_watch_end *end, const struct xlb_addr *addr, bool has_port,
 		      uint16_t port_h)
 {
@@ -111,7 +129,7 @@ int trace_request_read(struct call *call, bool live, struct trace_request *ret, 
 	bool client_port, port;
 	int r;
 
-	*ret = (struct trace_request){ .packet.has_ports = true };
+	*ret = (struct trace_request){};
 	r = read_end(call, "client", &packet->source, &packet->source_port_h, &client_port, err);
 	if (!r)
 		r = read_end(call, "vip", &packet->destination, &packet->destination_port_h, &port,
@@ -124,15 +142,15 @@ int trace_request_read(struct call *call, bool live, struct trace_request *ret, 
 	if (packet->family != addr_family(&packet->destination))
 		return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
 				   "client and vip are of different address families");
-	if (!live && !port)
-		return xlb_err_set(err, XLB_ERR_USAGE, -EINVAL,
-				   "vip has no port: ADDRESS:PORT is wanted");
+	r = check_ports(packet, live, client_port, port, err);
+	if (r)
+		return r;
 	ret->watch.set = XLB_WATCH_ACTIVE | XLB_WATCH_ENDS | XLB_WATCH_PROTOCOL;
 	ret->watch.snap = LIVE_SNAP;
 	ret->watch.protocol = packet->protocol;
 	watch_end(&ret->watch.ends[0], &packet->source, client_port, packet->source_port_h);
 	watch_end(&ret->watch.ends[1], &packet->destination, port, packet->destination_port_h);
-	if (!client_port)
+	if (packet->has_ports && !client_port)
 		packet->source_port_h = CLIENT_PORT;
 	return live ? 0 : choose_interface(call, ret, err);
 }

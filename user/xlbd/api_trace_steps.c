@@ -22,6 +22,12 @@ static bool is_forwarded(const struct trace *trace)
 	       trace->event->verdict == XLB_VERDICT_REDIRECT;
 }
 
+/* True of what is asked for by address and port: TCP and UDP, but not a ping. */
+static bool has_listener(const struct trace *trace)
+{
+	return trace->came.protocol == IPPROTO_TCP || trace->came.protocol == IPPROTO_UDP;
+}
+
 static const struct load_balancer *owner_of(const struct trace *trace, const struct xlb_addr *vip)
 {
 	const struct object *object;
@@ -53,7 +59,8 @@ static void step_role(const struct trace *trace, char text[TEXT_MAX])
 
 	format_addr(&trace->came.destination, address);
 	if (trace->event->snat && !trace->event->vip) {
-		snprintf(text, TEXT_MAX, "%s is a SNAT address: a reply of a server", address);
+		snprintf(text, TEXT_MAX, "%s is a SNAT address%s", address,
+			 has_listener(trace) ? ": a reply of a server" : "");
 	} else if (!trace->event->vip && trace->event->found & XLB_FOUND_REPLY) {
 		snprintf(text, TEXT_MAX, "%s is a client's address: a reply of a server to it",
 			 address);
@@ -71,7 +78,8 @@ static void step_flow(const struct trace *trace, char text[TEXT_MAX])
 	uint64_t live = trace->event->flow;
 	uint32_t age = xlb_flow_age(datapath_stamp(), (uint32_t)xlb_get(live, XLB_LIVE_STAMP));
 
-	if (!trace->event->vip && !trace->event->snat && !(trace->event->found & XLB_FOUND_FLOW))
+	if (!(trace->event->found & XLB_FOUND_FLOW) &&
+	    (!has_listener(trace) || (!trace->event->vip && !trace->event->snat)))
 		return;
 	if (!(trace->event->found & XLB_FOUND_FLOW))
 		snprintf(text, TEXT_MAX, "none");
@@ -120,7 +128,7 @@ static void step_listener(const struct trace *trace, char text[TEXT_MAX])
 			 name_of(trace, ID_LISTENER, trace->event->listener, name));
 		return;
 	}
-	if (!trace->event->vip)
+	if (!trace->event->vip || !has_listener(trace))
 		return;
 	out = open_memstream(&ports, &size);
 	if (out && lb)
@@ -291,6 +299,8 @@ static void step_verdict(const struct trace *trace, char text[TEXT_MAX])
 	else if (is_forwarded(trace))
 		snprintf(text, TEXT_MAX, "%s, out by %s", verdict_word(event->verdict),
 			 name_of(trace, ID_INTERFACE, event->egress_link, name));
+	else if (event->verdict == XLB_VERDICT_ICMP)
+		snprintf(text, TEXT_MAX, "%s, the answer to a ping", verdict_word(event->verdict));
 	else
 		snprintf(text, TEXT_MAX, "%s to the host", verdict_word(event->verdict));
 }
