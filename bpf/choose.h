@@ -3,6 +3,7 @@
 #ifndef XLB_BPF_CHOOSE_H
 #define XLB_BPF_CHOOSE_H
 
+#include "affinity.h"
 #include "listener.h"
 #include "mode.h"
 #include "quic.h"
@@ -51,13 +52,25 @@ static __always_inline __u64 ask_id(struct xdp_md *ctx, const struct packet *pkt
 	return says;
 }
 
+/* The server that the source is with in the group, if it can take the flow; 0: none. */
+static __always_inline __u32 ask_affinity(const struct packet *pkt, __u32 vip, __u32 group,
+					  struct xlb_choice choice)
+{
+	__u32 server = choice.affinity ? (__u32)affinity_ask(pkt, group) : 0;
+
+	if (!server || !mode_takes(pkt, vip, server_find(server)))
+		return 0;
+	watch_id(pkt, XLB_FOUND_KEPT);
+	return server;
+}
+
 /*
  * A server of the listener's groups for a packet that starts a flow, into pkt; `again`: only one that would be chosen
  * for other packets of the connection too.
  */
 static __always_inline int choose_server(struct xdp_md *ctx, struct packet *pkt, __u32 vip,
 					 const struct xlb_listener *listener, bool again,
-					 __u8 *ret_mode)
+					 __u32 *ret_group, __u8 *ret_mode)
 {
 	struct xlb_address own = address_find(&pkt->source);
 	__u64 says = ask_id(ctx, pkt, vip, listener);
@@ -69,13 +82,15 @@ static __always_inline int choose_server(struct xdp_md *ctx, struct packet *pkt,
 	int r = 0;
 
 	watch_group(pkt, group);
-	if (again && !select_is_stable(choice))
-		return -XLB_DROP_NO_FLOW;
 	if (!found || found == XLB_FOUND_ID)
-		r = choose_by_hash(pkt, vip, group,
-				   found ? value : select_hash(pkt, group, choice));
+		pkt->server = ask_affinity(pkt, vip, group, choice);
 	else
 		pkt->server = value;
+	if (!pkt->server && again && !select_is_stable(choice))
+		return -XLB_DROP_NO_FLOW;
+	if (!pkt->server)
+		r = choose_by_hash(pkt, vip, group,
+				   found ? value : select_hash(pkt, group, choice));
 	if (r)
 		return r;
 	server = server_find(pkt->server);
@@ -88,6 +103,7 @@ static __always_inline int choose_server(struct xdp_md *ctx, struct packet *pkt,
 	if (is_own(&own) || (xlb_mode_has(server->mode, XLB_MODE_DIRECT) &&
 			     xlb_addr_equal(&pkt->source, &server->addr)))
 		return -XLB_DROP_HAIRPIN;
+	*ret_group = group;
 	*ret_mode = server->mode;
 	return 0;
 }
@@ -101,6 +117,7 @@ GLOBAL_STEP int choose(struct xdp_md *ctx, struct packet *pkt, __u32 vip_id, boo
 	struct xlb_vip *vip = vip_find(vip_id);
 	struct xlb_listener *listener;
 	__u8 mode = XLB_MODE_NONE;
+	__u32 group = 0;
 	bool midway;
 	int r;
 
@@ -122,10 +139,12 @@ GLOBAL_STEP int choose(struct xdp_md *ctx, struct packet *pkt, __u32 vip_id, boo
 	}
 	r = listener->flags & XLB_LISTENER_DISABLED ?
 		    -XLB_DROP_NO_LISTENER :
-		    choose_server(ctx, pkt, vip_id, listener, again || midway, &mode);
+		    choose_server(ctx, pkt, vip_id, listener, again || midway, &group, &mode);
 	/* a segment of no flow gets an answer, unless a server may know it that would be chosen again */
 	if (midway && (r || !xlb_mode_has(mode, XLB_MODE_ADOPT)))
 		return -XLB_DROP_NO_FLOW;
+	if (!r && !again && group_choice(group).affinity)
+		affinity_keep(pkt, group);
 	return r;
 }
 

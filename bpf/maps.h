@@ -76,6 +76,13 @@ struct {
 	__type(value, struct xlb_quic_owner);
 } quic_ids SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XLB_MAX_AFFINITIES);
+	__type(key, struct xlb_affinity_key);
+	__type(value, struct xlb_affinity);
+} affinities SEC(".maps");
+
 /* A connection id while it is looked at; keys of maps must be in a map or on the stack before 6.5. */
 struct quic_scratch {
 	__u8 header[8]; /* the datagram's first bytes */

@@ -31,6 +31,7 @@
 #define XLB_MAX_PROBES	   65536
 #define XLB_MAX_HOPS	   65536   /* learned ways back to clients */
 #define XLB_MAX_QUIC_IDS   131072  /* learned connection ids: 13 MiB */
+#define XLB_MAX_AFFINITIES 262144  /* source addresses with a server */
 #define XLB_DEFAULT_FLOWS  1048576 /* of each family, unless the daemon is told otherwise */
 
 #pragma GCC diagnostic push
@@ -211,7 +212,7 @@ struct xlb_choice {
 	__u8 server_id_length; /* 0: no server has an id */
 	__u8 config; /* ids of which first bits have a server id; XLB_QUIC_CONFIGS: of any */
 	__u8 by;     /* XLB_BY_* */
-	__u8 pad[4];
+	__u32 affinity; /* seconds that a source address stays with its server after its last new flow; 0: it does not */
 };
 XLB_ASSERT_SIZE(xlb_choice, 8);
 
@@ -254,6 +255,22 @@ struct xlb_quic_owner {
 	__u32 seal; /* of what the server was then: an id may become another server's (xlb_server_seal) */
 };
 XLB_ASSERT_SIZE(xlb_quic_owner, 8);
+
+/*
+ * map `affinities`: which server of a group a source address is with. Made by the datapath where the group's choice has
+ * `affinity`, least recently used first out.
+ */
+struct xlb_affinity_key {
+	__u32 group;
+	struct xlb_addr client;
+};
+XLB_ASSERT_SIZE(xlb_affinity_key, 20);
+struct xlb_affinity {
+	__u32 server; /* id */
+	__u32 seal;   /* of what the server was then, as of struct xlb_quic_owner */
+	__u32 stamp;  /* as of flows, of the last new flow; changed in place */
+};
+XLB_ASSERT_SIZE(xlb_affinity, 12);
 
 /*
  * map of maps `maglev_chunks`: each chunk is an array of __u64 holding XLB_MAGLEV_PER_CHUNK tables of
@@ -340,7 +357,7 @@ struct xlb_server {
 	__u8 pad;
 	/* live word */
 	__u16 nexthop;
-	__u16 weight; /* of a group that goes by load: the share that the server is to have */
+	__u16 weight; /* of a group that goes by load or has affinity: the server's share of new flows, 0: it takes none */
 	__u32 flags;  /* XLB_SERVER_* */
 	/* with encapsulation the first names the source of the outer header and has no bitmap */
 	struct xlb_snat_pool pools[XLB_SERVER_POOLS];
@@ -546,13 +563,14 @@ XLB_ASSERT_SIZE(xlb_event, 160);
 #define XLB_EVENT_AFTER	 2 /* the bytes are those that leave */
 #define XLB_EVENT_LOST	 3 /* frames lost after the verdict, no bytes */
 
-#define XLB_FOUND_FLOW	1U  /* a flow */
-#define XLB_FOUND_REPLY 2U  /* that it comes from a server */
-#define XLB_FOUND_SLOT	4U  /* a server by its hash */
-#define XLB_FOUND_NEW	8U  /* that a flow must be made */
-#define XLB_FOUND_NAMED 16U /* the server that a connection id of QUIC names */
-#define XLB_FOUND_OWNER 32U /* the server that was seen to choose the connection id */
-#define XLB_FOUND_ID	64U /* the slot by the connection id */
+#define XLB_FOUND_FLOW	1U   /* a flow */
+#define XLB_FOUND_REPLY 2U   /* that it comes from a server */
+#define XLB_FOUND_SLOT	4U   /* a server by its hash */
+#define XLB_FOUND_NEW	8U   /* that a flow must be made */
+#define XLB_FOUND_NAMED 16U  /* the server that a connection id of QUIC names */
+#define XLB_FOUND_OWNER 32U  /* the server that was seen to choose the connection id */
+#define XLB_FOUND_ID	64U  /* the slot by the connection id */
+#define XLB_FOUND_KEPT	128U /* the server that the source address is with */
 
 #define XLB_EVENT_BYTES_MAX 4096 /* of a frame */
 

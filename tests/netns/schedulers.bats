@@ -28,7 +28,7 @@ teardown() {
 	end_of_test
 }
 
-# scheduled 'KEY: VALUE[, KEY: VALUE]' [WEIGHTS]: the group behind TCP 7000
+# scheduled 'KEY: VALUE' [WEIGHTS]: the group behind TCP 7000
 scheduled() {
 	apply_config listener='{protocol: tcp, port: 7000, server_group: web}' port=7000 \
 		group="$1" weights="${2:-100 100 100}"
@@ -91,4 +91,21 @@ shares() {
 		equal "who goes on with the conversation under $word" "$(talk)" "$server"
 	done
 	end_conversation
+}
+
+@test "affinity: a client stays with its server, until that takes no new flows" {
+	local first second
+	scheduled $'affinity: {timeout: 1h}\n    scheduler: rr'
+	first=$(new_flows 20)
+	equal "servers that have answered" "$(wc -l <<<"$first")" 1
+	first=${first%% *}
+	[[ $(xlb_json '.steps[] | select(.step == "scheduler").text' trace 198.51.100.2:5000 "$LAB_VIP4:7000" tcp) == affinity* ]]
+	xlb set server web "$first" --weight 0
+	wait_for 5 in_line
+	second=$(new_flows 20)
+	equal "servers that have answered then" "$(wc -l <<<"$second")" 1
+	[[ ${second%% *} != "$first" ]]
+	xlb set server web "$first" --weight 100
+	wait_for 5 all_up
+	equal "who answers when it takes flows again" "$(new_flows 20)" "$second"
 }

@@ -92,9 +92,24 @@ static uint64_t hash_quic_ids(void)
 	return sum;
 }
 
+/* The same of sources that are with a server. */
+static uint64_t hash_affinities(void)
+{
+	int fd = datapath_map_fd(world_datapath(), "affinities");
+	struct xlb_affinity_key key, *before = NULL;
+	struct xlb_affinity affinity;
+	uint64_t sum = 0;
+
+	for (; world_has_affinities() && !bpf_map_get_next_key(fd, before, &key); before = &key) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &affinity), 0);
+		sum += hash_bytes(hash_bytes(1, &key, sizeof(key)), &affinity, sizeof(affinity));
+	}
+	return sum;
+}
+
 static uint64_t hash_world(void)
 {
-	uint64_t hash = tables_sum() + hash_quic_ids();
+	uint64_t hash = tables_sum() + hash_quic_ids() + hash_affinities();
 
 	for (size_t i = 0; i < CHUNK_BYTES / sizeof(*ports); i++)
 		hash = (hash ^ ports[i]) * FNV_PRIME;

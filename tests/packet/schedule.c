@@ -25,6 +25,7 @@ struct farm {
 	uint32_t count;
 	enum service servers[SERVERS_MAX];
 	uint32_t weights[SERVERS_MAX];
+	uint32_t affinity; /* seconds */
 };
 
 static void put_table(const struct farm *farm, uint8_t family)
@@ -52,7 +53,8 @@ static void farm_make(const struct farm *farm)
 		world_weight(farm->servers[i], farm->weights[i]);
 	put_table(farm, XLB_IPV4);
 	put_table(farm, XLB_IPV6);
-	world_choice(farm->group, &(struct xlb_choice){ .by = farm->by });
+	world_choice(farm->group,
+		     &(struct xlb_choice){ .by = farm->by, .affinity = farm->affinity });
 }
 
 /* --- flows ------------------------------------------------------------------------------------------ */
@@ -141,9 +143,9 @@ static void count_flows(const struct farm *farm, uint8_t family, uint32_t flows,
 static void test_turns(void **state)
 {
 	static const struct farm farms[] = {
-		{ WEB, XLB_BY_TURN, FILL_TURNS, 3, { WEB, SPARE, ONE_ARM }, { 1, 1, 1 } },
-		{ WEB, XLB_BY_TURN, FILL_TURNS, 3, { WEB, SPARE, ONE_ARM }, { 50, 30, 20 } },
-		{ DR, XLB_BY_TURN, FILL_TURNS, 2, { DR, DR_SPARE }, { 99, 1 } },
+		{ WEB, XLB_BY_TURN, FILL_TURNS, 3, { WEB, SPARE, ONE_ARM }, { 1, 1, 1 }, 0 },
+		{ WEB, XLB_BY_TURN, FILL_TURNS, 3, { WEB, SPARE, ONE_ARM }, { 50, 30, 20 }, 0 },
+		{ DR, XLB_BY_TURN, FILL_TURNS, 2, { DR, DR_SPARE }, { 99, 1 }, 0 },
 	};
 	uint32_t counts[SERVERS_MAX];
 
@@ -171,7 +173,8 @@ static void test_turns(void **state)
 static void test_source(void **state)
 {
 	static const struct farm farm = { WEB, XLB_BY_SOURCE,		FILL_MAGLEV,
-					  3,   { WEB, SPARE, ONE_ARM }, { 10, 10, 10 } };
+					  3,   { WEB, SPARE, ONE_ARM }, { 10, 10, 10 },
+					  0 };
 	uint32_t met[SERVERS_MAX] = {};
 
 	(void)state;
@@ -194,7 +197,7 @@ static void test_source(void **state)
 /* --- by load ---------------------------------------------------------------------------------------- */
 
 static const struct farm loaded = {
-	WEB, XLB_BY_LOAD, FILL_ROWS, 4, { WEB, SPARE, ONE_ARM, NAT }, { 40, 20, 20, 10 }
+	WEB, XLB_BY_LOAD, FILL_ROWS, 4, { WEB, SPARE, ONE_ARM, NAT }, { 40, 20, 20, 10 }, 0
 };
 
 /* Flows that stay are in proportion to the weights, at any time. */
@@ -242,7 +245,7 @@ static void test_load_levels(void **state)
 static void test_load_of_slow_server(void **state)
 {
 	static const struct farm farm = {
-		WEB, XLB_BY_LOAD, FILL_ROWS, 4, { WEB, SPARE, ONE_ARM, NAT }, { 10, 10, 10, 10 }
+		WEB, XLB_BY_LOAD, FILL_ROWS, 4, { WEB, SPARE, ONE_ARM, NAT }, { 10, 10, 10, 10 }, 0
 	};
 	static struct client ends[TURNS + 10 * HOLD + 1]
 				 [2]; /* at a turn, of the slow one and of others */
@@ -276,10 +279,10 @@ static void test_load_of_slow_server(void **state)
 static void test_flows_stay(void **state)
 {
 	static const struct farm farms[] = {
-		{ WEB, XLB_BY_TUPLE, FILL_MAGLEV, 3, { WEB, SPARE, ONE_ARM }, { 10, 10, 10 } },
-		{ WEB, XLB_BY_TURN, FILL_TURNS, 3, { WEB, SPARE, ONE_ARM }, { 10, 10, 10 } },
-		{ WEB, XLB_BY_LOAD, FILL_ROWS, 3, { WEB, SPARE, ONE_ARM }, { 10, 10, 10 } },
-		{ WEB, XLB_BY_SOURCE, FILL_MAGLEV, 3, { WEB, SPARE, ONE_ARM }, { 10, 10, 10 } },
+		{ WEB, XLB_BY_TUPLE, FILL_MAGLEV, 3, { WEB, SPARE, ONE_ARM }, { 10, 10, 10 }, 0 },
+		{ WEB, XLB_BY_TURN, FILL_TURNS, 3, { WEB, SPARE, ONE_ARM }, { 10, 10, 10 }, 0 },
+		{ WEB, XLB_BY_LOAD, FILL_ROWS, 3, { WEB, SPARE, ONE_ARM }, { 10, 10, 10 }, 0 },
+		{ WEB, XLB_BY_SOURCE, FILL_MAGLEV, 3, { WEB, SPARE, ONE_ARM }, { 10, 10, 10 }, 0 },
 	};
 	uint32_t servers[200];
 
@@ -307,9 +310,9 @@ static void test_flows_stay(void **state)
  */
 static void test_strangers(void **state)
 {
-	static const struct farm farm = {
-		DR, XLB_BY_TURN, FILL_TURNS, 2, { DR, DR_SPARE }, { 1, 1 }
-	};
+	static const struct farm farm = { DR, XLB_BY_TURN,	FILL_TURNS,
+					  2,  { DR, DR_SPARE }, { 1, 1 },
+					  0 };
 	static const struct error_row error = { XLB_IPV4, 3, 1, 0, false, 1, 0, 0 };
 	static const struct step stray = RESET(CLIENT, ACK, NO_FLOW);
 	uint32_t first, second;
@@ -340,6 +343,89 @@ static void test_strangers(void **state)
 	assert_int_equal(server_for(&(struct client){ XLB_IPV4, 1, 1026 }, DR), first);
 }
 
+/* --- affinity --------------------------------------------------------------------------------------- */
+
+#define HOUR 3600
+
+static const struct farm sticky = { WEB,	XLB_BY_TURN, FILL_TURNS, 2, { WEB, SPARE },
+				    { 10, 10 }, HOUR };
+
+/* Whom the source's next flow goes to; each is of another port. */
+static uint32_t next_of(uint8_t family, uint16_t address)
+{
+	static uint16_t port = 2000;
+
+	return server_for(&(struct client){ family, address, port++ }, sticky.group);
+}
+
+/* The farm has two servers. */
+static uint32_t other_than(uint32_t id, uint8_t family)
+{
+	return id == id_server(WEB, family) ? id_server(SPARE, family) : id_server(WEB, family);
+}
+
+static void affinity_of(uint8_t family)
+{
+	uint32_t first, second;
+
+	farm_make(&sticky);
+	first = next_of(family, 1);
+	second = next_of(family, 2);
+	assert_int_not_equal(first, second);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(next_of(family, 1), first);
+		assert_int_equal(next_of(family, 2), second);
+	}
+	/* each new flow renews it */
+	for (int i = 0; i < 3; i++) {
+		world_age_affinities(HOUR - 10);
+		assert_int_equal(next_of(family, 1), first);
+	}
+	/* address 2 has begun none for too long: one turn was taken by each, so the next is the first one's */
+	assert_int_equal(next_of(family, 2), first);
+	assert_int_equal(next_of(family, 2), first);
+}
+
+static void test_affinity(void **state)
+{
+	(void)state;
+	affinity_of(XLB_IPV4);
+	affinity_of(XLB_IPV6);
+}
+
+/* Who takes no new flows, or is another one by now, gets none; who got it instead keeps the source. */
+static void test_affinity_ends(void **state)
+{
+	uint32_t first, next;
+
+	(void)state;
+	farm_make(&sticky);
+	first = next_of(XLB_IPV4, 1);
+	next = other_than(first, XLB_IPV4);
+	world_weight(first == id_server(WEB, XLB_IPV4) ? WEB : SPARE, 0);
+	/* the table still has it: the datapath must have asked the server */
+	assert_int_equal(next_of(XLB_IPV4, 1), next);
+	world_weight(first == id_server(WEB, XLB_IPV4) ? WEB : SPARE, 10);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(next_of(XLB_IPV4, 1), next);
+}
+
+static void test_affinity_of_groups(void **state)
+{
+	struct farm other = sticky;
+	uint32_t first;
+
+	(void)state;
+	other.group = SPARE;
+	farm_make(&sticky);
+	farm_make(&other);
+	first = next_of(XLB_IPV4, 1);
+	/* two turns of the other group: were it the same source to both, it would have none */
+	assert_int_not_equal(server_for(&(struct client){ XLB_IPV4, 2, 1024 }, SPARE),
+			     server_for(&(struct client){ XLB_IPV4, 1, 1024 }, SPARE));
+	assert_int_equal(next_of(XLB_IPV4, 1), first);
+}
+
 static void test_dry_runs(void **state)
 {
 	static const uint8_t ways[] = { XLB_BY_SOURCE, XLB_BY_TURN, XLB_BY_LOAD };
@@ -352,7 +438,8 @@ static void test_dry_runs(void **state)
 					  ways[i] == XLB_BY_LOAD ? FILL_ROWS : FILL_TURNS,
 					  2,
 					  { WEB, SPARE },
-					  { 10, 10 } });
+					  { 10, 10 },
+					  ways[i] == XLB_BY_TURN ? HOUR : 0 });
 		for (uint32_t n = 0; n < 10; n++) {
 			struct client client = client_at(XLB_IPV4, (uint32_t)i * 10 + n);
 
@@ -371,6 +458,12 @@ const struct CMUnitTest schedule_tests[] = {
 	  .test_func = test_load_of_slow_server },
 	{ .name = "schedule: flows stay when the scheduler changes", .test_func = test_flows_stay },
 	{ .name = "schedule: what begins no flow takes no turn", .test_func = test_strangers },
+	{ .name = "schedule: a source stays with its server, until it has begun nothing for too long",
+	  .test_func = test_affinity },
+	{ .name = "schedule: a source leaves a server that takes no flows",
+	  .test_func = test_affinity_ends },
+	{ .name = "schedule: each group has sources of its own",
+	  .test_func = test_affinity_of_groups },
 	{ .name = "schedule: dry runs take no turn", .test_func = test_dry_runs },
 	{},
 };

@@ -217,8 +217,17 @@ void world_weight(enum service service, uint32_t weight)
 	}
 }
 
+/* To walk a map of so many places takes some milliseconds, even if nothing is there. */
+static bool has_affinities;
+
+bool world_has_affinities(void)
+{
+	return has_affinities;
+}
+
 void world_choice(enum service group, const struct xlb_choice *choice)
 {
+	has_affinities = has_affinities || choice->affinity;
 	world_put(TABLE_GROUP, &(struct row_id){ group }, choice);
 }
 
@@ -256,6 +265,20 @@ static void map_clear(const char *name, void *key)
 void world_quic_forget(void)
 {
 	map_clear("quic_ids", &(struct xlb_quic_id){});
+}
+
+void world_age_affinities(uint32_t seconds)
+{
+	int fd = datapath_map_fd(datapath, "affinities");
+	struct xlb_affinity_key key, *last = NULL;
+	struct xlb_affinity affinity;
+
+	for (; !bpf_map_get_next_key(fd, last, &key); last = &key) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &affinity), 0);
+		affinity.stamp -= (uint32_t)(((uint64_t)seconds * 1000000000) >> XLB_STAMP_SHIFT);
+		affinity.stamp &= XLB_STAMP_MASK;
+		bpf_map_update_elem(fd, &key, &affinity, BPF_EXIST);
+	}
 }
 
 static void put_listener(enum service service, uint8_t protocol, struct xlb_listener listener)
@@ -503,6 +526,9 @@ void world_reset(void)
 {
 	world_end_flows(FLOW_DELETE);
 	world_quic_forget();
+	if (has_affinities)
+		map_clear("affinities", &(struct xlb_affinity_key){});
+	has_affinities = false;
 	tables_forget_paths();
 	map_clear("quic_servers", &(struct xlb_quic_server_key){});
 	world_forget_fragments();

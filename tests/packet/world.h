@@ -136,6 +136,10 @@ uint32_t world_quic_ids(void);
 void world_quic_forget(void);
 /* The same of what has become of first fragments. */
 void world_forget_fragments(void);
+/* Whether sources may be with servers: a group has been made so since the last reset. */
+bool world_has_affinities(void);
+/* Makes it so many seconds longer that sources have begun no flow. */
+void world_age_affinities(uint32_t seconds);
 
 /* What became of a frame. */
 struct outcome {

@@ -115,6 +115,11 @@ static const struct bad bad_rows[] = {
 	  "duplicate key \"a\", first at line 2, column 17", "remove one of them", NULL },
 
 	/* words and kinds */
+	{ GROUP_OF("affinity: {timeout: ^500ms^}"), "affinity.timeout \"500ms\": accepted are 1s-",
+	  NULL, "/server_groups/w/affinity/timeout" },
+	{ GROUP_OF("affinity: {timeout: ^0s^}"), "affinity.timeout \"0s\": accepted are 1s-", NULL,
+	  NULL },
+	{ GROUP_OF("affinity: ^1h^"), "affinity: expected a map, found a value", NULL, NULL },
 	{ GROUP_OF("scheduler: ^wlcc^"),
 	  "scheduler \"wlcc\": accepted are maglev, wrr, rr, wlc, tch, sch, qch",
 	  "did you mean \"wlc\"?", "/server_groups/w/scheduler" },

@@ -108,11 +108,29 @@ static void test_nothing(void **state)
 	assert_int_equal(server_row(fixture, 2).weight, 100);
 }
 
+/* The datapath asks a server of such a group whether it takes new flows. */
+static void test_affinity(void **state)
+{
+	struct fixture *fixture = *state;
+
+	run_ok(fixture,
+	       GROUP("    affinity: {timeout: 1500ms}\n",
+		     "web1: {address: 10.0.1.11, weight: 7}, web2: {address: 10.0.1.12, weight: 0}, "
+		     "web3: {address: 10.0.1.13, enabled: false}"));
+	assert_int_equal(choice_row(fixture).affinity, 2);
+	assert_int_equal(server_row(fixture, 1).weight, 7);
+	assert_int_equal(server_row(fixture, 2).weight, 0);
+	assert_int_equal(server_row(fixture, 3).weight, 0);
+	run_ok(fixture, GROUP("", TWO));
+	assert_int_equal(choice_row(fixture).affinity, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_schedulers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_affinity, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,7 +167,7 @@ static void objects(void **state)
 		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"mss\":0,\"security_groups\":[],\"enabled\":true}");
 	assert_json(
 		fields_json(group, true),
-		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"quic\":{\"id_length\":8,\"config\":\"any\"},\"fail_open\":true,"
+		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"quic\":{\"id_length\":8,\"config\":\"any\"},\"affinity\":{\"timeout\":null},\"fail_open\":true,"
 		"\"snat\":{\"addresses\":[],\"ports\":\"1024-65535\"},\"drain\":{\"timeout\":null},\"on_down\":\"keep\","
 		"\"health_check\":{\"type\":\"http\",\"port\":80,\"via\":\"address\",\"interval\":\"5s\",\"timeout\":\"2s\","
 		"\"healthy_threshold\":2,\"unhealthy_threshold\":3,\"method\":\"GET\",\"path\":\"/healthz\","

@@ -79,6 +79,20 @@ bool compile_fails_open(const struct server_group *group, const struct world *wo
 	return group->fail_open && ((down[0] && !fit[0]) || (down[1] && !fit[1]));
 }
 
+/* The shares in a table that was just made are the servers' weights, where the datapath asks for them. */
+static void weigh(const struct server_group *group, const struct endpoints *endpoints,
+		  const struct maglev_server *chosen, uint32_t count)
+{
+	uint32_t i, n = 0;
+
+	if (group->scheduler != SCHEDULER_WLC && group->affinity_timeout == UINT64_MAX)
+		return;
+	/* both are in one order */
+	for (i = 0; i < endpoints->count && n < count; i++)
+		if (endpoints->list[i].entry->id == chosen[n].id)
+			endpoints->list[i].value.weight = (uint16_t)chosen[n++].weight;
+}
+
 /* The table for clients of one family. ret_open: it has servers that are down, for lack of better. */
 static int compile_scheduler(struct compiler *c, const struct server_group *group,
 			     uint32_t group_id, const struct endpoints *endpoints, uint8_t family,
@@ -98,6 +112,7 @@ static int compile_scheduler(struct compiler *c, const struct server_group *grou
 		n = choose(group, endpoints, family, ever_up, true, schedule->servers);
 		*ret_open = n;
 	}
+	weigh(group, endpoints, schedule->servers, n);
 	return n ? emit_recipe(c, TABLE_MAGLEV, &key, schedule,
 			       sizeof(*schedule) + n * sizeof(schedule->servers[0])) :
 		   0;
@@ -198,6 +213,8 @@ static int compile_choice(struct compiler *c, const struct server_group *group, 
 	struct xlb_choice choice = { .by = scheduler_by(group) };
 	int r = compile_quic(c, group, group_id, endpoints->list, endpoints->count, &choice);
 
+	if (group->affinity_timeout != UINT64_MAX)
+		choice.affinity = (uint32_t)((group->affinity_timeout + 999) / 1000);
 	return r ? r : emit(c, TABLE_GROUP, &(struct row_id){ group_id }, &choice);
 }
 

@@ -344,8 +344,6 @@ int compile_endpoint(struct compiler *c, const struct server_group *group,
 	if (group->hash == HASH_QUIC)
 		endpoint->value.flags |= XLB_SERVER_QUIC;
 	endpoint->takes_flows = endpoint->server->enabled && endpoint->server->weight > 0;
-	if (group->scheduler == SCHEDULER_WLC && endpoint->takes_flows)
-		endpoint->value.weight = (uint16_t)endpoint->server->weight;
 	endpoint->health = c->world->health(c->world->arg, group->object.name,
 					    endpoint->server->object.name, endpoint->addr);
 	key_of_server(group, endpoint, key);

@@ -31,7 +31,7 @@ static bool goes_by_source(const struct model *model, const struct share_list *l
 	for (uint32_t i = 0; i < list->count; i++) {
 		const struct server_group *group = model_group(model, list->shares[i].group);
 
-		if (!group || group->hash != HASH_SOURCE)
+		if (!group || (group->hash != HASH_SOURCE && group->affinity_timeout == UINT64_MAX))
 			return false;
 	}
 	return true;

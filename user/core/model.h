@@ -123,7 +123,8 @@ struct server_group {
 	uint32_t scheduler; /* enum scheduler; resolved: never one that is another's name */
 	uint32_t hash;	    /* enum hash */
 	uint32_t quic_id_length;
-	uint32_t quic_config; /* XLB_QUIC_CONFIGS: any */
+	uint32_t quic_config;	   /* XLB_QUIC_CONFIGS: any */
+	uint64_t affinity_timeout; /* ms; UINT64_MAX: sources do not stay with a server */
 	bool fail_open;
 	struct addr_list snat_addresses; /* none: the route's preferred source */
 	struct port_range snat_ports;	 /* default 1024-65535 */

@@ -146,6 +146,15 @@ static const struct field server_group_fields[] = {
 			"server by its quic_id; those that begin with 7 never do",
 	},
 	{
+		.name = "affinity.timeout",
+		.kind = FIELD_TIME,
+		GROUP_FIELD(affinity_timeout),
+		.min = SECOND,
+		.max = DAY,
+		.help = "a source address stays with its server until it has begun no flow for so long, whatever the scheduler; "
+			"default: it does not",
+	},
+	{
 		.name = "fail_open",
 		.kind = FIELD_BOOL,
 		GROUP_FIELD(fail_open),

@@ -192,6 +192,10 @@ static void step_scheduler(const struct trace *trace, char text[TEXT_MAX])
 		snprintf(text, TEXT_MAX, "the connection id names the server");
 	else if (trace->event->found & XLB_FOUND_OWNER)
 		snprintf(text, TEXT_MAX, "the server was seen to choose the connection id");
+	else if (trace->event->found & XLB_FOUND_KEPT)
+		snprintf(text, TEXT_MAX,
+			 "affinity: the source address is with the server in group %s",
+			 name_of(trace, ID_GROUP, trace->event->group, name));
 	else if (trace->event->found & XLB_FOUND_SLOT)
 		say_slot(trace, text);
 	else if (trace->event->group)
