@@ -50,7 +50,6 @@ static const struct {
 };
 #define RANGES (sizeof(ranges) / sizeof(ranges[0]))
 
-static uint64_t next_hash = 1ULL << 32;
 static json_t *groups, *port_sets;
 
 static void add(json_t *object, const char *key, json_t *value)
@@ -104,7 +103,6 @@ static void fill_group(uint32_t group, const enum service *services)
 	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
 		struct maglev_server servers[SERVERS_MAX];
 		struct row_maglev_key key = { group, family };
-		struct row_hash hash = { next_hash++ };
 		uint32_t count = 0;
 
 		for (; count < SERVERS_MAX && services[count]; count++) {
@@ -116,7 +114,7 @@ static void fill_group(uint32_t group, const enum service *services)
 		}
 		if (maglev_fill(servers, count, content->slot))
 			abort();
-		world_put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
+		world_put_content(TABLE_MAGLEV, &key, content, sizeof(*content));
 		add_by_id(families, family, json_table(content->slot, XLB_MAGLEV_SLOTS));
 	}
 	add_by_id(groups, group, families);
@@ -192,7 +190,6 @@ static json_t *json_rules(const struct port_rule *rules, uint32_t count)
 static void fill_ports(enum vip vip, uint8_t family, uint8_t protocol)
 {
 	struct row_port_set_key key = { id_vip(vip, family), protocol };
-	struct row_hash hash = { next_hash++ };
 	struct port_rule rules[SERVICE_COUNT + RANGES];
 	AUTO_FREE struct content_port_set *content = NULL;
 	uint32_t count = 0;
@@ -210,7 +207,7 @@ static void fill_ports(enum vip vip, uint8_t family, uint8_t protocol)
 			(struct port_rule){ 1, 65535, PORT_ANY, range_listener(0, protocol) };
 	if (ports_build(rules, count, &content, &size))
 		abort();
-	world_put_content(TABLE_PORT_SET, &key, &hash, content, size);
+	world_put_content(TABLE_PORT_SET, &key, content, size);
 	snprintf(name, sizeof(name), "%u/%u", key.vip, protocol);
 	add(port_sets, name, json_rules(rules, count));
 }

@@ -51,20 +51,6 @@ static enum service send_from(const struct talk *talk, const struct xlb_addr *cl
 	return receiver(&got, talk->family);
 }
 
-static void put_content(enum table_id table, const void *key, const void *content, size_t size)
-{
-	static uint64_t next = 1ULL << 32;
-	struct sink *sink = datapath_sink(world_datapath());
-	struct row row = { .table = table };
-	struct row_hash hash = { next++ };
-	struct xlb_err err = {};
-
-	memcpy(row.key, key, tables[table].key_size);
-	memcpy(row.value, &hash, sizeof(hash));
-	if (sink->put(sink, &row, content, size, &err) < 0)
-		fail_msg("put %s: %s", tables[table].word, err.text);
-}
-
 /* Slot by slot, the server is the one that hash.h and the table say. */
 static void test_hash(void **state)
 {
@@ -82,7 +68,7 @@ static void test_hash(void **state)
 
 		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
 			content->slot[i] = (uint16_t)id_server(servers[random_below(3)], family);
-		put_content(TABLE_MAGLEV, &key, content, sizeof(*content));
+		world_put_content(TABLE_MAGLEV, &key, content, sizeof(*content));
 		for (int i = 0; i < 600; i++) {
 			uint8_t protocol = random() % 2 ? IPPROTO_TCP : IPPROTO_UDP;
 			struct xlb_addr client = addr_client(family);
@@ -344,7 +330,7 @@ static void test_ports(void **state)
 		size_t size;
 
 		assert_int_equal(ports_build(rules, count, &content, &size), 0);
-		put_content(TABLE_PORT_SET, &key, content, size);
+		world_put_content(TABLE_PORT_SET, &key, content, size);
 		datapath_settle(world_datapath());
 		for (int i = 0; i < 100; i++) {
 			uint16_t port = port_pick(rules, count);

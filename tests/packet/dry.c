@@ -3,17 +3,19 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <net/if.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/cleanup.h"
 #include "sys/datapath_variant.h"
 #include "tables.h"
 #include "tests.h"
 #include "world.h"
 
-#define VALUE_MAX 65536 /* of all CPUs */
 #define FNV_PRIME 0x100000001b3ULL
 
 static struct variant *variant;
@@ -29,31 +31,35 @@ static struct xlb_event last;
 	X(budgets, XLB_ANSWER_COUNT) \
 	X(drop_samples, XLB_DROP_COUNT)
 
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+/* FNV-1a, but by words of 32 bits, of which all is made that is looked at. */
+static uint64_t hash_words(uint64_t hash, const void *data, size_t size)
 {
-	const uint8_t *bytes = data;
+	const uint32_t *words = data;
 
-	while (size--)
-		hash = (hash ^ *bytes++) * FNV_PRIME; /* FNV-1a */
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		hash = (hash ^ words[i]) * FNV_PRIME;
 	return hash;
 }
 
+/* Of entries from the first one on; all of them are asked for at once, as there are thousands for each frame. */
 static uint64_t hash_array(const char *name, uint32_t entries)
 {
-	int fd = datapath_map_fd(world_datapath(), name), cpus = libbpf_num_possible_cpus();
+	int fd = datapath_map_fd(world_datapath(), name);
 	struct bpf_map_info info = {};
-	static uint8_t value[VALUE_MAX];
-	uint32_t size = sizeof(info);
-	uint64_t hash = 0;
+	uint32_t size = sizeof(info), end, count = entries;
+	AUTO_FREE uint32_t *keys = calloc(entries, sizeof(*keys));
+	AUTO_FREE uint8_t *values = NULL;
+	size_t values_size;
 
 	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
-	size = (info.value_size + 7) / 8 * 8 * (uint32_t)cpus;
-	assert_in_range(size, 1, VALUE_MAX);
-	for (uint32_t key = 0; key < entries; key++) {
-		assert_int_equal(bpf_map_lookup_elem(fd, &key, value), 0);
-		hash = hash_bytes(hash, value, size);
-	}
-	return hash;
+	values_size = (info.value_size + 7) / 8 * 8 * (size_t)libbpf_num_possible_cpus() * entries;
+	values = calloc(1, values_size);
+	assert_true(keys && values);
+	/* ENOENT: the map has no more */
+	if (bpf_map_lookup_batch(fd, NULL, &end, keys, values, &count, NULL))
+		assert_int_equal(errno, ENOENT);
+	assert_int_equal(count, entries);
+	return hash_words(0, values, values_size);
 }
 
 #define CHUNK_BYTES (XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS * sizeof(uint64_t))
@@ -87,7 +93,7 @@ static uint64_t hash_quic_ids(void)
 
 	for (; !bpf_map_get_next_key(fd, before, &key); before = &key) {
 		assert_int_equal(bpf_map_lookup_elem(fd, &key, &owner), 0);
-		sum += hash_bytes(hash_bytes(1, &key, sizeof(key)), &owner, sizeof(owner));
+		sum += hash_words(hash_words(1, &key, sizeof(key)), &owner, sizeof(owner));
 	}
 	return sum;
 }
@@ -122,10 +128,8 @@ static uint64_t hash_world(void)
 void dry_start(void)
 {
 	const struct xlb_watch all = { .set = XLB_WATCH_ACTIVE, .snap = 64 };
-	struct xlb_err err = {};
 
-	if (variant_load(world_datapath(), VARIANT_DRY_RUN, &variant, &err))
-		fail_msg("%s", err.text);
+	variant = world_variant(VARIANT_DRY_RUN);
 	variant_watch(variant, 0, &all);
 	ports = ports_map();
 }
@@ -133,7 +137,7 @@ void dry_start(void)
 void dry_stop(void)
 {
 	munmap((void *)ports, CHUNK_BYTES);
-	variant = variant_free(variant);
+	variant = NULL;
 }
 
 static void take_event(void *arg, const struct xlb_event *event, const uint8_t *data)

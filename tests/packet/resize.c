@@ -115,19 +115,10 @@ static void shift_stop(void)
 /* Each frame of every talk finds in the old extent what came before it. */
 static void test_talks(void **state)
 {
-	const struct talk_row *lists[] = { talk_rows_forward, talk_rows_tcp, talk_rows_udp,
-					   talk_rows_modes };
-
 	(void)state;
 	shift_start(3 * WORLD_FLOWS);
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		for (const struct talk_row *row = lists[i]; row->name; row++) {
-			void *talk = (void *)(uintptr_t)row;
-
-			talk_test(&talk);
-			world_reset();
-		}
-	}
+	talk_test_all();
+	world_reset();
 	shift_stop();
 	assert_null(tables_fault());
 }
@@ -404,8 +395,7 @@ static const char *kill_once(enum xlb_flow_table_id id, uint32_t writes, bool *r
 static void test_killed(void **state)
 {
 	(void)state;
-	world_close();
-	assert_null(world_open(64));
+	world_room(64);
 	open_talks(KILL_TALKS);
 	shift_start(64);
 	shifting = false;
@@ -429,8 +419,7 @@ static void test_killed(void **state)
 		assert_in_range(kills, id == XLB_TABLE_REPLIES ? 2 : 7, 1000);
 	}
 	shift_stop();
-	world_close();
-	assert_null(world_open(WORLD_FLOWS));
+	world_room(WORLD_FLOWS);
 }
 
 const struct CMUnitTest resize_tests[] = {

@@ -30,13 +30,11 @@ struct farm {
 
 static void put_table(const struct farm *farm, uint8_t family)
 {
-	static uint64_t next = 1ULL << 40;
 	struct {
 		uint32_t fill, pad; /* of struct schedule */
 		struct maglev_server servers[SERVERS_MAX];
 	} recipe = { .fill = farm->fill };
 	struct row_maglev_key key = { farm->group, family };
-	struct row_hash hash = { next++ };
 	AUTO_FREE void *content = NULL;
 	size_t size = sizeof(struct schedule) + farm->count * sizeof(recipe.servers[0]);
 
@@ -44,7 +42,7 @@ static void put_table(const struct farm *farm, uint8_t family)
 		recipe.servers[i] = (struct maglev_server){ 77 * (i + 1), farm->weights[i],
 							    id_server(farm->servers[i], family) };
 	assert_int_equal(content_build(TABLE_MAGLEV, &recipe, size, &content, &size), 0);
-	world_put_content(TABLE_MAGLEV, &key, &hash, content, size);
+	world_put_content(TABLE_MAGLEV, &key, content, size);
 }
 
 static void farm_make(const struct farm *farm)

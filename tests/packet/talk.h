@@ -165,7 +165,10 @@ const char *talk_check_flows(uint32_t count);
 #define ESTABLISH FORWARD(CLIENT, SYN), FORWARD(SERVER, SYN | ACK), FORWARD(CLIENT, ACK)
 #define CLOSE	  FORWARD(CLIENT, FIN | ACK), FORWARD(SERVER, FIN | ACK), FORWARD(CLIENT, ACK)
 
-/* cmocka test of a row, given as initial state; and all of them, one after the other. */
+/* N: only one in N is wanted of what is done over and over to be thorough; 1: all. */
+uint32_t talk_part(void);
+
+/* cmocka test of a row, given as initial state; and all of them, or one in talk_part() by turns, one after the other. */
 void talk_test(void **state);
 void talk_test_all(void);
 

@@ -385,15 +385,12 @@ static void test_told(void **state)
 	static uint8_t data[FRAME_MAX + TAGS_MAX];
 	struct xlb_drop_sample sample;
 	static struct outcome got;
-	struct variant *variant;
-	struct xlb_err err = {};
+	struct variant *variant = world_variant(VARIANT_OBSERVE);
 	size_t length;
 
 	(void)state;
 	network_start(qinq);
 	network = NULL; /* frames are as they are sent */
-	if (variant_load(world_datapath(), VARIANT_OBSERVE, &variant, &err))
-		fail_msg("%s", err.text);
 	world_program(variant_program_fd(variant));
 	variant_watch(variant, 0, &all);
 	length = client_frame(&qinq->clients, data);
@@ -409,7 +406,7 @@ static void test_told(void **state)
 	assert_int_equal(datapath_drop_sample(world_datapath(), XLB_DROP_NO_LISTENER, &sample), 0);
 	assert_memory_equal(sample.data, data, sample.captured);
 	world_program(-1);
-	variant_free(variant);
+	variant_unwatch(variant, 0);
 	network_stop();
 }
 

@@ -335,13 +335,8 @@ static void run_row(const struct watch_row *row, uint8_t family, uint8_t protoco
 
 static void observe(bool on)
 {
-	struct xlb_err err = {};
-
-	if (on && variant_load(world_datapath(), VARIANT_OBSERVE, &variant, &err))
-		fail_msg("%s", err.text);
+	variant = on ? world_variant(VARIANT_OBSERVE) : NULL;
 	world_program(on ? variant_program_fd(variant) : -1);
-	if (!on)
-		variant = variant_free(variant);
 }
 
 static void filters_and_events(void **state)

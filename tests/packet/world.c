@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/ports.h"
+#include "contents.h"
 #include "dry.h"
 #include "resize.h"
 #include "tables.h"
@@ -28,7 +28,7 @@ const uint8_t mac_server[6] = { 2, 0, 0, 0, 0, 0x5 };
 const uint8_t mac_slots[3][6] = { { 0 }, { 2, 0, 0, 0, 1, 1 }, { 2, 0, 0, 0, 1, 2 } };
 
 static struct datapath *datapath;
-static uint64_t next_hash = 1;
+static struct variant *variants[VARIANT_JUMBO + 1]; /* those that tests have asked for */
 static uint32_t ports_at_rest;
 
 static const struct {
@@ -143,8 +143,8 @@ struct datapath *world_datapath(void)
 	return datapath;
 }
 
-void world_put_content(enum table_id table, const void *key, const void *value, const void *content,
-		       size_t size)
+void world_put_row(enum table_id table, const void *key, const void *value, const void *content,
+		   size_t size)
 {
 	struct sink *sink = datapath_sink(datapath);
 	struct row row = { .table = table };
@@ -158,7 +158,7 @@ void world_put_content(enum table_id table, const void *key, const void *value, 
 
 void world_put(enum table_id table, const void *key, const void *value)
 {
-	world_put_content(table, key, value, NULL, 0);
+	world_put_row(table, key, value, NULL, 0);
 }
 
 static struct xlb_server server_value(enum service service, uint8_t family, uint32_t flags)
@@ -311,60 +311,6 @@ void world_mss(enum service service, uint32_t mss)
 	put_listener(service, IPPROTO_TCP, (struct xlb_listener){ .group = service, .mss = mss });
 }
 
-void world_group(enum service group, enum service server)
-{
-	world_group_of_two(group, server, server);
-}
-
-void world_group_of_two(enum service group, enum service even, enum service odd)
-{
-	AUTO_FREE struct content_maglev *content = calloc(1, sizeof(*content));
-
-	assert_non_null(content);
-	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
-		struct row_maglev_key key = { group, family };
-		struct row_hash hash = { next_hash++ };
-
-		for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
-			content->slot[i] = (uint16_t)id_server(
-				i % 2 ? odd : even, service_family(i % 2 ? odd : even, family));
-		world_put_content(TABLE_MAGLEV, &key, &hash, content, sizeof(*content));
-	}
-}
-
-static void put_ports(enum vip vip, uint8_t family, uint8_t protocol, const struct port_rule *rules,
-		      uint32_t count)
-{
-	struct row_port_set_key key = { id_vip(vip, family), protocol };
-	struct row_hash hash = { next_hash++ };
-	AUTO_FREE struct content_port_set *content = NULL;
-	size_t size;
-
-	if (ports_build(rules, count, &content, &size) < 0)
-		fail_msg("ports_build");
-	world_put_content(TABLE_PORT_SET, &key, &hash, content, size);
-}
-
-void world_no_ports(enum vip vip, uint8_t family)
-{
-	put_ports(vip, family, IPPROTO_TCP, NULL, 0);
-	put_ports(vip, family, IPPROTO_UDP, NULL, 0);
-}
-
-static void fill_ports(enum vip vip, uint8_t family, uint8_t protocol)
-{
-	struct port_rule rules[SERVICE_COUNT + 1] = {};
-	uint32_t count = 0;
-
-	for (enum service service = WEB; service < SERVICE_COUNT; service++)
-		rules[count++] = (struct port_rule){ services[service].port, services[service].port,
-						     PORT_EXACT, id_listener(service, protocol) };
-	if (vip == VIP_BOTH)
-		rules[count++] =
-			(struct port_rule){ 1, 65535, PORT_ANY, id_listener(WEB, protocol) };
-	put_ports(vip, family, protocol, rules, count);
-}
-
 static void fill_addresses(uint8_t family)
 {
 	for (enum vip vip = 0; vip < VIP_COUNT; vip++) {
@@ -376,8 +322,7 @@ static void fill_addresses(uint8_t family)
 			.snat = (uint16_t)(vip == VIP_BOTH ? id_snat(family, 1) : 0),
 		};
 
-		fill_ports(vip, family, IPPROTO_TCP);
-		fill_ports(vip, family, IPPROTO_UDP);
+		contents_ports(vip, family);
 		world_put(TABLE_VIP, &key, &flags);
 		world_put(TABLE_ADDRESS, &vip_addr, &role);
 	}
@@ -439,8 +384,7 @@ static void fill_services(void)
 	for (enum service service = WEB; service < SERVICE_COUNT; service++) {
 		for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4)
 			world_server(service, family, 0);
-		if (service != NO_SERVER)
-			world_group(service, service);
+		contents_group(service);
 		world_choice(service, &(struct xlb_choice){});
 		for (uint8_t protocol = IPPROTO_TCP; protocol;
 		     protocol = protocol == IPPROTO_TCP ? IPPROTO_UDP : 0)
@@ -502,6 +446,7 @@ const char *world_open(uint32_t flows)
 	if (datapath_open(&options, &datapath, &err) < 0)
 		return err.text;
 	tables_map(datapath);
+	contents_none();
 	ports_at_rest = 0;
 	fill();
 	ports_at_rest = world_ports_taken();
@@ -510,8 +455,53 @@ const char *world_open(uint32_t flows)
 
 void world_close(void)
 {
+	for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++)
+		variants[i] = variant_free(variants[i]);
 	tables_unmap();
 	datapath = datapath_close(datapath);
+}
+
+static void resize_table(enum xlb_flow_table_id id, uint32_t room)
+{
+	struct xlb_err err = {};
+	struct table_resize *resize = table_resize_new(datapath, id, room, &err);
+	enum table_resize_state state = TABLE_RESIZE_GOES_ON;
+
+	if (!resize)
+		fail_msg("table_resize_new: %s; %s", err.text, err.hint);
+	while (state != TABLE_RESIZE_DONE) {
+		state = table_resize_step(resize, room, &err);
+		if (state == TABLE_RESIZE_FAILED)
+			fail_msg("table_resize_step: %s", err.text);
+	}
+	table_resize_free(resize);
+}
+
+void world_room(uint32_t flows)
+{
+	world_end_flows(FLOW_DELETE);
+	for (uint32_t id = 0; id < XLB_FLOW_TABLES; id++)
+		/* replies are of flows of both families */
+		resize_table(id, id == XLB_TABLE_REPLIES ? 2 * flows : flows);
+	tables_forget();
+}
+
+static void forget_event(void *arg, const struct xlb_event *event, const uint8_t *data)
+{
+	(void)arg, (void)event, (void)data;
+}
+
+struct variant *world_variant(enum variant_kind kind)
+{
+	struct xlb_err err = {};
+
+	if (!variants[kind] && variant_load(datapath, kind, &variants[kind], &err))
+		fail_msg("%s", err.text);
+	for (uint32_t i = 0; i < XLB_WATCHES; i++)
+		variant_unwatch(variants[kind], i);
+	while (variant_read(variants[kind], XLB_WATCHES, forget_event, NULL))
+		;
+	return variants[kind];
 }
 
 void world_reset_budget(void)
@@ -533,13 +523,13 @@ void world_reset(void)
 	map_clear("quic_servers", &(struct xlb_quic_server_key){});
 	world_forget_fragments();
 	fill_services();
-	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
-		for (enum vip vip = 0; vip < VIP_COUNT; vip++) {
-			fill_ports(vip, family, IPPROTO_TCP);
-			fill_ports(vip, family, IPPROTO_UDP);
-		}
+	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4)
+		for (enum vip vip = 0; vip < VIP_COUNT; vip++)
+			contents_ports(vip, family);
+	if (datapath_settle_begin(datapath)) {
+		datapath_settle_wait(datapath);
+		datapath_settle_end(datapath);
 	}
-	datapath_settle(datapath);
 	world_reset_budget();
 }
 

@@ -20,6 +20,7 @@
 
 #include "frame.h"
 #include "sys/datapath.h"
+#include "sys/datapath_variant.h"
 
 /*
  * X(NAME, port of the listener, port of the server, mode, encapsulation, whether the server is of the other
@@ -98,17 +99,22 @@ void each_kind(void (*test)(uint8_t family, uint8_t protocol));
 /* Loads and fills; a reason to skip everything, or NULL. */
 const char *world_open(uint32_t flows);
 void world_close(void);
-/* Back to the state after world_open, but for counters. */
+/* Back to the state after world_open, but for counters and the tables' room. */
 void world_reset(void);
+/* Ends every flow and gives the tables room for this many of each family, as world_open does without loading anew. */
+void world_room(uint32_t flows);
 /* As many RSTs may be sent as in a new second. */
 void world_reset_budget(void);
 
 /* The world's datapath, for what has no function here. */
 struct datapath *world_datapath(void);
+/* A variant of its program, which nobody watches and that has nothing to tell; the world frees it. */
+struct variant *world_variant(enum variant_kind kind);
 void world_put(enum table_id table, const void *key, const void *value);
-/* The same of a table whose rows are hashes of what is beside them. */
-void world_put_content(enum table_id table, const void *key, const void *value, const void *content,
-		       size_t size);
+/* The same with a content, and of TABLE_MAGLEV and TABLE_PORT_SET, whose values say no more than that it is new. */
+void world_put_row(enum table_id table, const void *key, const void *value, const void *content,
+		   size_t size);
+void world_put_content(enum table_id table, const void *key, const void *content, size_t size);
 void world_server(enum service service, uint8_t family, uint32_t flags);
 void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags);
 /* The listener for TCP as it is at the start, but for its MSS. */
