@@ -6,8 +6,8 @@
 # Runs a command as root on a Debian kernel under QEMU, in this directory of this very root file system:
 # the guest sees it read-only (virtiofs) below a tmpfs that takes its writes, and has no network. The
 # kernel is downloaded by apt once and kept in ${XDG_CACHE_HOME:-/var/cache}/xlb-vm. Emulation (TCG), so
-# it works inside of virtual machines too. Exit status: the command's; 125 if the guest gave none or QEMU
-# cannot run here (the reason is on stderr).
+# it works inside of virtual machines too. Exit status: the command's; 125 if the guest gave none, 126 if no
+# guest can run here (the reason is on stderr).
 #
 # -i: one processor whose clock counts the instructions that it has executed, one each ns, whatever else the
 # host does: what a command measures as time is its work.
@@ -16,9 +16,23 @@ set -eu
 series=6.1 memory=2048 limit=900
 processor=(-accel "tcg,thread=multi" -smp 2)
 
+# What makes emulation slow is left out. erms, rep_good: the kernel and the C library copy and clear memory by
+# string instructions, which are emulated one unit at a time. Addresses that are other ones in each process
+# (randmaps): what has been translated is found by its address, and would be translated again for each. Pages are
+# cleared when they are allocated, although their user writes to them (init_on_alloc). Grace periods of RCU
+# last until each processor comes by, but expedited ones.
+cpu=max,la57=off,erms=off
+kernel_options="mitigations=off clearcpuid=rep_good norandmaps init_on_alloc=0 rcupdate.rcu_expedited=1 \
+tsc=reliable no_timer_check nokaslr random.trust_cpu=on"
+
 fail() {
 	echo "vm.sh: $*" >&2
 	exit 125
+}
+
+impossible() {
+	echo "vm.sh: $*" >&2
+	exit 126
 }
 
 while getopts k:m:t:i option; do
@@ -32,19 +46,22 @@ while getopts k:m:t:i option; do
 done
 shift $((OPTIND - 1))
 [ $# -gt 0 ] || fail "no command given"
-[ "$(id -u)" = 0 ] || fail "must be root: the guest reads all of this file system"
+[ "$(id -u)" = 0 ] || impossible "must be root: the guest reads all of this file system"
 
 PATH=$PATH:/usr/sbin:/sbin
 virtiofsd=/usr/lib/qemu/virtiofsd
 for tool in qemu-system-x86_64 $virtiofsd busybox cpio depmod modprobe xz apt-get; do
-	command -v "$tool" >/dev/null || fail "$tool is missing: run scripts/deps.sh"
+	command -v "$tool" >/dev/null || impossible "$tool is missing: run scripts/deps.sh"
 done
 
 cache=${XDG_CACHE_HOME:-/var/cache}/xlb-vm
 work=$(mktemp -d /tmp/xlb-vm.XXXXXX)
-daemon=
+daemon='' guest=''
 finish() {
-	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
+	local pid
+	for pid in $guest $daemon; do
+		kill "$pid" 2>/dev/null || true
+	done
 	rm -rf "$work"
 }
 trap finish EXIT
@@ -64,17 +81,16 @@ fetch_kernel() {
 		apt-get -q update >&2
 		package=$(newest_package)
 	fi
-	[ -n "$package" ] || fail "apt knows no linux-image-$series.*-cloud-amd64"
+	[ -n "$package" ] || impossible "apt knows no linux-image-$series.*-cloud-amd64"
 	echo "vm.sh: downloading $package" >&2
 	(cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$package" >&2) || {
 		apt-get -q update >&2
 		(cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$package" >&2)
-	} || fail "cannot download $package"
+	} || impossible "cannot download $package"
 	dpkg -x "$work"/linux-image-*.deb "$work/kernel"
 	version=$(basename "$work"/kernel/boot/vmlinuz-*)
 	depmod -b "$work/kernel" "${version#vmlinuz-}"
 	make_initrd "$work/kernel" "${version#vmlinuz-}"
-	mkdir -p "$cache"
 	rm -rf "${cache:?}/$series"
 	mv "$work/kernel" "$cache/$series"
 }
@@ -118,7 +134,11 @@ make_initrd() {
 }
 
 kernel_dir=$cache/$series
-[ -s "$kernel_dir/initrd" ] || fetch_kernel
+mkdir -p "$cache"
+{
+	flock 9 # apt and the cache are for one at a time
+	[ -s "$kernel_dir/initrd" ] || fetch_kernel
+} 9>"$cache/lock"
 image=$(echo "$kernel_dir"/boot/vmlinuz-*)
 
 # --- the command ---------------------------------------------------------------------------------
@@ -145,21 +165,26 @@ $virtiofsd --socket-path="$work/socket" -o source=/ -o cache=always -o sandbox=c
 	--thread-pool-size=2 >"$work/virtiofsd.log" 2>&1 &
 daemon=$!
 while [ ! -S "$work/socket" ]; do
-	kill -0 $daemon 2>/dev/null || fail "virtiofsd does not run here: $(tail -n 1 "$work/virtiofsd.log")"
+	kill -0 $daemon 2>/dev/null || impossible "virtiofsd does not run here: $(tail -n 1 "$work/virtiofsd.log")"
 	sleep 0.02
 done
 
 timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -machine pc \
-	"${processor[@]}" -cpu max,la57=off -m "$memory" \
+	"${processor[@]}" -cpu "$cpu" -m "$memory" \
 	-object memory-backend-memfd,id=memory,size="${memory}M",share=on -numa node,memdev=memory \
 	-display none -nic none -no-reboot -device virtio-rng-pci \
 	-chardev socket,id=root,path="$work/socket" -device vhost-user-fs-pci,chardev=root,tag=root,queue-size=1024 \
 	-serial file:"$work/console" -chardev stdio,id=output,signal=off -serial chardev:output \
 	-serial file:"$work/status" \
 	-kernel "$image" -initrd "$kernel_dir/initrd" \
-	-append "console=ttyS0 panic=-1 loglevel=4 mitigations=off tsc=reliable no_timer_check nokaslr \
-random.trust_cpu=on xlb.run=$work/run xlb.modules=$kernel_dir/lib/modules" </dev/null || true
+	-append "console=ttyS0 panic=-1 loglevel=4 $kernel_options \
+xlb.run=$work/run xlb.modules=$kernel_dir/lib/modules" </dev/null &
+guest=$!
+qemu_status=0
+wait $guest || qemu_status=$?
+guest=''
 
+[ $qemu_status != 1 ] || impossible "QEMU does not run here" # it has said why
 if ! grep -qx '[0-9]*' "$work/status"; then
 	tail -n 30 "$work/console" >&2 || true
 	fail "the guest ended without a status"

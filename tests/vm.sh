@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# vm.sh: TAP of what must also hold on other kernels, the oldest supported among them: the object loads, the
-# packet rows pass, real traffic goes through in every mode. Runs itself inside of the guest with --inside.
+# vm.sh [KERNEL...]: TAP of what must also hold on other kernels (6.1 and 6.12), the oldest supported among them: the
+# object loads, the packet rows pass, real traffic goes through in every mode. The guests run at the same time; what
+# each has said comes in one piece. Runs itself inside of the guest with --inside.
 set -eu
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
@@ -15,15 +16,38 @@ if [ "${1:-}" = --inside ]; then
 	exit $status
 fi
 
+work=$(mktemp -d)
+guests=()
+finish() {
+	local guest
+	for guest in "${guests[@]}"; do
+		kill "$guest" 2>/dev/null || true
+	done
+	rm -rf "$work"
+}
+trap finish EXIT
+
+[ $# -gt 0 ] || set -- 6.1 6.12
+for kernel; do
+	# what a kernel can do otherwise is done once in a guest; what is repeated to be thorough, an eighth as often
+	scripts/vm.sh -k "$kernel" -t 2400 env BUILD="$build" LAB_PATIENCE=10 LAB_SMALL=4 PACKET_PART=8 \
+		tests/vm.sh --inside >"$work/$kernel" 2>"$work/$kernel.err" &
+	guests+=($!)
+done
+
 status=0
-for kernel in 6.1 6.12; do
+for kernel; do
+	result=0
+	wait "${guests[0]}" || result=$?
+	guests=("${guests[@]:1}")
 	echo "# Linux $kernel"
-	if ! reason=$(scripts/vm.sh -k $kernel true 2>&1); then
+	if [ $result = 126 ]; then
 		echo 1..1
-		echo "ok 1 - Linux $kernel # SKIP ${reason##*$'\n'}"
+		echo "ok 1 - Linux $kernel # SKIP $(tail -n 1 "$work/$kernel.err")"
 		continue
 	fi
-	scripts/vm.sh -k $kernel -t 2400 env BUILD="$build" LAB_PATIENCE=10 LAB_SMALL=4 MUTATIONS=20000 PACKET_SKIP='icmp: dry runs*' \
-		tests/vm.sh --inside || status=1
+	cat "$work/$kernel"
+	cat "$work/$kernel.err" >&2
+	[ $result = 0 ] || status=1
 done
 exit $status

@@ -98,7 +98,7 @@ apply_config() {
 
 # every server is up, and packets meet it so
 all_up() {
-	[ "$(xlb_json '[.server_groups[] | select(.state.up != .state.servers)] | length' status)" = 0 ] && in_line
+	[ "$(xlb_json '(.pending | not) and ([.server_groups[].state | .up == .servers] | all)' status)" = true ]
 }
 
 # what the daemon knows has reached the maps

@@ -33,9 +33,9 @@ lab_dns() {
 
 # mode FORWARD [KEY=VALUE...]: applies a configuration in which group web has forward: FORWARD. only: the
 # family of the servers' addresses, 4 or 6; more: YAML lines of the group; check: keys of its health check;
-# servers: their numbers
+# patience: how long it waits; servers: their numbers
 mode() {
-	local forward=$1 only="" more="" check="" servers="1 2 3" vips="$LAB_VIP4, \"$LAB_VIP6\"" group
+	local forward=$1 only="" more="" check="" patience=1s servers="1 2 3" vips="$LAB_VIP4, \"$LAB_VIP6\"" group
 	shift
 	for word; do
 		local "${word%%=*}=${word#*=}"
@@ -67,7 +67,7 @@ mode_group() {
 	cat <<-END
 		  $1:
 		    forward: $forward
-		    health_check: {${check}type: http, port: 8080, path: /healthz, interval: 200ms, timeout: 1s, healthy_threshold: 1, unhealthy_threshold: 2}
+		    health_check: {${check}type: http, port: 8080, path: /healthz, interval: 200ms, timeout: $patience, healthy_threshold: 1, unhealthy_threshold: 2}
 	END
 	[ -z "$more" ] || echo "    $more"
 	echo "    servers:"

@@ -21,7 +21,7 @@ void world_put_content(enum table_id table, const void *key, const void *content
 	/* both keys begin with the id of what the content is of */
 	if (table == TABLE_MAGLEV)
 		group_at_start[*(const uint32_t *)key] = false;
-	else
+	if (table == TABLE_PORT_SET)
 		ports_at_start[*(const uint32_t *)key] = false;
 	world_put_row(table, key, &hash, content, size);
 }

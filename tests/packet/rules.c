@@ -18,13 +18,11 @@
 
 static void put_set(const struct recipe_text *recipe)
 {
-	static uint64_t hash;
 	AUTO_FREE void *content = NULL;
 	size_t size;
 
 	assert_int_equal(rules_build(recipe->bytes, recipe->size, &content, &size), 0);
-	world_put_content(TABLE_RULE_SET, &(struct row_id){ SET }, &(struct row_hash){ ++hash },
-			  content, size);
+	world_put_content(TABLE_RULE_SET, &(struct row_id){ SET }, content, size);
 }
 
 /* One rule for all packets. */
@@ -50,14 +48,13 @@ static void use_set(uint8_t family, uint8_t protocol, uint32_t set)
 /* All ports of the VIP are the listener's. */
 static void any_port(uint8_t family, uint8_t protocol)
 {
-	static uint64_t hash = 1ULL << 40;
 	struct row_port_set_key key = { id_vip(VIP_OWN, family), protocol };
 	struct port_rule rule = { 1, 65535, PORT_ANY, id_listener(WEB, protocol) };
 	AUTO_FREE struct content_port_set *content = NULL;
 	size_t size;
 
 	assert_int_equal(ports_build(&rule, 1, &content, &size), 0);
-	world_put_content(TABLE_PORT_SET, &key, &(struct row_hash){ ++hash }, content, size);
+	world_put_content(TABLE_PORT_SET, &key, content, size);
 }
 
 static void use_everywhere(uint32_t set)

@@ -111,7 +111,7 @@ struct datapath *world_datapath(void);
 /* A variant of its program, which nobody watches and that has nothing to tell; the world frees it. */
 struct variant *world_variant(enum variant_kind kind);
 void world_put(enum table_id table, const void *key, const void *value);
-/* The same with a content, and of TABLE_MAGLEV and TABLE_PORT_SET, whose values say no more than that it is new. */
+/* The same with a content; and in a table whose values are only to differ with the content. */
 void world_put_row(enum table_id table, const void *key, const void *value, const void *content,
 		   size_t size);
 void world_put_content(enum table_id table, const void *key, const void *content, size_t size);

@@ -52,18 +52,48 @@ static inline void dp_open(void)
 		fail_msg("datapath_open: %s; %s", err.text, err.hint);
 }
 
-/* The tables as packets see them; until the next call. */
+/* The memory of an array, as packets see it: `size` bytes of it, mapped anew only where it is another array. */
+struct mapped {
+	void *memory;
+	uint32_t id;
+};
+
+static inline void *map_memory(struct mapped *mapped, int fd, size_t size)
+{
+	struct bpf_map_info info = {};
+	uint32_t info_size = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &info_size), 0);
+	if (mapped->id == info.id)
+		return mapped->memory;
+	if (mapped->memory)
+		munmap(mapped->memory, size);
+	mapped->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mapped->memory == MAP_FAILED)
+		fail_msg("mmap: %s", strerror(errno));
+	mapped->id = info.id;
+	return mapped->memory;
+}
+
+/* Until the next call with another datapath. */
 static inline const struct xlb_tables *shared_tables(void)
 {
-	static void *memory;
+	static struct mapped tables;
 
-	if (memory)
-		munmap(memory, sizeof(struct xlb_tables));
-	memory = mmap(NULL, sizeof(struct xlb_tables), PROT_READ, MAP_SHARED,
-		      datapath_map_fd(dp, "tables"), 0);
-	if (memory == MAP_FAILED)
-		fail_msg("mmap: %s", strerror(errno));
-	return memory;
+	return map_memory(&tables, datapath_map_fd(dp, "tables"), sizeof(struct xlb_tables));
+}
+
+/* The words of a chunk of a map of maps, `size` bytes; until the next call with another chunk. */
+static inline uint64_t *chunk_words(const char *map, uint32_t chunk, size_t size)
+{
+	static struct mapped words;
+	AUTO_CLOSE int fd = -1;
+	uint32_t id = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, map), &chunk, &id), 0);
+	fd = bpf_map_get_fd_by_id(id);
+	assert_true(fd >= 0);
+	return map_memory(&words, fd, size);
 }
 
 static inline void dp_reopen(void)
@@ -201,14 +231,12 @@ static inline void maglev_put(uint32_t seed)
 	assert_listed(TABLE_MAGLEV, &key, &hash);
 }
 
-/* any: listener 1; from..to within two blocks: listener 2 */
-static inline void port_set_put(uint32_t vip, uint32_t protocol, uint16_t from, uint16_t to,
-				uint64_t hash)
+#define PORT_SET_SIZE (sizeof(struct content_port_set) + 2 * 256 * sizeof(uint32_t))
+
+/* any: listener 1; from..to within two blocks: listener 2. The caller frees it. */
+static inline struct content_port_set *port_set_new(uint16_t from, uint16_t to)
 {
-	const struct row_port_set_key key = { vip, protocol };
-	const struct row_hash value = { hash };
-	const size_t size = sizeof(struct content_port_set) + 2 * 256 * sizeof(uint32_t);
-	AUTO_FREE struct content_port_set *set = calloc(1, size);
+	struct content_port_set *set = calloc(1, PORT_SET_SIZE);
 
 	assert_non_null(set);
 	for (uint32_t port = 0; port < 65536; port++) {
@@ -222,32 +250,32 @@ static inline void port_set_put(uint32_t vip, uint32_t protocol, uint16_t from, 
 	set->leaf_count = 2;
 	set->root[from >> 8] = XLB_PORT_PAGE;
 	set->root[to >> 8] = XLB_PORT_PAGE | 1;
-	if (try_put(TABLE_PORT_SET, &key, &value, set, size) < 0)
+	return set;
+}
+
+static inline void port_set_put(uint32_t vip, uint32_t protocol, const struct content_port_set *set,
+				uint64_t hash)
+{
+	const struct row_port_set_key key = { vip, protocol };
+	const struct row_hash value = { hash };
+
+	if (try_put(TABLE_PORT_SET, &key, &value, set, PORT_SET_SIZE) < 0)
 		fail_msg("put port_set: %s", err.text);
 	assert_listed(TABLE_PORT_SET, &key, &value);
 }
 
-static inline uint64_t *snat_word(uint32_t bitmap, uint32_t word, uint64_t *value, bool store)
+/* The words of a bitmap; until words of another chunk are asked for. */
+static inline uint64_t *snat_words(uint32_t bitmap)
 {
-	uint32_t outer = bitmap / XLB_SNAT_PER_CHUNK, id = 0;
-	uint32_t inner = bitmap % XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS + word;
-	AUTO_CLOSE int fd = -1;
+	const size_t words = XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS;
 
-	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "snat_chunks"), &outer, &id), 0);
-	fd = bpf_map_get_fd_by_id(id);
-	assert_true(fd >= 0);
-	if (store)
-		assert_int_equal(bpf_map_update_elem(fd, &inner, value, 0), 0);
-	else
-		assert_int_equal(bpf_map_lookup_elem(fd, &inner, value), 0);
-	return value;
+	return chunk_words("snat_chunks", bitmap / XLB_SNAT_PER_CHUNK, words * sizeof(uint64_t)) +
+	       bitmap % XLB_SNAT_PER_CHUNK * XLB_SNAT_WORDS;
 }
 
-static inline bool port_is_free(uint32_t bitmap, uint32_t port)
+static inline bool port_is_free(const uint64_t *words, uint32_t port)
 {
-	uint64_t value;
-
-	return !(*snat_word(bitmap, port / 64, &value, false) >> (port % 64) & 1);
+	return !(words[port / 64] >> (port % 64) & 1);
 }
 
 static inline int group_setup(void **state)

@@ -219,32 +219,29 @@ static struct xlb_table_ref maglev_ref(uint32_t group)
 	return shared_tables()->groups[group].table6;
 }
 
-static uint64_t maglev_word(struct xlb_table_ref ref, uint32_t word)
+/* The words of a table; until those of another chunk are asked for. */
+static const uint64_t *maglev_words(struct xlb_table_ref ref)
 {
-	uint32_t outer = ref.chunk, inner = ref.offset * XLB_MAGLEV_WORDS + word, id = 0;
-	AUTO_CLOSE int fd = -1;
-	uint64_t value = 0;
+	const size_t words = XLB_MAGLEV_PER_CHUNK * XLB_MAGLEV_WORDS;
 
-	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "maglev_chunks"), &outer, &id), 0);
-	fd = bpf_map_get_fd_by_id(id);
-	assert_true(fd >= 0);
-	assert_int_equal(bpf_map_lookup_elem(fd, &inner, &value), 0);
-	return value;
+	return chunk_words("maglev_chunks", ref.chunk, words * sizeof(uint64_t)) +
+	       ref.offset * XLB_MAGLEV_WORDS;
 }
 
 static void test_maglev(void **state)
 {
 	const struct row_maglev_key key = { 5, XLB_IPV6 };
 	struct xlb_table_ref first, second, third;
+	const uint64_t *words;
 
 	(void)state;
 	NEED_KERNEL();
 	maglev_put(1);
 	first = maglev_ref(5);
+	words = maglev_words(first);
 	assert_int_equal(first.epoch, 1);
 	for (uint32_t i = 0; i < XLB_MAGLEV_SLOTS; i++)
-		assert_int_equal((maglev_word(first, i / 4) >> (i % 4 * 16)) & 0xffff,
-				 (uint16_t)(i * 31 + 1));
+		assert_int_equal((words[i / 4] >> (i % 4 * 16)) & 0xffff, (uint16_t)(i * 31 + 1));
 	maglev_put(2);
 	second = maglev_ref(5);
 	assert_int_equal(second.epoch, 2);
@@ -253,7 +250,7 @@ static void test_maglev(void **state)
 	maglev_put(3);
 	third = maglev_ref(5);
 	assert_int_not_equal(third.offset, first.offset);
-	assert_int_equal(maglev_word(first, XLB_MAGLEV_HASH_WORD), 1);
+	assert_int_equal(words[XLB_MAGLEV_HASH_WORD], 1);
 	datapath_settle(dp);
 	maglev_put(4);
 	assert_int_equal(maglev_ref(5).offset, first.offset);
@@ -267,22 +264,24 @@ static void test_maglev(void **state)
 	assert_int_equal(try_put(TABLE_MAGLEV, &key, &(struct row_hash){ 6 }, NULL, 0), -EINVAL);
 }
 
+static const struct xlb_port_page *port_page(uint32_t index)
+{
+	static struct mapped pages;
+	const struct xlb_port_page *page = map_memory(&pages, datapath_map_fd(dp, "port_pages"),
+						      XLB_MAX_PORT_PAGES * sizeof(*page));
+
+	return page + index;
+}
+
 static uint32_t port_match(uint32_t vip, uint32_t protocol, uint16_t port)
 {
 	const struct xlb_vip value = shared_tables()->vips[vip];
-	struct xlb_port_page page;
-	uint32_t index, entry;
+	uint32_t index = protocol == IPPROTO_TCP ? value.tcp_root : value.udp_root, entry;
 
-	index = protocol == IPPROTO_TCP ? value.tcp_root : value.udp_root;
 	if (!index)
 		return 0;
-	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "port_pages"), &index, &page), 0);
-	entry = page.entry[port >> 8];
-	if (!(entry & XLB_PORT_PAGE))
-		return entry;
-	index = entry & ~XLB_PORT_PAGE;
-	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "port_pages"), &index, &page), 0);
-	return page.entry[port & 255];
+	entry = port_page(index)->entry[port >> 8];
+	return entry & XLB_PORT_PAGE ? port_page(entry & ~XLB_PORT_PAGE)->entry[port & 255] : entry;
 }
 
 static void assert_ports(uint32_t vip, uint32_t protocol, uint16_t from, uint16_t to)
@@ -298,25 +297,29 @@ static void assert_ports(uint32_t vip, uint32_t protocol, uint16_t from, uint16_
 static void test_port_set(void **state)
 {
 	const struct row_port_set_key tcp = { 7, IPPROTO_TCP }, udp = { 7, IPPROTO_UDP };
+	AUTO_FREE struct content_port_set *set = port_set_new(10000, 20000),
+					  *other = port_set_new(500, 1500),
+					  *narrow = port_set_new(600, 1200),
+					  *last = port_set_new(3000, 5000);
 	struct content_port_set broken = { .leaf_count = 0, .root = { XLB_PORT_PAGE } };
 	const struct row_hash hash = { 1 };
 
 	(void)state;
 	NEED_KERNEL();
 	put(TABLE_VIP, &id7, &(struct row_vip){ .flags = XLB_VIP_HOST });
-	port_set_put(7, IPPROTO_TCP, 10000, 20000, 11);
-	port_set_put(7, IPPROTO_UDP, 500, 1500, 12);
+	port_set_put(7, IPPROTO_TCP, set, 11);
+	port_set_put(7, IPPROTO_UDP, other, 12);
 	assert_ports(7, IPPROTO_TCP, 10000, 20000);
 	assert_ports(7, IPPROTO_UDP, 500, 1500);
 	assert_int_equal(try_put(TABLE_PORT_SET, &tcp, &hash, &broken, sizeof(broken)), -EINVAL);
 	assert_ports(7, IPPROTO_TCP, 10000, 20000);
 	/* more switches than there are pages: replaced ones come back */
 	for (uint64_t i = 0; i < XLB_MAX_PORT_PAGES / 3 + 10; i++)
-		port_set_put(7, IPPROTO_TCP, 600, 1200, 100 + i);
+		port_set_put(7, IPPROTO_TCP, narrow, 100 + i);
 	assert_ports(7, IPPROTO_TCP, 600, 1200);
 	assert_ports(7, IPPROTO_UDP, 500, 1500);
 	dp_reopen();
-	port_set_put(7, IPPROTO_TCP, 3000, 5000, 13);
+	port_set_put(7, IPPROTO_TCP, last, 13);
 	assert_ports(7, IPPROTO_UDP, 500, 1500);
 	assert_ports(7, IPPROTO_TCP, 3000, 5000);
 	del(TABLE_PORT_SET, &tcp);
@@ -364,7 +367,7 @@ static void test_bitmap(void **state)
 	const struct row_bitmap whole = { 1024, 65535 }, part = { 1090, 1150 },
 				low = { 1000, 2000 };
 	const struct row_id id = { 70 };
-	uint64_t value;
+	uint64_t *words;
 
 	(void)state;
 	NEED_KERNEL();
@@ -374,22 +377,22 @@ static void test_bitmap(void **state)
 	put(TABLE_BITMAP, &id, &whole);
 	assert_listed(TABLE_BITMAP, &id, &whole);
 	assert_usage(70, 0, 65536 - 1024 - 1000 - 11);
+	words = snat_words(70);
 	for (uint32_t port = 128; port < 65536; port++) {
 		bool host = (port >= 2000 && port <= 2999) || port == 1100 ||
 			    (port >= 1200 && port <= 1209);
 
-		assert_int_equal(port_is_free(70, port), port >= 1024 && !host);
+		assert_int_equal(port_is_free(words, port), port >= 1024 && !host);
 	}
 	put(TABLE_BITMAP, &id7, &part);
 	assert_usage(7, 0, 60);
-	assert_false(port_is_free(7, 1089));
-	assert_true(port_is_free(7, 1090));
-	assert_true(port_is_free(7, 1150));
-	assert_false(port_is_free(7, 1151));
+	words = snat_words(7);
+	assert_false(port_is_free(words, 1089));
+	assert_true(port_is_free(words, 1090));
+	assert_true(port_is_free(words, 1150));
+	assert_false(port_is_free(words, 1151));
 	/* a flow takes port 1090; putting the same row again does not free it */
-	snat_word(7, 1090 / 64, &value, false);
-	value |= 1ULL << 1090 % 64;
-	snat_word(7, 1090 / 64, &value, true);
+	words[1090 / 64] |= 1ULL << 1090 % 64;
 	put(TABLE_BITMAP, &id7, &part);
 	assert_usage(7, 1, 60);
 	dp_reopen();

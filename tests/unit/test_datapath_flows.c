@@ -49,7 +49,7 @@ static void flow_add(uint32_t n, const struct xlb_addr *server)
 				       .protocol = IPPROTO_TCP
 	};
 	const struct xlb_flow_table *table = table_row(dp, XLB_TABLE_REPLIES);
-	uint64_t hash = xlb_reply_hash(table->seed, &reply, true), word, flow = entry_add(n);
+	uint64_t hash = xlb_reply_hash(table->seed, &reply, true), flow = entry_add(n);
 	struct xlb_flow_page *page;
 	struct xlb_flow_at at;
 	uint32_t i;
@@ -58,9 +58,7 @@ static void flow_add(uint32_t n, const struct xlb_addr *server)
 	for (i = 0; page->word[xlb_locator_word(hash, i)]; i++)
 		assert_true(i < 2 * XLB_LINE_WORDS);
 	page->word[xlb_locator_word(hash, i)] = xlb_locator(hash, flow, true);
-	snat_word(7, (FIRST_PORT + n) / 64, &word, false);
-	word |= 1ULL << (FIRST_PORT + n) % 64;
-	snat_word(7, (FIRST_PORT + n) / 64, &word, true);
+	snat_words(7)[(FIRST_PORT + n) / 64] |= 1ULL << (FIRST_PORT + n) % 64;
 }
 
 static uint32_t count_locators(void)
@@ -177,7 +175,7 @@ static void test_flow_walk(void **state)
 	assert_int_equal(count_flows(100), 400);
 	assert_int_equal(count_locators(), 400);
 	for (uint32_t i = 0; i < 600; i++)
-		assert_int_equal(port_is_free(7, FIRST_PORT + i), i % 3 == 1);
+		assert_int_equal(port_is_free(snat_words(7), FIRST_PORT + i), i % 3 == 1);
 	visited = walk(2000, false);
 	assert_int_equal(visited.total, 400);
 	assert_int_equal(visited.tombstones, 200);

@@ -10,6 +10,7 @@ static void test_adoption(void **state)
 	const struct xlb_listener listener = { .group = 5, .idle_timeout = 900 };
 	const struct xlb_addr addr = { .bytes = { 0x20, 1, 0xd, 0xb8 } };
 	const struct row_bitmap bitmap = { 1024, 4095 };
+	AUTO_FREE struct content_port_set *ports = port_set_new(10000, 20000);
 	struct attachment_info before, after;
 	struct list present, again;
 
@@ -25,7 +26,7 @@ static void test_adoption(void **state)
 	put(TABLE_QUIC_SERVER, &(struct xlb_quic_server_key){ .group = 5, .id = { 1, 2 } },
 	    &(struct xlb_quic_server){ .ipv6 = 7 });
 	put(TABLE_LISTENER, &id7, &listener);
-	port_set_put(7, IPPROTO_TCP, 10000, 20000, 11);
+	port_set_put(7, IPPROTO_TCP, ports, 11);
 	put(TABLE_VIP, &id7, &(struct row_vip){ 0 });
 	put(TABLE_ADDRESS, &addr, &(struct xlb_address){ .vip = 7 });
 	put(TABLE_ATTACHMENT, &nic, &native);
@@ -43,6 +44,30 @@ static void test_adoption(void **state)
 	assert_string_equal(after.program_tag, before.program_tag);
 	assert_int_equal(datapath_table_room(dp, XLB_TABLE_IPV4), TEST_FLOWS);
 	del(TABLE_ATTACHMENT, &nic);
+}
+
+static bool has_chunk(const char *map, uint32_t index)
+{
+	uint32_t id;
+
+	return !bpf_map_lookup_elem(datapath_map_fd(dp, map), &index, &id);
+}
+
+/* Chunks are there without a gap: who adopts them looks no further than to the first that is missing. */
+static void test_chunks_without_gap(void **state)
+{
+	const struct row_id far = { 2 * XLB_SNAT_PER_CHUNK + 7 };
+	const struct row_bitmap bitmap = { 1024, 4095 };
+
+	(void)state;
+	NEED_KERNEL();
+	put(TABLE_BITMAP, &far, &bitmap);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_true(has_chunk("snat_chunks", i));
+	assert_false(has_chunk("snat_chunks", 3));
+	dp_reopen();
+	assert_count(TABLE_BITMAP, 1);
+	assert_listed(TABLE_BITMAP, &far, &bitmap);
 }
 
 static void test_half_made_pins(void **state)
@@ -242,15 +267,11 @@ static void test_attach_interface_returns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_adoption),
-		TEST(test_half_made_pins),
-		TEST(test_foreign_pin),
-		TEST(test_no_bpffs),
-		TEST(test_unpinned),
-		TEST(test_attach),
-		TEST(test_attach_refused),
-		TEST(test_attach_jumbo),
-		TEST(test_attach_interface_returns),
+		TEST(test_adoption),	   TEST(test_chunks_without_gap),
+		TEST(test_half_made_pins), TEST(test_foreign_pin),
+		TEST(test_no_bpffs),	   TEST(test_unpinned),
+		TEST(test_attach),	   TEST(test_attach_refused),
+		TEST(test_attach_jumbo),   TEST(test_attach_interface_returns),
 	};
 
 	return cmocka_run_group_tests_name("datapath_pins", tests, group_setup, group_teardown);

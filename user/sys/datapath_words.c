@@ -169,6 +169,7 @@ static int chunk_mmap(struct chunks *chunks, uint32_t index, int fd, struct xlb_
 	return 0;
 }
 
+/* No look at the many places behind them: before 6.8 the kernel waits for a grace period after each. */
 int chunks_adopt(struct chunks *chunks, struct xlb_err *err)
 {
 	for (uint32_t i = 0; i < chunks->count; i++) {
@@ -178,7 +179,7 @@ int chunks_adopt(struct chunks *chunks, struct xlb_err *err)
 
 		if (bpf_map_lookup_elem(chunks->outer_fd, &i, &id)) {
 			if (errno == ENOENT)
-				continue;
+				return 0;
 			return datapath_err(err, -errno, "cannot read map '%s'", chunks->name);
 		}
 		fd = bpf_map_get_fd_by_id(id);
@@ -217,20 +218,11 @@ static void chunk_unmake(struct chunks *chunks, uint32_t index)
 	chunks->chunk[index] = NULL;
 }
 
-int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xlb_err *err)
+static int chunk_add(struct chunks *chunks, uint32_t index, struct xlb_err *err)
 {
 	AUTO_CLOSE int fd = -1;
-	int r;
+	int r = chunk_make(chunks, index, &fd, err);
 
-	if (index >= chunks->count)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ENOSPC,
-				   "map '%s' has no more than %u chunks", chunks->name,
-				   chunks->count);
-	if (chunks->chunk[index]) {
-		*ret = chunks->chunk[index];
-		return 0;
-	}
-	r = chunk_make(chunks, index, &fd, err);
 	if (r < 0)
 		return r;
 	if (bpf_map_update_elem(chunks->outer_fd, &index, &fd, BPF_ANY)) {
@@ -238,8 +230,23 @@ int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xl
 		chunk_unmake(chunks, index);
 		return datapath_err(err, r, "cannot add a chunk to map '%s'", chunks->name);
 	}
-	*ret = chunks->chunk[index];
 	return 0;
+}
+
+int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xlb_err *err)
+{
+	int r = 0;
+
+	if (index >= chunks->count)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOSPC,
+				   "map '%s' has no more than %u chunks", chunks->name,
+				   chunks->count);
+	for (uint32_t i = 0; !r && i <= index; i++)
+		if (!chunks->chunk[i])
+			r = chunk_add(chunks, i, err);
+	if (!r)
+		*ret = chunks->chunk[index];
+	return r;
 }
 
 /* The kernel waits for a grace period after each update of a map of maps, but only once after a batch. */

@@ -66,9 +66,9 @@ struct chunks {
 	uint32_t value_words; /* of a value of the inner maps */
 	uint64_t *chunk[CHUNKS_MAX];
 };
-/* Finds and maps the chunks that exist. */
+/* Finds and maps the chunks that exist, from the first one without a gap. */
 int chunks_adopt(struct chunks *chunks, struct xlb_err *err);
-/* The chunk, created if need be. */
+/* The chunk, created if need be, with those before it. */
 int chunks_need(struct chunks *chunks, uint32_t index, uint64_t **ret, struct xlb_err *err);
 /* Creates the chunks up to `last` that are missing, all in the time of one where the kernel can (Linux 6.8). */
 int chunks_reserve(struct chunks *chunks, uint32_t last, struct xlb_err *err);
