@@ -353,14 +353,14 @@ static __always_inline int locator_room(const struct xlb_flow_page *page, __u64 
 			     XLB_LINE_WORDS + other % XLB_LINE_WORDS);
 }
 
-/* Puts the locator of the flow with `flow_hash`: 0 or -FLOW_ENOSPC. */
+/* Puts the locator of the flow with `flow_hash`: 0, or -FLOW_ENOSPC if its lines are full. */
 GLOBAL_STEP int locator_put(const struct xlb_reply_key *key, __u64 flow_hash, __u32 ipv6)
 {
 	struct xlb_flow_page *page;
 	__u64 hash = 0;
 	int n, i;
 
-	if (!key || dry_run)
+	if (!key)
 		return 0;
 	page = locator_page(key, &hash);
 	if (!page)

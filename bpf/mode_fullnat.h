@@ -6,60 +6,69 @@
 #include "record.h"
 #include "translate.h"
 
-#define FULLNAT_CLASHES 4 /* ports found taken by a flow of another pool's bitmap */
-#define FULLNAT_STEALS	8
+#define FULLNAT_MORE   4 /* tries beside one for each pool */
+#define FULLNAT_STEALS 8
 
 /* What a global function returns is not followed by the verifier: one pool is like another. */
-GLOBAL_STEP int fullnat_pool_after(int pool)
+GLOBAL_STEP int fullnat_pool_after(__u32 pool, __u32 count)
 {
-	return pool + 1;
+	return pool + 1 < count ? (int)pool + 1 : 0;
 }
 
 /*
- * Takes a free port of the draft's pool: 0, -FLOW_ENOSPC, or -FLOW_EEXIST if a flow of another bitmap has it,
- * then it is given back.
+ * Takes a free port of the draft's pool and puts its locator: 0, or without the port -XLB_DROP_SNAT_EXHAUSTED if there
+ * is none, or a flow of another bitmap has it, -XLB_DROP_FLOW_TABLE_FULL if its locator finds no place.
  */
 GLOBAL_STEP int fullnat_port_try(void)
 {
 	struct flow_draft *draft = flow_draft_find();
+	int port, r = -XLB_DROP_SNAT_EXHAUSTED;
 	struct xlb_server *server;
 	__u32 bitmap;
-	int port;
 
 	if (!draft)
-		return -FLOW_ENOSPC;
+		return r;
 	server = server_find(draft->server);
 	if (!server)
-		return -FLOW_ENOSPC;
+		return r;
 	bitmap = server->pools[draft->pool % XLB_SERVER_POOLS].bitmap;
 	port = snat_port_take(bitmap);
 	if (!port)
-		return -FLOW_ENOSPC;
+		return r;
 	draft->snat_port = bpf_htons((__u16)port);
 	record_reply_key(draft, server);
-	if (!reply_find(&draft->reply, 0, &draft->other))
-		return 0;
+	if (!reply_find(&draft->reply, 0, &draft->other)) {
+		if (!record_locate(draft, false))
+			return 0;
+		r = -XLB_DROP_FLOW_TABLE_FULL;
+	}
 	snat_port_release(bitmap, (__u32)port);
-	return -FLOW_EEXIST;
+	return r;
 }
 
-/* Fills pool and snat_port of the draft with a free port of the server's pools, each in turn. */
+/*
+ * Fills pool and snat_port of the draft with a free port of the server's pools: 0, or -XLB_DROP_x. Each try is of the next
+ * pool, the first one is up to the flow: so pools fill evenly. Were they filled one after the other, ports without a place for
+ * their locators would be the last free ones of each, and all that most new flows find.
+ */
 static __always_inline int fullnat_port_take(const struct xlb_server *server,
 					     struct flow_draft *draft)
 {
-	int r, i;
+	__u32 count = server->pool_count, i;
+	int reason = -XLB_DROP_SNAT_EXHAUSTED, r;
 
-	draft->pool = 0;
-	for (i = 0; i < XLB_SERVER_POOLS + FULLNAT_CLASHES; i++) {
-		if (draft->pool >= server->pool_count || draft->pool >= XLB_SERVER_POOLS)
+	draft->pool = (__u32)(xlb_get(draft->id.hash, 0, 16) * count >> 16);
+	for (i = 0; i < XLB_SERVER_POOLS + FULLNAT_MORE; i++) {
+		if (!count || i >= count + FULLNAT_MORE)
 			break;
 		r = fullnat_port_try();
 		if (!r)
 			return 0;
-		if (r == -FLOW_ENOSPC)
-			draft->pool = (__u32)fullnat_pool_after((int)draft->pool);
+		if (r == -XLB_DROP_FLOW_TABLE_FULL)
+			reason = r;
+		draft->pool = (__u32)fullnat_pool_after(draft->pool, count);
 	}
-	return -XLB_DROP_SNAT_EXHAUSTED;
+	return reason;
 }
 
 /* One look for a flow that is closed and only waits for its port to be safe again, at a random port of the pool. */
@@ -78,9 +87,12 @@ GLOBAL_STEP int fullnat_port_steal(void)
 	port = (__u32)snat_port_random(bitmap);
 	draft->snat_port = bpf_htons((__u16)port);
 	record_reply_key(draft, server);
-	if (!record_oust(draft))
+	if (!record_oust(draft) || !snat_port_take_this(bitmap, port))
 		return -FLOW_ENOSPC;
-	return snat_port_take_this(bitmap, port) ? 0 : -FLOW_ENOSPC;
+	if (!record_locate(draft, true))
+		return 0;
+	snat_port_release(bitmap, port);
+	return -FLOW_ENOSPC;
 }
 
 /* The same with a few ports of all pools. */
@@ -89,13 +101,10 @@ static __always_inline bool fullnat_port_find_closed(const struct xlb_server *se
 {
 	int i;
 
-	draft->pool = 0;
 	for (i = 0; i < FULLNAT_STEALS; i++) {
 		if (!fullnat_port_steal())
 			return true;
-		draft->pool = (__u32)fullnat_pool_after((int)draft->pool);
-		if (draft->pool >= server->pool_count)
-			draft->pool = 0;
+		draft->pool = (__u32)fullnat_pool_after(draft->pool, server->pool_count);
 	}
 	return false;
 }

@@ -11,7 +11,7 @@
 #include "mode_fullnat.h"
 #include "xlb/addr.h"
 
-#define NAT_PORTS 8 /* tried before a flow is refused */
+#define NAT_PORTS 8 /* other ones tried before a flow is refused */
 
 static __always_inline bool nat_is_near(const struct xlb_addr *client,
 					const struct xlb_server *server)
@@ -55,7 +55,7 @@ static __always_inline bool nat_takes(const struct packet *pkt, __u32 vip,
 	       flow_port(page, &draft->found) == pkt->destination_port;
 }
 
-/* Gives the draft another port of the client's: true if no flow is known to the server by it. */
+/* Gives the draft another port of the client's and puts its locator: false if a flow is known to the server by it. */
 GLOBAL_STEP int nat_port_try(void)
 {
 	__u32 port = XLB_SNAT_FIRST_PORT + bpf_get_prandom_u32() % (65536 - XLB_SNAT_FIRST_PORT);
@@ -64,10 +64,11 @@ GLOBAL_STEP int nat_port_try(void)
 	if (!draft)
 		return false;
 	draft->snat_port = draft->reply.peer_port = bpf_htons((__u16)port);
-	return !reply_find(&draft->reply, 0, &draft->found);
+	return !reply_find(&draft->reply, 0, &draft->found) && !record_locate(draft, false);
 }
 
-static __always_inline int nat_port_change(struct flow_draft *draft)
+/* 0, or the reason why it cannot be the client's own, if no other can be found. */
+static __always_inline int nat_port_change(struct flow_draft *draft, int reason)
 {
 	int i;
 
@@ -77,13 +78,13 @@ static __always_inline int nat_port_change(struct flow_draft *draft)
 		count_flow(draft->listener, draft->server, XLB_COUNT_PORTS_CHANGED);
 		return 0;
 	}
-	return -XLB_DROP_SNAT_EXHAUSTED;
+	return reason;
 }
 
 static __always_inline int nat_create(const struct xlb_server *server, struct flow_draft *draft,
 				      __u8 tcp_flags)
 {
-	bool midway = draft->protocol == IPPROTO_TCP && !tcp_is_syn(tcp_flags);
+	bool midway = draft->protocol == IPPROTO_TCP && !tcp_is_syn(tcp_flags), held;
 	int r = 0;
 
 	if (nat_is_near(&draft->client, server)) {
@@ -92,12 +93,17 @@ static __always_inline int nat_create(const struct xlb_server *server, struct fl
 	}
 	draft->snat_port = draft->client_port;
 	record_reply_key(draft, server);
+	held = reply_find(&draft->reply, 0, &draft->found);
 	/* the end of a connection that nobody here knows: not worth an entry, but never another flow's end */
 	if (midway && tcp_flags & TCP_RST)
-		return reply_find(&draft->reply, 0, &draft->found) ? -XLB_DROP_NO_FLOW : 0;
+		return held ? -XLB_DROP_NO_FLOW : 0;
 	/* whose the port is decides what then */
-	if (reply_find(&draft->reply, 0, &draft->found) && !record_oust(draft))
-		r = midway ? -XLB_DROP_NO_FLOW : nat_port_change(draft);
+	if (held && !record_oust(draft))
+		r = midway ? -XLB_DROP_NO_FLOW : -XLB_DROP_SNAT_EXHAUSTED;
+	else if (record_locate(draft, held))
+		r = -XLB_DROP_FLOW_TABLE_FULL;
+	if (r && !midway)
+		r = nat_port_change(draft, r);
 	if (r)
 		return r;
 	r = record_publish();

@@ -206,27 +206,20 @@ static __always_inline int record_insert(struct flow_draft *draft)
 	return r;
 }
 
-/* The draft's entry gets its locator and comes alive: 0, -FLOW_EEXIST, -FLOW_EBUSY or -FLOW_ENOSPC. */
-static __always_inline int record_settle(struct flow_draft *draft)
+/*
+ * Puts the locator of the draft's replies, if it has any; it leads nowhere until the flow lives. 0, or -FLOW_ENOSPC.
+ * `ousted`: where a flow with these replies has gone, whose locator only a dry run has left.
+ */
+static __always_inline int record_locate(struct flow_draft *draft, bool ousted)
 {
-	int r;
-
-	if (!draft->snat_port)
-		return flow_settle(&draft->found) ? 0 : flow_rival(&draft->id, &draft->found);
-	r = locator_put(&draft->reply, draft->id.hash, draft->id.ipv6);
-	if (r) {
-		insert_withdraw(&draft->found);
-		return r;
-	}
-	if (flow_settle(&draft->found))
+	if (!draft->snat_port || (ousted && dry_run))
 		return 0;
-	locator_remove(&draft->reply, draft->id.hash, draft->id.ipv6);
-	return flow_rival(&draft->id, &draft->found);
+	return locator_put(&draft->reply, draft->id.hash, draft->id.ipv6);
 }
 
 /*
- * Makes the flow of the draft, whose SNAT port, if it has one, is taken and is given back on any failure: 0,
- * -FLOW_EEXIST with the flow that is there, -FLOW_EBUSY or -FLOW_ENOSPC.
+ * Makes the flow of the draft. Its locator and its SNAT port, if it has them, are there already, and are given back on
+ * any failure: 0, -FLOW_EEXIST with the flow that is there, -FLOW_EBUSY or -FLOW_ENOSPC.
  */
 GLOBAL_STEP int record_publish(void)
 {
@@ -240,14 +233,15 @@ GLOBAL_STEP int record_publish(void)
 	server = server_find(draft->server);
 	if (!server)
 		return -FLOW_ENOSPC;
-	record_reply_key(draft, server);
 	fixed = record_fixed(draft);
 	r = record_insert(draft);
-	if (!r)
-		r = record_settle(draft);
+	if (!r && !flow_settle(&draft->found))
+		r = flow_rival(&draft->id, &draft->found);
 	draft->made = !r;
-	if (r)
+	if (r && draft->snat_port) {
+		locator_remove(&draft->reply, draft->id.hash, draft->id.ipv6);
 		snat_port_release(record_bitmap(server, fixed), bpf_ntohs(draft->snat_port));
+	}
 	return r;
 }
 

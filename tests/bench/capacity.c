@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * A flow table of a hundred million IPv4 flows, filled by packets: memory, how many of the flows are there
- * in the end, what packets of known, unknown and new flows cost, and how long a sweep takes.
+ * A flow table of a hundred million IPv4 flows, filled by packets: how full the tables are on the way and why flows are
+ * refused, memory, how many of the flows are there in the end, what packets of known, unknown and new flows cost, and
+ * how long a sweep takes.
  *
  *	build/tests/bench/capacity [-r ROUNDS] [-f FLOWS] [MODE...]      make bench-100m
  *
@@ -14,7 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../packet/tables.h"
 #include "../packet/world.h"
+#include "base/words.h"
 #include "farm.h"
 
 #define REPEAT	       200000U
@@ -49,40 +52,100 @@ static bool fits(enum farm_kind kind, uint32_t room)
 	return false;
 }
 
+/* Why packets were dropped since this was last told, and what share of them; ends the line. */
+static void tell_reasons(uint64_t packets)
+{
+	uint64_t reasons[XLB_DROP_COUNT];
+	const char *before = "";
+
+	farm_reasons(reasons);
+	for (int i = 0; i < XLB_DROP_COUNT; i++) {
+		if (!reasons[i])
+			continue;
+		printf("%s%s %.4f%%", before, reason_word((uint32_t)i),
+		       (double)reasons[i] * 100 / (double)packets);
+		before = ", ";
+	}
+	printf("%s\n", *before ? "" : "-");
+}
+
 static void tell(const char *what, struct farm_load *load)
 {
 	double dropped;
 	struct figure figure = farm_measure(&front, load, rounds, REPEAT, &dropped);
 
-	printf("  %-34s %7.1f ns net, %.1f - %.1f, %.2f times the trivial program, %.2f%% dropped\n",
-	       what, figure.net, figure.net_min, figure.net_max, figure.ratio, dropped * 100);
+	printf("  %-24s %7.1f ns net, %.1f - %.1f, %.2f times the trivial program, dropped: ", what,
+	       figure.net, figure.net_min, figure.net_max, figure.ratio);
+	tell_reasons((uint64_t)(rounds + 1) * REPEAT);
+}
+
+/* --- filling ----------------------------------------------------------------------------------------- */
+
+struct filling {
+	uint32_t room, present; /* that there is in the end, and now */
+	bool replies;
+	/* of flows from `sent` on, which nothing was told of yet */
+	uint32_t sent;
+	double ns;
+};
+
+static void tell_fill(uint32_t used, uint32_t places)
+{
+	printf(" %8.2f %5.1f%%", (double)used / MILLION, (double)used * 100 / places);
+}
+
+/* What is in the tables, counted there, and how the flows up to `sent` fared. */
+static void tell_step(struct filling *step, uint32_t sent)
+{
+	if (sent == step->sent)
+		return;
+	printf("\r  %7.2f", (double)sent / MILLION);
+	tell_fill(tables_flows(), tables_entries(XLB_IPV4));
+	if (step->replies)
+		tell_fill(tables_locators(), tables_locator_places());
+	printf(" %8.0f   ", step->ns / (sent - step->sent));
+	tell_reasons(sent - step->sent);
+	step->sent = sent;
+	step->ns = 0;
 }
 
 /* Tables double as they are filled, as xlbd makes them, but for the last step, which is to `room`. */
-static void make_room(uint32_t flows, uint32_t room, uint32_t *present)
+static void make_room(struct filling *step)
 {
+	uint32_t next = step->present > step->room / 2 ? step->room : 2 * step->present;
 	double start = now_s();
-	uint32_t next = *present;
 
-	if ((uint64_t)flows * 100 <= (uint64_t)*present * FILLED_PERCENT || next == room)
-		return;
-	next = next > room / 2 ? room : 2 * next;
 	farm_grow(next);
-	printf("\r  grown to %.1fM with %.1fM flows there, in %.2f s\n", (double)next / MILLION,
-	       (double)flows / MILLION, now_s() - start);
-	*present = next;
+	step->present = next;
+	printf("  room for %.1fM, in %.2f s\n", (double)next / MILLION, now_s() - start);
 }
 
-static void fill(uint32_t flows, uint32_t room)
+static bool is_narrow(const struct filling *step, uint32_t flows)
 {
-	double start = now_s(), ns = 0;
-	uint32_t present = XLB_DEFAULT_FLOWS;
+	return step->present != step->room &&
+	       (uint64_t)flows * 100 > (uint64_t)step->present * FILLED_PERCENT;
+}
 
+static void fill(uint32_t flows, uint32_t room, bool replies)
+{
+	struct filling step = { .room = room, .present = XLB_DEFAULT_FLOWS, .replies = replies };
+	double start = now_s(), ns = 0;
+
+	printf("   M sent  M flows, places%s ns a SYN   refused\n",
+	       replies ? "  M replies, pl." : "");
 	for (uint32_t from = 0; from < flows; from += STEP) {
 		uint32_t to = flows - from < STEP ? flows : from + STEP;
+		double took;
 
-		make_room(to, room, &present);
-		ns += farm_fill(&front, IPPROTO_TCP, from, to) * (to - from);
+		if (is_narrow(&step, to)) {
+			tell_step(&step, from);
+			make_room(&step);
+		}
+		took = farm_fill(&front, IPPROTO_TCP, from, to) * (to - from);
+		step.ns += took;
+		ns += took;
+		if (to == flows || to / (flows / 10 + 1) != from / (flows / 10 + 1))
+			tell_step(&step, to);
 		if (isatty(STDERR_FILENO))
 			fprintf(stderr, "\r%.1fM ", (double)to / MILLION);
 	}
@@ -116,7 +179,7 @@ static void measure(enum farm_kind kind, uint32_t flows, uint32_t room)
 		exit(1);
 	}
 	printf("\n");
-	fill(flows, room);
+	fill(flows, room, farm_has_replies(kind));
 	printf("  tables and the rest of the maps: %.0f MiB, of them IPv4 flows and replies %.0f\n",
 	       (double)(memory_of_maps() - before) / MIB,
 	       (double)farm_bytes(kind, XLB_IPV4, room) / MIB);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../packet/tables.h"
 #include "../packet/world.h"
 #include "core/ports.h"
 #include "xlb/addr.h"
@@ -55,6 +56,7 @@ const char *const farm_words[FARM_KINDS] = {
 
 static struct farm_plan plan;
 static bool is_open;
+static uint64_t reasons[XLB_DROP_COUNT]; /* what farm_reasons says */
 
 enum farm_kind farm_kind_of(const char *word)
 {
@@ -284,6 +286,8 @@ static void resize(enum xlb_flow_table_id id, uint32_t room)
 
 void farm_grow(uint32_t room)
 {
+	/* or what is mapped of the old memory would stay */
+	tables_forget();
 	resize(plan.family == XLB_IPV4 ? XLB_TABLE_IPV4 : XLB_TABLE_IPV6, room);
 	if (farm_has_replies(plan.kind))
 		resize(XLB_TABLE_REPLIES, room);
@@ -417,15 +421,37 @@ double farm_sweep_over(struct front *front, const struct farm_load *load)
 	return front_run(front, farm_program(), load->flows, NULL);
 }
 
+/* Since `before`; returns of how many packets. */
+static uint64_t add_reasons(const uint64_t before[XLB_DROP_COUNT])
+{
+	uint64_t now[XLB_DROP_COUNT], sum = 0;
+
+	world_drops_read(now);
+	for (int i = 0; i < XLB_DROP_COUNT; i++) {
+		reasons[i] += now[i] - before[i];
+		sum += now[i] - before[i];
+	}
+	return sum;
+}
+
+void farm_reasons(uint64_t ret[XLB_DROP_COUNT])
+{
+	memcpy(ret, reasons, sizeof(reasons));
+	memset(reasons, 0, sizeof(reasons));
+}
+
 double farm_fill(struct front *front, uint8_t protocol, uint32_t from, uint32_t to)
 {
 	struct farm_load load = { .protocol = protocol, .in_turn = true };
+	uint64_t drops[XLB_DROP_COUNT];
 	double ns = 0;
 
 	for (load.first = from; load.first < to; load.first += load.flows) {
 		load.flows = to - load.first < FILL_STEP ? to - load.first : FILL_STEP;
 		load.flags = SYN;
+		world_drops_read(drops);
 		ns += farm_sweep_over(front, &load) * load.flows;
+		add_reasons(drops);
 		load.flags = ACK;
 		if (protocol == IPPROTO_TCP)
 			farm_sweep_over(front, &load);
@@ -491,12 +517,14 @@ struct figure farm_measure(struct front *front, struct farm_load *load, int roun
 			   double *ret_dropped)
 {
 	static double times[ROUNDS_MAX], trivial[ROUNDS_MAX];
-	uint64_t dropped = 0;
+	uint64_t drops[XLB_DROP_COUNT], dropped = 0;
 
 	/* one to warm up */
 	for (int round = -1; round < rounds; round++) {
-		uint64_t drops = farm_drops();
+		uint64_t more;
 		double ns[2];
+
+		world_drops_read(drops);
 
 		if (load->in_turn)
 			load->flows = repeat;
@@ -507,7 +535,7 @@ struct figure farm_measure(struct front *front, struct farm_load *load, int roun
 			ns[own] = farm_round(front, load, round,
 					     own ? farm_program() : front->trivial, repeat);
 		}
-		drops = farm_drops() - drops;
+		more = add_reasons(drops);
 		if (load->in_turn) {
 			struct farm_load answer = *load;
 
@@ -518,7 +546,7 @@ struct figure farm_measure(struct front *front, struct farm_load *load, int roun
 		}
 		if (round < 0)
 			continue;
-		dropped += drops;
+		dropped += more;
 		trivial[round] = ns[0];
 		times[round] = ns[1];
 	}

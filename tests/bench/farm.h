@@ -87,6 +87,8 @@ void farm_learn(struct front *front, uint8_t protocol, uint32_t flows);
 void farm_listen(bool on);
 /* Packets dropped until now. */
 uint64_t farm_drops(void);
+/* Why, since this was last asked: of packets by which farm_fill made flows, and that farm_measure measured. */
+void farm_reasons(uint64_t ret[XLB_DROP_COUNT]);
 /* Of the flows 0 to `flows`, how many are there. */
 uint64_t farm_present(struct front *front, uint8_t protocol, uint32_t flows);
 /* Dies if what the program makes of the load is not a whole frame with right checksums. */

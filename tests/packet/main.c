@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 	add_tests(schedule_tests);
 	add_tests(rules_tests);
 	add_tests(resource_tests);
+	add_tests(crowded_tests);
 	add_tests(torture_tests);
 	add_tests(resize_tests);
 	add_tests(modes_tests);

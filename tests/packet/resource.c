@@ -51,7 +51,7 @@ static uint64_t evictions(void)
 	return count;
 }
 
-/* Pools are used one after the other; closed flows lose their port when there is no other, live ones never. */
+/* A port of whatever pool has one; closed flows lose their port when there is no other, live ones never. */
 static void test_snat_exhausted(void **state)
 {
 	(void)state;
@@ -59,14 +59,18 @@ static void test_snat_exhausted(void **state)
 		struct talk talks[TINY_PORTS], more;
 		uint64_t evicted = evictions();
 		bool opened = false;
+		uint16_t port;
 		int own = 0;
 
 		world_reset();
 		for (int i = 0; i < TINY_PORTS; i++) {
 			talk_init(&talks[i], family, IPPROTO_TCP, TINY, VIP_OWN);
 			talk_run(&talks[i], steps_open);
-			assert_in_range(talks[i].now.snat_port, i < 3 ? TINY_FROM : TINY_FROM + 100,
-					i < 3 ? TINY_FROM + 2 : TINY_FROM + 101);
+			port = talks[i].now.snat_port;
+			if (port < TINY_FROM + 3)
+				assert_in_range(port, TINY_FROM, TINY_FROM + 2);
+			else
+				assert_in_range(port, TINY_FROM + 100, TINY_FROM + 101);
 		}
 		check_flows(TINY_PORTS);
 		talk_init(&more, family, IPPROTO_TCP, TINY, VIP_OWN);

@@ -144,6 +144,12 @@ uint32_t tables_entries(uint8_t family)
 	       (family == XLB_IPV4 ? XLB_PAGE_ENTRIES4 : XLB_PAGE_ENTRIES6);
 }
 
+uint32_t tables_locator_places(void)
+{
+	return (uint32_t)xlb_get(row_of(XLB_TABLE_REPLIES).extent, XLB_EXTENT_PAGES) *
+	       XLB_PAGE_WORDS;
+}
+
 static void count_locators(const struct xlb_flow_table *row, enum xlb_flow_table_id id,
 			   struct xlb_flow_page *page, void *arg)
 {
@@ -412,4 +418,33 @@ void tables_locator(const struct xlb_reply_key *reply, const struct xlb_flow_key
 		}
 	}
 	fail_msg("no room for a locator, or it is not there");
+}
+
+#define NOBODYS (1ULL << 63) /* leads to page 0, with a tag that replies may have */
+
+void tables_crowd(const struct xlb_reply_key *reply)
+{
+	struct xlb_flow_table row = row_of(XLB_TABLE_REPLIES);
+	uint64_t hash = xlb_reply_hash(row.seed, reply, !xlb_addr_is_ipv4(&reply->server));
+	struct xlb_flow_page *page = page_at(&row, row.extent, xlb_flow_page_of(row.extent, hash));
+
+	for (uint32_t n = 0; n < 2 * XLB_LINE_WORDS; n++) {
+		__u64 *word = &page->word[xlb_locator_word(hash, n)];
+
+		*word = *word ? *word : NOBODYS;
+	}
+}
+
+static void uncrowd_page(const struct xlb_flow_table *row, enum xlb_flow_table_id id,
+			 struct xlb_flow_page *page, void *arg)
+{
+	(void)row, (void)id, (void)arg;
+	for (uint32_t word = 0; word < XLB_PAGE_WORDS; word++)
+		if (page->word[word] == NOBODYS)
+			page->word[word] = 0;
+}
+
+void tables_uncrowd(void)
+{
+	each_page(XLB_TABLE_REPLIES, uncrowd_page, NULL);
 }

@@ -19,8 +19,9 @@ uint32_t tables_flows(void);
 uint32_t tables_locators(void);
 /* How many flows of a server are counted as open. */
 uint64_t tables_open_flows(uint32_t server);
-/* Entries that there is room for, of a family. */
+/* Entries that there is room for, of a family; locators. */
 uint32_t tables_entries(uint8_t family);
+uint32_t tables_locator_places(void);
 /* Makes every flow, and what is known of paths, older. */
 void tables_age(uint32_t units);
 /* Nobody has said anything of the ways to servers. */
@@ -39,5 +40,9 @@ void tables_plant_busy(uint32_t units, uint32_t count);
 uint64_t tables_sum(void);
 /* Puts a locator from these replies to the flow, or takes it away. */
 void tables_locator(const struct xlb_reply_key *reply, const struct xlb_flow_key *flow, bool put);
+/* Fills all that a locator of these replies can be in, with locators of nobody's. */
+void tables_crowd(const struct xlb_reply_key *reply);
+/* Takes all of those away again. */
+void tables_uncrowd(void);
 
 #endif

@@ -533,7 +533,7 @@ void world_reset(void)
 	world_reset_budget();
 }
 
-static void drops_read(uint64_t ret[XLB_DROP_COUNT])
+void world_drops_read(uint64_t ret[XLB_DROP_COUNT])
 {
 	if (datapath_drop_counters(datapath, SLOT_CLIENTS, ret) < 0)
 		fail_msg("datapath_drop_counters");
@@ -586,7 +586,7 @@ uint64_t world_drops(enum xlb_reason reason)
 {
 	uint64_t drops[XLB_DROP_COUNT];
 
-	drops_read(drops);
+	world_drops_read(drops);
 	return drops[reason];
 }
 
@@ -594,7 +594,7 @@ uint64_t world_drops_total(void)
 {
 	uint64_t drops[XLB_DROP_COUNT], total = 0;
 
-	drops_read(drops);
+	world_drops_read(drops);
 	for (int i = 0; i < XLB_DROP_COUNT; i++)
 		total += drops[i];
 	return total;

@@ -160,6 +160,7 @@ void world_send(const uint8_t *data, size_t length, struct outcome *ret);
 /* Sends bytes and wants a drop for a reason, or PASS if there is none; either way nothing of them changes. */
 void world_refuses(const char *what, const uint8_t *data, size_t length, enum xlb_reason reason);
 
+void world_drops_read(uint64_t ret[XLB_DROP_COUNT]);
 uint64_t world_drops(enum xlb_reason reason);
 uint64_t world_drops_total(void);
 /* Taken ports of all bitmaps that are not taken at rest. */
