@@ -39,7 +39,7 @@ all: $(BUILD)/xlbd $(BUILD)/xlbctl
 
 # --- what must be there --------------------------------------------------------------------------
 
-PACKAGES_XLBD := libbpf libnl-3.0 libevent libevent_pthreads jansson libfyaml
+PACKAGES_XLBD := libbpf libnl-3.0 libevent libevent_pthreads jansson libfyaml openssl
 PACKAGES_XLBCTL := jansson libfyaml libcurl smartcols ncursesw
 PACKAGES_TEST := cmocka
 

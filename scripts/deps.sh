@@ -7,11 +7,11 @@ set -eu
 
 build_packages='make gcc libc6-dev clang-14 bpftool pkg-config libbpf-dev linux-libc-dev libnl-3-dev
 	libevent-dev libjansson-dev libfyaml-dev libcurl4-openssl-dev libsmartcols-dev
-	uthash-dev libncurses-dev'
+	uthash-dev libncurses-dev libssl-dev'
 demo_packages='iproute2 ethtool util-linux procps nginx curl ca-certificates socat'
 test_packages='libcmocka-dev clang-format-14 libclang-rt-14-dev shellcheck bats jq wrk iperf3 bind9-dnsutils dnsmasq-base python3 iputils-ping traceroute python3-scapy tshark tmux nftables
 	qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-utils prometheus python3-prometheus-client
-	ngtcp2-client ngtcp2-server'
+	ngtcp2-client ngtcp2-server openssl'
 bench_packages='haproxy libnginx-mod-stream'
 
 fail() {

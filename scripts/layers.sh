@@ -74,7 +74,7 @@ long_functions() {
 sources=(include/xlb/*.h bpf/*.[ch] user/*/*.[ch] tests/*/*.[ch])
 scripts=(scripts/* tests/*.sh tests/run tests/summary tests/*/*.@(sh|bats) .ci/run Makefile)
 
-echo 1..17
+echo 1..18
 report "every file has its licence line" "$(
 	for file in "${sources[@]}"; do
 		head -n 1 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause' || echo "$file"
@@ -95,6 +95,7 @@ library libnl 'netlink/' 'user/sys/host[a-z_]*\.[ch]' 'sys/host*.c'
 library libevent '(event2/|event\.h)' 'user/xlbd/[a-z_]*\.[ch]' 'xlbd'
 library 'libcurl or libsmartcols' '(curl/|libsmartcols)' 'user/xlbctl/[a-z_]*\.[ch]' 'xlbctl'
 library ncurses 'ncurses' 'user/xlbctl/top_screen\.c' 'xlbctl/top_screen.c'
+library OpenSSL 'openssl/' 'user/xlbd/check_(tls|https)\.[ch]' 'xlbd/check_tls.c and check_https.c'
 library jansson 'jansson\.h' 'user/(core/json\.[ch]|xlbd/api[a-z_]*\.[ch]|xlbctl/[a-z_]*\.[ch])' \
 	'core/json.c, xlbd/api*.c and xlbctl'
 report "core is pure: no files, no sockets, no clock" "$(includes user/core/*.[ch] |

@@ -108,7 +108,7 @@ static uint64_t hash_affinities(void)
 
 	for (; world_has_affinities() && !bpf_map_get_next_key(fd, before, &key); before = &key) {
 		assert_int_equal(bpf_map_lookup_elem(fd, &key, &affinity), 0);
-		sum += hash_bytes(hash_bytes(1, &key, sizeof(key)), &affinity, sizeof(affinity));
+		sum += hash_words(hash_words(1, &key, sizeof(key)), &affinity, sizeof(affinity));
 	}
 	return sum;
 }

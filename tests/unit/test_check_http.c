@@ -40,7 +40,7 @@ static void http_expected_codes(void **state)
 		http_lab(lab, (struct server_options){ .reply = "HTTP/1.0 503 Busy\r\n\r\n" });
 
 	assert_string_equal(wait_for(lab, HEALTH_DOWN, 2).reason, "http 503 from /healthz");
-	group->health_check.expect = (struct range_list){ codes, 2 };
+	group->health_check.expect.codes = (struct range_list){ codes, 2 };
 	configure(lab);
 	wait_for(lab, HEALTH_UP, 2);
 }

@@ -61,14 +61,21 @@ static const char *random_text(const struct field *field, char *text, size_t siz
 		snprintf(text, size, "%lums",
 			 (unsigned long)(field->min + pick(3600000 - (uint32_t)field->min)));
 		return text;
+	case FIELD_TEXTS:
+		snprintf(text, size, "/%c,\"%u", 'a' + (int)pick(26), pick(1000));
+		return text;
 	case FIELD_TEXT:
+		if (field->flags & FIELD_BYTES) {
+			snprintf(text, size, "a \"\\x%02x\\r\\\\#", pick(256));
+			return text;
+		}
 		snprintf(text, size, words ? "GET" : "/%c\"\\x:#{%u", 'a' + (int)pick(26),
 			 pick(1000));
 		return text;
 	case FIELD_RANGE:
 		snprintf(text, size, "%u-%u", 1024 + pick(1000), 3000 + pick(60000));
 		return text;
-	case FIELD_CODES:
+	case FIELD_EXPECT:
 		snprintf(text, size, "%u,%u-%u", 100 + pick(100), 200 + pick(100), 300 + pick(200));
 		return text;
 	default:
@@ -112,15 +119,43 @@ static void set_some(struct object *object, const char *const *except)
 	}
 }
 
+static void random_check(struct object *group)
+{
+	static const char *const words[] = { "http", "https", "udp", "exec", "none" };
+	const char *type = words[pick(5)];
+
+	set(group, "health_check.type", type);
+	set(group, "health_check.port", "80");
+	if (!strncmp(type, "http", 4)) {
+		set(group, "health_check.path", pick(2) ? "/healthz" : "/x?y=\"z\"\\#&{}");
+		set(group, "health_check.host", pick(2) ? "null" : "[2001:db8::1]:80");
+		set(group, "health_check.expect", "200,300-399");
+	}
+	if (!strcmp(type, "https") && pick(2))
+		set(group, "health_check.verify", "false");
+	else if (!strcmp(type, "https"))
+		set(group, "health_check.ca", pick(2) ? "system" : "/etc/xlb/a.pem");
+	if (!strcmp(type, "udp")) {
+		set(group, "health_check.request", "a \"\\x00\\r\\\\: #");
+		set(group, "health_check.expect", pick(2) ? "200" : "'\\xff ");
+	}
+	if (!strcmp(type, "exec"))
+		set(group, "health_check.command",
+		    pick(2) ? "/bin/true" : "/a b,- \"c\",null,#x: y");
+}
+
 /* What the group's mode may have. */
 static void random_mode_fields(struct object *group)
 {
+	uint32_t check = ((struct server_group *)group)->health_check.type;
 	uint32_t mode = ((struct server_group *)group)->forward;
 	char text[64];
 
 	if (pick(2))
 		set(group, "health_check.via",
-		    xlb_mode_has(mode, XLB_MODE_DIRECT) && pick(2) ? "datapath" : "address");
+		    xlb_mode_has(mode, XLB_MODE_DIRECT) && check != CHECK_EXEC && pick(2) ?
+			    "datapath" :
+			    "address");
 	if (xlb_mode_has(mode, XLB_MODE_ENCAP) && pick(2))
 		set(group, "encapsulation", pick(2) ? "ipip" : "gue");
 	if (pick(2))
@@ -158,6 +193,11 @@ static void random_group(struct model *model, uint32_t number)
 					      "health_check.path",
 					      "health_check.host",
 					      "health_check.expect",
+					      "health_check.request",
+					      "health_check.verify",
+					      "health_check.ca",
+					      "health_check.sni",
+					      "health_check.command",
 					      "encapsulation",
 					      "address_family_affinity",
 					      "snat.ports",
@@ -175,13 +215,7 @@ static void random_group(struct model *model, uint32_t number)
 	snprintf(text, sizeof(text), "g%u", number);
 	group = add(model, &type_server_group, NULL, text);
 	set_some(group, except);
-	set(group, "health_check.type", pick(2) ? "http" : "none");
-	set(group, "health_check.port", "80");
-	if (((struct server_group *)group)->health_check.type == CHECK_HTTP) {
-		set(group, "health_check.path", pick(2) ? "/healthz" : "/x?y=\"z\"\\#&{}");
-		set(group, "health_check.host", pick(2) ? "null" : "[2001:db8::1]:80");
-		set(group, "health_check.expect", "200,300-399");
-	}
+	random_check(group);
 	random_mode_fields(group);
 	quic = random_hash_fields(group);
 	for (uint32_t i = 0, n = pick(5); i < n; i++) {

@@ -171,7 +171,8 @@ static void objects(void **state)
 		"\"snat\":{\"addresses\":[],\"ports\":\"1024-65535\"},\"drain\":{\"timeout\":null},\"on_down\":\"keep\","
 		"\"health_check\":{\"type\":\"http\",\"port\":80,\"via\":\"address\",\"interval\":\"5s\",\"timeout\":\"2s\","
 		"\"healthy_threshold\":2,\"unhealthy_threshold\":3,\"method\":\"GET\",\"path\":\"/healthz\","
-		"\"host\":null,\"expect\":[\"200-299\",\"301\"]}}");
+		"\"host\":null,\"request\":null,\"expect\":[\"200-299\",\"301\"],\"verify\":true,\"ca\":null,"
+		"\"sni\":null,\"command\":[]}}");
 	assert_json(
 		fields_json(group, false),
 		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"fail_open\":true,\"on_down\":\"keep\"}");

@@ -123,7 +123,7 @@ static void good_example(void **state)
 	assert_string_equal(web->health_check.path, "/healthz");
 	assert_string_equal(web->health_check.method, "GET");
 	assert_null(web->health_check.host);
-	assert_int_equal(web->health_check.expect.ranges[0].to, 399);
+	assert_int_equal(web->health_check.expect.codes.ranges[0].to, 399);
 	assert_int_equal(model_group(model, "games")->drain_timeout, UINT64_MAX);
 	assert_int_equal(web2->address.count, 2);
 	assert_int_equal(web2->weight, 50);
@@ -286,6 +286,8 @@ static void text_from_the_command_line(void **state)
 		{ "load_balancers/edge", "addresses", "198.51.100.10,2001:db8::10",
 		  "[198.51.100.10, \"2001:db8::10\"]" },
 		{ "server_groups/web", "health_check.expect", "200-299,301", "[200-299, 301]" },
+		{ "server_groups/web", "health_check.expect", "a, b ", "\"a, b \"" },
+		{ "server_groups/web", "health_check.command", "/a, b c", "[/a, \"b c\"]" },
 		{ "server_groups/web", "health_check.method", "head", "HEAD" },
 		{ "server_groups/web", "health_check.host", "a\"b", "\"a\\\"b\"" },
 		{ "server_groups/web", "health_check.interval", "120s", "2m" },

@@ -256,6 +256,55 @@ int parse_port_range(const char *text, struct port_range *ret)
 	return 0;
 }
 
+/* The byte that the text after a backslash stands for, and its length there; -EINVAL if there is none. */
+static int parse_escape(const char *text, size_t *ret_length)
+{
+	static const char letters[] = "rnt\\", bytes[] = "\r\n\t\\";
+	const char *letter = *text ? strchr(letters, *text) : NULL;
+	unsigned int byte;
+
+	*ret_length = letter ? 1 : 3;
+	if (letter)
+		return bytes[letter - letters];
+	if (*text != 'x' || !isxdigit((unsigned char)text[1]) || !isxdigit((unsigned char)text[2]))
+		return -EINVAL;
+	sscanf(text + 1, "%2x", &byte);
+	return (int)byte;
+}
+
+int parse_bytes(const char *text, uint8_t *ret, size_t size)
+{
+	size_t count = 0, length;
+
+	while (*text) {
+		int byte = (unsigned char)*text++;
+
+		if (byte == '\\') {
+			byte = parse_escape(text, &length);
+			if (byte < 0)
+				return byte;
+			text += length;
+		}
+		if (count == size)
+			return -ERANGE;
+		ret[count++] = (uint8_t)byte;
+	}
+	return (int)count;
+}
+
+void escape_bytes(const uint8_t *bytes, size_t length, char *ret, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < length && used + 5 <= size; i++) {
+		bool plain = isprint(bytes[i]) && bytes[i] != '\\';
+
+		used += (size_t)snprintf(ret + used, size - used, plain ? "%c" : "\\x%02x",
+					 bytes[i]);
+	}
+	ret[used] = '\0';
+}
+
 uint8_t addr_family(const struct xlb_addr *addr)
 {
 	return memcmp(addr->bytes, v4_prefix, sizeof(v4_prefix)) ? XLB_IPV6 : XLB_IPV4;

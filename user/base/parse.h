@@ -51,6 +51,14 @@ int parse_addr_port(const char *text, struct xlb_addr *ret, uint16_t *ret_port_h
 /* "80" or "10000-20000"; port 0 and reversed ranges are -ERANGE. */
 int parse_port_range(const char *text, struct port_range *ret);
 
+/*
+ * Bytes from text in which \xHH, \r, \n, \t and \\ stand for one each: how many, or -EINVAL (no such escape),
+ * or -ERANGE (more than `size`).
+ */
+int parse_bytes(const char *text, uint8_t *ret, size_t size);
+/* The same the other way round, for people: cut to fit, what cannot be printed as \xHH. */
+void escape_bytes(const uint8_t *bytes, size_t length, char *ret, size_t size);
+
 /* XLB_IPV4 or XLB_IPV6 */
 uint8_t addr_family(const struct xlb_addr *addr);
 bool addr_equal(const struct xlb_addr *a, const struct xlb_addr *b);

@@ -19,9 +19,9 @@ uint64_t field_bit(const struct object *object, const struct field *field)
 bool field_is_list(const struct field *field)
 {
 	return field->kind == FIELD_ADDRS || field->kind == FIELD_PORTS ||
-	       field->kind == FIELD_CODES || field->kind == FIELD_WORDS ||
-	       field->kind == FIELD_REFS || field->kind == FIELD_NETS ||
-	       field->kind == FIELD_SHARES;
+	       field->kind == FIELD_EXPECT || field->kind == FIELD_TEXTS ||
+	       field->kind == FIELD_WORDS || field->kind == FIELD_REFS ||
+	       field->kind == FIELD_NETS || field->kind == FIELD_SHARES;
 }
 
 const char *field_word(const struct field *field, uint32_t value)
@@ -30,6 +30,47 @@ const char *field_word(const struct field *field, uint32_t value)
 		if (word->value == value)
 			return word->word;
 	return NULL;
+}
+
+static void expectation_free(struct expectation *expectation)
+{
+	free(expectation->codes.ranges);
+	free(expectation->text);
+	*expectation = (struct expectation){};
+}
+
+void texts_free(struct texts *list)
+{
+	while (list->count)
+		free(list->texts[--list->count]);
+	free(list->texts);
+	*list = (struct texts){};
+}
+
+int texts_copy(const struct texts *from, struct texts *ret)
+{
+	struct texts copy = { .texts = calloc(from->count + 1, sizeof(*copy.texts)) };
+
+	while (copy.texts && copy.count < from->count) {
+		copy.texts[copy.count] = strdup(from->texts[copy.count]);
+		if (!copy.texts[copy.count])
+			break;
+		copy.count++;
+	}
+	if (!copy.texts || copy.count < from->count) {
+		texts_free(&copy);
+		return -ENOMEM;
+	}
+	*ret = copy;
+	return 0;
+}
+
+bool texts_equal(const struct texts *a, const struct texts *b)
+{
+	for (uint32_t i = 0; i < a->count && i < b->count; i++)
+		if (strcmp(a->texts[i], b->texts[i]) != 0)
+			return false;
+	return a->count == b->count;
 }
 
 void value_free(struct object *object, const struct field *field)
@@ -49,9 +90,11 @@ void value_free(struct object *object, const struct field *field)
 		free(((struct port_list *)value)->ranges);
 		*(struct port_list *)value = (struct port_list){};
 		break;
-	case FIELD_CODES:
-		free(((struct range_list *)value)->ranges);
-		*(struct range_list *)value = (struct range_list){};
+	case FIELD_TEXTS:
+		texts_free(value);
+		break;
+	case FIELD_EXPECT:
+		expectation_free(value);
 		break;
 	case FIELD_SHARES:
 		free(((struct share_list *)value)->shares);
@@ -86,16 +129,33 @@ static int copy_array(void **array, size_t count, size_t size)
 	return 0;
 }
 
+int expectation_copy(const struct expectation *from, struct expectation *ret)
+{
+	struct expectation copy = *from;
+
+	copy.text = from->text ? strdup(from->text) : NULL;
+	if (copy_array((void **)&copy.codes.ranges, copy.codes.count, sizeof(*copy.codes.ranges)) ||
+	    (from->text && !copy.text)) {
+		free(copy.text);
+		if (copy.codes.ranges != from->codes.ranges)
+			free(copy.codes.ranges);
+		return -ENOMEM;
+	}
+	*ret = copy;
+	return 0;
+}
+
 int value_copy(struct object *to, const struct object *from, const struct field *field)
 {
 	void *dst = field_value(to, field);
 	const void *src = field_value(from, field);
 	struct addr_list addrs;
 	struct port_list ports;
-	struct range_list codes;
 	struct share_list shares;
 	struct name_list names;
 	struct prefix_list networks;
+	struct expectation expect;
+	struct texts texts;
 	char *text;
 
 	switch (field->kind) {
@@ -137,12 +197,17 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 		value_free(to, field);
 		*(struct port_list *)dst = ports;
 		return 0;
-	case FIELD_CODES:
-		codes = *(const struct range_list *)src;
-		if (copy_array((void **)&codes.ranges, codes.count, sizeof(*codes.ranges)))
+	case FIELD_TEXTS:
+		if (texts_copy(src, &texts))
 			return -ENOMEM;
 		value_free(to, field);
-		*(struct range_list *)dst = codes;
+		*(struct texts *)dst = texts;
+		return 0;
+	case FIELD_EXPECT:
+		if (expectation_copy(src, &expect))
+			return -ENOMEM;
+		value_free(to, field);
+		*(struct expectation *)dst = expect;
 		return 0;
 	case FIELD_SHARES:
 		shares = *(const struct share_list *)src;
@@ -176,13 +241,22 @@ static bool ranges_equal(const struct port_range *a, uint32_t a_count, const str
 	return a_count == b_count && (!a_count || !memcmp(a, b, a_count * sizeof(*a)));
 }
 
+static bool text_equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool expectation_equal(const struct expectation *a, const struct expectation *b)
+{
+	return text_equal(a->text, b->text) &&
+	       ranges_equal(a->codes.ranges, a->codes.count, b->codes.ranges, b->codes.count);
+}
+
 bool value_equal(const struct object *a, const struct object *b, const struct field *field)
 {
 	const void *x = field_value(a, field), *y = field_value(b, field);
-	const char *text = NULL, *other = NULL;
 	const struct addr_list *addrs = x, *other_addrs = y;
 	const struct port_list *ports = x, *other_ports = y;
-	const struct range_list *codes = x, *other_codes = y;
 	const struct share_list *shares = x, *other_shares = y;
 	const struct name_list *names = x, *other_names = y;
 	const struct prefix_list *networks = x, *other_networks = y;
@@ -201,9 +275,7 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 	case FIELD_RANGE:
 		return ranges_equal(x, 1, y, 1);
 	case FIELD_TEXT:
-		text = *(char *const *)x;
-		other = *(char *const *)y;
-		return text && other ? !strcmp(text, other) : text == other;
+		return text_equal(*(char *const *)x, *(char *const *)y);
 	case FIELD_ADDRS:
 		return addrs->count == other_addrs->count &&
 		       (!addrs->count || !memcmp(addrs->addrs, other_addrs->addrs,
@@ -212,9 +284,6 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 		return ports->any == other_ports->any &&
 		       ranges_equal(ports->ranges, ports->count, other_ports->ranges,
 				    other_ports->count);
-	case FIELD_CODES:
-		return ranges_equal(codes->ranges, codes->count, other_codes->ranges,
-				    other_codes->count);
 	case FIELD_SHARES:
 		return shares->count == other_shares->count &&
 		       (!shares->count || !memcmp(shares->shares, other_shares->shares,
@@ -227,6 +296,10 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 		return networks->count == other_networks->count &&
 		       (!networks->count || !memcmp(networks->prefixes, other_networks->prefixes,
 						    networks->count * sizeof(*networks->prefixes)));
+	case FIELD_TEXTS:
+		return texts_equal(x, y);
+	case FIELD_EXPECT:
+		return expectation_equal(x, y);
 	}
 	return false;
 }
@@ -234,6 +307,7 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 bool value_is_absent(const struct object *object, const struct field *field)
 {
 	const void *value = field_value(object, field);
+	const struct expectation *expect = value;
 
 	switch (field->kind) {
 	case FIELD_UINT:
@@ -252,14 +326,16 @@ bool value_is_absent(const struct object *object, const struct field *field)
 		return !((const struct addr_list *)value)->count;
 	case FIELD_PORTS:
 		return !((const struct port_list *)value)->count;
-	case FIELD_CODES:
-		return !((const struct range_list *)value)->count;
 	case FIELD_SHARES:
 		return !((const struct share_list *)value)->count;
 	case FIELD_REFS:
 		return !((const struct name_list *)value)->count;
 	case FIELD_NETS:
 		return !((const struct prefix_list *)value)->count;
+	case FIELD_TEXTS:
+		return !((const struct texts *)value)->count;
+	case FIELD_EXPECT:
+		return !expect->codes.count && !expect->text;
 	case FIELD_BOOL:
 	case FIELD_RANGE:
 		return false;
@@ -331,6 +407,16 @@ static void print_networks(FILE *out, const struct prefix_list *list)
 	fputs(list->count == 1 ? "" : "]", out);
 }
 
+static void print_texts(FILE *out, const struct texts *list)
+{
+	fputc('[', out);
+	for (uint32_t i = 0; i < list->count; i++) {
+		fputs(i ? ", " : "", out);
+		yaml_scalar(out, list->texts[i]);
+	}
+	fputc(']', out);
+}
+
 static void print_words(FILE *out, const struct field *field, uint32_t bits)
 {
 	const char *separator = "";
@@ -364,6 +450,7 @@ void value_print(FILE *out, const struct object *object, const struct field *fie
 {
 	const void *value = field_value(object, field);
 	const struct port_list *ports = value;
+	const struct expectation *expect = value;
 	char time[32];
 
 	if (value_is_absent(object, field)) {
@@ -411,9 +498,14 @@ void value_print(FILE *out, const struct object *object, const struct field *fie
 	case FIELD_NETS:
 		print_networks(out, value);
 		break;
-	case FIELD_CODES:
-		print_ranges(out, ((const struct range_list *)value)->ranges,
-			     ((const struct range_list *)value)->count);
+	case FIELD_TEXTS:
+		print_texts(out, value);
+		break;
+	case FIELD_EXPECT:
+		if (expect->text)
+			yaml_scalar(out, expect->text);
+		else
+			print_ranges(out, expect->codes.ranges, expect->codes.count);
 		break;
 	case FIELD_SHARES:
 		print_shares(out, value);

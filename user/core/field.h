@@ -36,6 +36,13 @@ bool value_is_absent(const struct object *object, const struct field *field);
 /* YAML flow style; "null" if absent. */
 void value_print(FILE *out, const struct object *object, const struct field *field);
 
+/* 0 or -ENOMEM; both own what they have. */
+int expectation_copy(const struct expectation *from, struct expectation *ret);
+int texts_copy(const struct texts *from, struct texts *ret);
+void texts_free(struct texts *list);
+bool texts_equal(const struct texts *a, const struct texts *b);
+bool expectation_equal(const struct expectation *a, const struct expectation *b);
+
 /* What the field accepts, for messages and docs: "0-100", "tcp, udp". */
 void field_accepted(const struct field *field, char *ret, size_t size);
 /* The word of a value, NULL if none. */

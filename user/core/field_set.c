@@ -18,11 +18,15 @@ union value {
 	struct port_range range;
 	struct addr_list addrs;
 	struct port_list ports;
-	struct range_list codes;
 	struct share_list shares;
 	struct name_list names;
 	struct prefix_list networks;
+	struct expectation expect;
+	struct texts texts;
 };
+
+#define BYTES_ACCEPTED \
+	"%" PRIu64 "-%" PRIu64 " bytes, where \\xHH, \\r, \\n, \\t and \\\\ stand for one each"
 
 static int no_memory(struct xlb_err *err)
 {
@@ -55,8 +59,18 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 		snprintf(ret, size, "%s-%s", from, to);
 		return;
 	case FIELD_TEXT:
-		snprintf(ret, size, "text of %" PRIu64 "-%" PRIu64 " characters without blanks",
-			 field->min, field->max);
+		if (field->flags & FIELD_BYTES)
+			snprintf(ret, size, BYTES_ACCEPTED, field->min, field->max);
+		else
+			snprintf(ret, size,
+				 "text of %" PRIu64 "-%" PRIu64 " characters without blanks",
+				 field->min, field->max);
+		return;
+	case FIELD_TEXTS:
+		snprintf(ret, size,
+			 "a list of at most %" PRIu64
+			 " texts, each of 1-255 printable ASCII characters",
+			 field->max);
 		return;
 	case FIELD_REF:
 		snprintf(ret, size, "the name of a %s", field->ref->singular);
@@ -81,11 +95,11 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 	case FIELD_RANGE:
 		snprintf(ret, size, "a range within %" PRIu64 "-%" PRIu64, field->min, field->max);
 		return;
-	case FIELD_CODES:
+	case FIELD_EXPECT:
 		snprintf(ret, size,
 			 "a status code, a range like 200-299, or a list, within %" PRIu64
-			 "-%" PRIu64,
-			 field->min, field->max);
+			 "-%" PRIu64 "; of udp " BYTES_ACCEPTED,
+			 field->min, field->max, (uint64_t)1, (uint64_t)CHECK_BYTES_MAX);
 		return;
 	case FIELD_SHARES:
 		snprintf(ret, size,
@@ -182,6 +196,22 @@ static const struct word *find_word(const struct field *field, const char *text,
 	return NULL;
 }
 
+/* Printable ASCII and blanks with escapes for all other bytes, so that it can be shown as it is. */
+static int check_bytes(const struct field *field, const char *text, struct xlb_err *err)
+{
+	uint8_t bytes[CHECK_BYTES_MAX];
+	int r = parse_bytes(text, bytes, sizeof(bytes));
+
+	for (const char *p = text; *p; p++)
+		if (!isprint((unsigned char)*p))
+			return refuse(
+				field, text,
+				"write \\xHH for what cannot be printed, in single quotes, as "
+				"double ones turn it into that byte",
+				err);
+	return r > 0 ? 0 : refuse(field, text, NULL, err);
+}
+
 static int parse_text(const struct field *field, const char *text, char **ret, struct xlb_err *err)
 {
 	const struct word *word;
@@ -192,6 +222,9 @@ static int parse_text(const struct field *field, const char *text, char **ret, s
 		if (!word)
 			return -EINVAL;
 		text = word->word;
+	} else if (field->flags & FIELD_BYTES) {
+		if (check_bytes(field, text, err))
+			return -EINVAL;
 	} else {
 		if (length < field->min || length > field->max)
 			return refuse(field, text, NULL, err);
@@ -361,21 +394,37 @@ static int parse_ports(const struct field *field, const char *const *items, size
 	return 0;
 }
 
-static int parse_codes(const struct field *field, const char *const *items, size_t count,
-		       struct range_list *ret, size_t *ret_bad, struct xlb_err *err)
+/* One text may be bytes that look like a code, or no code: the type of the check will tell. */
+static int parse_expectation(const struct field *field, const char *const *items, size_t count,
+			     struct expectation *ret, size_t *ret_bad, struct xlb_err *err)
 {
+	AUTO_FREE char *text = NULL;
+	struct xlb_err trial = {};
 	AUTO_FREE struct port_range *ranges = calloc(count, sizeof(*ranges));
-	int r;
+	int r = 0;
 
 	if (!ranges)
 		return no_memory(err);
 	for (size_t i = 0; i < count; i++) {
 		*ret_bad = i;
-		r = parse_range(field, items[i], field->min, field->max, &ranges[i], err);
-		if (r)
+		r = parse_range(field, items[i], field->min, field->max, &ranges[i],
+				count > 1 ? err : &trial);
+		if (r && count > 1)
 			return r;
 	}
-	*ret = (struct range_list){ .ranges = TAKE(ranges), .count = (uint32_t)count };
+	if (count == 1) {
+		text = strdup(*items);
+		if (!text)
+			return no_memory(err);
+		count = r ? 0 : 1;
+	}
+	r = count ? 0 : check_bytes(field, text, err);
+	if (r)
+		return r;
+	*ret = (struct expectation){
+		.codes = { .ranges = count ? TAKE(ranges) : NULL, .count = (uint32_t)count },
+		.text = TAKE(text),
+	};
 	return 0;
 }
 
@@ -424,6 +473,24 @@ static int parse_shares(const struct field *field, const char *const *items, siz
 				   field->name);
 	*ret = (struct share_list){ .shares = TAKE(shares), .count = (uint32_t)count };
 	return 0;
+}
+
+static int parse_texts(const struct field *field, const char *const *items, size_t count,
+		       struct texts *ret, size_t *ret_bad, struct xlb_err *err)
+{
+	/* texts_copy only reads them */
+	const struct texts list = { (char **)(uintptr_t)items, (uint32_t)count };
+
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(items[i]);
+
+		*ret_bad = i;
+		for (const char *p = items[i]; *p; p++)
+			length = isprint((unsigned char)*p) ? length : 0;
+		if (!length || length > 255)
+			return refuse(field, items[i], NULL, err);
+	}
+	return texts_copy(&list, ret) ? no_memory(err) : 0;
 }
 
 static int parse_words(const struct field *field, const char *const *items, size_t count,
@@ -478,10 +545,12 @@ static int parse_value(const struct field *field, const char *const *items, size
 		return parse_networks(field, items, count, &ret->networks, ret_bad, err);
 	case FIELD_PORTS:
 		return parse_ports(field, items, count, &ret->ports, ret_bad, err);
-	case FIELD_CODES:
-		return parse_codes(field, items, count, &ret->codes, ret_bad, err);
 	case FIELD_SHARES:
 		return parse_shares(field, items, count, &ret->shares, ret_bad, err);
+	case FIELD_TEXTS:
+		return parse_texts(field, items, count, &ret->texts, ret_bad, err);
+	case FIELD_EXPECT:
+		return parse_expectation(field, items, count, &ret->expect, ret_bad, err);
 	}
 	return -EINVAL;
 }
@@ -508,14 +577,16 @@ static size_t value_size(enum field_kind kind)
 		return sizeof(struct addr_list);
 	case FIELD_PORTS:
 		return sizeof(struct port_list);
-	case FIELD_CODES:
-		return sizeof(struct range_list);
 	case FIELD_SHARES:
 		return sizeof(struct share_list);
 	case FIELD_REFS:
 		return sizeof(struct name_list);
 	case FIELD_NETS:
 		return sizeof(struct prefix_list);
+	case FIELD_TEXTS:
+		return sizeof(struct texts);
+	case FIELD_EXPECT:
+		return sizeof(struct expectation);
 	}
 	return 0;
 }
@@ -523,7 +594,8 @@ static size_t value_size(enum field_kind kind)
 int value_set(struct object *object, const struct field *field, const char *const *items,
 	      size_t count, size_t *ret_bad, struct xlb_err *err)
 {
-	bool limited = field->kind == FIELD_ADDRS || field->kind == FIELD_REFS;
+	bool limited = field->kind == FIELD_ADDRS || field->kind == FIELD_REFS ||
+		       field->kind == FIELD_TEXTS;
 	size_t limit = limited			   ? field->max :
 		       field->kind == FIELD_SHARES ? XLB_SPLIT_GROUPS :
 						     VALUE_ITEMS_MAX;
@@ -554,6 +626,13 @@ int value_set(struct object *object, const struct field *field, const char *cons
 	return 0;
 }
 
+/* Bytes may have commas in them; lists of codes have nothing else between them. */
+static bool is_one_text(const struct field *field, const char *text)
+{
+	return !field_is_list(field) ||
+	       (field->kind == FIELD_EXPECT && text[strspn(text, "0123456789-, ")]);
+}
+
 int value_set_text(struct object *object, const struct field *field, const char *text,
 		   struct xlb_err *err)
 {
@@ -564,7 +643,7 @@ int value_set_text(struct object *object, const struct field *field, const char 
 
 	if (!copy)
 		return no_memory(err);
-	if (!field_is_list(field))
+	if (is_one_text(field, text))
 		return value_set(object, field, &text, 1, NULL, err);
 	while ((item = strsep(&rest, ","))) {
 		char *end = item + strlen(item);

@@ -7,5 +7,13 @@
 
 /* The part of `finish` of a group that is about its health check. */
 int health_check_finish(struct object *object, struct xlb_err *err);
+/* True if there must be a port to ask. */
+bool health_check_needs_port(const struct health_check *check);
+/*
+ * Resolves `via` and refuses what cannot go that way. direct: the servers get packets as they came from clients;
+ * direct_modes: the words of the modes that are so, for messages.
+ */
+int health_check_finish_via(struct object *object, bool direct, const char *direct_modes,
+			    struct xlb_err *err);
 
 #endif

@@ -41,11 +41,24 @@ static void ports_json(struct json_out *out, const char *key, const struct port_
 	out_close(out, ']');
 }
 
-static void codes_json(struct json_out *out, const char *key, const struct range_list *list)
+static void expectation_json(struct json_out *out, const char *key,
+			     const struct expectation *expectation)
+{
+	const struct range_list *codes = &expectation->codes;
+
+	out_open(out, key, '[');
+	if (expectation->text)
+		out_text(out, NULL, expectation->text);
+	for (uint32_t i = 0; !expectation->text && i < codes->count; i++)
+		range_json(out, NULL, &codes->ranges[i]);
+	out_close(out, ']');
+}
+
+static void texts_json(struct json_out *out, const char *key, const struct texts *list)
 {
 	out_open(out, key, '[');
 	for (uint32_t i = 0; i < list->count; i++)
-		range_json(out, NULL, &list->ranges[i]);
+		out_text(out, NULL, list->texts[i]);
 	out_close(out, ']');
 }
 
@@ -113,8 +126,11 @@ static void value_json(struct json_out *out, const char *key, const struct objec
 	case FIELD_PORTS:
 		ports_json(out, key, value);
 		return;
-	case FIELD_CODES:
-		codes_json(out, key, value);
+	case FIELD_TEXTS:
+		texts_json(out, key, value);
+		return;
+	case FIELD_EXPECT:
+		expectation_json(out, key, value);
 		return;
 	case FIELD_REFS:
 		names_json(out, key, value);

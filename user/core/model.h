@@ -67,6 +67,15 @@ struct name_list { /* of objects of one type */
 	char (*names)[NAME_TEXT_MAX];
 	uint32_t count;
 };
+struct texts {
+	char **texts; /* owned, as the array */
+	uint32_t count;
+};
+/* What a health check wants to hear: one text may be both. */
+struct expectation {
+	struct range_list codes; /* HTTP status codes */
+	char *text;		 /* as written, see parse_bytes; owned; NULL: a list of codes */
+};
 
 struct interface {
 	struct object object; /* name = NIC */
@@ -100,7 +109,19 @@ struct listener {
 	bool enabled;
 };
 
-enum check_type { CHECK_DEFAULT, CHECK_TCP, CHECK_HTTP, CHECK_NONE };
+#define CHECK_BYTES_MAX 512 /* of a request and of what is expected */
+enum check_type {
+	CHECK_DEFAULT,
+	CHECK_TCP,
+	CHECK_HTTP,
+	CHECK_UDP,
+	CHECK_ICMP,
+	CHECK_HTTPS,
+	CHECK_EXEC,
+	CHECK_NONE
+};
+#define CHECK_COMMAND_MAX 32	   /* words of a command */
+#define CHECK_CA_SYSTEM	  "system" /* certificates that the host trusts */
 enum check_via { CHECK_VIA_ADDRESS, CHECK_VIA_DATAPATH };
 struct health_check {
 	uint32_t type; /* enum check_type; CHECK_DEFAULT = no health_check given: tcp on the server's port, 5 s */
@@ -111,8 +132,13 @@ struct health_check {
 	uint32_t healthy_threshold, unhealthy_threshold;
 	char *method; /* http; owned; GET or HEAD */
 	char *path;
-	char *host;		  /* NULL: the server's address */
-	struct range_list expect; /* http status codes, default 200-399 */
+	char *host;    /* NULL: the server's address */
+	char *request; /* udp: the datagram, see parse_bytes; owned; NULL: an empty one */
+	struct expectation expect; /* http(s): status codes; udp: how the answer begins, or nothing */
+	char *sni;		   /* https; owned; NULL: host */
+	char *ca; /* https; owned; the path of a file of certificates in PEM, or CHECK_CA_SYSTEM; NULL: none */
+	bool verify;	      /* https: the server's certificate */
+	struct texts command; /* exec: a path and arguments */
 };
 
 struct server_group {

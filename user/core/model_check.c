@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/words.h"
+#include "core/health_check.h"
 #include "core/model_check.h"
 #include "core/object.h"
 #include "core/quic.h"
@@ -429,20 +430,20 @@ static bool knows_port(const struct group_use *use)
 	       !use->ports_differ;
 }
 
-/* A check on the server's port needs that port to be known and to speak TCP. */
+/* A check on the server's port needs that port to be known and to speak what is asked there. */
 static int check_health(struct checker *checker, const struct group_use *use)
 {
 	const struct object *group = &use->group->object, *object;
 	bool typed = object_given(group, "health_check.type");
 	char title[OBJECT_TITLE_MAX], other[OBJECT_TITLE_MAX], reason[OBJECT_TITLE_MAX + 40] = "";
 
-	if (use->group->health_check.type == CHECK_NONE ||
+	if (!health_check_needs_port(&use->group->health_check) ||
 	    (typed && object_given(group, "health_check.port")))
 		return 0;
 	if (use->ranged)
 		snprintf(reason, sizeof(reason), "%s has a range of ports",
 			 object_title(&use->ranged->object, other));
-	else if (use->udp && !use->tcp)
+	else if (use->udp && !use->tcp && use->group->health_check.type != CHECK_UDP)
 		snprintf(reason, sizeof(reason), "it serves only udp");
 	TAILQ_FOREACH(object, &use->group->servers, link)
 		if (!*reason && !((const struct server *)object)->port && !knows_port(use))
@@ -452,9 +453,10 @@ static int check_health(struct checker *checker, const struct group_use *use)
 		return 0;
 	return object_fail(
 		group, "health_check", checker->err,
-		"%s: %s, so its health check must say %s: add health_check: {type: tcp, port: N} or "
+		"%s: %s, so its health check must say %s: add health_check: {type: %s, port: N} or "
 		"health_check: {type: none}",
-		object_title(group, title), reason, typed ? "the port" : "type and port");
+		object_title(group, title), reason, typed ? "the port" : "type and port",
+		use->udp && !use->tcp ? "udp" : "tcp");
 }
 
 static int check_group(struct checker *checker, const struct group_use *use)

@@ -20,14 +20,15 @@ enum field_kind {
 	FIELD_WORD,   /* uint32_t, value of one of `words` */
 	FIELD_WORDS,  /* uint32_t, a bit for each of `words` */
 	FIELD_TEXT,   /* char *, owned */
+	FIELD_TEXTS,  /* struct texts; max is of texts, each of 1-255 characters */
 	FIELD_REF,    /* char[NAME_TEXT_MAX]: name of an object of type `ref` */
 	FIELD_ADDRS,  /* struct addr_list */
 	FIELD_PORTS,  /* struct port_list */
 	FIELD_RANGE,  /* struct port_range */
-	FIELD_CODES,  /* struct range_list: HTTP status codes and ranges */
 	FIELD_SHARES, /* struct share_list: objects of type `ref`, weights up to max */
 	FIELD_REFS,   /* struct name_list: names of objects of type `ref` */
 	FIELD_NETS,   /* struct prefix_list */
+	FIELD_EXPECT, /* struct expectation: HTTP status codes and ranges, or bytes */
 };
 
 enum field_flags {
@@ -35,7 +36,8 @@ enum field_flags {
 	FIELD_POSITIONAL = 2, /* `add` takes it without its name, in table order */
 	FIELD_READ_ONLY = 4,
 	FIELD_SERVER_PORT =
-		8, /* address fields: "ADDR:PORT" on the command line also sets `port` */
+		8,	  /* address fields: "ADDR:PORT" on the command line also sets `port` */
+	FIELD_BYTES = 16, /* text fields: of bytes, see parse_bytes */
 };
 
 struct word {

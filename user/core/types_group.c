@@ -63,10 +63,10 @@ static const struct word on_downs[] = {
 	{},
 };
 static const struct word check_types[] = {
-	{ "tcp", CHECK_TCP },
-	{ "http", CHECK_HTTP },
-	{ "none", CHECK_NONE },
-	{},
+	{ "tcp", CHECK_TCP },	  { "http", CHECK_HTTP },
+	{ "https", CHECK_HTTPS }, { "udp", CHECK_UDP },
+	{ "icmp", CHECK_ICMP },	  { "exec", CHECK_EXEC },
+	{ "none", CHECK_NONE },	  {},
 };
 static const struct word check_vias[] = {
 	{ "address", CHECK_VIA_ADDRESS },
@@ -259,7 +259,7 @@ static const struct field server_group_fields[] = {
 		.max = 15,
 		.preset = "GET",
 		.words = methods,
-		.help = "http only",
+		.help = "http and https only",
 	},
 	{
 		.name = "health_check.path",
@@ -268,7 +268,7 @@ static const struct field server_group_fields[] = {
 		.min = 1,
 		.max = 255,
 		.preset = "/",
-		.help = "http only; begins with /",
+		.help = "http and https only; begins with /",
 	},
 	{
 		.name = "health_check.host",
@@ -276,16 +276,58 @@ static const struct field server_group_fields[] = {
 		GROUP_FIELD(health_check.host),
 		.min = 1,
 		.max = 255,
-		.help = "http only: the Host header; default: the server's address",
+		.help = "http and https only: the Host header; default: the server's address",
+	},
+	{
+		.name = "health_check.request",
+		.kind = FIELD_TEXT,
+		.flags = FIELD_BYTES,
+		GROUP_FIELD(health_check.request),
+		.min = 1,
+		.max = CHECK_BYTES_MAX,
+		.help = "udp only: the datagram that asks; default: an empty one",
 	},
 	{
 		.name = "health_check.expect",
-		.kind = FIELD_CODES,
+		.kind = FIELD_EXPECT,
 		GROUP_FIELD(health_check.expect),
 		.min = 100,
 		.max = 599,
 		.preset = "200-399",
-		.help = "http only: the status codes that pass",
+		.help = "http and https: the status codes that pass; udp: what the answer must begin with; without it any answer "
+			"passes, and silence does as long as nothing says that the port is closed",
+	},
+	{
+		.name = "health_check.verify",
+		.kind = FIELD_BOOL,
+		GROUP_FIELD(health_check.verify),
+		.preset = "true",
+		.help = "https only: false takes any certificate, expired ones and those of others too",
+	},
+	{
+		.name = "health_check.ca",
+		.kind = FIELD_TEXT,
+		GROUP_FIELD(health_check.ca),
+		.min = 1,
+		.max = 255,
+		.help = "https only: who must have signed the server's certificate: a file of certificates in PEM below "
+			"/etc/xlb, or system for those that the host trusts",
+	},
+	{
+		.name = "health_check.sni",
+		.kind = FIELD_TEXT,
+		GROUP_FIELD(health_check.sni),
+		.min = 1,
+		.max = 255,
+		.help = "https only: the name to ask for and to find in the certificate; default: host; without both no name "
+			"is asked for, and the server's address is to be found",
+	},
+	{
+		.name = "health_check.command",
+		.kind = FIELD_TEXTS,
+		GROUP_FIELD(health_check.command),
+		.max = CHECK_COMMAND_MAX,
+		.help = "exec only: a program in /etc/xlb/checks and its arguments, run as nobody; exit code 0 passes",
 	},
 };
 
@@ -380,15 +422,7 @@ static int check_forward(struct object *object, struct xlb_err *err)
 			object, "address_family_affinity", err,
 			"forward: %s cannot serve a client of one family by a server of the other; %s can",
 			forward, modes_with(XLB_MODE_FAMILY, modes));
-	if (!object_given(object, "health_check.via"))
-		group->health_check.via = direct ? CHECK_VIA_DATAPATH : CHECK_VIA_ADDRESS;
-	else if (group->health_check.via == CHECK_VIA_DATAPATH && !direct)
-		return object_fail(
-			object, "health_check.via", err,
-			"via: datapath has no meaning with forward: %s, whose packets go to the server's address "
-			"anyway, only with %s: remove it",
-			forward, modes_with(XLB_MODE_DIRECT, modes));
-	return 0;
+	return health_check_finish_via(object, direct, modes_with(XLB_MODE_DIRECT, modes), err);
 }
 
 static int server_group_finish(struct object *object, struct xlb_err *err)

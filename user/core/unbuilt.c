@@ -18,19 +18,13 @@ static const struct {
 	{ &type_server_group, "preserve_client",
 	  "forward: nat, dr and tunnel keep the client's address" },
 	{ &type_server_group, "slow_start", "a server gets its whole share at once" },
-	{ &type_server_group, "health_check.request", "health checks are tcp and http" },
 };
 
 static const struct {
 	const char *field, *word;
 } words[] = {
-	{ "protocol", "tls" },
-	{ "protocol", "quic" },
-	{ "forward", "local" },
-	{ "health_check.type", "udp" },
-	{ "health_check.type", "https" },
-	{ "health_check.type", "tls" },
-	{ "health_check.type", "quic" },
+	{ "protocol", "tls" },		{ "protocol", "quic" },		 { "forward", "local" },
+	{ "health_check.type", "tls" }, { "health_check.type", "quic" },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))

@@ -16,10 +16,13 @@
 #include "base/log.h"
 #include "base/parse.h"
 
+/* A check that has to wait for others of its kind begins so much later. */
+#define LATER_NS (20 * NS_PER_MS)
+
 static const struct check_kind *const kinds[] = {
-	[CHECK_DEFAULT] = &check_tcp,
-	[CHECK_TCP] = &check_tcp,
-	[CHECK_HTTP] = &check_http,
+	[CHECK_DEFAULT] = &check_tcp, [CHECK_TCP] = &check_tcp, [CHECK_HTTP] = &check_http,
+	[CHECK_HTTPS] = &check_https, [CHECK_UDP] = &check_udp, [CHECK_ICMP] = &check_icmp,
+	[CHECK_EXEC] = &check_exec,
 };
 
 enum probe_step probe_fail(struct probe *probe, const char *format, ...)
@@ -77,7 +80,7 @@ static void quieten(int fd)
 }
 
 /* The socket gets a port that no other has, by which the datapath knows it. */
-static int go_through_datapath(struct probe *probe, sa_family_t family)
+static int go_through_datapath(struct probe *probe, sa_family_t family, int protocol)
 {
 	struct sockaddr_storage own = { .ss_family = family };
 	socklen_t length = family == AF_INET ? sizeof(struct sockaddr_in) :
@@ -87,7 +90,8 @@ static int go_through_datapath(struct probe *probe, sa_family_t family)
 		.vip = probe->vip,
 		.encapsulation = probe->encapsulation,
 	};
-	struct xlb_probe_key key = { .protocol = IPPROTO_TCP, .family = addr_family(&probe->addr) };
+	struct xlb_probe_key key = { .protocol = (uint8_t)protocol,
+				     .family = addr_family(&probe->addr) };
 	int r;
 
 	if (bind(probe->fd, (struct sockaddr *)&own, length) ||
@@ -101,17 +105,18 @@ static int go_through_datapath(struct probe *probe, sa_family_t family)
 	return r;
 }
 
-enum probe_step probe_connect(struct probe *probe)
+enum probe_step probe_socket(struct probe *probe, int type, int protocol)
 {
 	struct sockaddr_storage addr;
 	socklen_t length = fill_sockaddr(probe, &addr);
 	int r;
 
-	probe->fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	probe->fd = socket(addr.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	if (probe->fd < 0)
 		return probe_error(probe, errno);
-	quieten(probe->fd);
-	r = probe->wire ? go_through_datapath(probe, addr.ss_family) : 0;
+	if (protocol == IPPROTO_TCP)
+		quieten(probe->fd);
+	r = probe->wire ? go_through_datapath(probe, addr.ss_family, protocol) : 0;
 	if (r) {
 		/* no free port, no room in the map: nothing that the server has done */
 		probe_fail(probe, "xlbd: cannot check through the datapath: %s", strerror(-r));
@@ -120,6 +125,21 @@ enum probe_step probe_connect(struct probe *probe)
 	if (connect(probe->fd, (struct sockaddr *)&addr, length) && errno != EINPROGRESS)
 		return probe_error(probe, errno);
 	return PROBE_WAIT_WRITE;
+}
+
+void probe_hear_errors(const struct probe *probe)
+{
+	static const int on = 1;
+
+	if (addr_family(&probe->addr) == XLB_IPV4)
+		setsockopt(probe->fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	else
+		setsockopt(probe->fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+}
+
+enum probe_step probe_connect(struct probe *probe)
+{
+	return probe_socket(probe, SOCK_STREAM, IPPROTO_TCP);
 }
 
 enum probe_step probe_connected(struct probe *probe)
@@ -186,22 +206,28 @@ static void probe_end(struct probe *probe, enum probe_step step)
 	probe->verdict(probe, step);
 }
 
-static void probe_time_out(struct probe *probe)
+enum probe_step probe_timed_out(struct probe *probe)
 {
 	char timeout[32], vip[ADDR_TEXT_MAX];
 
 	format_duration(probe->config->timeout, timeout, sizeof(timeout));
-	probe_fail(probe, "timed out after %s", timeout);
-	if (probe->wire) {
-		format_addr(&probe->vip, vip);
-		probe_fail(probe, "timed out after %s; it was asked as %s", timeout, vip);
-	}
-	probe_end(probe, PROBE_FAILED);
+	if (!probe->wire)
+		return probe_fail(probe, "timed out after %s", timeout);
+	format_addr(&probe->vip, vip);
+	return probe_fail(probe, "timed out after %s; it was asked as %s", timeout, vip);
+}
+
+static void probe_begin_later(struct probe *probe)
+{
+	if (probe_wait(probe, 0, clock_ns(CLOCK_MONOTONIC) + LATER_NS))
+		probe_end(probe, probe_error(probe, ENOMEM));
 }
 
 static void probe_follow(struct probe *probe, enum probe_step step)
 {
-	if (step != PROBE_WAIT_READ && step != PROBE_WAIT_WRITE)
+	if (step == PROBE_LATER)
+		probe_begin_later(probe);
+	else if (step != PROBE_WAIT_READ && step != PROBE_WAIT_WRITE)
 		probe_end(probe, step);
 	else if (probe_wait(probe, step == PROBE_WAIT_READ ? EV_READ : EV_WRITE, probe->deadline))
 		probe_end(probe, probe_error(probe, ENOMEM));
@@ -235,7 +261,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	else if ((what & probe->waiting) || probe_is_ready(probe))
 		probe_follow(probe, probe->kind->ready(probe));
 	else if (clock_ns(CLOCK_MONOTONIC) >= probe->deadline)
-		probe_time_out(probe);
+		probe_end(probe,
+			  probe->kind->late ? probe->kind->late(probe) : probe_timed_out(probe));
 	else /* libevent counts from the start of its turn, so its timers may be a little early */
 		probe_follow(probe, probe->waiting == EV_READ ? PROBE_WAIT_READ : PROBE_WAIT_WRITE);
 }
@@ -249,7 +276,9 @@ int probe_open(struct probe *probe, struct event_base *base, uint64_t delay_ms, 
 	probe->next = clock_ns(CLOCK_MONOTONIC) + delay_ms * NS_PER_MS;
 	probe->event = event_new(base, -1, 0, on_event, probe);
 	probe->state = calloc(1, probe->kind->state_size + 1);
-	if (probe->event && probe->state && !probe_wait(probe, 0, probe->next))
+	probe->kept = NULL;
+	if (probe->event && probe->state && (!probe->kind->open || !probe->kind->open(probe)) &&
+	    !probe_wait(probe, 0, probe->next))
 		return 0;
 	probe_close(probe);
 	return -ENOMEM;
@@ -263,6 +292,8 @@ void probe_close(struct probe *probe)
 		event_free(probe->event);
 	if (probe->state)
 		probe_release(probe);
+	if (probe->kind->close)
+		probe->kind->close(probe);
 	free(probe->state);
 	probe->event = NULL;
 	probe->state = NULL;

@@ -16,6 +16,8 @@ enum probe_step {
 	PROBE_WAIT_WRITE,
 	PROBE_PASSED,
 	PROBE_FAILED,
+	PROBE_REFUSED, /* failed beyond doubt: down without being asked again */
+	PROBE_LATER,   /* too much of its kind is under way: start again soon */
 	PROBE_SKIPPED, /* xlbd itself could not check: says nothing about the server */
 };
 
@@ -23,15 +25,21 @@ struct probe;
 
 struct check_kind {
 	size_t state_size; /* of probe->state, zeroed before each start */
+	/* What the probe keeps from check to check, in probe->kept; close is called even if open failed. May be NULL. */
+	int (*open)(struct probe *probe);
+	void (*close)(struct probe *probe);
 	/* Opens probe->fd; every step may also end the check at once. */
 	enum probe_step (*start)(struct probe *probe);
 	/* The socket is ready for what the last step waited for: goes on without blocking. */
 	enum probe_step (*ready)(struct probe *probe);
+	/* The deadline is there: PROBE_PASSED, or why it failed; NULL: it has timed out. */
+	enum probe_step (*late)(struct probe *probe);
 	/* Releases what state owns; may be NULL. The socket is check.c's to close. */
 	void (*stop)(struct probe *probe);
 };
 
-extern const struct check_kind check_tcp, check_http;
+extern const struct check_kind check_tcp, check_http, check_https, check_udp, check_icmp,
+	check_exec;
 
 /* Who is told of sockets that go through the datapath (sys/datapath.h). */
 struct probe_wire {
@@ -43,18 +51,21 @@ struct probe_wire {
 struct probe {
 	/* the owner's, fixed while the probe is open */
 	const struct health_check *config;
+	const char *group, *server; /* their names */
 	struct xlb_addr addr;
 	uint16_t port_h;
 	const struct probe_wire *wire; /* NULL: straight to the address */
 	struct xlb_addr vip;	       /* with a wire */
 	uint8_t encapsulation;
 	void (*verdict)(struct probe *probe,
-			enum probe_step step); /* PASSED, FAILED or SKIPPED; must not close it */
+			enum probe_step step); /* not one that waits; must not close it */
 
 	/* the kind's */
 	int fd;
-	char reason[128]; /* of FAILED and SKIPPED */
+	char reason[128]; /* of FAILED, REFUSED and SKIPPED */
+	uint64_t refused; /* when the last answer said so, monotonic ns; kept from check to check */
 	void *state;
+	void *kept;
 
 	/* check.c's */
 	const struct check_kind *kind;
@@ -76,13 +87,22 @@ void probe_close(struct probe *probe);
 /* For verdicts: how long the check took, ns. */
 uint64_t probe_took(const struct probe *probe);
 
-/* For kinds. Starts a TCP connection to the probe's address. */
+/*
+ * For kinds. Opens a socket of that type that speaks to the probe's address: PROBE_WAIT_WRITE, or the end of
+ * the check.
+ */
+enum probe_step probe_socket(struct probe *probe, int type, int protocol);
+/* Errors of routers, too, of which a socket that is not TCP's hears only if it asks to. */
+void probe_hear_errors(const struct probe *probe);
+/* Starts a TCP connection to the probe's address. */
 enum probe_step probe_connect(struct probe *probe);
 /* After the socket became writable: PROBE_PASSED if it is connected. */
 enum probe_step probe_connected(struct probe *probe);
 /* Sets the reason. */
 enum probe_step probe_fail(struct probe *probe, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The check has failed since its time is over. */
+enum probe_step probe_timed_out(struct probe *probe);
 /* The reason for an errno; a lack of xlbd's own resources is PROBE_SKIPPED. */
 enum probe_step probe_error(struct probe *probe, int error);
 

@@ -7,21 +7,13 @@
 #include <sys/socket.h>
 
 #include "base/parse.h"
-#include "xlbd/check.h"
+#include "xlbd/check_http.h"
 
 #define REPLY_MAX 16384 /* the status line must end within it */
 
 static const char pattern[] = "HTTP/1.# ###"; /* # is a digit */
 #define PATTERN_LENGTH (sizeof(pattern) - 1)
 #define CODE_OFFSET    (PATTERN_LENGTH - 3)
-
-struct http {
-	char *request; /* owned; NULL until connected */
-	size_t length, sent;
-	size_t seen; /* bytes of the reply */
-	uint32_t code;
-	char last; /* byte seen */
-};
 
 /* The server's own name for itself if none is configured: its address, bracketed if IPv6. */
 static void host_of(const struct probe *probe, char *ret, size_t size)
@@ -30,7 +22,7 @@ static void host_of(const struct probe *probe, char *ret, size_t size)
 	char addr[ADDR_TEXT_MAX], port[8] = "";
 
 	format_addr(&probe->addr, addr);
-	if (probe->port_h != 80)
+	if (probe->port_h != (probe->config->type == CHECK_HTTPS ? 443 : 80))
 		snprintf(port, sizeof(port), ":%u", probe->port_h);
 	snprintf(ret, size, "%s%s%s%s", v6 ? "[" : "", addr, v6 ? "]" : "", port);
 }
@@ -57,16 +49,15 @@ static enum probe_step make_request(struct probe *probe, struct http *http)
 
 static enum probe_step send_request(struct probe *probe, struct http *http)
 {
-	ssize_t n;
+	enum probe_step step;
+	size_t sent;
 
 	while (http->sent < http->length) {
-		n = send(probe->fd, http->request + http->sent, http->length - http->sent,
-			 MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? PROBE_WAIT_WRITE : probe_error(probe, errno);
-		http->sent += (size_t)n;
+		step = http->send(probe, http->request + http->sent, http->length - http->sent,
+				  &sent);
+		if (step != PROBE_PASSED)
+			return step;
+		http->sent += sent;
 	}
 	return PROBE_WAIT_READ;
 }
@@ -74,7 +65,7 @@ static enum probe_step send_request(struct probe *probe, struct http *http)
 static enum probe_step judge(struct probe *probe, uint32_t code)
 {
 	static const struct port_range preset = { 200, 399 };
-	const struct range_list *expect = &probe->config->expect;
+	const struct range_list *expect = &probe->config->expect.codes;
 	const struct port_range *ranges = expect->count ? expect->ranges : &preset;
 	uint32_t i, count = expect->count ? expect->count : 1;
 
@@ -106,18 +97,17 @@ static bool status_line_goes_on(struct http *http, char c)
 
 static enum probe_step read_reply(struct probe *probe, struct http *http)
 {
+	enum probe_step step;
 	char buffer[1024];
-	ssize_t n, i;
+	size_t length, i;
 
 	while (http->seen < REPLY_MAX) {
-		n = recv(probe->fd, buffer, sizeof(buffer), 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? PROBE_WAIT_READ : probe_error(probe, errno);
-		if (!n)
+		step = http->receive(probe, buffer, sizeof(buffer), &length);
+		if (step != PROBE_PASSED)
+			return step;
+		if (!length)
 			return probe_fail(probe, "connection closed before a status line");
-		for (i = 0; i < n; i++) {
+		for (i = 0; i < length; i++) {
 			if (!status_line_goes_on(http, buffer[i]))
 				return probe_fail(probe, "no HTTP/1 status line in the reply");
 			if (buffer[i] == '\n')
@@ -127,35 +117,76 @@ static enum probe_step read_reply(struct probe *probe, struct http *http)
 	return probe_fail(probe, "status line does not end within 16 KiB");
 }
 
-static enum probe_step http_ready(struct probe *probe)
+enum probe_step http_go_on(struct probe *probe, struct http *http)
 {
-	struct http *http = probe->state;
 	enum probe_step step;
 
 	if (!http->request) {
-		step = probe_connected(probe);
-		if (step != PROBE_PASSED)
-			return step;
 		step = make_request(probe, http);
 		if (step != PROBE_WAIT_WRITE)
 			return step;
 	}
-	if (http->sent < http->length)
-		return send_request(probe, http);
-	return read_reply(probe, http);
+	/* the reply is not there yet: to ask for it at once would be in vain */
+	return http->sent < http->length ? send_request(probe, http) : read_reply(probe, http);
 }
 
-static void http_stop(struct probe *probe)
+void http_done(struct http *http)
 {
-	struct http *http = probe->state;
-
 	free(http->request);
 	http->request = NULL;
 }
 
+static enum probe_step plain_send(struct probe *probe, const char *bytes, size_t length,
+				  size_t *ret_sent)
+{
+	ssize_t n;
+
+	do
+		n = send(probe->fd, bytes, length, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? PROBE_WAIT_WRITE : probe_error(probe, errno);
+	*ret_sent = (size_t)n;
+	return PROBE_PASSED;
+}
+
+static enum probe_step plain_receive(struct probe *probe, char *buffer, size_t size,
+				     size_t *ret_length)
+{
+	ssize_t n;
+
+	do
+		n = recv(probe->fd, buffer, size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? PROBE_WAIT_READ : probe_error(probe, errno);
+	*ret_length = (size_t)n;
+	return PROBE_PASSED;
+}
+
+static enum probe_step http_start(struct probe *probe)
+{
+	struct http *http = probe->state;
+
+	http->send = plain_send;
+	http->receive = plain_receive;
+	return probe_connect(probe);
+}
+
+/* Whether the connection was made, sending tells: its error is the one of the connection. */
+static enum probe_step http_ready(struct probe *probe)
+{
+	return http_go_on(probe, probe->state);
+}
+
+static void http_stop(struct probe *probe)
+{
+	http_done(probe->state);
+}
+
 const struct check_kind check_http = {
 	.state_size = sizeof(struct http),
-	.start = probe_connect,
+	.start = http_start,
 	.ready = http_ready,
 	.stop = http_stop,
 };

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "core/object.h"
 #include "core/types.h"
+#include "xlbd/check_files.h"
 #include "xlbd/engine_change.h"
 
 #define RECONCILE_DELAY_MS 10  /* lets a burst of notifications become one change */
@@ -115,6 +116,9 @@ static int judge_next(struct engine *engine, struct change *change)
 
 	if (!r)
 		r = engine_check_flow_table(change->next, &change->err);
+	if (!r)
+		r = check_files_of_model(change->next, engine->model, engine->paths.config_dir,
+					 &change->err);
 	if (!r && !change->options.force)
 		r = engine_check_host_ports(engine, change->next, &change->err);
 	return r ? r : model_diff(engine->model, change->next, &change->diff);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "core/object.h"
 #include "core/types.h"
+#include "xlbd/check_files.h"
 #include "xlbd/engine_change.h"
 
 /* --- the group that a user wants --- */
@@ -81,6 +82,9 @@ static int make_group(struct engine *engine, struct change *change, struct xlb_e
 	    !stays_alike(from, change->group))
 		return -ESTALE;
 	r = model_check_group(engine->model, change->group, err);
+	if (!r)
+		r = check_files_of_group(change->group, engine->model, engine->paths.config_dir,
+					 err);
 	return r ? r : model_diff_group(from, change->group, &change->diff);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/field.h"
 #include "xlb/lists.h"
 #include "xlbd/health_private.h"
 
@@ -24,58 +25,68 @@ void check_key_fill(struct check_key *key, const char *group, const char *server
 
 /* --- parameters of a check ------------------------------------------------------------------------ */
 
-static void config_done(struct health_check *config)
+/* Texts of a check that are the owner's. */
+static const size_t texts[] = {
+	offsetof(struct health_check, method), offsetof(struct health_check, path),
+	offsetof(struct health_check, host),   offsetof(struct health_check, request),
+	offsetof(struct health_check, sni),    offsetof(struct health_check, ca),
+};
+#define TEXTS (sizeof(texts) / sizeof(texts[0]))
+
+static char **text_of(const struct health_check *config, size_t i)
 {
-	free(config->method);
-	free(config->path);
-	free(config->host);
-	free(config->expect.ranges);
-	memset(config, 0, sizeof(*config));
+	return (char **)((uintptr_t)config + texts[i]);
 }
 
-/* strdup that lets NULL be NULL; false on lack of memory. */
-static bool text_copy(const char *text, char **ret)
+static void config_done(struct health_check *config)
 {
-	*ret = text ? strdup(text) : NULL;
-	return !text || *ret;
+	for (size_t i = 0; i < TEXTS; i++)
+		free(*text_of(config, i));
+	free(config->expect.codes.ranges);
+	free(config->expect.text);
+	texts_free(&config->command);
+	memset(config, 0, sizeof(*config));
 }
 
 static int config_copy(const struct health_check *from, struct health_check *ret)
 {
-	size_t size = from->expect.count * sizeof(*from->expect.ranges);
 	struct health_check copy = *from;
-	bool copied;
+	int r;
 
-	copy.method = copy.path = copy.host = NULL;
-	copy.expect.ranges = malloc(size + 1);
-	copied = copy.expect.ranges && text_copy(from->method, &copy.method) &&
-		 text_copy(from->path, &copy.path) && text_copy(from->host, &copy.host);
-	if (!copied) {
-		config_done(&copy);
-		return -ENOMEM;
+	for (size_t i = 0; i < TEXTS; i++)
+		*text_of(&copy, i) = NULL;
+	copy.expect = (struct expectation){};
+	copy.command = (struct texts){};
+	r = expectation_copy(&from->expect, &copy.expect);
+	if (!r)
+		r = texts_copy(&from->command, &copy.command);
+	for (size_t i = 0; !r && i < TEXTS; i++) {
+		const char *text = *text_of(from, i);
+
+		*text_of(&copy, i) = text ? strdup(text) : NULL;
+		if (text && !*text_of(&copy, i))
+			r = -ENOMEM;
 	}
-	if (size)
-		memcpy(copy.expect.ranges, from->expect.ranges, size);
-	*ret = copy;
-	return 0;
-}
-
-static bool text_equal(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
+	if (r)
+		config_done(&copy);
+	else
+		*ret = copy;
+	return r;
 }
 
 static bool config_equal(const struct health_check *a, const struct health_check *b)
 {
-	size_t size = a->expect.count * sizeof(*a->expect.ranges);
+	for (size_t i = 0; i < TEXTS; i++) {
+		const char *x = *text_of(a, i), *y = *text_of(b, i);
 
+		if (x && y ? strcmp(x, y) : x != y)
+			return false;
+	}
 	return a->type == b->type && a->port == b->port && a->via == b->via &&
 	       a->interval == b->interval && a->timeout == b->timeout &&
 	       a->healthy_threshold == b->healthy_threshold &&
-	       a->unhealthy_threshold == b->unhealthy_threshold &&
-	       text_equal(a->method, b->method) && text_equal(a->path, b->path) &&
-	       text_equal(a->host, b->host) && a->expect.count == b->expect.count &&
-	       (!size || !memcmp(a->expect.ranges, b->expect.ranges, size));
+	       a->unhealthy_threshold == b->unhealthy_threshold && a->verify == b->verify &&
+	       expectation_equal(&a->expect, &b->expect) && texts_equal(&a->command, &b->command);
 }
 
 /* --- checks --------------------------------------------------------------------------------------- */
@@ -185,7 +196,7 @@ static void on_verdict(struct probe *probe, enum probe_step step)
 		check->failed++;
 	note_duration(&check->group->durations, probe_took(probe) / 1000);
 	if (!health_feed(&check->machine, passed, check->config.healthy_threshold,
-			 check->config.unhealthy_threshold))
+			 step == PROBE_REFUSED ? 1 : check->config.unhealthy_threshold))
 		return;
 	check->since = (uint64_t)time(NULL);
 	note_news(check->group);
@@ -206,6 +217,8 @@ static int check_start(struct check *check)
 								  UINT32_MAX;
 
 	check->probe.config = &check->config;
+	check->probe.group = check->key.group;
+	check->probe.server = check->key.server;
 	check->probe.addr = check->key.addr;
 	check->probe.port_h = (uint16_t)check->port;
 	check->probe.verdict = on_verdict;
@@ -367,6 +380,8 @@ static struct check_path path_of(const struct checker *checker, const struct ser
 				       use->port,
 	};
 
+	if (check->type == CHECK_ICMP)
+		path.port = 0;
 	if (check->via != CHECK_VIA_DATAPATH || !checker->wire.begin || addr_equal(vip, &none))
 		return path;
 	path.wire = &checker->wire;

@@ -228,6 +228,19 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	notify_send("WATCHDOG=1");
 }
 
+/* A check waits for a connection, then for an answer: the change list makes one call of the kernel of the two. */
+static struct event_base *make_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config && !event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST))
+		base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	return base;
+}
+
 static int start_events(struct daemon *daemon, struct xlb_err *err)
 {
 	uint64_t watchdog = notify_watchdog() / 2;
@@ -236,7 +249,7 @@ static int start_events(struct daemon *daemon, struct xlb_err *err)
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN); /* a client that went away is an error of its write */
-	daemon->base = event_base_new();
+	daemon->base = make_base();
 	if (!daemon->base)
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "cannot make an event loop");
 	daemon->signals[0] = evsignal_new(daemon->base, SIGTERM, on_stop, daemon);

@@ -40,6 +40,7 @@ int paths_init(struct paths *paths, const char *instance, struct xlb_err *err)
 	snprintf(new.state_file, sizeof(new.state_file), "/var/lib/%s/current", name);
 	snprintf(new.health_file, sizeof(new.health_file), "/var/lib/%s/health", name);
 	snprintf(new.owner_file, sizeof(new.owner_file), "/var/lib/%s/owned", name);
+	snprintf(new.config_dir, sizeof(new.config_dir), "/etc/%s", name);
 	snprintf(new.config_file, sizeof(new.config_file), "/etc/%s/xlb.yaml", name);
 	snprintf(new.pin_dir, sizeof(new.pin_dir), "/sys/fs/bpf/%s/abi%d", name, XLB_ABI);
 	*paths = new;

@@ -13,6 +13,7 @@ struct paths {
 	char state_file[96];  /* /var/lib/xlb/current */
 	char health_file[96]; /* /var/lib/xlb/health */
 	char owner_file[96];  /* /var/lib/xlb/owned */
+	char config_dir[56];  /* /etc/xlb */
 	char config_file[64]; /* /etc/xlb/xlb.yaml (/etc/xlb-NAME/xlb.yaml) */
 	char pin_dir[96];     /* /sys/fs/bpf/xlb/abi6 */
 };
