@@ -102,7 +102,7 @@ report "core is pure: no files, no sockets, no clock" "$(includes user/core/*.[c
 	grep -E ': (<(unistd|fcntl|time|poll|sys/(socket|stat|time|timerfd|epoll|ioctl|mman)|linux/(bpf|netlink|rtnetlink))|"base/clock)\.h' || true)"
 report "verdicts are given in bpf/xlb.bpf.c only; topic headers are joined only by the steps of its pipeline, by modes and by what those share" "$(
 	mentions 'XDP_(PASS|DROP|TX|REDIRECT|ABORTED)' bpf/!(xlb.bpf|steps).[ch]
-	includes bpf/!(maps|pkt|parse|csum|edit|count|state|variant|mode*|locator|record|work|direct|probe|quic|split|path_mtu|choose|steps|request|reply|serve|steady|icmp*|fragment|translate|lost|xlb.bpf).[ch] |
+	includes bpf/!(maps|pkt|parse|csum|edit|count|state|variant|mode*|locator|record|work|direct|probe|quic|affinity|split|path_mtu|choose|steps|request|reply|serve|steady|icmp*|fragment|translate|lost|xlb.bpf).[ch] |
 		grep -vE ': [<"](linux/|bpf/|xlb/|(maps|pkt|parse|csum|edit|count|state|variant|watch|vlan|outer|table|flow|listener)\.h|std)' || true
 )"
 report "files have at most $max_file_lines lines" "$(wc -l "${sources[@]}" "${scripts[@]}" 2>/dev/null |

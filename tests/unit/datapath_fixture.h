@@ -78,9 +78,9 @@ static inline void *map_memory(struct mapped *mapped, int fd, size_t size)
 /* Until the next call with another datapath. */
 static inline const struct xlb_tables *shared_tables(void)
 {
-	static struct mapped tables;
+	static struct mapped shared;
 
-	return map_memory(&tables, datapath_map_fd(dp, "tables"), sizeof(struct xlb_tables));
+	return map_memory(&shared, datapath_map_fd(dp, "tables"), sizeof(struct xlb_tables));
 }
 
 /* The words of a chunk of a map of maps, `size` bytes; until the next call with another chunk. */

@@ -504,7 +504,7 @@ static const struct bad bad_rows[] = {
 	  NULL },
 	{ "version: 1\nserver_groups: {w: {forward: dr, ^health_check^: {type: udp, port: 53}}}\n",
 	  "a udp check that goes through the datapath needs an answer", NULL, NULL },
-	{ "version: 1\nserver_groups: {^w^: {health_check: {type: udp}, servers: {a: {address: 10.0.0.1}}}}\n",
+	{ "version: 1\nserver_groups: {w: {^health_check^: {type: udp}, servers: {a: {address: 10.0.0.1}}}}\n",
 	  "server w/a has no port, so its health check must say the port", NULL, NULL },
 };
 

@@ -32,6 +32,37 @@ const char *field_word(const struct field *field, uint32_t value)
 	return NULL;
 }
 
+/* Lists that are an array and how many there are in it. */
+struct list {
+	void *items; /* owned */
+	uint32_t count;
+};
+
+/* Bytes of an item of a field that is such a list, 0: it is none. */
+static size_t item_size(const struct field *field)
+{
+	switch (field->kind) {
+	case FIELD_ADDRS:
+		return sizeof(*((struct addr_list *)NULL)->addrs);
+	case FIELD_SHARES:
+		return sizeof(*((struct share_list *)NULL)->shares);
+	case FIELD_REFS:
+		return sizeof(*((struct name_list *)NULL)->names);
+	case FIELD_NETS:
+		return sizeof(*((struct prefix_list *)NULL)->prefixes);
+	default:
+		return 0;
+	}
+}
+
+static struct list list_of(const struct object *object, const struct field *field)
+{
+	struct list list;
+
+	memcpy(&list, (const char *)object + field->offset, sizeof(list));
+	return list;
+}
+
 static void expectation_free(struct expectation *expectation)
 {
 	free(expectation->codes.ranges);
@@ -83,8 +114,11 @@ void value_free(struct object *object, const struct field *field)
 		*(char **)value = NULL;
 		break;
 	case FIELD_ADDRS:
-		free(((struct addr_list *)value)->addrs);
-		*(struct addr_list *)value = (struct addr_list){};
+	case FIELD_SHARES:
+	case FIELD_REFS:
+	case FIELD_NETS:
+		free(list_of(object, field).items);
+		memset(value, 0, sizeof(struct list));
 		break;
 	case FIELD_PORTS:
 		free(((struct port_list *)value)->ranges);
@@ -95,18 +129,6 @@ void value_free(struct object *object, const struct field *field)
 		break;
 	case FIELD_EXPECT:
 		expectation_free(value);
-		break;
-	case FIELD_SHARES:
-		free(((struct share_list *)value)->shares);
-		*(struct share_list *)value = (struct share_list){};
-		break;
-	case FIELD_REFS:
-		free(((struct name_list *)value)->names);
-		*(struct name_list *)value = (struct name_list){};
-		break;
-	case FIELD_NETS:
-		free(((struct prefix_list *)value)->prefixes);
-		*(struct prefix_list *)value = (struct prefix_list){};
 		break;
 	default:
 		break;
@@ -149,11 +171,8 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 {
 	void *dst = field_value(to, field);
 	const void *src = field_value(from, field);
-	struct addr_list addrs;
 	struct port_list ports;
-	struct share_list shares;
-	struct name_list names;
-	struct prefix_list networks;
+	struct list list;
 	struct expectation expect;
 	struct texts texts;
 	char *text;
@@ -183,13 +202,6 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 		value_free(to, field);
 		*(char **)dst = text;
 		return 0;
-	case FIELD_ADDRS:
-		addrs = *(const struct addr_list *)src;
-		if (copy_array((void **)&addrs.addrs, addrs.count, sizeof(*addrs.addrs)))
-			return -ENOMEM;
-		value_free(to, field);
-		*(struct addr_list *)dst = addrs;
-		return 0;
 	case FIELD_PORTS:
 		ports = *(const struct port_list *)src;
 		if (copy_array((void **)&ports.ranges, ports.count, sizeof(*ports.ranges)))
@@ -209,27 +221,15 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 		value_free(to, field);
 		*(struct expectation *)dst = expect;
 		return 0;
+	case FIELD_ADDRS:
 	case FIELD_SHARES:
-		shares = *(const struct share_list *)src;
-		if (copy_array((void **)&shares.shares, shares.count, sizeof(*shares.shares)))
-			return -ENOMEM;
-		value_free(to, field);
-		*(struct share_list *)dst = shares;
-		return 0;
 	case FIELD_REFS:
-		names = *(const struct name_list *)src;
-		if (copy_array((void **)&names.names, names.count, sizeof(*names.names)))
-			return -ENOMEM;
-		value_free(to, field);
-		*(struct name_list *)dst = names;
-		return 0;
 	case FIELD_NETS:
-		networks = *(const struct prefix_list *)src;
-		if (copy_array((void **)&networks.prefixes, networks.count,
-			       sizeof(*networks.prefixes)))
+		list = list_of(from, field);
+		if (copy_array(&list.items, list.count, item_size(field)))
 			return -ENOMEM;
 		value_free(to, field);
-		*(struct prefix_list *)dst = networks;
+		memcpy(dst, &list, sizeof(list));
 		return 0;
 	}
 	return -EINVAL;
@@ -252,14 +252,15 @@ bool expectation_equal(const struct expectation *a, const struct expectation *b)
 	       ranges_equal(a->codes.ranges, a->codes.count, b->codes.ranges, b->codes.count);
 }
 
+static bool lists_equal(struct list a, struct list b, size_t size)
+{
+	return a.count == b.count && (!a.count || !memcmp(a.items, b.items, a.count * size));
+}
+
 bool value_equal(const struct object *a, const struct object *b, const struct field *field)
 {
 	const void *x = field_value(a, field), *y = field_value(b, field);
-	const struct addr_list *addrs = x, *other_addrs = y;
 	const struct port_list *ports = x, *other_ports = y;
-	const struct share_list *shares = x, *other_shares = y;
-	const struct name_list *names = x, *other_names = y;
-	const struct prefix_list *networks = x, *other_networks = y;
 
 	switch (field->kind) {
 	case FIELD_BOOL:
@@ -276,26 +277,15 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 		return ranges_equal(x, 1, y, 1);
 	case FIELD_TEXT:
 		return text_equal(*(char *const *)x, *(char *const *)y);
-	case FIELD_ADDRS:
-		return addrs->count == other_addrs->count &&
-		       (!addrs->count || !memcmp(addrs->addrs, other_addrs->addrs,
-						 addrs->count * sizeof(*addrs->addrs)));
 	case FIELD_PORTS:
 		return ports->any == other_ports->any &&
 		       ranges_equal(ports->ranges, ports->count, other_ports->ranges,
 				    other_ports->count);
+	case FIELD_ADDRS:
 	case FIELD_SHARES:
-		return shares->count == other_shares->count &&
-		       (!shares->count || !memcmp(shares->shares, other_shares->shares,
-						  shares->count * sizeof(*shares->shares)));
 	case FIELD_REFS:
-		return names->count == other_names->count &&
-		       (!names->count || !memcmp(names->names, other_names->names,
-						 names->count * sizeof(*names->names)));
 	case FIELD_NETS:
-		return networks->count == other_networks->count &&
-		       (!networks->count || !memcmp(networks->prefixes, other_networks->prefixes,
-						    networks->count * sizeof(*networks->prefixes)));
+		return lists_equal(list_of(a, field), list_of(b, field), item_size(field));
 	case FIELD_TEXTS:
 		return texts_equal(x, y);
 	case FIELD_EXPECT:
@@ -322,16 +312,13 @@ bool value_is_absent(const struct object *object, const struct field *field)
 		return !*(char *const *)value;
 	case FIELD_REF:
 		return !*(const char *)value;
-	case FIELD_ADDRS:
-		return !((const struct addr_list *)value)->count;
 	case FIELD_PORTS:
 		return !((const struct port_list *)value)->count;
+	case FIELD_ADDRS:
 	case FIELD_SHARES:
-		return !((const struct share_list *)value)->count;
 	case FIELD_REFS:
-		return !((const struct name_list *)value)->count;
 	case FIELD_NETS:
-		return !((const struct prefix_list *)value)->count;
+		return !list_of(object, field).count;
 	case FIELD_TEXTS:
 		return !((const struct texts *)value)->count;
 	case FIELD_EXPECT:
