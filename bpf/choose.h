@@ -76,7 +76,8 @@ static __always_inline int choose_server(struct xdp_md *ctx, struct packet *pkt,
 	__u64 says = ask_id(ctx, pkt, vip, listener);
 	__u32 found = (__u32)xlb_get(says, QUIC_SAYS_FOUND);
 	__u32 value = (__u32)xlb_get(says, QUIC_SAYS_VALUE);
-	__u32 group = listener_group(pkt, listener, found == XLB_FOUND_ID ? value : 0);
+	__u32 group = group_taker(listener_group(pkt, listener, found == XLB_FOUND_ID ? value : 0),
+				  pkt->family);
 	struct xlb_choice choice = group_choice(group);
 	struct xlb_server *server;
 	int r = 0;

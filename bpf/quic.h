@@ -154,6 +154,20 @@ GLOBAL_STEP __u32 quic_named(const struct packet *pkt, __u32 group)
 	return id && quic_serves(server_find(id)) ? id : 0;
 }
 
+/* The same in a group and its fallbacks: a connection stays where it began, whoever takes new ones now. */
+GLOBAL_STEP __u32 quic_named_behind(const struct packet *pkt, __u32 group)
+{
+	__u32 server = 0, i = 0;
+
+	if (!pkt)
+		return 0;
+	do {
+		server = quic_named(pkt, group);
+		group = group_instead(group).fallback;
+	} while (!server && group && ++i < XLB_FALLBACKS);
+	return server;
+}
+
 /* The same in any group of the packet's listener: only by its server is a connection's group known. */
 static __always_inline __u32 quic_named_anywhere(const struct packet *pkt,
 						 const struct xlb_listener *listener)
@@ -161,10 +175,10 @@ static __always_inline __u32 quic_named_anywhere(const struct packet *pkt,
 	__u32 server, group, i = 0;
 
 	if (!(listener->flags & XLB_LISTENER_SPLIT))
-		return quic_named(pkt, listener->group);
+		return quic_named_behind(pkt, listener->group);
 	do {
 		group = split_group(pkt->listener, i).group;
-		server = group ? quic_named(pkt, group) : 0;
+		server = group ? quic_named_behind(pkt, group) : 0;
 	} while (group && !server && ++i < XLB_SPLIT_GROUPS);
 	return server;
 }

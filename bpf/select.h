@@ -30,6 +30,26 @@ static __always_inline struct xlb_choice group_choice(__u32 id)
 	return live.choice;
 }
 
+/* Who is in the group's place, read as the one word that is written. */
+static __always_inline struct xlb_instead group_instead(__u32 id)
+{
+	union {
+		__u64 word;
+		struct xlb_instead instead;
+	} live = { .word = *(const volatile __u64 *)&group_find(id)->instead };
+
+	return live.instead;
+}
+
+/* The group that takes new flows of the group from clients of the family: mostly itself. */
+static __always_inline __u32 group_taker(__u32 id, __u8 family)
+{
+	struct xlb_instead instead = group_instead(id);
+	__u32 other = family == XLB_IPV4 ? instead.ipv4 : instead.ipv6;
+
+	return other ? other : id;
+}
+
 /* The group's table for the family, read as the one word that a switch replaces. */
 static __always_inline struct xlb_table_ref table_of(const struct xlb_group *group, __u8 family)
 {

@@ -216,13 +216,26 @@ struct xlb_choice {
 };
 XLB_ASSERT_SIZE(xlb_choice, 8);
 
-/* table `groups`: server group id -> one table of slots per family (two live words) */
+/* Groups in the place of one that has too few healthy servers (one live word); ids, 0: none. */
+struct xlb_instead {
+	__u16 ipv4;	/* takes its new flows from IPv4 clients */
+	__u16 ipv6;	/* ... from IPv6 clients */
+	__u16 fallback; /* its fallback, whether it takes any now or not */
+	__u16 pad;
+};
+XLB_ASSERT_SIZE(xlb_instead, 8);
+_Static_assert(XLB_MAX_GROUPS <= 1 << 16, "a group fits struct xlb_instead");
+/* Groups in a row by their fallbacks, the first included. */
+#define XLB_FALLBACKS 4
+
+/* table `groups`: server group id -> one table of slots per family (two live words), and what is a row of its own */
 struct xlb_group {
 	struct xlb_table_ref table4;
 	struct xlb_table_ref table6;
 	struct xlb_choice choice __attribute__((aligned(8)));
+	struct xlb_instead instead __attribute__((aligned(8)));
 };
-XLB_ASSERT_SIZE(xlb_group, 24);
+XLB_ASSERT_SIZE(xlb_group, 32);
 
 /* map `quic_servers`: whom a server id names, for clients of either family (one live word); 0: nobody */
 struct xlb_quic_server_key {

@@ -32,7 +32,7 @@ struct xlb_tables {
 	__u64 listener_flows[XLB_MAX_LISTENERS];
 	__u64 turns[XLB_MAX_GROUPS]; /* of groups that go by turn: slots given so far */
 };
-XLB_ASSERT_SIZE(xlb_tables, 6076608);
+XLB_ASSERT_SIZE(xlb_tables, 6109376);
 
 #pragma GCC diagnostic pop
 

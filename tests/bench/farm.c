@@ -195,7 +195,9 @@ static void put_group(void)
 
 void farm_go_by_ids(bool on)
 {
-	const struct xlb_choice quic = { .id_length = on ? 8 : 0, .config = XLB_QUIC_CONFIGS };
+	const struct row_group quic = {
+		.choice = { .id_length = on ? 8 : 0, .config = XLB_QUIC_CONFIGS },
+	};
 
 	by_ids = on;
 	for (uint32_t i = 0; i < plan.servers; i++)

@@ -146,7 +146,7 @@ static void fill_quic(uint32_t group, const struct xlb_choice *quic, const enum 
 {
 	if (!quic->id_length)
 		return;
-	world_put(TABLE_GROUP, &(struct row_id){ group }, quic);
+	world_put(TABLE_GROUP, &(struct row_id){ group }, &(struct row_group){ .choice = *quic });
 	for (uint8_t i = 0; i < SERVERS_MAX && services[i]; i++) {
 		uint8_t id[XLB_QUIC_SERVER_ID_MAX] = { i };
 

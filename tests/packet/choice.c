@@ -242,6 +242,105 @@ static void test_split_changes(void **state)
 	each_kind(split_changes_of);
 }
 
+/* A group whose clients of the family go to a fallback, if there is one. */
+static void fall_back(enum service group, uint8_t family, enum service to)
+{
+	struct xlb_instead instead = { .ipv4 = family == XLB_IPV4 ? to : 0,
+				       .ipv6 = family == XLB_IPV6 ? to : 0,
+				       .fallback = to };
+
+	world_instead(group, &instead);
+}
+
+/* Nobody takes another's flows, as at the start. */
+static void no_fallbacks(void)
+{
+	world_instead(WEB, &(struct xlb_instead){});
+	world_instead(SPARE, &(struct xlb_instead){});
+}
+
+static void send_ports(const struct talk *talk, uint16_t from, enum service want)
+{
+	struct xlb_addr client = addr_client(talk->family);
+
+	for (uint16_t port = from; port < from + 20; port++)
+		assert_int_equal(send_from(talk, &client, port, service_port(WEB)), want);
+}
+
+/* New flows of that family go to the fallback, in its own mode; flows stay where they began, then and afterwards. */
+static void fallback_of(uint8_t family, uint8_t protocol)
+{
+	struct talk talk;
+
+	talk_init(&talk, family, protocol, WEB, VIP_OWN);
+	send_ports(&talk, 2000, WEB);
+	fall_back(WEB, family, NAT_SPARE);
+	send_ports(&talk, 2000, WEB);
+	send_ports(&talk, 3000, NAT_SPARE);
+	fall_back(WEB, other_family(family), NAT_SPARE);
+	send_ports(&talk, 2000, WEB);
+	send_ports(&talk, 3000, NAT_SPARE);
+	send_ports(&talk, 4000, WEB);
+	/* one that takes flows in another's place does not pass them on: the daemon has gone all the way */
+	fall_back(WEB, family, SPARE);
+	fall_back(SPARE, family, ONE_ARM);
+	send_ports(&talk, 5000, SPARE);
+	no_fallbacks();
+}
+
+static void test_fallback(void **state)
+{
+	(void)state;
+	each_kind(fallback_of);
+}
+
+/* Where several share a listener each falls back for itself. */
+static void split_fallback_of(uint8_t family, uint8_t protocol)
+{
+	static const enum service groups[] = { WEB, SPARE, SPARE };
+	static const uint32_t weights[] = { 1, 1, 0 };
+	struct xlb_addr client = addr_client(family);
+	enum service before[100];
+	struct talk talk;
+
+	talk_init(&talk, family, protocol, WEB, VIP_OWN);
+	split_put(protocol, groups, weights, 0);
+	for (uint16_t i = 0; i < 100; i++)
+		before[i] = send_from(&talk, &client, 2000 + i, service_port(WEB));
+	world_end_flows(FLOW_DELETE);
+	fall_back(SPARE, family, ONE_ARM);
+	for (uint16_t i = 0; i < 100; i++)
+		assert_int_equal(send_from(&talk, &client, 2000 + i, service_port(WEB)),
+				 before[i] == SPARE ? ONE_ARM : WEB);
+	no_fallbacks();
+}
+
+static void test_split_fallback(void **state)
+{
+	(void)state;
+	each_kind(split_fallback_of);
+}
+
+/* The flow of a server that is down is chosen anew, and so leaves the group. */
+static void fallback_of_down(uint8_t family, uint8_t protocol)
+{
+	struct talk talk;
+
+	talk_init(&talk, family, protocol, WEB, VIP_OWN);
+	send_ports(&talk, 2000, WEB);
+	world_server(WEB, family, XLB_SERVER_DOWN);
+	fall_back(WEB, family, SPARE);
+	send_ports(&talk, 2000, SPARE);
+	world_server(WEB, family, 0);
+	no_fallbacks();
+}
+
+static void test_fallback_of_down(void **state)
+{
+	(void)state;
+	each_kind(fallback_of_down);
+}
+
 /* Clients of neighbouring addresses and ports spread over all slots: the hash has no pattern. */
 static void test_hash_spread(void **state)
 {
@@ -462,6 +561,11 @@ const struct CMUnitTest choice_tests[] = {
 	{ .name = "choice: group and server do not depend on each other",
 	  .test_func = test_split_independent },
 	{ .name = "choice: weights of groups change", .test_func = test_split_changes },
+	{ .name = "choice: a fallback takes new flows, of each family for itself",
+	  .test_func = test_fallback },
+	{ .name = "choice: a fallback of one of several groups", .test_func = test_split_fallback },
+	{ .name = "choice: a fallback takes the flows of servers that are down",
+	  .test_func = test_fallback_of_down },
 	{ .name = "choice: the hash spreads neighbours", .test_func = test_hash_spread },
 	{ .name = "choice: listener by port, random rules", .test_func = test_ports },
 	{ .name = "choice: xlb's own addresses are no clients", .test_func = test_own_source },

@@ -228,7 +228,13 @@ bool world_has_affinities(void)
 void world_choice(enum service group, const struct xlb_choice *choice)
 {
 	has_affinities = has_affinities || choice->affinity;
-	world_put(TABLE_GROUP, &(struct row_id){ group }, choice);
+	world_put(TABLE_GROUP, &(struct row_id){ group }, &(struct row_group){ .choice = *choice });
+}
+
+void world_instead(enum service group, const struct xlb_instead *instead)
+{
+	world_put(TABLE_GROUP, &(struct row_id){ group },
+		  &(struct row_group){ .instead = *instead });
 }
 
 void world_quic_name(enum service group, const uint8_t *id, size_t length, enum service server)

@@ -135,6 +135,8 @@ void world_server_moved(enum service service, uint8_t family);
 void world_weight(enum service service, uint32_t weight);
 /* What chooses the group's servers. */
 void world_choice(enum service group, const struct xlb_choice *choice);
+/* Others are in the group's place, which goes by tuples. */
+void world_instead(enum service group, const struct xlb_instead *instead);
 /* Such an id with these bytes names the server, in the group. */
 void world_quic_name(enum service group, const uint8_t *id, size_t length, enum service server);
 /* How many ids the datapath has learned; forgets them. */

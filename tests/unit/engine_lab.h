@@ -534,6 +534,14 @@ __attribute__((unused)) static void lab_tell_health(struct lab *lab)
 	lab_world.health_changed(lab_world.health_arg);
 }
 
+/* The same of one group, and all that follows. */
+__attribute__((unused)) static void lab_tell_group(struct lab *lab, const char *group)
+{
+	lab_world.group_changed(lab_world.group_arg, group);
+	lab_world.health_changed(lab_world.health_arg);
+	lab_settle(lab);
+}
+
 struct finding {
 	const struct row *wanted;
 	struct row found;

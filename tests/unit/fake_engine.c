@@ -286,12 +286,16 @@ struct checker *engine_checker(const struct engine *engine)
 	return (struct checker *)engine;
 }
 
-bool engine_group_fails_open(const struct engine *engine, const char *group)
+void engine_group_flows(const struct engine *engine, const char *group, struct group_flows *ret)
 {
 	const struct server_group *found = model_group(engine->model, group);
+	bool down = found && !TAILQ_EMPTY(&found->servers) && engine->health == HEALTH_DOWN;
 
-	return found && found->fail_open && !TAILQ_EMPTY(&found->servers) &&
-	       engine->health == HEALTH_DOWN;
+	*ret = (struct group_flows){};
+	if (down && *found->fallback)
+		ret->ipv4 = ret->ipv6 = found->fallback;
+	else if (down)
+		ret->fails_open = found->fail_open;
 }
 
 uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const char *name)

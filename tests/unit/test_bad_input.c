@@ -38,6 +38,7 @@ struct bad {
 #define GROUP_OF(fields) "version: 1\nserver_groups:\n  w: {" fields "}\n"
 #define NAMED(hash, servers) \
 	"version: 1\nserver_groups:\n  w:\n    hash: " hash "\n    servers:\n" servers
+#define FALLBACK(groups) "version: 1\nserver_groups: {" groups "}\n"
 #define KEPT(forward, port, listeners) \
 	"version: 1\nserver_groups:\n  w:\n    forward: " forward \
 	"\n    health_check: {type: none}\n" \
@@ -386,6 +387,45 @@ static const struct bad bad_rows[] = {
 	{ NAMED("quic", "      a: {address: 10.0.0.1, port: 80, quic_id: ^0102030405060708^}\n"),
 	  "server w/a: a quic_id of 8 bytes is not within the first 8 of a connection id", NULL,
 	  "/server_groups/w/servers/a/quic_id" },
+
+	/* fallbacks */
+	{ FALLBACK("a: {fallback: ^spare^}"), "group a: server group \"spare\" does not exist",
+	  NULL, "/server_groups/a/fallback" },
+	{ FALLBACK("web: {fallback: ^web^}"), "group web is its own fallback", NULL,
+	  "/server_groups/web/fallback" },
+	{ FALLBACK("a: {fallback: ^b^}, b: {fallback: a}"),
+	  "the fallbacks go round in a circle: a -> b -> a: remove one of them", NULL, NULL },
+	{ FALLBACK("a: {fallback: b}, b: {fallback: ^c^}, c: {fallback: d}, d: {fallback: b}"),
+	  "a circle: b -> c -> d -> b: remove", NULL, "/server_groups/b/fallback" },
+	{ FALLBACK(
+		  "a: {fallback: ^b^}, b: {fallback: c}, c: {fallback: d}, d: {fallback: e}, e: {}"),
+	  "5 groups in a row are each other's fallback, from a to e: at most 4 are accepted", NULL,
+	  NULL },
+	{ FALLBACK("a: {fallback: ^b^, hash: quic}, b: {}"),
+	  "groups a and b do not look at connection ids alike: give both the same hash", NULL,
+	  NULL },
+	{ FALLBACK("a: {fallback: ^b^, hash: quic}, b: {hash: quic, quic: {id_length: 9}}"),
+	  "groups a and b do not look at connection ids alike", NULL, NULL },
+	{ FALLBACK("a: {fallback: ^[^b]}, b: {}"), "fallback: expected a value, found a list", NULL,
+	  NULL },
+	{ FALLBACK("a: {min_healthy: ^2^}"),
+	  "min_healthy has no meaning without fallback: add that or remove it", NULL,
+	  "/server_groups/a/min_healthy" },
+	{ FALLBACK("a: {fallback: b, min_healthy: ^0^}, b: {}"),
+	  "min_healthy \"0\": accepted are 1-1000 or 1%-100%", NULL,
+	  "/server_groups/a/min_healthy" },
+	{ FALLBACK("a: {fallback: b, min_healthy: ^0%^}, b: {}"), "accepted are 1-1000 or 1%-100%",
+	  NULL, NULL },
+	{ FALLBACK("a: {fallback: b, min_healthy: ^101%^}, b: {}"),
+	  "min_healthy \"101%\": accepted are 1-1000 or 1%-100%", NULL, NULL },
+	{ FALLBACK("a: {fallback: b, min_healthy: ^half^}, b: {}"), "accepted are", NULL, NULL },
+	{ FALLBACK("a: {fallback: b, min_healthy: ^\"%\"^}, b: {}"), "accepted are", NULL, NULL },
+	/* what listeners ask of a group they ask of its fallbacks too */
+	{ "version: 1\nserver_groups:\n  w: {fallback: v, health_check: {type: none}}\n"
+	  "  v: {fallback: s, health_check: {type: none}}\n"
+	  "  s: {servers: {a: {address: 10.0.0.1, port: ^80^}}}\n"
+	  "load_balancers: {e: {addresses: 1.2.3.4, listeners: {h: {protocol: tcp, port: 1-9, server_group: w}}}}\n",
+	  "server s/a has port 80, but listener e/h has a range of ports", NULL, NULL },
 
 	/* groups and how they are used */
 	{ "version: 1\nserver_groups: {w: {servers: {a: {address: 10.0.0.1, port: ^80^}}}}\nload_balancers: {e: {addresses: "

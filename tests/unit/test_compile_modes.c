@@ -348,6 +348,7 @@ static void test_fail_open_with_families(void **state)
 		  0,
 		  { 3, 0, 3 } },
 	};
+	struct takers takers;
 	struct fixture *fixture = *state;
 	size_t i, j;
 
@@ -372,7 +373,9 @@ static void test_fail_open_with_families(void **state)
 		else
 			assert_string_equal(fixture->compiled.warnings, "");
 		model = model_of(text);
-		assert_int_equal(compile_fails_open(model_group(model, "web"), &fixture->world),
+		compile_takers(model, model_group(model, "web"), &fixture->world, &takers);
+		assert_int_equal(compile_fails_open(model_group(model, "web"), &takers,
+						    &fixture->world),
 				 rows[i].open);
 		model_free(model);
 	}

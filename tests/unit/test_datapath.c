@@ -20,7 +20,8 @@ static void test_plain_rows(void **state)
 	const struct xlb_addr addr = { .bytes = { [10] = 0xff, 0xff, 192, 0, 2, 1 } };
 	const struct xlb_address role = { .vip = 4 };
 	const struct row_vip flags = { .flags = XLB_VIP_HOST }, no_flags = {};
-	const struct xlb_choice quic = { .id_length = 8 }, tuple = {};
+	const struct row_group quic = { .choice.id_length = 8, .instead = { 3, 4, 3, 0 } },
+			       tuple = {};
 	const struct xlb_split split = { .groups = { { 3, 5 }, { 2, UINT32_MAX } } };
 	const struct xlb_quic_server_key named = { .group = 7, .id = { 10, 11 } };
 	const struct xlb_quic_server names = { .ipv4 = 3 };

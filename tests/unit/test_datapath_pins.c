@@ -22,7 +22,7 @@ static void test_adoption(void **state)
 	put(TABLE_BITMAP, &id7, &bitmap);
 	put(TABLE_SERVER, &id7, &(struct xlb_server){ .addr = addr, .family = XLB_IPV6 });
 	maglev_put(9);
-	put(TABLE_GROUP, &(struct row_id){ 5 }, &(struct xlb_choice){ .id_length = 8 });
+	put(TABLE_GROUP, &(struct row_id){ 5 }, &(struct row_group){ .choice.id_length = 8 });
 	put(TABLE_QUIC_SERVER, &(struct xlb_quic_server_key){ .group = 5, .id = { 1, 2 } },
 	    &(struct xlb_quic_server){ .ipv6 = 7 });
 	put(TABLE_LISTENER, &id7, &listener);

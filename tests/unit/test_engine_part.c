@@ -4,11 +4,13 @@
 
 #include "core/object.h"
 
-/* One server of group web, as a user's PATCH would have it. */
+/* One server of a group, and how the group is, as a user's PATCH would have it. */
 struct wish {
 	struct request request;
+	const char *group; /* NULL: web */
 	const char *server;
-	uint32_t weight;
+	uint32_t weight, hash;
+	bool no_fallback;
 	const char *address;   /* NULL: as it is */
 	uint32_t seen_with_lb; /* edits that were given the whole model */
 	uint32_t edits;
@@ -19,13 +21,16 @@ static int wish_edit(void *arg, const struct model *current, struct model **ret,
 {
 	struct wish *wish = arg;
 	struct model *model = model_copy(current);
-	struct server_group *group = model_group(model, "web");
+	struct server_group *group = model_group(model, wish->group ? wish->group : "web");
 	struct server *server = (struct server *)object_find(&group->servers, wish->server);
 
 	(void)err;
 	wish->edits++;
 	wish->seen_with_lb += !TAILQ_EMPTY(&current->load_balancers);
 	server->weight = wish->weight;
+	group->hash = wish->hash;
+	if (wish->no_fallback)
+		group->fallback[0] = '\0';
 	if (wish->address)
 		assert_int_equal(parse_addr(wish->address, &server->address.addrs[0]), 0);
 	*ret = model;
@@ -46,7 +51,7 @@ static int grant(struct lab *lab, struct wish *wish)
 
 	request->done = false;
 	strcpy(request->options.origin, "test");
-	strcpy(request->options.group, "web");
+	strcpy(request->options.group, wish->group ? wish->group : "web");
 	wish->edits = wish->seen_with_lb = 0;
 	engine_apply(lab->engine, &request->options, wish_edit, wish, wish_done, wish);
 	lab_finish(lab, request);
@@ -231,13 +236,113 @@ static void health_comes_to_the_same(void **state)
 	assert_in_line(lab);
 }
 
+#define FALLBACK \
+	LAB_INTERFACES LAB_EDGE \
+		"server_groups:\n" \
+		"  web: {fallback: spare, servers: {" LAB_WEB1 "}}\n" \
+		"  spare: {fail_open: false, servers: {s1: {address: 10.0.1.31, port: 80}, " \
+		"s2: {address: 10.0.1.32, port: 80}}}\n"
+
+static struct xlb_instead instead_of_web(void)
+{
+	struct row_group row;
+
+	assert_true(lab_row(TABLE_GROUP, &(struct row_id){ 1 }, &row));
+	return row.instead;
+}
+
+static const char *last_event(struct lab *lab)
+{
+	struct events *events = engine_events(lab->engine);
+
+	return events_at(events, events_next(events) - 1)->text;
+}
+
+/* A fallback comes and goes with the health of the group, and of itself, each time by one word of a part. */
+static void fallback_is_a_part(void **state)
+{
+	struct lab *lab = *state;
+	uint32_t spare;
+	char *up, *again;
+
+	lab_apply_ok(lab, FALLBACK);
+	spare = ids_find(engine_ids(lab->engine), ID_GROUP, "spare")->id;
+	assert_int_equal(instead_of_web().ipv4, 0);
+	assert_int_equal(instead_of_web().fallback, spare);
+	up = lab_snapshot(lab);
+	lab_world.down = "web1";
+	lab_tell_group(lab, "web");
+	assert_int_equal(instead_of_web().ipv4, spare);
+	assert_int_equal(instead_of_web().ipv6, spare);
+	assert_string_equal(last_event(lab), "web: new flows go to spare");
+	assert_string_equal(engine_warnings(lab->engine), "");
+	assert_in_line(lab);
+	lab_world.down = NULL;
+	lab_tell_group(lab, "web");
+	assert_int_equal(instead_of_web().ipv4, 0);
+	assert_string_equal(last_event(lab), "web: new flows go again to web");
+	again = lab_snapshot(lab);
+	assert_string_equal(up, again);
+	assert_in_line(lab);
+	free(up);
+	free(again);
+}
+
+/* What becomes of the fallback concerns the group that it stands in for. */
+static void fallback_goes_down_too(void **state)
+{
+	struct wish wish = { .group = "spare", .server = "s1", .weight = 100 };
+	struct lab *lab = *state;
+
+	lab_apply_ok(lab, FALLBACK);
+	lab_world.down = "web1";
+	lab_tell_group(lab, "web");
+	assert_true(instead_of_web().ipv4);
+	wish.weight = 0;
+	assert_int_equal(grant(lab, &wish), 0);
+	assert_int_equal(wish.seen_with_lb, 0);
+	assert_true(instead_of_web().ipv4);
+	wish.server = "s2";
+	assert_int_equal(grant(lab, &wish), 0);
+	assert_int_equal(instead_of_web().ipv4, 0);
+	assert_non_null(strstr(engine_warnings(lab->engine), "FAIL-OPEN"));
+	assert_in_line(lab);
+	wish.weight = 1;
+	assert_int_equal(grant(lab, &wish), 0);
+	assert_true(instead_of_web().ipv4);
+	assert_string_equal(engine_warnings(lab->engine), "");
+	assert_in_line(lab);
+}
+
+/* Fields of a group that others go by are no part. */
+static void hash_and_fallback_are_a_whole(void **state)
+{
+	struct wish wish = { .server = "web1", .weight = 100, .hash = HASH_SOURCE };
+	struct lab *lab = *state;
+
+	lab_apply_ok(lab, FALLBACK);
+	assert_int_equal(grant(lab, &wish), 0);
+	assert_int_equal(wish.seen_with_lb, 1);
+	wish.no_fallback = true;
+	assert_int_equal(grant(lab, &wish), 0);
+	assert_int_equal(wish.seen_with_lb, 1);
+	assert_int_equal(instead_of_web().fallback, 0);
+	assert_in_line(lab);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
-		TEST(weight_is_a_part),	       TEST(weight_0_drains),
-		TEST(what_is_more_is_a_whole), TEST(refused_as_a_whole_would_be),
-		TEST(every_failure_is_undone), TEST(health_comes_to_the_same),
+		TEST(weight_is_a_part),
+		TEST(weight_0_drains),
+		TEST(what_is_more_is_a_whole),
+		TEST(refused_as_a_whole_would_be),
+		TEST(every_failure_is_undone),
+		TEST(health_comes_to_the_same),
+		TEST(fallback_is_a_part),
+		TEST(fallback_goes_down_too),
+		TEST(hash_and_fallback_are_a_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

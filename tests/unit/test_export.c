@@ -187,6 +187,22 @@ static bool random_hash_fields(struct object *group)
 	return quic;
 }
 
+/* One that goes by connection ids no more than the group does. */
+static void random_fallback(struct model *model, struct object *group, uint32_t number)
+{
+	const struct server_group *other;
+	char text[16];
+
+	snprintf(text, sizeof(text), "g%u", number - 1);
+	other = number % XLB_FALLBACKS ? model_group(model, text) : NULL;
+	if (!other || other->hash == HASH_QUIC || ((struct server_group *)group)->hash == HASH_QUIC)
+		return;
+	set(group, "fallback", text);
+	snprintf(text, sizeof(text), "%u%s", 1 + pick(100), pick(2) ? "%" : "");
+	if (pick(2))
+		set(group, "min_healthy", text);
+}
+
 static void random_group(struct model *model, uint32_t number)
 {
 	static const char *const except[] = { "health_check.method",
@@ -206,6 +222,7 @@ static void random_group(struct model *model, uint32_t number)
 					      "hash",
 					      "quic.id_length",
 					      "quic.config",
+					      "min_healthy",
 					      NULL };
 	static const char *const server_except[] = { "port", "quic_id", NULL };
 	char text[128];
@@ -218,6 +235,7 @@ static void random_group(struct model *model, uint32_t number)
 	random_check(group);
 	random_mode_fields(group);
 	quic = random_hash_fields(group);
+	random_fallback(model, group, number);
 	for (uint32_t i = 0, n = pick(5); i < n; i++) {
 		struct object *server;
 		char v4[64], v6[64];

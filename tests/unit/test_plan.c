@@ -346,11 +346,19 @@ static void part_changes_servers_and_tables(void **state)
 	put_id(&part, TABLE_SERVER, 2, 9);
 	put_id(&part, TABLE_SNAT, 1, 1);
 	put_maglev(&part, 1, 1, 77);
+	assert_int_equal(rows_add(&part, TABLE_GROUP, &(struct row_id){ 1 },
+				  &(struct row_group){ .instead.ipv4 = 2 }),
+			 0);
+	assert_int_equal(rows_add(&present, TABLE_GROUP, &(struct row_id){ 1 },
+				  &(struct row_group){ .instead.fallback = 2 }),
+			 0);
+	assert_int_equal(rows_sort(&present), 0);
 	assert_int_equal(plan_part(&part, &present, &plan), 0);
-	assert_int_equal(plan.count, 2);
+	assert_int_equal(plan.count, 3);
 	assert_int_equal(plan.ops[0].row.table, TABLE_SERVER);
 	assert_int_equal(plan.ops[0].old.value[0], 1);
 	assert_int_equal(plan.ops[1].row.table, TABLE_MAGLEV);
+	assert_int_equal(plan.ops[2].row.table, TABLE_GROUP);
 	rows_follow(&present, &part, &plan);
 	assert_int_equal(rows_find(&present, TABLE_SERVER, &(struct row_id){ 2 })->value[0], 9);
 	row = rows_find(&present, TABLE_MAGLEV, &key);

@@ -35,6 +35,10 @@ struct row_neighbour_key {
 	struct xlb_addr addr;
 	uint32_t ifindex;
 };
+struct row_group {
+	struct xlb_choice choice;
+	struct xlb_instead instead;
+};
 struct row_maglev_key {
 	uint32_t group;
 	uint32_t family; /* XLB_IPV4 or XLB_IPV6 */
@@ -117,7 +121,7 @@ struct content_port_set {
 	X(MAGLEV, maglev, DATAPATH, struct row_maglev_key, struct row_hash, 4) \
 	X(QUIC_SERVER, quic_server, DATAPATH, struct xlb_quic_server_key, struct xlb_quic_server, \
 	  4) \
-	X(GROUP, group, DATAPATH, struct row_id, struct xlb_choice, 4) \
+	X(GROUP, group, DATAPATH, struct row_id, struct row_group, 4) \
 	X(RULE_SET, rule_set, DATAPATH, struct row_id, struct row_hash, 4) \
 	X(SPLIT, split, DATAPATH, struct row_id, struct xlb_split, 5) \
 	X(LISTENER, listener, DATAPATH, struct row_id, struct xlb_listener, 5) \

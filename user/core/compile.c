@@ -590,18 +590,13 @@ static void note_interfaces(struct compiler *c)
 	}
 }
 
-struct part {
-	const struct server_group *const *groups;
-	size_t count;
-};
-
-static int compile_groups_alone(struct compiler *c, const struct part *part)
+static int compile_groups_alone(struct compiler *c)
 {
 	int r = 0;
 
 	note_interfaces(c);
-	for (size_t i = 0; !r && i < part->count; i++)
-		r = compile_group(c, part->groups[i]);
+	for (size_t i = 0; !r && i < c->part->count; i++)
+		r = compile_group(c, c->part->groups[i]);
 	return r;
 }
 
@@ -620,8 +615,7 @@ static void compiler_done(struct compiler *c)
 	}
 }
 
-/* part NULL: all of the model. */
-static int compile_any(struct compiler *c, const struct part *part, struct compiled *ret)
+static int compile_any(struct compiler *c, struct compiled *ret)
 {
 	struct compiled compiled = {};
 	size_t size, warned_size;
@@ -637,10 +631,10 @@ static int compile_any(struct compiler *c, const struct part *part, struct compi
 		return no_memory(c);
 	}
 	fputc('\n', c->warned);
-	r = part ? compile_groups_alone(c, part) : compile_all(c);
+	r = c->part ? compile_groups_alone(c) : compile_all(c);
 	fclose(c->warnings);
 	fclose(c->warned);
-	if (!r && part && *compiled.warnings)
+	if (!r && c->part && *compiled.warnings)
 		r = xlb_err_set(c->err, XLB_ERR_FAILED, -ESTALE, "warnings change");
 	if (!r && rows_sort(&compiled.rows))
 		r = xlb_err_set(c->err, XLB_ERR_FAILED, -EEXIST,
@@ -659,17 +653,19 @@ int compile(const struct model *model, struct ids *ids, const struct world *worl
 {
 	struct compiler c = { .model = model, .ids = ids, .world = world, .err = err };
 
-	return compile_any(&c, NULL, ret);
+	return compile_any(&c, ret);
 }
 
 int compile_part(const struct model *model, const struct server_group *const *groups, size_t count,
 		 struct ids *ids, const struct world *world, struct compiled *ret,
 		 struct xlb_err *err)
 {
-	struct compiler c = { .model = model, .ids = ids, .world = world, .err = err };
 	struct part part = { groups, count };
+	struct compiler c = {
+		.model = model, .part = &part, .ids = ids, .world = world, .err = err
+	};
 
-	return compile_any(&c, &part, ret);
+	return compile_any(&c, ret);
 }
 
 void compiled_done(struct compiled *compiled)

@@ -81,7 +81,14 @@ int compile_part(const struct model *model, const struct server_group *const *gr
 		 struct ids *ids, const struct world *world, struct compiled *ret,
 		 struct xlb_err *err);
 
+/* Who takes the new flows of a group from clients of each family: the group itself, or one of its fallbacks. */
+struct takers {
+	const struct server_group *ipv4, *ipv6;
+};
+void compile_takers(const struct model *model, const struct server_group *group,
+		    const struct world *world, struct takers *ret);
 /* True while some family of the group has no server that is up and is sent to all the same. */
-bool compile_fails_open(const struct server_group *group, const struct world *world);
+bool compile_fails_open(const struct server_group *group, const struct takers *takers,
+			const struct world *world);
 
 #endif

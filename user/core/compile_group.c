@@ -23,15 +23,6 @@ bool serves_family(const struct server_group *group, const struct xlb_addr *addr
 	return addr_family(addr) == family || crosses_families(group);
 }
 
-/*
- * Who gets new flows: those that are up; before any server of the group ever was up, those not checked yet;
- * if that is nobody, everybody (fail open) or nobody.
- */
-static bool is_fit(enum health health, bool ever_up)
-{
-	return health == HEALTH_UP || (health == HEALTH_INITIAL && !ever_up);
-}
-
 /* A server counts once, by its address of the clients' family if that can be used. */
 static uint32_t choose(const struct server_group *group, const struct endpoints *endpoints,
 		       uint8_t family, bool ever_up, bool all, struct maglev_server *ret)
@@ -57,28 +48,6 @@ static uint32_t choose(const struct server_group *group, const struct endpoints 
 	return n;
 }
 
-bool compile_fails_open(const struct server_group *group, const struct world *world)
-{
-	bool fit[2] = {}, down[2] = {},
-	     ever_up = world->group_ever_up(world->arg, group->object.name);
-	const struct object *object;
-	uint32_t i;
-
-	TAILQ_FOREACH(object, &group->servers, link) {
-		const struct server *server = (const struct server *)object;
-
-		for (i = 0; server->enabled && server->weight && i < server->address.count; i++) {
-			const struct xlb_addr *addr = &server->address.addrs[i];
-			bool v6 = addr_family(addr) == XLB_IPV6 && !crosses_families(group);
-			enum health health =
-				world->health(world->arg, group->object.name, object->name, addr);
-
-			*(is_fit(health, ever_up) ? &fit[v6] : &down[v6]) = true;
-		}
-	}
-	return group->fail_open && ((down[0] && !fit[0]) || (down[1] && !fit[1]));
-}
-
 /* The shares in a table that was just made are the servers' weights, where the datapath asks for them. */
 static void weigh(const struct server_group *group, const struct endpoints *endpoints,
 		  const struct maglev_server *chosen, uint32_t count)
@@ -93,10 +62,13 @@ static void weigh(const struct server_group *group, const struct endpoints *endp
 			endpoints->list[i].value.weight = (uint16_t)chosen[n++].weight;
 }
 
-/* The table for clients of one family. ret_open: it has servers that are down, for lack of better. */
+/*
+ * The table for clients of one family. ret_open: it has servers that are down, for lack of better. `taken`: another group
+ * is in its place; the table stays, so that no more than a word follows from that.
+ */
 static int compile_scheduler(struct compiler *c, const struct server_group *group,
 			     uint32_t group_id, const struct endpoints *endpoints, uint8_t family,
-			     bool *ret_open)
+			     bool taken, bool *ret_open)
 {
 	struct row_maglev_key key = { .group = group_id, .family = family };
 	AUTO_FREE struct schedule *schedule = calloc(
@@ -108,9 +80,9 @@ static int compile_scheduler(struct compiler *c, const struct server_group *grou
 		return no_memory(c);
 	schedule->fill = scheduler_fill(group);
 	n = choose(group, endpoints, family, ever_up, false, schedule->servers);
-	if (!n && group->fail_open) {
+	if (!n && (group->fail_open || taken)) {
 		n = choose(group, endpoints, family, ever_up, true, schedule->servers);
-		*ret_open = n;
+		*ret_open = n && !taken;
 	}
 	weigh(group, endpoints, schedule->servers, n);
 	return n ? emit_recipe(c, TABLE_MAGLEV, &key, schedule,
@@ -206,16 +178,18 @@ static int collect_endpoints(struct compiler *c, const struct server_group *grou
 	return 0;
 }
 
-/* The group's row: what of a packet, or of the servers, chooses. */
+/* The group's row: what of a packet, or of the servers, chooses, and who takes flows in its place. */
 static int compile_choice(struct compiler *c, const struct server_group *group, uint32_t group_id,
-			  const struct endpoints *endpoints)
+			  const struct endpoints *endpoints, const struct takers *takers)
 {
-	struct xlb_choice choice = { .by = scheduler_by(group) };
-	int r = compile_quic(c, group, group_id, endpoints->list, endpoints->count, &choice);
+	struct row_group row = { .choice.by = scheduler_by(group) };
+	int r = compile_quic(c, group, group_id, endpoints->list, endpoints->count, &row.choice);
 
 	if (group->affinity_timeout != UINT64_MAX)
-		choice.affinity = (uint32_t)((group->affinity_timeout + 999) / 1000);
-	return r ? r : emit(c, TABLE_GROUP, &(struct row_id){ group_id }, &choice);
+		row.choice.affinity = (uint32_t)((group->affinity_timeout + 999) / 1000);
+	if (!r)
+		r = compile_instead(c, group, takers, &row.instead);
+	return r ? r : emit(c, TABLE_GROUP, &(struct row_id){ group_id }, &row);
 }
 
 int compile_group(struct compiler *c, const struct server_group *group)
@@ -223,30 +197,38 @@ int compile_group(struct compiler *c, const struct server_group *group)
 	struct endpoints endpoints = {};
 	bool open4 = false, open6 = false;
 	struct id_entry *entry;
+	struct takers takers;
 	int r;
 
+	compile_part_takers(c->model, c->part, group, c->world, &takers);
 	r = take_id(c, ID_GROUP, group->object.name, &entry);
 	if (!r)
 		r = collect_endpoints(c, group, &endpoints);
 	if (!r)
-		r = compile_scheduler(c, group, entry->id, &endpoints, XLB_IPV4, &open4);
+		r = compile_scheduler(c, group, entry->id, &endpoints, XLB_IPV4,
+				      takers.ipv4 != group, &open4);
 	if (!r)
-		r = compile_scheduler(c, group, entry->id, &endpoints, XLB_IPV6, &open6);
+		r = compile_scheduler(c, group, entry->id, &endpoints, XLB_IPV6,
+				      takers.ipv6 != group, &open6);
 	if (!r) {
 		judge_down(c, group, &endpoints, open4, open6);
 		r = emit_servers(c, &endpoints);
 	}
 	if (!r)
-		r = compile_choice(c, group, entry->id, &endpoints);
+		r = compile_choice(c, group, entry->id, &endpoints, &takers);
 	free(endpoints.list);
 	return r;
 }
 
-static bool group_serves_family(const struct server_group *group, uint8_t family)
+/* Itself or by one of its fallbacks. */
+static bool group_serves_family(const struct compiler *c, const struct server_group *group,
+				uint8_t family, uint32_t depth)
 {
 	const struct object *object;
 	uint32_t i;
 
+	if (!group || depth == XLB_FALLBACKS)
+		return false;
 	TAILQ_FOREACH(object, &group->servers, link) {
 		const struct server *server = (const struct server *)object;
 
@@ -254,7 +236,8 @@ static bool group_serves_family(const struct server_group *group, uint8_t family
 			if (serves_family(group, &server->address.addrs[i], family))
 				return true;
 	}
-	return false;
+	return group_serves_family(c, part_group(c->model, c->part, group->fallback), family,
+				   depth + 1);
 }
 
 /* Works, but some clients of a VIP will find nobody: said once per listener, group and address. */
@@ -264,7 +247,7 @@ static void warn_of_families(struct compiler *c, const struct load_balancer *lb,
 	for (uint32_t i = 0; i < lb->addresses.count; i++) {
 		uint8_t family = addr_family(&lb->addresses.addrs[i]);
 
-		if (!group_serves_family(group, family))
+		if (!group_serves_family(c, group, family, 0))
 			compile_warn(
 				c, group,
 				"listener %s/%s: group %s has no IPv%u server, IPv%u clients get no_server%s",

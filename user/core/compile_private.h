@@ -28,8 +28,15 @@ struct attached {
 	uint32_t slot;
 };
 
+/* Groups that are compiled alone, which the model may have otherwise. */
+struct part {
+	const struct server_group *const *groups;
+	size_t count;
+};
+
 struct compiler {
 	const struct model *model;
+	const struct part *part; /* NULL: all of the model */
 	struct ids *ids;
 	const struct world *world;
 	struct rows *rows;
@@ -68,6 +75,25 @@ uint64_t retirement_deadline(const struct world *world, const struct id_entry *e
 /* All return 0 or -errno with c->err filled. */
 int compile_groups(struct compiler *c);
 int compile_group(struct compiler *c, const struct server_group *group);
+/* The group of the name as it is to be, NULL: there is none. */
+const struct server_group *part_group(const struct model *model, const struct part *part,
+				      const char *name);
+/* As compile_takers, with the groups of a part as they are to be. */
+void compile_part_takers(const struct model *model, const struct part *part,
+			 const struct server_group *group, const struct world *world,
+			 struct takers *ret);
+/* Fills who is in the group's place; all zero of a group without fallback. */
+int compile_instead(struct compiler *c, const struct server_group *group,
+		    const struct takers *takers, struct xlb_instead *ret);
+/*
+ * Who gets new flows: those that are up; before any server of the group ever was up, those not checked yet;
+ * if that is nobody, everybody (fail open) or nobody.
+ */
+bool is_fit(enum health health, bool ever_up);
+static inline bool takes_flows(const struct server *server)
+{
+	return server->enabled && server->weight > 0;
+}
 /* Whether clients of the family may be served at the address. */
 bool serves_family(const struct server_group *group, const struct xlb_addr *addr, uint8_t family);
 /*

@@ -343,7 +343,7 @@ int compile_endpoint(struct compiler *c, const struct server_group *group,
 		endpoint->value.encapsulation = (uint8_t)group->encapsulation;
 	if (group->hash == HASH_QUIC)
 		endpoint->value.flags |= XLB_SERVER_QUIC;
-	endpoint->takes_flows = endpoint->server->enabled && endpoint->server->weight > 0;
+	endpoint->takes_flows = takes_flows(endpoint->server);
 	endpoint->health = c->world->health(c->world->arg, group->object.name,
 					    endpoint->server->object.name, endpoint->addr);
 	key_of_server(group, endpoint, key);

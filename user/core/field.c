@@ -189,6 +189,9 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 	case FIELD_TIME:
 		*(uint64_t *)dst = *(const uint64_t *)src;
 		return 0;
+	case FIELD_QUOTA:
+		*(struct quota *)dst = *(const struct quota *)src;
+		return 0;
 	case FIELD_REF:
 		memcpy(dst, src, NAME_TEXT_MAX);
 		return 0;
@@ -241,6 +244,11 @@ static bool ranges_equal(const struct port_range *a, uint32_t a_count, const str
 	return a_count == b_count && (!a_count || !memcmp(a, b, a_count * sizeof(*a)));
 }
 
+static bool quotas_equal(const struct quota *a, const struct quota *b)
+{
+	return a->number == b->number && a->percent == b->percent;
+}
+
 static bool text_equal(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;
@@ -271,6 +279,8 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 		return *(const uint32_t *)x == *(const uint32_t *)y;
 	case FIELD_TIME:
 		return *(const uint64_t *)x == *(const uint64_t *)y;
+	case FIELD_QUOTA:
+		return quotas_equal(x, y);
 	case FIELD_REF:
 		return !strcmp(x, y);
 	case FIELD_RANGE:
@@ -325,6 +335,7 @@ bool value_is_absent(const struct object *object, const struct field *field)
 		return !expect->codes.count && !expect->text;
 	case FIELD_BOOL:
 	case FIELD_RANGE:
+	case FIELD_QUOTA:
 		return false;
 	}
 	return true;
@@ -433,12 +444,17 @@ static void print_shares(FILE *out, const struct share_list *list)
 	fputs(alone ? "" : "}", out);
 }
 
+void quota_text(const struct quota *quota, char *ret, size_t size)
+{
+	snprintf(ret, size, "%" PRIu32 "%s", quota->number, quota->percent ? "%" : "");
+}
+
 void value_print(FILE *out, const struct object *object, const struct field *field)
 {
 	const void *value = field_value(object, field);
 	const struct port_list *ports = value;
 	const struct expectation *expect = value;
-	char time[32];
+	char short_text[32];
 
 	if (value_is_absent(object, field)) {
 		fputs("null", out);
@@ -452,8 +468,12 @@ void value_print(FILE *out, const struct object *object, const struct field *fie
 		fprintf(out, "%" PRIu32, *(const uint32_t *)value);
 		break;
 	case FIELD_TIME:
-		format_duration(*(const uint64_t *)value, time, sizeof(time));
-		fputs(time, out);
+		format_duration(*(const uint64_t *)value, short_text, sizeof(short_text));
+		fputs(short_text, out);
+		break;
+	case FIELD_QUOTA:
+		quota_text(value, short_text, sizeof(short_text));
+		fputs(short_text, out);
 		break;
 	case FIELD_WORD:
 		fputs(field_word(field, *(const uint32_t *)value), out);

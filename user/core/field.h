@@ -33,6 +33,8 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 bool value_equal(const struct object *a, const struct object *b, const struct field *field);
 /* No value: an empty list, no text, no limit. */
 bool value_is_absent(const struct object *object, const struct field *field);
+/* "2", "50%" */
+void quota_text(const struct quota *quota, char *ret, size_t size);
 /* YAML flow style; "null" if absent. */
 void value_print(FILE *out, const struct object *object, const struct field *field);
 

@@ -41,6 +41,9 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 		format_duration(field->max, to, sizeof(to));
 		snprintf(ret, size, "%s-%s", from, to);
 		return;
+	case FIELD_QUOTA:
+		snprintf(ret, size, "%" PRIu64 "-%" PRIu64 " or 1%%-100%%", field->min, field->max);
+		return;
 	case FIELD_TEXT:
 		if (field->flags & FIELD_BYTES)
 			snprintf(ret, size, BYTES_ACCEPTED, field->min, field->max);
@@ -149,6 +152,23 @@ static int parse_time(const struct field *field, const char *text, uint64_t *ret
 		snprintf(reason, sizeof(reason),
 			 "not a time like 500ms, 60s, 5m, 2h or 7d; accepted are %s", accepted);
 	return refuse(field, text, reason, err);
+}
+
+/* "2" or "50%" */
+static int parse_quota(const struct field *field, const char *text, struct quota *ret,
+		       struct xlb_err *err)
+{
+	size_t length = strlen(text);
+	bool percent = length && text[length - 1] == '%';
+	char number[24];
+	uint64_t value;
+
+	snprintf(number, sizeof(number), "%.*s", (int)(length - percent), text);
+	if (length >= sizeof(number) ||
+	    parse_uint(number, percent ? 1 : field->min, percent ? 100 : field->max, &value))
+		return refuse(field, text, NULL, err);
+	*ret = (struct quota){ .number = (uint32_t)value, .percent = percent };
+	return 0;
 }
 
 static const struct word *find_word(const struct field *field, const char *text,
@@ -507,6 +527,8 @@ int parse_value(const struct field *field, const char *const *items, size_t coun
 		return parse_number(field, *items, &ret->number, err);
 	case FIELD_TIME:
 		return parse_time(field, *items, &ret->time, err);
+	case FIELD_QUOTA:
+		return parse_quota(field, *items, &ret->quota, err);
 	case FIELD_WORD:
 		word = find_word(field, *items, err);
 		if (word)

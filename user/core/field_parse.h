@@ -10,6 +10,7 @@ union value {
 	bool truth;
 	uint32_t number;
 	uint64_t time;
+	struct quota quota;
 	char *text;
 	char name[NAME_TEXT_MAX];
 	struct port_range range;

@@ -19,6 +19,8 @@ static size_t value_size(enum field_kind kind)
 		return sizeof(uint32_t);
 	case FIELD_TIME:
 		return sizeof(uint64_t);
+	case FIELD_QUOTA:
+		return sizeof(struct quota);
 	case FIELD_TEXT:
 		return sizeof(char *);
 	case FIELD_REF:

@@ -118,6 +118,7 @@ static void value_json(struct json_out *out, const char *key, const struct objec
 {
 	const void *value = field_value(object, field);
 	bool absent = value_is_absent(object, field);
+	char text[32];
 
 	switch (field->kind) {
 	case FIELD_ADDRS:
@@ -160,6 +161,10 @@ static void value_json(struct json_out *out, const char *key, const struct objec
 		return;
 	case FIELD_TIME:
 		time_json(out, key, *(const uint64_t *)value);
+		return;
+	case FIELD_QUOTA:
+		quota_text(value, text, sizeof(text));
+		out_text(out, key, text);
 		return;
 	case FIELD_WORD:
 		out_text(out, key, field_word(field, *(const uint32_t *)value));

@@ -64,6 +64,8 @@
 	  "Servers with an address that is up.") \
 	X(GROUP_FAIL_OPEN, xlb_server_group_fail_open, GAUGE, GROUP, "server_group", \
 	  "1 while new flows go to servers that are known to be down.") \
+	X(GROUP_FALLBACK, xlb_server_group_fallback, GAUGE, GROUP, "server_group, family", \
+	  "1 while new flows of the family's clients go to another group, by fallback; absent without one.") \
 	X(SERVER_UP, xlb_server_up, GAUGE, SERVER, LABELS_SERVER, \
 	  "1 if an address of the server is up or not checked.") \
 	X(SERVER_STATE, xlb_server_state, GAUGE, SERVER, LABELS_SERVER ", state", \

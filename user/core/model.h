@@ -59,6 +59,11 @@ struct share_list {
 	uint32_t count;
 };
 #define SHARE_WEIGHT_ALONE 100 /* of a group that is named without a weight */
+/* So many of a whole, or so many percent of it. */
+struct quota {
+	uint32_t number;
+	bool percent;
+};
 struct prefix_list {
 	struct prefix *prefixes;
 	uint32_t count;
@@ -152,6 +157,8 @@ struct server_group {
 	uint32_t quic_config;	   /* XLB_QUIC_CONFIGS: any */
 	uint64_t affinity_timeout; /* ms; UINT64_MAX: sources do not stay with a server */
 	bool fail_open;
+	char fallback[NAME_TEXT_MAX];	 /* group; "": none */
+	struct quota min_healthy;	 /* servers; fewer, and the fallback takes new flows */
 	struct addr_list snat_addresses; /* none: the route's preferred source */
 	struct port_range snat_ports;	 /* default 1024-65535 */
 	uint64_t drain_timeout;		 /* ms; UINT64_MAX: no limit (the default) */

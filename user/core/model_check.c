@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/words.h"
+#include "core/fallback.h"
 #include "core/health_check.h"
 #include "core/model_check.h"
 #include "core/object.h"
@@ -214,15 +215,23 @@ static void note_ports(struct group_use *use, const struct listener *listener,
 	use->port = range->from;
 }
 
-/* If the listener uses the group at all. */
+/* The listener uses the group, or one that it is a fallback of. */
 static void note_use(struct group_use *use, const struct listener *listener)
 {
-	if (!listener_names(listener, use->group->object.name))
-		return;
 	use->tcp = use->tcp || listener->protocol == IPPROTO_TCP;
 	use->udp = use->udp || listener->protocol == IPPROTO_UDP;
 	for (uint32_t i = 0; i < listener->port.count; i++)
 		note_ports(use, listener, &listener->port.ranges[i]);
+}
+
+/* The same of all that take flows in its place. */
+static void note_uses(const struct checker *checker, struct group_use *use,
+		      const struct listener *listener)
+{
+	for (uint32_t i = 0; use && i < XLB_FALLBACKS; i++) {
+		note_use(use, listener);
+		use = *use->group->fallback ? find_use(checker, use->group->fallback) : NULL;
+	}
 }
 
 static int refuse_unknown(struct checker *checker, const struct object *object, const char *field,
@@ -244,18 +253,13 @@ static int refuse_unknown(struct checker *checker, const struct object *object, 
 	return -EINVAL;
 }
 
-static uint32_t id_length(const struct server_group *group)
-{
-	return group->hash == HASH_QUIC ? group->quic_id_length : 0;
-}
-
 /* An id is looked at before it is known which of the groups has the connection. */
 static int check_shared_ids(struct checker *checker, const struct listener *listener,
 			    const struct server_group *first, const struct server_group *group)
 {
 	char title[OBJECT_TITLE_MAX];
 
-	if (id_length(first) == id_length(group))
+	if (quic_id_length(first) == quic_id_length(group))
 		return 0;
 	return object_fail(
 		&listener->object, "server_group", checker->err,
@@ -281,7 +285,7 @@ static int check_shares(struct checker *checker, const struct listener *listener
 		if (r)
 			point_at_item(checker, i, list->count);
 		else
-			note_use(use, listener);
+			note_uses(checker, use, listener);
 	}
 	return r;
 }
@@ -474,6 +478,13 @@ static int check_group(struct checker *checker, const struct group_use *use)
 	return r ? r : check_health(checker, use);
 }
 
+static int check_known_fallback(struct checker *checker, const struct server_group *group)
+{
+	if (*group->fallback && !find_use(checker, group->fallback))
+		return refuse_unknown(checker, &group->object, "fallback", group->fallback);
+	return check_fallback(checker->model, group, checker->err);
+}
+
 static int check_all(struct checker *checker)
 {
 	const struct object *object;
@@ -495,7 +506,9 @@ static int check_all(struct checker *checker)
 		return r;
 	/* in the text's order, so that the first error is the first in the text */
 	TAILQ_FOREACH(object, &checker->model->server_groups, link) {
-		r = check_group(checker, find_use(checker, object->name));
+		r = check_known_fallback(checker, (const struct server_group *)object);
+		if (!r)
+			r = check_group(checker, find_use(checker, object->name));
 		if (r)
 			return r;
 	}
@@ -517,20 +530,22 @@ int model_check(const struct model *model, struct xlb_err *err)
 	return r;
 }
 
-/* Listeners are what they were: of interest is only how they use the group. */
+/* Listeners and fallbacks are what they were: of interest is only how listeners use the group. */
 int model_check_group(const struct model *model, const struct server_group *group,
 		      struct xlb_err *err)
 {
 	struct checker checker = { .model = model, .err = err };
 	struct group_use use = { .group = group };
+	AUTO_FREE const struct server_group **sources = fallback_sources(model, group->object.name);
 	const struct object *lb, *object;
-	int r = collect_vips(&checker);
+	int r = sources ? collect_vips(&checker) : no_memory(&checker);
 
 	if (r)
 		return r;
 	TAILQ_FOREACH(lb, &model->load_balancers, link)
 		TAILQ_FOREACH(object, &((const struct load_balancer *)lb)->listeners, link)
-			note_use(&use, (const struct listener *)object);
+			if (listener_leads_to((const struct listener *)object, sources))
+				note_use(&use, (const struct listener *)object);
 	r = check_group(&checker, &use);
 	checker_done(&checker);
 	return r;

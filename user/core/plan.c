@@ -130,7 +130,8 @@ int plan_make(const struct rows *wanted, const struct rows *present, struct plan
 /* Rows that may differ in a plan of a part. */
 static bool may_change(enum table_id table)
 {
-	return table == TABLE_SERVER || table == TABLE_MAGLEV || table == TABLE_QUIC_SERVER;
+	return table == TABLE_SERVER || table == TABLE_MAGLEV || table == TABLE_QUIC_SERVER ||
+	       table == TABLE_GROUP;
 }
 
 int plan_make_part(const struct rows *wanted, const struct rows *present, struct plan *ret,

@@ -56,7 +56,7 @@ struct plan {
 int plan_make(const struct rows *wanted, const struct rows *present, struct plan *ret,
 	      struct xlb_err *err);
 /*
- * The same of rows that are all present and, but for `server` and `maglev`, as wanted: -ESTALE if one is not. What
+ * The same of rows that are all present and, but for what health changes (servers, their tables, who is in a group's place), as wanted: -ESTALE if one is not. What
  * else is present stays.
  */
 int plan_make_part(const struct rows *wanted, const struct rows *present, struct plan *ret,

@@ -39,6 +39,11 @@ uint32_t quic_server_id_length(const struct server_group *group)
 	return 0;
 }
 
+uint32_t quic_id_length(const struct server_group *group)
+{
+	return group->hash == HASH_QUIC ? group->quic_id_length : 0;
+}
+
 /* Fields that mean something with one hash only. */
 int quic_finish_group(struct object *object, struct xlb_err *err)
 {

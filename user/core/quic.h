@@ -9,6 +9,8 @@
 int quic_id_parse(const char *text, uint8_t ret[XLB_QUIC_SERVER_ID_MAX]);
 /* The length that all server ids of the group have, 0: it has none. */
 uint32_t quic_server_id_length(const struct server_group *group);
+/* How many bytes of connection ids the group looks at, 0: it does not go by them. */
+uint32_t quic_id_length(const struct server_group *group);
 /* The part of `finish` of a group that is about its hash, and that of a server. */
 int quic_finish_group(struct object *object, struct xlb_err *err);
 int quic_finish_server(struct object *object, struct xlb_err *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/words.h"
+#include "core/fallback.h"
 #include "core/field.h"
 #include "core/health_check.h"
 #include "core/object.h"
@@ -160,6 +161,24 @@ static const struct field server_group_fields[] = {
 		GROUP_FIELD(fail_open),
 		.preset = "true",
 		.help = "with all servers down: true sends to all of them, false drops",
+	},
+	{
+		.name = "fallback",
+		.kind = FIELD_REF,
+		GROUP_FIELD(fallback),
+		.ref = &type_server_group,
+		.help = "the group that takes new flows while fewer than min_healthy servers of this one are healthy; "
+			"see docs/fallback.md",
+	},
+	{
+		.name = "min_healthy",
+		.kind = FIELD_QUOTA,
+		GROUP_FIELD(min_healthy),
+		.min = 1,
+		.max = 1000,
+		.preset = "1",
+		.help = "with fallback only: healthy servers, a number or a part of those that are enabled and of a weight "
+			"above 0",
 	},
 	{
 		.name = "snat.addresses",
@@ -433,6 +452,8 @@ static int server_group_finish(struct object *object, struct xlb_err *err)
 		r = scheduler_finish_group(object, err);
 	if (!r)
 		r = quic_finish_group(object, err);
+	if (!r)
+		r = fallback_finish_group(object, err);
 	return r ? r : check_forward(object, err);
 }
 

@@ -29,7 +29,8 @@ static const struct plain plain_tables[TABLE_COUNT] = {
 	[TABLE_LISTENER] = { MAP_LISTENERS, 0, sizeof(struct xlb_listener) / 8 },
 	[TABLE_SPLIT] = { MAP_SPLITS, 0, sizeof(struct xlb_split) / 8 },
 	/* the words before it are those of table `maglev` */
-	[TABLE_GROUP] = { MAP_GROUPS, offsetof(struct xlb_group, choice) / 8, 1 },
+	[TABLE_GROUP] = { MAP_GROUPS, offsetof(struct xlb_group, choice) / 8,
+			  sizeof(struct row_group) / 8 },
 	/* the word of the port sets before it is not the row's */
 	[TABLE_VIP] = { MAP_VIPS, offsetof(struct xlb_vip, flags) / 8, 1 },
 };

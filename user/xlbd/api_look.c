@@ -61,7 +61,8 @@ bool look_receives(const struct group_look *group, const struct server_look *ser
 {
 	enum health health = server->addresses[server->best].check.health;
 
-	if (!server->server->enabled || !server->server->weight)
+	if (!server->server->enabled || !server->server->weight ||
+	    (*group->taker4 && *group->taker6))
 		return false;
 	return health == HEALTH_UP || (health == HEALTH_INITIAL && !group->ever_up) ||
 	       group->fails_open;
@@ -79,11 +80,17 @@ int look_begin(struct look *look, const struct server_group *group)
 	const char *name = group->object.name;
 	struct group_look *ret = calloc(1, sizeof(*ret));
 	const struct object *object;
+	struct group_flows flows;
 
 	if (!ret)
 		return -ENOMEM;
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
-	ret->fails_open = engine_group_fails_open(look->engine, name);
+	engine_group_flows(look->engine, name, &flows);
+	ret->fails_open = flows.fails_open;
+	snprintf(ret->taker4, sizeof(ret->taker4), "%s", flows.ipv4 ? flows.ipv4 : "");
+	snprintf(ret->taker6, sizeof(ret->taker6), "%s", flows.ipv6 ? flows.ipv6 : "");
+	snprintf(ret->fallback, sizeof(ret->fallback), "%s", group->fallback);
+	ret->min_healthy = group->min_healthy;
 	ret->ever_up = checker_group_ever_up(engine_checker(look->engine), name);
 	TAILQ_FOREACH(object, &group->servers, link)
 		ret->servers++;

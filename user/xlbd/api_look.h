@@ -25,6 +25,9 @@ struct group_look {
 	uint64_t weight;	   /* of all servers that are enabled */
 	uint64_t receiving_weight; /* of the servers that get new flows */
 	bool fails_open, ever_up;
+	/* the groups that take new flows in its place, of clients of each family, "": none; its own fallback, the same */
+	char taker4[NAME_TEXT_MAX], taker6[NAME_TEXT_MAX], fallback[NAME_TEXT_MAX];
+	struct quota min_healthy;
 	uint32_t mark; /* of those who look at groups by their listeners */
 	UT_hash_handle hh;
 };

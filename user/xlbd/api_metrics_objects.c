@@ -152,6 +152,12 @@ int scrape_group(void *arg, struct view *view, const struct object *object)
 	scrape_uint(scrape, METRIC_GROUP_SERVERS, labels, NULL, NULL, group->servers);
 	scrape_uint(scrape, METRIC_GROUP_UP, labels, NULL, NULL, group->up);
 	scrape_bool(scrape, METRIC_GROUP_FAIL_OPEN, labels, group->fails_open);
+	if (*group->fallback) {
+		scrape_part(scrape, METRIC_GROUP_FALLBACK, "", labels, "family", "ipv4",
+			    bit(*group->taker4));
+		scrape_part(scrape, METRIC_GROUP_FALLBACK, "", labels, "family", "ipv6",
+			    bit(*group->taker6));
+	}
 	if (durations && scrape_wants(scrape, SCOPE_HEALTH))
 		put_durations(scrape, labels, durations);
 	return result(scrape);

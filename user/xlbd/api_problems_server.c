@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/parse.h"
+#include "core/field.h"
 #include "xlbd/api_problems.h"
 
 #define SNAT_WARN_PERCENT 80
@@ -11,6 +12,28 @@
 #define SNAT_SMALL	  4096
 #define SNAT_PART	  5
 #define ROUTES_ASKED	  256
+
+/* Flows of one family alone, or of both to one group, are told in one sentence. */
+static void fallback_problem(struct view *view, const struct group_look *group)
+{
+	bool both = !strcmp(group->taker4, group->taker6);
+	char least[16], to[2 * NAME_TEXT_MAX + 60];
+
+	if (both)
+		snprintf(to, sizeof(to), "%s", group->taker4);
+	else if (*group->taker4 && *group->taker6)
+		snprintf(to, sizeof(to), "%s (IPv4 clients) and %s (IPv6 clients)", group->taker4,
+			 group->taker6);
+	else
+		snprintf(to, sizeof(to), "%s (%s clients only)",
+			 *group->taker4 ? group->taker4 : group->taker6,
+			 *group->taker4 ? "IPv4" : "IPv6");
+	quota_text(&group->min_healthy, least, sizeof(least));
+	problems_add(view->problems,
+		     &(struct finding){ .kind = PROBLEM_FALLBACK, .scope = group->name },
+		     "group %s: new flows go to %s: %u of %u servers are up, min_healthy is %s",
+		     group->name, to, group->up, group->servers, least);
+}
 
 void problems_group(struct view *view, const struct group_look *group)
 {
@@ -22,6 +45,8 @@ void problems_group(struct view *view, const struct group_look *group)
 			&(struct finding){ .kind = PROBLEM_FAIL_OPEN, .scope = name },
 			"group %s: FAIL-OPEN, new flows go to servers that are known to be down",
 			name);
+	else if (*group->taker4 || *group->taker6)
+		fallback_problem(view, group);
 	else if (group->servers && !group->up && !group->receiving_weight)
 		problems_add(view->problems,
 			     &(struct finding){ .kind = PROBLEM_NO_SERVER, .scope = name },

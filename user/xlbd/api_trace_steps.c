@@ -159,6 +159,23 @@ static void step_rule(const struct trace *trace, char text[TEXT_MAX])
 	security_text(trace->engine, listener, &key, text, TEXT_MAX);
 }
 
+/* True if the packet's listener does not name the group itself. */
+static bool is_fallback(const struct trace *trace, const char *group)
+{
+	char name[ID_KEY_MAX], *slash;
+	const struct load_balancer *lb;
+	const struct object *listener;
+
+	name_of(trace, ID_LISTENER, trace->event->listener, name);
+	slash = strchr(name, '/');
+	if (!slash)
+		return false;
+	*slash = '\0';
+	lb = model_lb(engine_model(trace->engine), name);
+	listener = lb ? object_find(&lb->listeners, slash + 1) : NULL;
+	return listener && !listener_names((const struct listener *)listener, group);
+}
+
 /* How a slot, or a row of servers, of the group's table was come by. */
 static void say_slot(const struct trace *trace, char text[TEXT_MAX])
 {
@@ -166,17 +183,18 @@ static void say_slot(const struct trace *trace, char text[TEXT_MAX])
 	char name[ID_KEY_MAX];
 	const struct server_group *group = model_group(
 		engine_model(trace->engine), name_of(trace, ID_GROUP, event->group, name));
+	const char *fallback = is_fallback(trace, name) ? ", a fallback" : "";
 
 	if (group && group->scheduler == SCHEDULER_WLC)
 		snprintf(text, TEXT_MAX,
-			 "wlc, the fewest flows for its weight in row %u of %u of group %s",
-			 event->maglev_slot / XLB_ROW_SERVERS, XLB_ROWS, name);
+			 "wlc, the fewest flows for its weight in row %u of %u of group %s%s",
+			 event->maglev_slot / XLB_ROW_SERVERS, XLB_ROWS, name, fallback);
 	else
-		snprintf(text, TEXT_MAX, "%s, slot %u of %u of group %s%s",
+		snprintf(text, TEXT_MAX, "%s, slot %u of %u of group %s%s%s",
 			 !group || group->scheduler == SCHEDULER_MAGLEV ? "maglev" :
 			 group->scheduler == SCHEDULER_WRR		? "wrr" :
 									  "rr",
-			 event->maglev_slot, XLB_MAGLEV_SLOTS, name,
+			 event->maglev_slot, XLB_MAGLEV_SLOTS, name, fallback,
 			 event->found & XLB_FOUND_ID ? ", by the connection id" :
 			 group && group->scheduler == SCHEDULER_MAGLEV &&
 					 group->hash == HASH_SOURCE ?

@@ -5,6 +5,15 @@
 
 #include "xlbd/api_problems.h"
 
+/* Who takes new flows in the group's place, of clients of each family. */
+static void put_takers(struct json_out *out, const struct group_look *group)
+{
+	out_open(out, "taken_by", '{');
+	out_text(out, "ipv4", *group->taker4 ? group->taker4 : NULL);
+	out_text(out, "ipv6", *group->taker6 ? group->taker6 : NULL);
+	out_close(out, '}');
+}
+
 void view_server_group(struct view *view, const struct object *object)
 {
 	const struct group_look *group = look_group(&view->look, object->name);
@@ -16,6 +25,7 @@ void view_server_group(struct view *view, const struct object *object)
 	out_uint(out, "up", group->up);
 	out_uint(out, "servers", group->servers);
 	out_bool(out, "fail_open", group->fails_open);
+	put_takers(out, group);
 }
 
 /* Fill of each SNAT pool that the address uses, by its row in the datapath. */

@@ -388,12 +388,21 @@ uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const ch
 	return found ? found->id : 0;
 }
 
-bool engine_group_fails_open(const struct engine *engine, const char *group)
+void engine_group_flows(const struct engine *engine, const char *name, struct group_flows *ret)
 {
-	const struct server_group *configured = model_group(engine->model, group);
+	const struct server_group *group = model_group(engine->model, name);
 	struct world world = engine_world((struct engine *)engine, false, false);
+	struct takers takers;
 
-	return configured && compile_fails_open(configured, &world);
+	*ret = (struct group_flows){};
+	if (!group)
+		return;
+	compile_takers(engine->model, group, &world, &takers);
+	ret->fails_open = compile_fails_open(group, &takers, &world);
+	if (takers.ipv4 != group)
+		ret->ipv4 = takers.ipv4->object.name;
+	if (takers.ipv6 != group)
+		ret->ipv6 = takers.ipv6->object.name;
 }
 
 const char *engine_warnings(const struct engine *engine)

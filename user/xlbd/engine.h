@@ -76,7 +76,13 @@ struct datapath *engine_datapath(const struct engine *engine);
 struct host *engine_host(const struct engine *engine);
 struct checker *engine_checker(const struct engine *engine);
 struct events *engine_events(const struct engine *engine);
-bool engine_group_fails_open(const struct engine *engine, const char *group);
+/* Where new flows of a group go. */
+struct group_flows {
+	bool fails_open; /* some to servers that are known to be down */
+	const char *ipv4,
+		*ipv6; /* those of the family's clients to this group, in its place; NULL: they do not */
+};
+void engine_group_flows(const struct engine *engine, const char *group, struct group_flows *ret);
 
 /* The live id of a name: ID_SERVER "web/web1@10.0.1.11", ID_LISTENER "edge/http", ID_VIP "198.51.100.10"; 0: none. */
 uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const char *name);

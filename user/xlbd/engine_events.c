@@ -111,6 +111,48 @@ static void tell_vip(struct engine *engine, const struct op *op)
 		   "%s VIP %s %s", key.ifname, address, removed ? "removed" : "added");
 }
 
+/* "" of id 0 */
+static const char *taker_name(const struct engine *engine, uint32_t id)
+{
+	const struct id_entry *entry = id ? ids_by_id(engine->ids, ID_GROUP, id) : NULL;
+
+	return entry ? entry->key : "";
+}
+
+/* `clients`: "" of both families, else " of IPv4 clients". */
+static void tell_taker(struct engine *engine, const char *group, uint16_t to, const char *family,
+		       const char *clients)
+{
+	const char *taker = taker_name(engine, to);
+
+	event_emit(engine->events, EVENT_FALLBACK,
+		   MEMBERS(TEXT("group", group), TEXT("to", *taker ? taker : group),
+			   TEXT("family", family)),
+		   "%s: new flows%s %s %s", group, clients, to ? "go to" : "go again to",
+		   *taker ? taker : group);
+}
+
+static void tell_group(struct engine *engine, const struct op *op)
+{
+	const struct id_entry *entry;
+	struct row_group before, now;
+	struct row_id key;
+	bool both;
+
+	memcpy(&key, op->row.key, sizeof(key));
+	memcpy(&before, op->old.value, sizeof(before));
+	memcpy(&now, op->row.value, sizeof(now));
+	entry = ids_by_id(engine->ids, ID_GROUP, key.id);
+	if (op->kind != OP_PUT || !entry)
+		return;
+	both = now.instead.ipv4 == now.instead.ipv6 && before.instead.ipv4 == before.instead.ipv6;
+	if (now.instead.ipv4 != before.instead.ipv4)
+		tell_taker(engine, entry->key, now.instead.ipv4, both ? "both" : "ipv4",
+			   both ? "" : " of IPv4 clients");
+	if (now.instead.ipv6 != before.instead.ipv6 && !both)
+		tell_taker(engine, entry->key, now.instead.ipv6, "ipv6", " of IPv6 clients");
+}
+
 /* "" while it is not resolved. */
 static const char *hop_mac(const struct xlb_nexthop *hop, char ret[MAC_TEXT_MAX])
 {
@@ -159,6 +201,7 @@ void engine_events_plan(struct engine *engine, const struct plan *plan)
 		[TABLE_ATTACHMENT] = tell_attachment,
 		[TABLE_VIP_ADDR] = tell_vip,
 		[TABLE_NEXTHOP] = tell_nexthop,
+		[TABLE_GROUP] = tell_group,
 	};
 	size_t i;
 

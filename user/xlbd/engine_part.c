@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "core/fallback.h"
 #include "core/object.h"
 #include "core/types.h"
 #include "xlbd/check_files.h"
@@ -60,12 +61,15 @@ static uint32_t count_addresses(const struct server_group *group)
 }
 
 /*
- * True if nothing outside of the group's own rows can follow. As many addresses as before, each with an id that it
+ * True if nothing outside of the group's own rows, and of whom it is a fallback of, can follow. As many addresses as before, each with an id that it
  * has already, are the same addresses.
  */
 static bool stays_alike(const struct server_group *from, const struct server_group *to)
 {
 	return from->affinity == to->affinity && uses_probes(from) == uses_probes(to) &&
+	       from->hash == to->hash && from->quic_id_length == to->quic_id_length &&
+	       from->affinity_timeout == to->affinity_timeout &&
+	       !strcmp(from->fallback, to->fallback) &&
 	       count_addresses(from) == count_addresses(to);
 }
 
@@ -124,7 +128,7 @@ static int make_rows(struct engine *engine, struct change *change,
 	int r;
 
 	for (i = 0; i < count; i++)
-		if (!groups[i] || is_warned_of(engine, groups[i]))
+		if (is_warned_of(engine, groups[i]))
 			return -ESTALE;
 	change->ids = ids_part(engine->ids);
 	if (!change->ids)
@@ -138,22 +142,57 @@ static int make_rows(struct engine *engine, struct change *change,
 	return r;
 }
 
+/* Groups that are compiled together. */
+struct part_groups {
+	const struct server_group *groups[GROUPS_DUE_MAX];
+	size_t count;
+};
+
+static bool has_group(const struct part_groups *part, const char *name)
+{
+	for (size_t i = 0; i < part->count; i++)
+		if (!strcmp(part->groups[i]->object.name, name))
+			return true;
+	return false;
+}
+
+/* Adds a group that is there, and those whose flows it may take: 0, -ESTALE if it is not or these are too many, -ENOMEM. */
+static int add_groups(const struct model *model, const char *name, struct part_groups *part)
+{
+	AUTO_FREE const struct server_group **sources = fallback_sources(model, name);
+
+	if (!sources)
+		return -ENOMEM;
+	if (!sources[0])
+		return -ESTALE;
+	for (size_t i = 0; sources[i]; i++) {
+		if (has_group(part, sources[i]->object.name))
+			continue;
+		if (part->count == GROUPS_DUE_MAX)
+			return -ESTALE;
+		part->groups[part->count++] = sources[i];
+	}
+	return 0;
+}
+
 static int make_part(struct engine *engine, struct change *change, struct xlb_err *err)
 {
-	const struct server_group *groups[GROUPS_DUE_MAX];
+	struct part_groups part = {};
 	uint32_t i;
-	int r;
+	int r = 0;
 
 	if (change->by_user) {
 		r = make_group(engine, change, err);
-		groups[0] = change->group;
+		part.groups[part.count++] = change->group;
 		if (!r)
-			r = make_rows(engine, change, groups, 1, err);
+			r = add_groups(engine->model, change->group->object.name, &part);
+		if (!r)
+			r = make_rows(engine, change, part.groups, part.count, err);
 		return r ? r : engine_check_consent(engine, change);
 	}
-	for (i = 0; i < change->due_count; i++)
-		groups[i] = model_group(engine->model, change->due_groups[i]);
-	return make_rows(engine, change, groups, change->due_count, err);
+	for (i = 0; !r && i < change->due_count; i++)
+		r = add_groups(engine->model, change->due_groups[i], &part);
+	return r ? r : make_rows(engine, change, part.groups, part.count, err);
 }
 
 /* Back to a change of which nothing is known. */
@@ -215,6 +254,7 @@ void engine_adopt_part(struct engine *engine, struct change *change)
 
 	rows_follow(&engine->present, &change->compiled.rows, &change->plan);
 	ids_merge(engine->ids, change->ids);
+	engine_events_plan(engine, &change->plan);
 	if (resets_change(&change->plan))
 		engine_sweep_adopted(engine);
 	if (!group)

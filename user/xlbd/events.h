@@ -24,6 +24,8 @@
 #define EVENT_KINDS(X) \
 	X(START, start, "xlbd started: ids begin anew") \
 	X(HEALTH, health, "an address of a server passed or failed its checks") \
+	X(FALLBACK, fallback, \
+	  "another group takes the new flows of one that has too few healthy servers, or gives them back") \
 	X(CONFIG, config, "a new configuration took effect") \
 	X(INTERFACE, interface, \
 	  "a NIC went up, down or away, was attached or detached, got or lost a VIP") \

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/fallback.h"
 #include "core/field.h"
 #include "xlb/lists.h"
 #include "xlbd/health_private.h"
@@ -346,24 +347,30 @@ static void use_add(struct group_use *use, const struct load_balancer *lb,
 	}
 }
 
-static struct group_use use_of(const struct model *model, const struct server_group *group)
+/* Its listeners are also those that it serves in the place of others. 0 or -ENOMEM. */
+static int use_of(const struct model *model, const struct server_group *group,
+		  struct group_use *ret)
 {
+	AUTO_FREE const struct server_group **sources = NULL;
 	const struct object *object, *inner;
-	struct group_use use = {};
 
+	*ret = (struct group_use){};
 	if (!xlb_mode_has(group->forward, XLB_MODE_DIRECT))
-		return use;
+		return 0;
+	sources = fallback_sources(model, group->object.name);
+	if (!sources)
+		return -ENOMEM;
 	TAILQ_FOREACH(object, &model->load_balancers, link) {
 		const struct load_balancer *lb = (const struct load_balancer *)object;
 
 		TAILQ_FOREACH(inner, &lb->listeners, link) {
 			const struct listener *listener = (const struct listener *)inner;
 
-			if (listener_names(listener, group->object.name))
-				use_add(&use, lb, listener);
+			if (listener_leads_to(listener, sources))
+				use_add(ret, lb, listener);
 		}
 	}
-	return use;
+	return 0;
 }
 
 /* By the datapath only if there is a VIP of the server's family to ask for. */
@@ -414,13 +421,14 @@ static int configure_address(struct checker *checker, const struct server_group 
 static int configure_group(struct checker *checker, const struct model *model,
 			   const struct server_group *group)
 {
-	const struct group_use use = use_of(model, group);
 	const struct object *object;
+	struct group_use use;
 	uint32_t i;
-	int r = 0;
+	int r;
 
 	if (group->health_check.type == CHECK_NONE)
 		return 0;
+	r = use_of(model, group, &use);
 	TAILQ_FOREACH(object, &group->servers, link) {
 		const struct server *server = (const struct server *)object;
 
