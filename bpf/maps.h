@@ -86,7 +86,7 @@ struct {
 /* A connection id while it is looked at; keys of maps must be in a map or on the stack before 6.5. */
 struct quic_scratch {
 	__u8 header[8]; /* the datagram's first bytes */
-	__u32 length;	/* of the datagram, as UDP says: what IP has behind it is none of it */
+	__u32 length; /* of what is there of the datagram, with its UDP header: what IP or the frame have behind it is none of it */
 	struct xlb_quic_id id;
 	struct xlb_quic_owner owner;
 	struct xlb_quic_server_key server;

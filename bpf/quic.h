@@ -55,6 +55,9 @@ static __always_inline bool quic_begin(const struct xdp_md *ctx, const struct pa
 	if (!udp)
 		return false;
 	scratch->length = bpf_ntohs(udp->len);
+	/* a first fragment has a part of it only */
+	if (scratch->length > pkt->l4_length)
+		scratch->length = pkt->l4_length;
 	return true;
 }
 

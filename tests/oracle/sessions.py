@@ -160,7 +160,7 @@ class Sessions:
         hop = self.egress_to(packet, server, request_length(packet, server))
         if verdict == FOLLOW:
             flow.follow(packet, "client", self.now)
-            if flow.peer:
+            if not flow.direct:
                 flow.hop = back(packet)
         else:
             if flow:

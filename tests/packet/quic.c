@@ -675,6 +675,37 @@ static void test_told(void **state)
 	dry_stop();
 }
 
+/* A first fragment that ends within the id is of no connection, whatever lies behind it in the frame. */
+static void test_first_fragment(void **state)
+{
+	static const struct pair pair = { WEB, SPARE };
+	static uint8_t data[FRAME_MAX];
+	static struct outcome got;
+
+	(void)state;
+	srandom(19);
+	go_by_ids(&pair, BY_DEFAULT);
+	for (int i = 0; i < 40; i++) {
+		struct datagram datagram = short_header(random_id(ID_LENGTH));
+		struct talk talk;
+		struct frame frame;
+		size_t length;
+
+		talk_init(&talk, XLB_IPV6, IPPROTO_UDP, pair.even, VIP_OWN);
+		frame = talk_frame(&talk, CLIENT, 0);
+		frame.extensions[frame.extension_count++] = IPPROTO_FRAGMENT;
+		frame.fragment = 1; /* of more */
+		frame.content = datagram.at;
+		frame.payload = frame.content_length = datagram.length;
+		length = frame_build(&frame, data);
+		data[19] =
+			8 + 8 +
+			ID_LENGTH; /* payload: the fragment header, that of UDP, no more than its 8th byte */
+		world_send(data, length, &got);
+		assert_int_equal(server_of(&pair, &talk), by_tuple(&pair, &talk));
+	}
+}
+
 const struct CMUnitTest quic_tests[] = {
 	{ .name = "quic: an id reaches one server in every form", .test_func = test_forms },
 	{ .name = "quic: ids of every length, cut off anywhere", .test_func = test_lengths },
@@ -688,6 +719,8 @@ const struct CMUnitTest quic_tests[] = {
 	{ .name = "quic: what teaches nothing", .test_func = test_not_learned },
 	{ .name = "quic: an id that is taken", .test_func = test_taken },
 	{ .name = "quic: bytes behind the datagram", .test_func = test_surplus },
+	{ .name = "quic: a first fragment that ends within the id",
+	  .test_func = test_first_fragment },
 	{ .name = "quic: ids of elsewhere", .test_func = test_elsewhere },
 	{ .name = "quic: servers come and go", .test_func = test_stability },
 	{ .name = "quic: dry runs", .test_func = test_dry },
