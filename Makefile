@@ -155,15 +155,18 @@ $(BRIDGE): $(call objects,$(wildcard tests/oracle/*.c) $(filter-out %/main.c,$(w
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LD_FLAGS) $(filter %.o,$^) -o $@ $(LIBS_TEST)
 
-# Fuzz targets, with libFuzzer; they may include headers of bpf/.
+# Fuzz targets, with libFuzzer; they may include all of bpf/, for which tests/fuzz has what libbpf has not on a host.
 FUZZ := $(call programs,fuzz/fuzz_*.c)
 FUZZ_FLAGS = $(filter-out -fPIE -D_FORTIFY_SOURCE=2 -Wpointer-arith $(SANITIZE),$(C_FLAGS)) -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -Wno-unknown-warning-option -Wno-implicit-fallthrough
 fuzz_objects = $(patsubst %.c,$(BUILD)/obj-fuzz/%.o,$(1))
 $(BUILD)/obj-fuzz/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(INCLUDES) -Ibpf -MMD -MP -c $< -o $@
-$(FUZZ): $(TESTS)/%: $(BUILD)/obj-fuzz/tests/%.o $(call fuzz_objects,$(BASE) $(CORE))
+	$(call say,CC,$@)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(INCLUDES) -Itests/fuzz -Ibpf -MMD -MP -c $< -o $@
+$(call fuzz_objects,$(wildcard tests/fuzz/*.c)): $(BUILD)/modes.h
+$(BUILD)/libfuzz.a: $(call fuzz_objects,$(BASE) $(CORE) $(patsubst %,tests/packet/%.c,frame decode compare))
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+$(FUZZ): $(TESTS)/%: $(BUILD)/obj-fuzz/tests/%.o $(BUILD)/libfuzz.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(call libs_of,$(PACKAGES_XLBCTL))
 

@@ -29,7 +29,8 @@ struct vlan_macs {
 static __always_inline bool vlan_is_tag(__be32 tag)
 {
 	tag &= VLAN_TYPE;
-	return tag == bpf_htonl(ETH_P_8021Q << 16) || tag == bpf_htonl((__u32)ETH_P_8021AD << 16);
+	return tag == bpf_htonl((__u32)ETH_P_8021Q << 16) ||
+	       tag == bpf_htonl((__u32)ETH_P_8021AD << 16);
 }
 
 /* The slot of the VLAN device with these tags on a NIC, 0: there is none. */

@@ -21,7 +21,7 @@ static void put16(uint8_t *at, uint16_t value)
 	at[1] = (uint8_t)value;
 }
 
-static bool is_icmp(const struct decoded *packet)
+bool decoded_is_icmp(const struct decoded *packet)
 {
 	return packet->protocol ==
 	       (packet->family == XLB_IPV4 ? (uint8_t)IPPROTO_ICMP : (uint8_t)IPPROTO_ICMPV6);
@@ -48,6 +48,16 @@ static uint16_t l4_sum(const uint8_t *frame, const struct decoded *packet)
 	else
 		sum = checksum_add(sum, ip + 8, 32);
 	return checksum_fold(checksum_add(sum, frame + packet->l4, size));
+}
+
+uint16_t decode_share(const uint8_t *frame, const struct decoded *packet)
+{
+	uint32_t sum = checksum_add(0, packet->source.bytes, sizeof(packet->source));
+
+	/* both forms of an IPv4 address add up to the same */
+	sum = checksum_add(sum, packet->destination.bytes, sizeof(packet->destination));
+	sum = checksum_add(sum, frame + packet->l4, packet->end - packet->l4);
+	return checksum_fold(sum) % 0xffff;
 }
 
 /* Offset of the checksum in a transport header. */
@@ -88,7 +98,7 @@ static const char *decode_l4(const uint8_t *frame, struct decoded *ret)
 	const uint8_t *l4 = frame + ret->l4;
 	const char *fault;
 
-	if (is_icmp(ret)) {
+	if (decoded_is_icmp(ret)) {
 		if (ret->end - ret->l4 < 8)
 			return "ICMP header cut";
 	} else if (ret->protocol == IPPROTO_TCP || ret->protocol == IPPROTO_UDP) {

@@ -29,6 +29,10 @@ struct decoded {
 void decode_packet(const uint8_t *frame, size_t at, size_t length, struct decoded *ret);
 /* The packet of a frame, behind VLAN tags if there are any. */
 void decode_frame(const uint8_t *frame, size_t length, struct decoded *ret);
+/* True if its protocol is the ICMP of its family. */
+bool decoded_is_icmp(const struct decoded *packet);
+/* What a fragment of TCP or UDP adds to the checksum of the whole packet, beside lengths: 0xffff is 0. */
+uint16_t decode_share(const uint8_t *frame, const struct decoded *packet);
 /* Makes the checksums right that a decoded packet has. */
 void decode_repair(uint8_t *frame, const struct decoded *packet);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
 #include "decode.h"
 #include "tables.h"
 #include "talk.h"
@@ -91,11 +92,6 @@ static size_t write_frame(uint8_t *data)
 	return frame_build(&frame, data);
 }
 
-static bool is_icmp(const struct decoded *packet)
-{
-	return packet->protocol == (packet->family == XLB_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-}
-
 /* Turned round: as its receiver's answer would be. */
 static void turn(struct frame *frame)
 {
@@ -148,7 +144,7 @@ static size_t mutate(uint8_t *data, size_t length)
 		length = ETH_HLEN + random_below((uint32_t)length - ETH_HLEN + 1);
 	decode_frame(data, length, &packet);
 	/* the checksum alone should not give a changed packet away */
-	if (!packet.fault && (packet.payload || is_icmp(&packet)) && once_in(2))
+	if (!packet.fault && (packet.payload || decoded_is_icmp(&packet)) && once_in(2))
 		decode_repair(data, &packet);
 	return length;
 }
@@ -199,52 +195,6 @@ static const char *server_of_flow(const struct decoded *client_side, bool reply,
 	return NULL;
 }
 
-/* A checksum that has not come along as right, or as wrong, as it was. */
-static const char *sum_fault(const struct decoded *in, const struct decoded *out)
-{
-	if (out->l3_sum == SUM_WRONG && in->l3_sum != SUM_WRONG)
-		return "wrong IPv4 header checksum";
-	if (in->family == out->family && in->l3_sum == SUM_WRONG && out->l3_sum == SUM_RIGHT)
-		return "a wrong IPv4 header checksum became right";
-	if (in->l4_sum == SUM_ABSENT)
-		return out->family == XLB_IPV6 && in->family == XLB_IPV4 &&
-				       out->l4_sum != SUM_RIGHT ?
-			       "no right checksum of UDP from IPv4" :
-			       NULL;
-	return in->l4_sum == out->l4_sum ? NULL : "checksum not as right as it was";
-}
-
-static bool same_payload(const uint8_t *sent, const struct decoded *in, const uint8_t *got,
-			 const struct decoded *out)
-{
-	return in->end - in->payload == out->end - out->payload &&
-	       !memcmp(sent + in->payload, got + out->payload, in->end - in->payload);
-}
-
-/* A segment answered with RST. */
-static bool is_reset(const struct decoded *in, const struct decoded *out)
-{
-	return out->protocol == IPPROTO_TCP && out->tcp_flags & RST &&
-	       addr_equal(&out->source, &in->destination) &&
-	       addr_equal(&out->destination, &in->source) && out->payload == out->end;
-}
-
-/* An ICMP error of xlb's own: to the sender, about what it has sent. */
-static const char *refusal_fault(const uint8_t *sent, const struct decoded *in, const uint8_t *got,
-				 const struct decoded *out)
-{
-	size_t length = out->end - out->l4;
-
-	if (out->l3_sum == SUM_WRONG || out->l4_sum != SUM_RIGHT)
-		return "wrong checksum of an ICMP error";
-	if (!addr_equal(&out->source, &in->destination) ||
-	    !addr_equal(&out->destination, &in->source))
-		return "an ICMP error that is no answer";
-	return length <= 8 || memcmp(got + out->l4 + 8, sent + in->l3, length - 8) ?
-		       "an ICMP error quotes what was not sent" :
-		       NULL;
-}
-
 /* In an outer header: `out` is replaced by what is inside. */
 static const char *unwrap(const uint8_t *got, enum service service, const struct decoded *in,
 			  struct decoded *out)
@@ -285,7 +235,7 @@ static const char *message_fault(const uint8_t *sent, const struct decoded *in, 
 {
 	struct decoded was, is;
 
-	if (!is_icmp(out)) /* in an outer header, which other packets are looked at for */
+	if (!decoded_is_icmp(out)) /* in an outer header, which other packets are looked at for */
 		return is_server(&out->destination, out->family) ? NULL : "not to a server";
 	if (in->l4_sum != out->l4_sum)
 		return "ICMP checksum not as right as it was";
@@ -303,7 +253,7 @@ static const char *message_fault(const uint8_t *sent, const struct decoded *in, 
 	decode_packet(got, out->l4 + 8, out->end - out->l4 - 8, &is);
 	if (!addr_equal(&is.source, &out->destination))
 		return "an ICMP error quotes what its receiver has not sent";
-	return !was.fault && !was.fragment && !is.fault ? sum_fault(&was, &is) : NULL;
+	return !was.fault && !was.fragment && !is.fault ? compare_sums(&was, &is) : NULL;
 }
 
 static const char *request_fault(const uint8_t *got, const struct decoded *in, struct decoded *out)
@@ -357,14 +307,12 @@ static const char *sent_fault(const uint8_t *sent, size_t length, const struct o
 		return "a broken packet was sent on";
 	if (out.fault)
 		return out.fault;
-	if (is_reset(&in, &out))
-		return out.l3_sum != SUM_WRONG && out.l4_sum == SUM_RIGHT ?
-			       NULL :
-			       "wrong checksum of a RST";
-	if (is_icmp(&in))
+	if (compare_is_reset(&in, &out))
+		return compare_reset(&out);
+	if (decoded_is_icmp(&in))
 		return message_fault(sent, &in, got->data, &out);
-	if (is_icmp(&out))
-		return refusal_fault(sent, &in, got->data, &out);
+	if (decoded_is_icmp(&out))
+		return compare_refusal(sent, &in, got->data, &out);
 	/* has no ports, or not all that its checksum covers: fragments.c puts such packets together */
 	if (in.fragment)
 		return out.l3_sum == SUM_WRONG && in.l3_sum != SUM_WRONG ?
@@ -376,9 +324,8 @@ static const char *sent_fault(const uint8_t *sent, size_t length, const struct o
 		return fault;
 	if (out.ttl != in.ttl - 1)
 		return "TTL";
-	if (!same_payload(sent, &in, got->data, &out))
-		return "another payload";
-	return sum_fault(&in, &out);
+	fault = compare_payload(sent, &in, got->data, &out);
+	return fault ? fault : compare_sums(&in, &out);
 }
 
 static const char *fault_of(const uint8_t *sent, size_t length, const struct outcome *got)
