@@ -197,7 +197,8 @@ static inline void check_wrapped(const struct bytes *in, const struct bytes *out
 	sound(inner.fault);
 	sound(compare_sums(from, &inner));
 	check(inner.ttl == from->ttl - 1 && inner.l4 - inner.l3 == from->l4 - from->l3);
-	check(!memcmp(in->at + from->l3 + header, out->at + at + header, from->l4 - from->l3 - header));
+	check(!memcmp(in->at + from->l3 + header, out->at + at + header,
+		      from->l4 - from->l3 - header));
 	check(rest <= size && !memcmp(in->at + from->l3 + rest, out->at + at + rest, size - rest));
 }
 
