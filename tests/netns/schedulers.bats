@@ -109,3 +109,69 @@ shares() {
 	wait_for 5 all_up
 	equal "who answers when it takes flows again" "$(new_flows 20)" "$second"
 }
+
+# weighs SERVER: what of its weight of 100 counts now
+weighs() {
+	xlb_json '.state.effective_weight | floor' show server web "$1"
+}
+
+# weighs_at_least SERVER NUMBER
+weighs_at_least() {
+	[ "$(weighs "$1")" -ge "$2" ]
+}
+
+# slow_starts TEXT: events of that kind about web3 whose text has it
+slow_starts() {
+	xlb_json '.text' events | grep -c "^web/web3 10.0.1.13 $1" || true
+}
+
+@test "slow start: the share of a server that comes up rises from a tenth to all of it" {
+	local answers
+	scheduled $'slow_start: 1h\n    scheduler: wrr'
+	# of servers that are up when xlbd starts none is at its beginning
+	lab_kill xlbd
+	lab_xlbd
+	wait_for 10 all_up
+	equal "what counts of web1 and web3" "$(weighs web1) $(weighs web3)" "100 100"
+	lab_sick web3
+	wait_for 10 server_is web web3 down
+	lab_well web3
+	wait_for 10 server_is web web3 up
+	within "what counts of web3" "$(weighs web3)" 10 12
+	[ "$(xlb_json .state.slow_start_left show server web web3)" -gt 3000 ]
+	[[ "$(xlb server list web)" == *10/100* ]]
+	[[ "$(xlb status)" == *"server web3 starts slowly"* ]]
+	[ "$(slow_starts starts)" -gt 0 ]
+	# a tenth of what each of two others has
+	answers=$(new_flows 100)
+	within "of 100 connections web3 had" "$(share web3 <<<"$answers")" 2 9
+	within "and web1" "$(share web1 <<<"$answers")" 40 55
+	equal "how often it has been said that web3 has all of its weight" "$(slow_starts 'has all')" 0
+	# the rest in a shorter time
+	xlb set group web --slow_start 20s
+	wait_for 60 weighs_at_least web3 20
+	wait_for 60 weighs_at_least web3 100
+	[ "$(slow_starts 'has all')" -gt 0 ]
+	equal "what is left" "$(xlb_json .state.slow_start_left show server web web3)" null
+	wait_for 10 in_line
+	answers=$(new_flows 99)
+	within "of 99 connections web3 had then" "$(share web3 <<<"$answers")" 30 36
+}
+
+@test "slow start: the only server has all of its weight" {
+	scheduled 'slow_start: 1h'
+	xlb set server web web1 --weight 0
+	xlb set server web web2 --weight 0
+	xlb set server web web3 --enabled false
+	wait_for 5 in_line
+	xlb set server web web3 --enabled true
+	wait_for 10 server_is web web3 up
+	equal "what counts of web3" "$(weighs web3)" 100
+	equal "who answers" "$(new_flows 10)" "web3 10"
+	xlb set server web web1 --weight 100
+	xlb set server web web2 --weight 100
+	wait_for 5 in_line
+	# these three are at their beginning, so they are all alike
+	within "what counts of web1" "$(weighs web1)" 90 100
+	within "of 90 connections web1 had" "$(share web1 <<<"$(new_flows 90)")" 12 48
+}

@@ -286,7 +286,7 @@ static int64_t number_at(const struct answer *answer, const char *path)
 	return (int64_t)json_number_value(value);
 }
 
-static void check_problem(const struct answer *answer, const char *type)
+__attribute__((unused)) static void check_problem(const struct answer *answer, const char *type)
 {
 	assert_string_equal(text_at(answer, "type"), type);
 	assert_int_equal(number_at(answer, "status"), answer->status);

@@ -27,6 +27,7 @@ struct fake {
 	const char *down[4], *initial[4]; /* servers by name, down ones by an address as well */
 	bool ever_up;
 	const char *own[4]; /* addresses of the host */
+	uint64_t served[8]; /* ms, by server id */
 	uint8_t mac;	    /* last byte of every neighbour's MAC */
 	struct port_list host_ports;
 	/* on and below eth0 */
@@ -154,6 +155,13 @@ static inline bool fake_ever_up(void *arg, const char *group)
 	return ((const struct fake *)arg)->ever_up;
 }
 
+static inline uint64_t fake_served(void *arg, uint32_t server)
+{
+	const struct fake *fake = arg;
+
+	return server < 8 ? fake->served[server] : 0;
+}
+
 static inline struct world world_of(struct fake *fake)
 {
 	return (struct world){
@@ -167,6 +175,7 @@ static inline struct world world_of(struct fake *fake)
 		.host_ports = fake_host_ports,
 		.health = fake_health,
 		.group_ever_up = fake_ever_up,
+		.served = fake_served,
 		.now = 1000,
 		.strict = true,
 	};

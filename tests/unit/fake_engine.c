@@ -34,6 +34,7 @@ struct engine {
 	struct fake_flow *flow_table; /* fake_engine_add_flow */
 	size_t flow_count, flow_capacity;
 	struct events *events;
+	struct slow_start start; /* of server 2; part 0: it does not start */
 	TAILQ_HEAD(, queued) queue;
 };
 
@@ -303,6 +304,17 @@ uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const ch
 	const struct id_entry *entry = ids_find(engine->ids, kind, name);
 
 	return entry ? entry->id : 0;
+}
+
+bool engine_is_starting(const struct engine *engine, uint32_t server, struct slow_start *ret)
+{
+	*ret = engine->start;
+	return server == 2 && engine->start.part;
+}
+
+void fake_engine_starts(struct engine *engine, uint32_t part, uint64_t left_ms)
+{
+	engine->start = (struct slow_start){ part, left_ms };
 }
 
 uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id)

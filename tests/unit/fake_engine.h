@@ -16,6 +16,8 @@ void fake_engine_events(struct engine *engine, struct events *events);
 size_t fake_engine_queued(const struct engine *engine);
 /* Health of all servers, flows of every id, seconds that a guarded attach waits. */
 void fake_engine_set(struct engine *engine, enum health health, uint64_t flows, uint32_t confirm);
+/* Server 2 starts slowly; part 0: it does not. */
+void fake_engine_starts(struct engine *engine, uint32_t part, uint64_t left_ms);
 /* The last packet dropped as no_listener, NULL: none; whether losses after the verdict go uncounted. */
 void fake_engine_sample(struct engine *engine, const struct xlb_drop_sample *sample);
 void fake_engine_uncounted(struct engine *engine, bool uncounted);

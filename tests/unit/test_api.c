@@ -79,40 +79,6 @@ static void shows_state(void **state)
 	answer_done(&a);
 }
 
-static void server_state_words(void **state)
-{
-	static const struct {
-		enum health health;
-		uint64_t flows;
-		const char *fields, *word;
-	} rows[] = {
-		{ HEALTH_UP, 0, "{enabled: true}", "up" },
-		{ HEALTH_DOWN, 3, "{enabled: true}", "down" },
-		{ HEALTH_INITIAL, 0, "{enabled: true}", "initial" },
-		{ HEALTH_UP, 0, "{weight: 0}", "up" },
-		{ HEALTH_UP, 3, "{weight: 0}", "draining" },
-		{ HEALTH_DOWN, 3, "{enabled: false}", "draining" },
-		{ HEALTH_DOWN, 0, "{enabled: false}", "disabled" },
-	};
-	struct fixture *f = *state;
-	size_t i;
-
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct answer a;
-
-		fake_engine_set(f->engine, rows[i].health, 0, 0);
-		expect_done(f, 200, "PATCH", "/v1/server_groups/web/servers/web1?yes=1",
-			    rows[i].fields);
-		fake_engine_set(f->engine, rows[i].health, rows[i].flows, 0);
-		a = expect(f, 200, "GET", "/v1/server_groups/web/servers/web1", NULL);
-		assert_string_equal(text_at(&a, "state.state"), rows[i].word);
-		assert_string_equal(text_at(&a, "state.health"), health_word(rows[i].health));
-		answer_done(&a);
-		expect_done(f, 200, "PATCH", "/v1/server_groups/web/servers/web1?yes=1",
-			    "{\"weight\": null, \"enabled\": null}");
-	}
-}
-
 static bool has_problem(const struct answer *status, const char *level, const char *needle)
 {
 	json_t *problem;
@@ -664,7 +630,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(shows_every_type, setup),
 		WITH(shows_state, setup),
-		WITH(server_state_words, setup),
 		WITH(status_page, setup),
 		WITH(status_in_short, setup),
 		WITH(problems_agree, setup),

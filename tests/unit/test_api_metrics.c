@@ -55,6 +55,7 @@ static void samples(void **state)
 		"xlb_server_state{server_group=\"web\",server=\"web1\",state=\"up\"} 1",
 		"xlb_server_state{server_group=\"web\",server=\"web1\",state=\"down\"} 0",
 		"xlb_server_weight{server_group=\"web\",server=\"web2\"} 50",
+		"xlb_server_effective_weight{server_group=\"web\",server=\"web2\"} 50",
 		"xlb_server_share_ratio{server_group=\"web\",server=\"web2\",kind=\"want\"} 0.3333333333",
 		"xlb_server_bytes_total{server_group=\"web\",server=\"web2\",direction=\"out\"} 2000",
 		"xlb_neighbour_up{server_group=\"web\",server=\"web1\"} 1",
@@ -331,8 +332,8 @@ static void brief_lists(void **state)
 		{ "server_groups",
 		  { "name", "forward", "scheduler", "state.up", "state.servers", "state.flows" } },
 		{ "server_groups/web/servers",
-		  { "name", "address", "weight", "state.weight_percent", "state.state",
-		    "state.flows", "state.since" } },
+		  { "name", "address", "weight", "state.weight_percent", "state.effective_weight",
+		    "state.state", "state.flows", "state.since" } },
 	};
 	struct fixture *f = *state;
 	char path[128];

@@ -167,7 +167,7 @@ static void objects(void **state)
 		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"mss\":0,\"security_groups\":[],\"enabled\":true}");
 	assert_json(
 		fields_json(group, true),
-		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"quic\":{\"id_length\":8,\"config\":\"any\"},\"affinity\":{\"timeout\":null},\"fail_open\":true,\"fallback\":null,\"min_healthy\":\"1\","
+		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"quic\":{\"id_length\":8,\"config\":\"any\"},\"affinity\":{\"timeout\":null},\"slow_start\":null,\"fail_open\":true,\"fallback\":null,\"min_healthy\":\"1\","
 		"\"snat\":{\"addresses\":[],\"ports\":\"1024-65535\"},\"drain\":{\"timeout\":null},\"on_down\":\"keep\","
 		"\"health_check\":{\"type\":\"http\",\"port\":80,\"via\":\"address\",\"interval\":\"5s\",\"timeout\":\"2s\","
 		"\"healthy_threshold\":2,\"unhealthy_threshold\":3,\"method\":\"GET\",\"path\":\"/healthz\","
@@ -175,7 +175,7 @@ static void objects(void **state)
 		"\"sni\":null,\"command\":[]}}");
 	assert_json(
 		fields_json(group, false),
-		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"fail_open\":true,\"fallback\":null,\"min_healthy\":\"1\",\"on_down\":\"keep\"}");
+		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"slow_start\":null,\"fail_open\":true,\"fallback\":null,\"min_healthy\":\"1\",\"on_down\":\"keep\"}");
 	assert_json(
 		fields_json(object_find(&model_group(model, "web")->servers, "web1"), true),
 		"{\"address\":[\"10.0.1.11\"],\"port\":0,\"weight\":0,\"enabled\":true,\"quic_id\":null}");

@@ -621,6 +621,7 @@ static int compile_any(struct compiler *c, struct compiled *ret)
 	size_t size, warned_size;
 	int r;
 
+	c->compiled = &compiled;
 	c->rows = &compiled.rows;
 	c->warnings = open_memstream(&compiled.warnings, &size);
 	c->warned = c->warnings ? open_memstream(&compiled.warned, &warned_size) : NULL;
@@ -673,5 +674,8 @@ void compiled_done(struct compiled *compiled)
 	rows_done(&compiled->rows);
 	free(compiled->warnings);
 	free(compiled->warned);
+	free(compiled->parts);
 	compiled->warnings = compiled->warned = NULL;
+	compiled->parts = NULL;
+	compiled->part_count = 0;
 }

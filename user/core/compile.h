@@ -50,9 +50,18 @@ struct world {
 	enum health (*health)(void *arg, const char *group, const char *server,
 			      const struct xlb_addr *addr);
 	bool (*group_ever_up)(void *arg, const char *group);
+	/* for how many ms the server of this id has taken new flows; 0: it begins now, if it does */
+	uint64_t (*served)(void *arg, uint32_t server);
 	uint64_t now; /* wall clock, seconds */
 	bool strict; /* an apply by a user: new servers that cannot be reached are errors, not waited for */
 	bool cut_now; /* what retires in this compile does not wait for its flows */
+};
+
+/* How much of its weight an address of a server has in its group's tables. */
+struct server_part {
+	uint32_t server, group; /* ids */
+	uint8_t part; /* percent; less than 100 of one that starts slowly; 0: it takes no new flows */
+	bool up;      /* it is known to be, rather than not checked yet */
 };
 
 /* What compile made; released by compiled_done. */
@@ -61,6 +70,8 @@ struct compiled {
 	char *warnings;		   /* what works but may surprise, a line each; never NULL */
 	char *warned;		   /* groups that warnings are about: "\nweb\napi\n"; never NULL */
 	uint32_t fail_open_groups; /* groups that send to servers known to be down */
+	struct server_part *parts; /* of all servers compiled */
+	uint32_t part_count;
 };
 void compiled_done(struct compiled *compiled);
 

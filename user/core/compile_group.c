@@ -23,9 +23,13 @@ bool serves_family(const struct server_group *group, const struct xlb_addr *addr
 	return addr_family(addr) == family || crosses_families(group);
 }
 
-/* A server counts once, by its address of the clients' family if that can be used. */
+/*
+ * A server counts once, by its address of the clients' family if that can be used. `starting`: with its part of its
+ * weight, in percent.
+ */
 static uint32_t choose(const struct server_group *group, const struct endpoints *endpoints,
-		       uint8_t family, bool ever_up, bool all, struct maglev_server *ret)
+		       uint8_t family, bool ever_up, bool all, bool starting,
+		       struct maglev_server *ret)
 {
 	const struct server *last = NULL;
 	uint32_t i, n = 0;
@@ -38,7 +42,8 @@ static uint32_t choose(const struct server_group *group, const struct endpoints 
 			continue;
 		if (endpoint->server != last) {
 			ret[n].name_hash = content_hash_text(endpoint->server->object.name);
-			ret[n].weight = scheduler_weight(group, endpoint->server);
+			ret[n].weight = scheduler_weight(group, endpoint->server) *
+					(starting ? endpoint->part : 1);
 			ret[n++].id = endpoint->entry->id;
 		} else if (endpoint->value.family == family) {
 			ret[n - 1].id = endpoint->entry->id;
@@ -74,14 +79,18 @@ static int compile_scheduler(struct compiler *c, const struct server_group *grou
 	AUTO_FREE struct schedule *schedule = calloc(
 		1, sizeof(*schedule) + (endpoints->count + 1) * sizeof(schedule->servers[0]));
 	bool ever_up = c->world->group_ever_up(c->world->arg, group->object.name);
+	bool starting;
 	uint32_t n;
 
 	if (!schedule)
 		return no_memory(c);
 	schedule->fill = scheduler_fill(group);
-	n = choose(group, endpoints, family, ever_up, false, schedule->servers);
+	/* while nobody asks the group, its servers do not get used to it either */
+	starting = !taken &&
+		   compile_parts(c, group, endpoints->list, endpoints->count, family, ever_up);
+	n = choose(group, endpoints, family, ever_up, false, starting, schedule->servers);
 	if (!n && (group->fail_open || taken)) {
-		n = choose(group, endpoints, family, ever_up, true, schedule->servers);
+		n = choose(group, endpoints, family, ever_up, true, false, schedule->servers);
 		*ret_open = n && !taken;
 	}
 	weigh(group, endpoints, schedule->servers, n);
@@ -214,6 +223,8 @@ int compile_group(struct compiler *c, const struct server_group *group)
 		judge_down(c, group, &endpoints, open4, open6);
 		r = emit_servers(c, &endpoints);
 	}
+	if (!r)
+		r = compile_note_parts(c, entry->id, endpoints.list, endpoints.count);
 	if (!r)
 		r = compile_choice(c, group, entry->id, &endpoints, &takers);
 	free(endpoints.list);

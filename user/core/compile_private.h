@@ -39,7 +39,8 @@ struct compiler {
 	const struct part *part; /* NULL: all of the model */
 	struct ids *ids;
 	const struct world *world;
-	struct rows *rows;
+	struct compiled *compiled; /* what is being made */
+	struct rows *rows;	   /* its rows */
 	struct xlb_err *err;
 	FILE *warnings, *warned;
 	struct emitted *emitted;
@@ -67,6 +68,7 @@ struct endpoint {
 	enum health health;
 	bool takes_flows; /* enabled and of a weight above 0 */
 	bool strict;	  /* what cannot be reached is an error, not waited for */
+	uint8_t part; /* percent of its weight that counts; 0: it takes no flows as one that is up */
 };
 
 /* When the flows of an id that retires now have had their time; wall clock seconds. */
@@ -94,6 +96,15 @@ static inline bool takes_flows(const struct server *server)
 {
 	return server->enabled && server->weight > 0;
 }
+/*
+ * Sets the parts of weights that count for clients of the family. Addresses of one server, which follow each other, have
+ * the same. True if somebody starts slowly: then not all have all of it.
+ */
+bool compile_parts(const struct compiler *c, const struct server_group *group,
+		   struct endpoint *endpoints, uint32_t count, uint8_t family, bool ever_up);
+/* Tells the parts of a group's servers with what was compiled. */
+int compile_note_parts(struct compiler *c, uint32_t group_id, const struct endpoint *endpoints,
+		       uint32_t count);
 /* Whether clients of the family may be served at the address. */
 bool serves_family(const struct server_group *group, const struct xlb_addr *addr, uint8_t family);
 /*

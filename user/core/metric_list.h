@@ -71,6 +71,8 @@
 	X(SERVER_STATE, xlb_server_state, GAUGE, SERVER, LABELS_SERVER ", state", \
 	  "1 for the state that the server is in, 0 for the others.") \
 	X(SERVER_WEIGHT, xlb_server_weight, GAUGE, SERVER, LABELS_SERVER, "Weight as configured.") \
+	X(SERVER_EFFECTIVE_WEIGHT, xlb_server_effective_weight, GAUGE, SERVER, LABELS_SERVER, \
+	  "Weight as it counts now: less than configured while the server starts slowly.") \
 	X(SERVER_SHARE, xlb_server_share_ratio, GAUGE, SERVER, LABELS_SERVER ", kind", \
 	  "Share of the group's new flows: by weight among the enabled servers (want), and among those that get any now (table).") \
 	X(SERVER_FLOWS, xlb_server_flows, GAUGE, SERVER, LABELS_SERVER, \

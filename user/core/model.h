@@ -156,6 +156,7 @@ struct server_group {
 	uint32_t quic_id_length;
 	uint32_t quic_config;	   /* XLB_QUIC_CONFIGS: any */
 	uint64_t affinity_timeout; /* ms; UINT64_MAX: sources do not stay with a server */
+	uint64_t slow_start;	   /* ms; UINT64_MAX: a server has all of its weight at once */
 	bool fail_open;
 	char fallback[NAME_TEXT_MAX];	 /* group; "": none */
 	struct quota min_healthy;	 /* servers; fewer, and the fallback takes new flows */

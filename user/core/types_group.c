@@ -156,6 +156,15 @@ static const struct field server_group_fields[] = {
 			"default: it does not",
 	},
 	{
+		.name = "slow_start",
+		.kind = FIELD_TIME,
+		GROUP_FIELD(slow_start),
+		.min = SECOND,
+		.max = HOUR,
+		.help = "a server that comes up, is added, enabled or given a weight gets a tenth of its share of new flows, which "
+			"rises to all of it over this time; default: all at once; see docs/schedulers.md",
+	},
+	{
 		.name = "fail_open",
 		.kind = FIELD_BOOL,
 		GROUP_FIELD(fail_open),

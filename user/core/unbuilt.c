@@ -17,7 +17,6 @@ static const struct {
 	{ &type_listener, "alpn", "listeners are tcp and udp" },
 	{ &type_server_group, "preserve_client",
 	  "forward: nat, dr and tunnel keep the client's address" },
-	{ &type_server_group, "slow_start", "a server gets its whole share at once" },
 };
 
 static const struct {

@@ -49,7 +49,7 @@ static const struct column server_columns[] = {
 	{ "GROUP", CELL_PARENT, NULL, false },
 	{ "NAME", CELL_VALUE, "name", false },
 	{ "ADDRESS", CELL_VALUE, "address", true },
-	{ "WEIGHT", CELL_NUMBER, "weight", false },
+	{ "WEIGHT", CELL_WEIGHT, "weight", false },
 	{ "SHARE", CELL_PERCENT, "state.weight_percent", false },
 	{ "STATE", CELL_STATE, "state.state", false },
 	{ "FLOWS", CELL_COUNT, "state.flows", false },

@@ -35,10 +35,11 @@ enum cell_kind {
 	CELL_STATE,    /* a word in its colour */
 	CELL_ATTACHED, /* bool: attached or detached */
 	CELL_SINCE,
-	CELL_AGE,  /* seconds */
-	CELL_SUM,  /* of all members */
-	CELL_SIZE, /* how many members */
-	CELL_UP,   /* state.up of state.servers */
+	CELL_AGE,    /* seconds */
+	CELL_SUM,    /* of all members */
+	CELL_SIZE,   /* how many members */
+	CELL_UP,     /* state.up of state.servers */
+	CELL_WEIGHT, /* weight; while less of it counts, state.effective_weight of it */
 	CELL_PARENT,
 	CELL_RATE, /* a real number, a second; "-" while it is not known */
 	CELL_BITS, /* the same of bytes, as bits */

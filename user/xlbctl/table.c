@@ -91,6 +91,22 @@ static const char *up_text(const json_t *row, const json_t *keys, char *ret, siz
 	return !up && servers ? COLOUR_RED : up < servers ? COLOUR_YELLOW : NULL;
 }
 
+/* "100", or "45/100" in yellow of a server that starts slowly */
+static const char *weight_text(const json_t *row, const json_t *keys, const json_t *weight,
+			       char *ret, size_t size)
+{
+	const json_t *now =
+		value_at(row, "state.effective_weight", place_of(keys, "state.effective_weight"));
+	double all = json_number_value(weight);
+
+	if (!json_is_number(now) || json_number_value(now) >= all) {
+		snprintf(ret, size, "%g", all);
+		return NULL;
+	}
+	snprintf(ret, size, "%g/%g", json_number_value(now), all);
+	return COLOUR_YELLOW;
+}
+
 static struct cell make_cell(const struct column *column, const struct table_row *row,
 			     const json_t *keys, size_t place)
 {
@@ -132,6 +148,9 @@ static struct cell make_cell(const struct column *column, const struct table_row
 	case CELL_UP:
 		colour = up_text(row->object, keys, text, sizeof(text));
 		break;
+	case CELL_WEIGHT:
+		colour = weight_text(row->object, keys, value, text, sizeof(text));
+		break;
 	case CELL_ATTACHED:
 		snprintf(text, sizeof(text), json_is_true(value) ? "attached" : "detached");
 		colour = state_colour(text);
@@ -152,7 +171,8 @@ static bool is_right(const struct column *column)
 {
 	const uint32_t right = 1U << CELL_NUMBER | 1U << CELL_COUNT | 1U << CELL_BYTES |
 			       1U << CELL_PERCENT | 1U << CELL_SUM | 1U << CELL_SIZE |
-			       1U << CELL_UP | 1U << CELL_AGE | 1U << CELL_RATE | 1U << CELL_BITS;
+			       1U << CELL_UP | 1U << CELL_WEIGHT | 1U << CELL_AGE |
+			       1U << CELL_RATE | 1U << CELL_BITS;
 
 	return right >> column->kind & 1;
 }

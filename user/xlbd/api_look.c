@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/scheduler.h"
+
 void look_done(struct look *look)
 {
 	struct group_look *group, *next;
@@ -36,6 +38,15 @@ static void look_address(struct look *look, const struct server_look *server,
 	ret->flows = ret->id ? engine_flows(look->engine, ID_SERVER, ret->id) : 0;
 }
 
+/* Of addresses that start together, as they mostly do, each has the same part. */
+static void look_start(const struct look *look, uint32_t id, struct slow_start *least)
+{
+	struct slow_start start;
+
+	if (engine_is_starting(look->engine, id, &start) && start.part < least->part)
+		*least = start;
+}
+
 void look_server(struct look *look, const struct server *server, struct server_look *ret)
 {
 	uint32_t i;
@@ -43,11 +54,13 @@ void look_server(struct look *look, const struct server *server, struct server_l
 	memset(ret, 0, sizeof(*ret));
 	ret->server = server;
 	ret->group = (const struct server_group *)server->object.parent;
+	ret->start.part = 100;
 	for (i = 0; i < server->address.count && i < 2; i++) {
 		struct address_look *address = &ret->addresses[ret->count++];
 
 		look_address(look, ret, &server->address.addrs[i], address);
 		ret->flows += address->flows;
+		look_start(look, address->id, &ret->start);
 		if (health_rank(address->check.health) >
 		    health_rank(ret->addresses[ret->best].check.health))
 			ret->best = i;
@@ -68,10 +81,21 @@ bool look_receives(const struct group_look *group, const struct server_look *ser
 	       group->fails_open;
 }
 
+double look_weight(const struct server_look *server)
+{
+	return server->server->weight * server->start.part / 100.0;
+}
+
+/* What the scheduler goes by. */
+static double scheduled_weight(const struct server_look *server)
+{
+	return scheduler_weight(server->group, server->server) * server->start.part / 100.0;
+}
+
 double look_share(const struct group_look *group, const struct server_look *server)
 {
-	return group->receiving_weight && look_receives(group, server) ?
-		       server->server->weight / (double)group->receiving_weight :
+	return group->receiving_weight > 0 && look_receives(group, server) ?
+		       scheduled_weight(server) / group->receiving_weight :
 		       0;
 }
 
@@ -109,7 +133,7 @@ void look_count(struct look *look, const struct server_look *server)
 	if (server->server->enabled)
 		group->weight += server->server->weight;
 	if (look_receives(group, server))
-		group->receiving_weight += server->server->weight;
+		group->receiving_weight += scheduled_weight(server);
 }
 
 struct group_look *look_group(struct look *look, const char *name)

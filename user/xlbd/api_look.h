@@ -22,8 +22,8 @@ struct group_look {
 	uint32_t servers; /* all that it has */
 	uint32_t up;
 	uint64_t flows;
-	uint64_t weight;	   /* of all servers that are enabled */
-	uint64_t receiving_weight; /* of the servers that get new flows */
+	uint64_t weight;	 /* of all servers that are enabled */
+	double receiving_weight; /* of the servers that get new flows, as they count now */
 	bool fails_open, ever_up;
 	/* the groups that take new flows in its place, of clients of each family, "": none; its own fallback, the same */
 	char taker4[NAME_TEXT_MAX], taker6[NAME_TEXT_MAX], fallback[NAME_TEXT_MAX];
@@ -47,6 +47,7 @@ struct server_look {
 	struct address_look addresses[2];
 	uint32_t count, best, worst;
 	uint64_t flows;
+	struct slow_start start; /* part 100: it does not start slowly */
 };
 
 struct next_hop_look {
@@ -84,6 +85,8 @@ void look_count(struct look *look, const struct server_look *server);
 struct group_look *look_group(struct look *look, const char *name);
 /* True if new flows may go there, as the compiler decides it for each family. */
 bool look_receives(const struct group_look *group, const struct server_look *server);
+/* Its weight as configured, or the part of it that it has while it starts slowly. */
+double look_weight(const struct server_look *server);
 /* Share of the group's new flows, 0-1. */
 double look_share(const struct group_look *group, const struct server_look *server);
 enum server_state look_state(const struct server_look *server);

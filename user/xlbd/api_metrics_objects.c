@@ -175,6 +175,8 @@ static void put_state(struct scrape *scrape, const struct group_look *group,
 		scrape_part(scrape, METRIC_SERVER_STATE, "", labels, "state",
 			    server_state_word(state), bit(state == is));
 	scrape_uint(scrape, METRIC_SERVER_WEIGHT, labels, NULL, NULL, weight);
+	scrape_real(scrape, METRIC_SERVER_EFFECTIVE_WEIGHT, labels, NULL, NULL,
+		    look_weight(server));
 	scrape_real(scrape, METRIC_SERVER_SHARE, labels, "kind", "want",
 		    group->weight && server->server->enabled ? weight / (double)group->weight : 0);
 	scrape_real(scrape, METRIC_SERVER_SHARE, labels, "kind", "table",

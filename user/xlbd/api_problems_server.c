@@ -231,6 +231,23 @@ static void snat_problem(struct view *view, const struct server_look *server,
 		row.pool_count > 1 ? " and its others" : "", address->text);
 }
 
+/* Not a problem, but why it has few new flows. */
+static void tell_slow_start(struct view *view, const struct server_look *server, uint32_t of)
+{
+	const char *group = server->group->object.name, *name = server->server->object.name;
+
+	if (server->start.part < 100)
+		problems_add(
+			view->problems,
+			&(struct finding){ .kind = PROBLEM_SLOW_START,
+					   .scope = group,
+					   .object = name,
+					   .of = of },
+			"group %s: server %s starts slowly: it has %u %% of its weight, all of it in %llu s",
+			group, name, server->start.part,
+			(unsigned long long)(server->start.left_ms + 999) / 1000);
+}
+
 void problems_server(struct view *view, const struct server_look *server, uint32_t of)
 {
 	const char *group = server->group->object.name, *name = server->server->object.name;
@@ -242,6 +259,7 @@ void problems_server(struct view *view, const struct server_look *server, uint32
 
 	if (!server->server->enabled || !server->server->weight)
 		return; /* it takes no new flows because somebody wants so */
+	tell_slow_start(view, server, of);
 	for (i = 0; i < server->count; i++) {
 		struct trouble trouble = {};
 

@@ -96,6 +96,11 @@ void view_server(struct view *view, const struct object *object)
 	out_text(out, "reason", check->reason);
 	out_text(out, "since", since[0] ? since : NULL);
 	out_real(out, "weight_percent", 100 * look_share(group, &seen));
+	out_real(out, "effective_weight", look_weight(&seen));
+	if (seen.start.part < 100)
+		out_uint(out, "slow_start_left", (seen.start.left_ms + 999) / 1000);
+	else
+		out_text(out, "slow_start_left", NULL);
 	if (view->brief)
 		return;
 	out_open(out, "addresses", '[');

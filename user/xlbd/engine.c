@@ -251,6 +251,8 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t flo
 	if (!r)
 		r = engine_events_open(engine, err);
 	if (!r)
+		r = engine_slow_start_open(engine, err);
+	if (!r)
 		r = load_truth(engine, err);
 	if (!r)
 		r = open_world(engine, flows, err);
@@ -294,6 +296,7 @@ struct engine *engine_close(struct engine *engine)
 	engine_changes_close(engine);
 	engine_settle_close(engine);
 	engine_growth_close(engine);
+	engine_slow_start_close(engine);
 	engine_sweep_close(engine);
 	engine_guard_close(engine);
 	engine_announce_close(engine);

@@ -86,6 +86,13 @@ void engine_group_flows(const struct engine *engine, const char *group, struct g
 
 /* The live id of a name: ID_SERVER "web/web1@10.0.1.11", ID_LISTENER "edge/http", ID_VIP "198.51.100.10"; 0: none. */
 uint32_t engine_live_id(const struct engine *engine, enum id_kind kind, const char *name);
+/* An address of a server that starts slowly. */
+struct slow_start {
+	uint32_t part;	  /* percent of its weight that it has now */
+	uint64_t left_ms; /* until it has all of it, at the latest */
+};
+/* False if the address of the live id (0: none) does not. */
+bool engine_is_starting(const struct engine *engine, uint32_t server, struct slow_start *ret);
 /* Flows of an id as of the last full sweep; kinds ID_SERVER, ID_LISTENER, ID_VIP, ID_BITMAP. */
 uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id);
 uint64_t engine_flows_total(const struct engine *engine);

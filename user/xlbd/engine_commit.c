@@ -272,4 +272,5 @@ void engine_adopt(struct engine *engine, struct change *change)
 		engine_adopt_part(engine, change);
 	else
 		adopt_all(engine, change);
+	engine_slow_start_adopted(engine, &change->compiled, change->part);
 }

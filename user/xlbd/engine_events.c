@@ -44,6 +44,28 @@ static void health_changed_state(void *arg, const struct check_transition *trans
 		   transition->results, passed ? "passed" : "failed");
 }
 
+void engine_events_slow_start(struct engine *engine, uint32_t server,
+			      const struct server_group *group, uint32_t part, uint64_t left_ms)
+{
+	unsigned long long seconds = (left_ms + 999) / 1000;
+	char name[ID_KEY_MAX], text[100] = "has all of its weight", *address;
+
+	/* "web/web1@10.0.1.11" */
+	ids_name(engine->ids, ID_SERVER, server, name);
+	address = strchr(name, '@');
+	if (!address)
+		return;
+	*address++ = '\0';
+	if (part < 100)
+		snprintf(text, sizeof(text), "starts with %u %% of its weight, all of it in %llu s",
+			 part, seconds);
+	event_emit(engine->events, EVENT_SLOW_START,
+		   MEMBERS(TEXT("group", group->object.name),
+			   TEXT("server", name + strcspn(name, "/") + 1), TEXT("address", address),
+			   NUMBER("percent", part), NUMBER("seconds", seconds)),
+		   "%s %s %s", name, address, text);
+}
+
 /* --- configuration -------------------------------------------------------------------------------- */
 
 void engine_events_config(struct engine *engine, const struct model_changes *changes)

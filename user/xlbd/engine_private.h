@@ -54,6 +54,14 @@ struct link_state {
 	const char *state; /* "up", "down", "absent" */
 };
 
+/* Since when servers have taken new flows, and what part of their weights they have: see engine_slow_start.c. */
+struct slow_starts {
+	struct server_start *servers; /* by id */
+	uint64_t *due; /* by group id: when it is to be compiled next, CLOCK_MONOTONIC ns; 0: not for this */
+	struct event *timer; /* for the first of them */
+	bool known;	     /* everything has been compiled once */
+};
+
 /* Groups whose health has changed are compiled alone, up to so many; beyond that everything is. */
 #define GROUPS_DUE_MAX 16
 
@@ -144,6 +152,7 @@ struct engine {
 	struct networks *networks; /* files of rules, by path */
 	struct sweep sweep;
 	struct growth growth;
+	struct slow_starts slow_starts;
 	struct vlan_device *vlans; /* the last answer to compile's question for an interface */
 	struct bond_port *ports;
 	struct port_list host_ports; /* the last answer to compile's question for them */
@@ -224,6 +233,9 @@ void engine_events_links(struct engine *engine);
 /* A flow table got another size, from room for `before` entries. */
 void engine_events_table(struct engine *engine, enum xlb_flow_table_id id, uint32_t before,
 			 uint64_t took_ns);
+/* A server's address has another part of its weight: less than all of it, or all again. */
+void engine_events_slow_start(struct engine *engine, uint32_t server,
+			      const struct server_group *group, uint32_t part, uint64_t left_ms);
 
 /* engine_sweep.c: expiry, counts, retired ids */
 int engine_sweep_open(struct engine *engine, struct xlb_err *err);
@@ -240,6 +252,14 @@ void engine_recheck_adopted(struct engine *engine, const struct plan *plan);
 void engine_recheck_begin(struct engine *engine);
 void engine_recheck_end(struct engine *engine);
 bool engine_is_denied(struct engine *engine, const struct xlb_flow_key *key, uint32_t listener);
+
+/* engine_slow_start.c: servers that start slowly */
+int engine_slow_start_open(struct engine *engine, struct xlb_err *err);
+void engine_slow_start_close(struct engine *engine);
+/* The answer to compile's question: see struct world. */
+uint64_t engine_served(const struct engine *engine, uint32_t server);
+/* Takes over what was compiled; `part`: of some groups alone. The model and the ids are those of that compile. */
+void engine_slow_start_adopted(struct engine *engine, const struct compiled *compiled, bool part);
 
 /* engine_growth.c: the size of the flow tables */
 int engine_growth_open(struct engine *engine, struct xlb_err *err);

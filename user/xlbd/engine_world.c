@@ -141,6 +141,11 @@ static bool world_group_ever_up(void *arg, const char *group)
 	return checker_group_ever_up(engine->checker, group);
 }
 
+static uint64_t world_served(void *arg, uint32_t server)
+{
+	return engine_served(arg, server);
+}
+
 /* True if a socket bound like this would take packets to `addr`. */
 static bool socket_covers(const struct host_socket *socket, const struct xlb_addr *addr)
 {
@@ -200,6 +205,7 @@ struct world engine_world(struct engine *engine, bool strict, bool cut_now)
 		.networks = strict ? world_networks_anew : world_networks,
 		.health = world_health,
 		.group_ever_up = world_group_ever_up,
+		.served = world_served,
 		.now = engine_now(),
 		.strict = strict,
 		.cut_now = cut_now,

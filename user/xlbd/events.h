@@ -26,6 +26,8 @@
 	X(HEALTH, health, "an address of a server passed or failed its checks") \
 	X(FALLBACK, fallback, \
 	  "another group takes the new flows of one that has too few healthy servers, or gives them back") \
+	X(SLOW_START, slow_start, \
+	  "an address of a server begins with a part of its weight, or has all of it") \
 	X(CONFIG, config, "a new configuration took effect") \
 	X(INTERFACE, interface, \
 	  "a NIC went up, down or away, was attached or detached, got or lost a VIP") \
