@@ -90,11 +90,15 @@ static void samples(void **state)
 static void every_family_once(void **state)
 {
 	struct fixture *f = *state;
-	struct answer a = scrape(f, "/v1/metrics", NULL);
+	struct answer a;
 	const struct metric *families;
 	size_t count, i, heads = 0;
 	const char *p;
 
+	/* one is of groups with a fallback alone */
+	expect_done(f, 200, "POST", "/v1/server_groups/spare", "");
+	expect_done(f, 200, "PATCH", "/v1/server_groups/web", "{\"fallback\": \"spare\"}");
+	a = scrape(f, "/v1/metrics", NULL);
 	families = metrics(&count);
 	for (i = 0; i < count; i++) {
 		AUTO_FREE char *head = NULL;

@@ -132,7 +132,7 @@ struct entry {
 struct problems {
 	struct entry *entries;
 	uint32_t count;
-	bool has[PROBLEM_KIND_COUNT];
+	bool has[PROBLEM_KIND_COUNT + 1]; /* of the last one, which stands for none: false */
 };
 
 struct problems *problems_new(void)
