@@ -6,6 +6,7 @@
 #ifndef XLB_BPF_FLOW_H
 #define XLB_BPF_FLOW_H
 
+#include "count.h"
 #include "state.h"
 #include "table.h"
 #include "xlb/addr.h"
@@ -350,6 +351,24 @@ GLOBAL_STEP int flow_touch_again(struct flow_at *flow, const struct flow_event *
 	return 0;
 }
 
+/*
+ * Counts what a packet with SYN or RST tells of its flow's server. A reset counts if it is the flow's first: only on two
+ * CPUs at the same moment two of them would be, and a server's packets of one flow come to one.
+ */
+GLOBAL_STEP int flow_count_signs(__u64 fixed, __u64 live, const struct flow_event *event)
+{
+	__u32 listener = (__u32)xlb_get(fixed, XLB_FIXED_LISTENER);
+	__u32 server = (__u32)xlb_get(fixed, XLB_FIXED_SERVER);
+	struct flow_life life = flow_life_of(live);
+
+	if (!event)
+		return 0;
+	if (event->reply && event->tcp_flags & TCP_RST && life.state < XLB_FLOW_CLOSED &&
+	    !(life.flags & XLB_FLOW_RST_SERVER))
+		count_flow(listener, server, XLB_COUNT_RESET_FLOWS);
+	return 0;
+}
+
 /* Writes what the packet changes in the flow, if anything. `hop`: 0 if it is not to be learned. */
 static __always_inline int flow_touch(struct flow_at *flow, const struct flow_event *event,
 				      __u32 hop)
@@ -357,6 +376,8 @@ static __always_inline int flow_touch(struct flow_at *flow, const struct flow_ev
 	__u64 next = flow_touched(flow->live, event, hop);
 	struct xlb_flow_page *page;
 
+	if (event->tcp_flags & (TCP_SYN | TCP_RST))
+		flow_count_signs(flow->fixed, flow->live, event);
 	if (next == flow->live)
 		return 0;
 	page = table_page_at(&flow->at);

@@ -76,7 +76,9 @@ enum xlb_verdict {
 	X(DROPS, drops, "packets dropped after the listener or server was known") \
 	X(RESETS, resets, "RST segments made by xlb") \
 	X(PORTS_CHANGED, ports_changed, \
-	  "flows of mode nat whose client port was changed: another flow had it towards the server")
+	  "flows of mode nat whose client port was changed: another flow had it towards the server") \
+	X(RESET_FLOWS, reset_flows, \
+	  "TCP flows that the server has reset, as far as it answers through xlb")
 
 enum xlb_flow_counter {
 #define X(name, word, help) XLB_COUNT_##name,

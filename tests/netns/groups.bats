@@ -185,3 +185,100 @@ all_answered_by() {
 	lab_sick web3
 	wait_for 5 problem fail_open
 }
+
+# --- shifts -------------------------------------------------------------------------------------------
+
+# shift_begins PARTS OPTION...: xlbctl in the background, until its first step holds
+shift_begins() {
+	nsenter --net="/run/netns/$LAB-lb" -- xlbctl listener shift edge/echo "$@" \
+		>"$LAB_DIR/shift" 2>"$LAB_DIR/shift.err" 3>&- &
+	shifter=$!
+	wait_for 10 grep -q 'step 1' "$LAB_DIR/shift" || {
+		cat "$LAB_DIR/shift.err"
+		return 1
+	}
+}
+
+# shift_ends STATUS: what it says then is in $LAB_DIR/shift.err
+shift_ends() {
+	local status=0
+	wait_for 20 lab_gone "$shifter"
+	wait "$shifter" || status=$?
+	equal "exit status of the shift" "$status" "$1" || {
+		cat "$LAB_DIR/shift" "$LAB_DIR/shift.err"
+		return 1
+	}
+}
+
+# weights: of the listener's groups, "web=95 next=5"
+weights() {
+	xlb_json '[.server_groups[] | "\(.group)=\(.weight)"] | join(" ")' show listener edge echo
+}
+
+@test "a shift takes new flows to another group step by step" {
+	groups '{protocol: tcp, port: 7000, server_group: web}'
+	run -0 xlb listener shift edge/echo next=10%,50%,100% --every 300ms --abort-if 'down or reset_ratio>1%'
+	equal "its steps" "$(grep -o '^next=.*' <<<"$output")" \
+		$'next=10% (step 1 of 3): web=90,next=10\nnext=50% (step 2 of 3): web=50,next=50\nnext=100% (step 3 of 3): web=0,next=100'
+	equal "weights" "$(weights)" "web=0 next=100"
+	all_answered_by web3
+}
+
+@test "a shift to a group with a server that is down does not begin, one of nonsense neither" {
+	groups '{protocol: tcp, port: 7000, server_group: web}' '' 'forward: dr'
+	lab_sick web3
+	wait_for 5 server_is next web3 down
+	run -8 xlb listener shift edge/echo next=10% --abort-if down
+	[[ $output == *"not begun"*"server next/web3 is down"* ]]
+	lab_well web3
+	# its answers pass by xlb
+	run -3 xlb listener shift edge/echo next=10% --abort-if 'reset_ratio>1%'
+	[[ $output == *"forward: dr"* ]]
+	run -6 xlb listener shift edge/echo nobody=10%
+	run -2 xlb listener shift edge/echo next=110%
+	run -6 xlb listener shift edge/other next=10%
+	equal "weights" "$(weights)" "web=100"
+}
+
+@test "a shift takes all back when a server of the group goes down" {
+	groups '{protocol: tcp, port: 7000, server_group: web}'
+	shift_begins next=10%,100% --every 60s --abort-if 'down or reset_ratio>50%'
+	equal "weights meanwhile" "$(weights)" "web=90 next=10"
+	lab_sick web3
+	shift_ends 8
+	grep -q 'aborted at next=10% (step 1 of 2): server next/web3 is down' "$LAB_DIR/shift.err"
+	equal "weights" "$(weights)" "web=100"
+}
+
+@test "a shift takes all back when the group's servers reset connections" {
+	groups '{protocol: tcp, port: 7000, server_group: {web: 1, next: 0}}'
+	lab_kill web3-echo
+	shift_begins next=50%,100% --every 60s --abort-if 'reset_ratio>10%'
+	new_flows 40 || true
+	shift_ends 8
+	grep -q 'servers of group next have reset' "$LAB_DIR/shift.err"
+	equal "weights" "$(weights)" "web=1 next=0"
+	lab_echo web3 tcp 7000 udp 7001
+}
+
+@test "an interrupted shift stays where it is and says how to go on and back" {
+	local back
+	groups '{protocol: tcp, port: 7000, server_group: {web: 95, next: 5}}'
+	shift_begins next=25%,50%,100% --every 60s --abort-if down
+	kill -s INT "$shifter"
+	shift_ends 1
+	equal "weights" "$(weights)" "web=75 next=25"
+	grep -qx "to go on:   xlbctl listener shift edge/echo next=50%,100% --every 1m --abort-if 'down'" "$LAB_DIR/shift.err"
+	back=$(sed -n 's/^to go back: xlbctl //p' "$LAB_DIR/shift.err")
+	# shellcheck disable=SC2086 # words of a command
+	xlb $back
+	equal "weights" "$(weights)" "web=95 next=5"
+}
+
+@test "a shift ends when somebody else changes the weights" {
+	groups '{protocol: tcp, port: 7000, server_group: web}'
+	shift_begins next=25%,50% --every 2s
+	xlb set listener edge echo --server-group web=1,next=2
+	shift_ends 7
+	equal "weights" "$(weights)" "web=1 next=2"
+}

@@ -329,7 +329,58 @@ static void test_counters(void **state)
 	}
 }
 
+/* What servers reset is counted once a flow, however many RSTs they send; what clients reset, or is over, is not. */
+static void test_reset_flows(void **state)
+{
+	static const struct {
+		struct step steps[10];
+		uint32_t resets;
+	} rows[] = {
+		{ { ESTABLISH, CLOSE }, 0 },
+		{ { ESTABLISH, FORWARD(CLIENT, RST) }, 0 },
+		/* the first that the client hears */
+		{ { FORWARD(CLIENT, SYN), FORWARD(SERVER, RST | ACK) }, 1 },
+		{ { FORWARD(CLIENT, SYN), FORWARD(SERVER, RST | ACK), FORWARD(CLIENT, SYN),
+		    FORWARD(SERVER, RST | ACK) },
+		  1 },
+		{ { ESTABLISH, FORWARD(SERVER, RST) }, 1 },
+		{ { ESTABLISH, FORWARD(SERVER, RST | ACK), FORWARD(CLIENT, ACK),
+		    FORWARD(SERVER, RST), FORWARD(SERVER, RST) },
+		  1 },
+		{ { ESTABLISH, FORWARD(CLIENT, FIN | ACK), FORWARD(SERVER, RST) }, 1 },
+		{ { ESTABLISH, CLOSE, FORWARD(SERVER, RST) }, 0 },
+		/* it accepts on the second try, and then resets that connection */
+		{ { FORWARD(CLIENT, SYN), FORWARD(SERVER, RST | ACK), FORWARD(CLIENT, SYN),
+		    FORWARD(SERVER, SYN | ACK), FORWARD(CLIENT, ACK), FORWARD(SERVER, RST) },
+		  2 },
+	};
+	static const enum service services[] = { WEB, NAT, CROSS };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t j = 0; j < sizeof(services) / sizeof(services[0]); j++) {
+			uint8_t family = i % 2 ? XLB_IPV4 : XLB_IPV6;
+			uint32_t id = id_server(services[j], service_family(services[j], family));
+			uint64_t before[XLB_COUNT_MAX], after[XLB_COUNT_MAX];
+			struct talk talk;
+
+			world_reset();
+			assert_int_equal(datapath_flow_counters(world_datapath(), TABLE_SERVER, id,
+								1, &before),
+					 0);
+			talk_init(&talk, family, IPPROTO_TCP, services[j], VIP_OWN);
+			talk_run(&talk, rows[i].steps);
+			assert_int_equal(datapath_flow_counters(world_datapath(), TABLE_SERVER, id,
+								1, &after),
+					 0);
+			assert_int_equal(after[XLB_COUNT_RESET_FLOWS] -
+						 before[XLB_COUNT_RESET_FLOWS],
+					 rows[i].resets);
+		}
+}
+
 const struct CMUnitTest resource_tests[] = {
+	{ .name = "counters: flows that servers reset", .test_func = test_reset_flows },
 	{ .name = "snat_exhausted: pools, closed flows, live flows",
 	  .test_func = test_snat_exhausted },
 	{ .name = "SNAT ports are given once", .test_func = test_many_flows },

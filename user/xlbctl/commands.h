@@ -78,6 +78,7 @@ int verb_rm(struct ctl *ctl);
 int verb_enable(struct ctl *ctl);
 int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
+int verb_shift(struct ctl *ctl);
 int verb_drops(struct ctl *ctl);
 int verb_flow_list(struct ctl *ctl);
 int verb_flow_kill(struct ctl *ctl);

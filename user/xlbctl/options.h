@@ -24,6 +24,7 @@ enum option_scope {
 	OPTION_FLOW = 8192, /* which flows */
 	OPTION_FLOW_LIST = 0x4000,
 	OPTION_FLOW_KILL = 0x8000,
+	OPTION_SHIFT = 0x100000, /* the bits between are COMMAND_... */
 };
 
 enum option_kind {

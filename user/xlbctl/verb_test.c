@@ -169,13 +169,17 @@ static int detach(struct test *test, int r)
 	return r ? r : detached;
 }
 
-/* Adds the flows that servers of a group ever got; `part` is the group's of the listener's flows. */
-static int add_flows_created(struct test *test, const char *group, double part, json_t *flows)
+/*
+ * Adds the flows that servers of a group ever got, or of one that takes flows in its place; `part` is the group's of the
+ * listener's flows.
+ */
+static int add_flows_created(struct test *test, const char *group, double part, bool several,
+			     json_t *flows)
 {
 	struct answer answer AUTO_ANSWER = { 0 };
 	char path[256], whole[160];
 	json_t *server, *address;
-	const char *name;
+	const char *name, *taker;
 	int r;
 
 	snprintf(path, sizeof(path), "/v1/server_groups/%s", group);
@@ -190,11 +194,16 @@ static int add_flows_created(struct test *test, const char *group, double part, 
 		json_array_foreach((json_t *)json_at(server, "state.addresses"), i, address)
 			sum += json_count_at(address, "counters.flows_created");
 		snprintf(whole, sizeof(whole), "%s/%s", group, name);
-		json_object_set_new(flows, json_array_size(test->groups) > 1 ? whole : name,
+		name = several ? whole : name;
+		/* a group may be there for itself and in the place of another */
+		share += json_real_value(json_at(json_object_get(flows, name), "share"));
+		json_object_set_new(flows, name,
 				    json_pack("{s:I, s:f}", "flows", (json_int_t)sum, "share",
 					      share));
 	}
-	return 0;
+	taker = json_text_at(answer.json, "state.taken_by.ipv4");
+	taker = *taker ? taker : json_text_at(answer.json, "state.taken_by.ipv6");
+	return *taker ? add_flows_created(test, taker, part, true, flows) : 0;
 }
 
 /* Flows that servers ever got: name -> count. NULL with err filled on failure. */
@@ -209,7 +218,8 @@ static json_t *flows_created(struct test *test)
 	json_array_foreach(test->groups, i, share) {
 		double part = sum ? (double)json_count_at(share, "weight") / (double)sum : 0;
 
-		if (!add_flows_created(test, json_text_at(share, "group"), part, flows))
+		if (!add_flows_created(test, json_text_at(share, "group"), part,
+				       json_array_size(test->groups) > 1, flows))
 			continue;
 		json_decref(flows);
 		return NULL;

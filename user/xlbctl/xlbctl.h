@@ -51,6 +51,9 @@ struct ctl {
 	bool wait;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t count;
+	/* of listener shift */
+	uint64_t every_ms;    /* 0: not given */
+	const char *abort_if; /* NULL: never */
 	/* of capture, trace, drops */
 	struct text_list addresses;
 	const char *port, *protocol, *interface, *listener, *server, *verdict, *reason, *output;
