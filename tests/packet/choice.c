@@ -341,6 +341,43 @@ static void test_fallback_of_down(void **state)
 	each_kind(fallback_of_down);
 }
 
+/* A datagram with a connection id of QUIC, whose first bytes behind the first name a server. */
+static enum service send_id(const struct talk *talk, uint16_t client_port, uint8_t name)
+{
+	static uint8_t data[FRAME_MAX];
+	static struct outcome got;
+	const uint8_t datagram[32] = { 0x40, 0x00, 0x0a, name, (uint8_t)client_port };
+	struct frame frame = talk_frame(talk, CLIENT, 0);
+
+	frame.source_port = client_port;
+	frame.content = datagram;
+	frame.payload = frame.content_length = sizeof(datagram);
+	world_send(data, frame_build(&frame, data), &got);
+	return receiver(&got, talk->family);
+}
+
+/* A connection that began at a fallback is found there by its id, though the group takes new ones itself again. */
+static void test_fallback_named(void **state)
+{
+	static const enum service groups[] = { WEB, NAT_TWIN, ONE_ARM, SERVICE_NONE };
+	struct row_group row = {
+		.choice = { .id_length = 8, .server_id_length = 2, .config = XLB_QUIC_CONFIGS },
+	};
+	struct talk talk;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		row.instead.fallback = groups[i + 1];
+		world_put(TABLE_GROUP, &(struct row_id){ groups[i] }, &row);
+	}
+	world_quic_name(ONE_ARM, (const uint8_t[]){ 0x0a, 0x03 }, 2, SPARE);
+	talk_init(&talk, XLB_IPV4, IPPROTO_UDP, WEB, VIP_OWN);
+	for (uint16_t port = 2000; port < 2020; port++) {
+		assert_int_equal(send_id(&talk, port, 0x03), SPARE);
+		assert_int_equal(send_id(&talk, port + 100, 0x04), WEB);
+	}
+}
+
 /* Clients of neighbouring addresses and ports spread over all slots: the hash has no pattern. */
 static void test_hash_spread(void **state)
 {
@@ -566,6 +603,8 @@ const struct CMUnitTest choice_tests[] = {
 	{ .name = "choice: a fallback of one of several groups", .test_func = test_split_fallback },
 	{ .name = "choice: a fallback takes the flows of servers that are down",
 	  .test_func = test_fallback_of_down },
+	{ .name = "choice: a connection id names a server of a fallback",
+	  .test_func = test_fallback_named },
 	{ .name = "choice: the hash spreads neighbours", .test_func = test_hash_spread },
 	{ .name = "choice: listener by port, random rules", .test_func = test_ports },
 	{ .name = "choice: xlb's own addresses are no clients", .test_func = test_own_source },

@@ -373,35 +373,6 @@ static void test_names_of_others(void **state)
 	goes_to(&pair, XLB_IPV4, short_header(id), by_id(&pair, id, ID_LENGTH));
 }
 
-/* A connection that began at a fallback is found there by its id, while that takes new ones and afterwards. */
-static void test_names_of_fallbacks(void **state)
-{
-	static const struct pair pair = { WEB, SPARE };
-	static const uint8_t name[] = { 0x0a, 0x03 };
-	struct row_group row = { .choice = BY_DEFAULT };
-	struct id id;
-
-	(void)state;
-	srandom(12);
-	go_by_ids(&pair, BY_DEFAULT);
-	row.choice.server_id_length = sizeof(name);
-	row.instead.fallback = NAT_TWIN;
-	world_put(TABLE_GROUP, &(struct row_id){ WEB }, &row);
-	row.instead.fallback = ONE_ARM;
-	world_put(TABLE_GROUP, &(struct row_id){ NAT_TWIN }, &row);
-	row.instead.fallback = 0;
-	world_put(TABLE_GROUP, &(struct row_id){ ONE_ARM }, &row);
-	world_quic_name(ONE_ARM, name, sizeof(name), SPARE);
-	do {
-		id = random_id(12);
-		memcpy(id.at + 1, name, sizeof(name));
-		id.at[0] = 0;
-	} while (by_id(&pair, id, ID_LENGTH) == SPARE);
-	goes_to(&pair, XLB_IPV4, short_header(id), SPARE);
-	id.at[2]++;
-	goes_to(&pair, XLB_IPV4, short_header(id), by_id(&pair, id, ID_LENGTH));
-}
-
 /* --- ids that are learned ---------------------------------------------------------------------------- */
 
 /*
@@ -713,7 +684,6 @@ const struct CMUnitTest quic_tests[] = {
 	{ .name = "quic: tcp, and groups that go by tuples", .test_func = test_tuple },
 	{ .name = "quic: ids that name servers", .test_func = test_names },
 	{ .name = "quic: names of other groups", .test_func = test_names_of_others },
-	{ .name = "quic: names of fallbacks", .test_func = test_names_of_fallbacks },
 	{ .name = "quic: the client's port changes", .test_func = test_rebinding },
 	{ .name = "quic: servers that lost the connection", .test_func = test_lost_servers },
 	{ .name = "quic: what teaches nothing", .test_func = test_not_learned },
