@@ -7,6 +7,7 @@
 #define XLB_BPF_FLOW_H
 
 #include "count.h"
+#include "source.h"
 #include "state.h"
 #include "table.h"
 #include "xlb/addr.h"
@@ -290,15 +291,46 @@ static __always_inline __u64 flow_touched(__u64 live, const struct flow_event *e
 	return hop ? xlb_set(next, hop, XLB_LIVE_HOP) : next;
 }
 
-/* Counts a flow that has opened (1), or was open until now (-1). */
-GLOBAL_STEP int flow_count_open(__u64 fixed, int change)
+/* Counts it among those of its client's address, by the limits of the number. */
+GLOBAL_STEP int flow_count_source(const struct flow_at *flow, __u32 number, int change)
 {
-	if (dry_run)
+	struct limit_scratch *scratch = limit_scratch_find();
+	struct xlb_flow_page *page;
+	__be16 client_port, port;
+	__u64 live;
+
+	if (!flow || !scratch)
 		return 0;
-	__sync_fetch_and_add(table_row(server_flows, (__u32)xlb_get(fixed, XLB_FIXED_SERVER)),
+	page = table_page_at(&flow->at);
+	if (!page)
+		return 0;
+	flow_client(page, flow, &scratch->key.addr, &client_port, &port);
+	/* over since, and another's: it is too late to know whose it was */
+	live = word_read(page_word(page, flow->at.word));
+	if (xlb_get(live, XLB_LIVE_INCARNATION) == xlb_get(flow->live, XLB_LIVE_INCARNATION))
+		source_count(scratch, number, change);
+	return 0;
+}
+
+/* Counts a flow that has opened (1), or was open until now (-1). */
+GLOBAL_STEP int flow_count_open(const struct flow_at *flow, int change)
+{
+	struct xlb_limited limited;
+	__u32 listener;
+
+	if (!flow || dry_run)
+		return 0;
+	listener = (__u32)xlb_get(flow->fixed, XLB_FIXED_LISTENER);
+	limited = limited_of(listener);
+	__sync_fetch_and_add(table_row(server_flows, (__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER)),
 			     (__u64)change);
-	__sync_fetch_and_add(table_row(listener_flows, (__u32)xlb_get(fixed, XLB_FIXED_LISTENER)),
+	__sync_fetch_and_add(&table_row(meters, listener)->all.flows, (__u64)change);
+	__sync_fetch_and_add(&table_row(meters, XLB_LIMITS_OF_LB + limited.lb)->all.flows,
 			     (__u64)change);
+	if (limited.by & XLB_LIMITED_SOURCE)
+		flow_count_source(flow, listener, change);
+	if (limited.by & XLB_LIMITED_LB_SOURCE)
+		flow_count_source(flow, XLB_LIMITS_OF_LB + limited.lb, change);
 	return 0;
 }
 
@@ -310,7 +342,7 @@ static __always_inline bool flow_swap_word(__u64 *word, const struct flow_at *fl
 	if (!word_swap(word, flow->live, next))
 		return false;
 	if (change)
-		flow_count_open(flow->fixed, change);
+		flow_count_open(flow, change);
 	return true;
 }
 

@@ -178,6 +178,8 @@ GLOBAL_STEP int fragment_follow(struct xdp_md *ctx)
 		r = egress_by(pkt, hop_find(known->hop), length, &work->egress);
 	else
 		r = egress_to(ctx, work, server, server->mode, length);
+	if (!r && server->flags & XLB_SERVER_METERED)
+		r = limit_take(pkt, pkt->reply ? &work->ends.destination : &pkt->source, false);
 	return r ? r : commit(ctx, work, 0);
 }
 

@@ -11,6 +11,7 @@
 #include "pkt.h"
 #include "xlb/abi.h"
 #include "xlb/flow.h"
+#include "xlb/limit.h"
 #include "xlb/lists.h"
 #include "xlb/tables.h"
 
@@ -97,6 +98,28 @@ struct {
 	__type(key, __u32);
 	__type(value, struct quic_scratch);
 } quic_scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XLB_MAX_SOURCES);
+	__type(key, struct xlb_source_key);
+	__type(value, struct xlb_meter);
+} sources SEC(".maps");
+
+/* What is asked of limits; this CPU's until the packet is done. */
+struct limit_scratch {
+	struct xlb_source_key key;
+	struct xlb_meter fresh; /* all zero */
+	struct xlb_limit_ask ask;
+	__u64 now;  /* by the clock of limits */
+	__u64 keep; /* what may come is written down */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct limit_scratch);
+} limit_scratch SEC(".maps");
 
 /*
  * Chunks are the cheapest layout that one switch of a word can replace: the outer lookup and the inner

@@ -3,6 +3,7 @@
 #ifndef XLB_BPF_REPLY_H
 #define XLB_BPF_REPLY_H
 
+#include "limit.h"
 #include "steps.h"
 #include "translate.h"
 
@@ -62,6 +63,8 @@ static __always_inline int reply(struct xdp_md *ctx, struct work *work, __u32 sn
 	r = egress_by(pkt, hop, translate_length(pkt, family), &work->egress);
 	if (!r)
 		r = reply_ends(flow, &work->ends);
+	if (!r && server->flags & XLB_SERVER_METERED)
+		r = limit_take(pkt, &work->ends.destination, false);
 	if (!r && act != FLOW_STEADY)
 		r = flow_touch(flow, &work->event, 0);
 	if (!r)

@@ -4,6 +4,7 @@
 #define XLB_BPF_REQUEST_H
 
 #include "choose.h"
+#include "limit.h"
 #include "steps.h"
 
 /* A new flow for the packet. */
@@ -89,6 +90,8 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 	if (!server)
 		return -XLB_DROP_INTERNAL;
 	r = egress_to(ctx, work, server, server->mode, mode_length(pkt, server, server->mode));
+	if (!r)
+		r = limit_request(pkt, server, act == FLOW_START);
 	if (r)
 		return r;
 	if (act == FLOW_FOLLOW || act == FLOW_STEADY) {

@@ -103,7 +103,7 @@ report "core is pure: no files, no sockets, no clock" "$(includes user/core/*.[c
 report "verdicts are given in bpf/xlb.bpf.c only; topic headers are joined only by the steps of its pipeline, by modes and by what those share" "$(
 	mentions 'XDP_(PASS|DROP|TX|REDIRECT|ABORTED)' bpf/!(xlb.bpf|steps).[ch]
 	includes bpf/!(maps|pkt|parse|csum|edit|count|state|variant|mode*|locator|record|work|direct|probe|quic|affinity|split|path_mtu|choose|steps|request|reply|serve|steady|icmp*|fragment|translate|lost|xlb.bpf).[ch] |
-		grep -vE ': [<"](linux/|bpf/|xlb/|(maps|pkt|parse|csum|edit|count|state|variant|watch|vlan|outer|table|flow|listener)\.h|std)' || true
+		grep -vE ': [<"](linux/|bpf/|xlb/|(maps|pkt|parse|csum|edit|count|state|variant|watch|vlan|outer|table|flow|source|listener)\.h|std)' || true
 )"
 report "files have at most $max_file_lines lines" "$(wc -l "${sources[@]}" "${scripts[@]}" 2>/dev/null |
 	awk -v max=$max_file_lines '$2 != "total" && $1 > max { print $2 ": " $1 " lines" }')"

@@ -22,6 +22,7 @@
 #define XLB_MAX_INTERFACES 256	 /* NICs and VLAN devices on them */
 #define XLB_MAX_ADDRESSES  32768 /* VIPs, SNAT addresses, servers of nat groups */
 #define XLB_MAX_VIPS	   4096
+#define XLB_MAX_LBS	   4096 /* load balancers */
 #define XLB_MAX_LISTENERS  8192
 #define XLB_MAX_GROUPS	   4096
 #define XLB_MAX_SERVERS	   16384
@@ -158,6 +159,19 @@ XLB_ASSERT_SIZE(xlb_port_page, 1032);
 #define XLB_LISTENER_SPLIT    2U /* row `splits` says which group takes a new flow */
 #define XLB_LISTENER_SOURCE   4U /* ... by the client's address alone */
 
+#define XLB_LIMITED_LISTENER  1U
+#define XLB_LIMITED_LB	      2U
+#define XLB_LIMITED_SOURCE    4U /* by the listener, for its source address */
+#define XLB_LIMITED_LB_SOURCE 8U
+#define XLB_LIMITED_SOURCES   (XLB_LIMITED_SOURCE | XLB_LIMITED_LB_SOURCE)
+
+/* What a listener's packets are held to (one live word). */
+struct xlb_limited {
+	__u32 lb; /* load balancer id, 0: none */
+	__u32 by; /* XLB_LIMITED_* */
+};
+XLB_ASSERT_SIZE(xlb_limited, 8);
+
 /* table `listeners` */
 struct xlb_listener {
 	/* live word */
@@ -167,8 +181,9 @@ struct xlb_listener {
 	__u32 idle_timeout; /* seconds */
 	__u16 mss;   /* the most that SYN segments may announce, 0: what fits the interfaces */
 	__u16 rules; /* rule set of packets that start a flow, 0: none */
+	struct xlb_limited limited __attribute__((aligned(8)));
 };
-XLB_ASSERT_SIZE(xlb_listener, 16);
+XLB_ASSERT_SIZE(xlb_listener, 24);
 
 /*
  * table `splits`: listener id -> groups that share its new flows. Each has the hashes (xlb_hash_split) from the limit
@@ -353,10 +368,11 @@ struct xlb_snat_pool {
 };
 XLB_ASSERT_SIZE(xlb_snat_pool, 4);
 
-#define XLB_SERVER_DOWN	 1U /* failed its health check: its UDP flows are re-picked at once */
-#define XLB_SERVER_RESET 2U /* drain is over: its TCP flows get RST, its UDP flows are forgotten */
-#define XLB_SERVER_QUIC	 4U /* its group goes by connection ids: they are learned from its flows */
-#define XLB_SERVER_POOLS 8
+#define XLB_SERVER_DOWN	   1U /* failed its health check: its UDP flows are re-picked at once */
+#define XLB_SERVER_RESET   2U /* drain is over: its TCP flows get RST, its UDP flows are forgotten */
+#define XLB_SERVER_QUIC	   4U /* its group goes by connection ids: they are learned from its flows */
+#define XLB_SERVER_METERED 8U /* a listener that it serves has limits for every packet */
+#define XLB_SERVER_POOLS   8
 
 /* table `servers`: one address of one server under one forwarding mode; anything else is a new id */
 struct xlb_server {

@@ -37,7 +37,11 @@
 	X(TX_FAILED, tx_failed, "the interface did not send the packet back: its queue is full") \
 	X(ICMP_UNKNOWN, icmp_unknown, \
 	  "ICMP error about no known flow, or one that the other address family has no word for") \
-	X(DENIED, denied, "a security group does not let the client in")
+	X(DENIED, denied, "a security group does not let the client in") \
+	X(LIMIT_NEW, limit_new, "more new connections a second than a limit allows") \
+	X(LIMIT_CONNECTIONS, limit_connections, "as many connections are open as a limit allows") \
+	X(LIMIT_BITS, limit_bits, "more bits a second than a limit allows") \
+	X(LIMIT_PACKETS, limit_packets, "more packets a second than a limit allows")
 
 enum xlb_reason {
 	XLB_DROP_NONE,

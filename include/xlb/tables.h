@@ -5,6 +5,7 @@
 
 #include "xlb/abi.h"
 #include "xlb/flow.h"
+#include "xlb/limit.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
@@ -21,6 +22,7 @@ struct xlb_tables {
 	struct xlb_split splits[XLB_MAX_LISTENERS];
 	struct xlb_group groups[XLB_MAX_GROUPS];
 	struct xlb_rules_ref rule_sets[XLB_MAX_RULE_SETS];
+	struct xlb_limits limits[XLB_MAX_LIMITS];
 	struct xlb_server servers[XLB_MAX_SERVERS];
 	struct xlb_nexthop nexthops[XLB_MAX_NEXTHOPS];
 	struct xlb_snat snats[XLB_MAX_SNATS];
@@ -29,10 +31,10 @@ struct xlb_tables {
 	__u64 path_mtus[XLB_PATH_MTUS];
 	/* flows that are open (xlb_flow_is_open), by id; counted by who changes a flow's word `live` */
 	__u64 server_flows[XLB_MAX_SERVERS];
-	__u64 listener_flows[XLB_MAX_LISTENERS];
+	struct xlb_limit_meter meters[XLB_MAX_LIMITS]; /* those of listeners and load balancers */
 	__u64 turns[XLB_MAX_GROUPS]; /* of groups that go by turn: slots given so far */
 };
-XLB_ASSERT_SIZE(xlb_tables, 6109376);
+XLB_ASSERT_SIZE(xlb_tables, 8206528);
 
 #pragma GCC diagnostic pop
 

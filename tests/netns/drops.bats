@@ -354,6 +354,57 @@ undo_denied() {
 	xlb rm security-group nobody
 }
 
+# The listener has the limit; no other reason comes before it
+limited() {
+	one_server
+	xlb set listener edge http "--limits.$1" "$2"
+}
+not_limited() {
+	for word in new_connections_per_second connections bits_per_second packets_per_second; do
+		xlb set listener edge http "--limits.$word" ''
+	done
+}
+
+make_limit_new() {
+	limited new_connections_per_second 1
+}
+send_limit_new() {
+	packets segment "$LAB_VIP4" 80 flags=syn from=30000 count=20
+}
+undo_limit_new() {
+	not_limited
+}
+
+make_limit_connections() {
+	limited connections 1
+}
+send_limit_connections() {
+	packets segment "$LAB_VIP4" 80 flags=syn from=31000 count=5
+}
+undo_limit_connections() {
+	not_limited
+}
+
+make_limit_bits() {
+	limited bits_per_second 10k
+}
+send_limit_bits() {
+	packets segment "$LAB_VIP4" 80 flags=syn from=32000 count=60
+}
+undo_limit_bits() {
+	not_limited
+}
+
+make_limit_packets() {
+	limited packets_per_second 1
+}
+send_limit_packets() {
+	packets segment "$LAB_VIP4" 80 flags=syn from=33000 count=20
+}
+undo_limit_packets() {
+	not_limited
+}
+
 # --- the tests --------------------------------------------------------------------------------------
 
 @test "drops: every reason of the program is in the table" {
@@ -440,6 +491,22 @@ undo_denied() {
 
 @test "drops: denied" {
 	reason_is_seen_everywhere denied
+}
+
+@test "drops: limit_new" {
+	reason_is_seen_everywhere limit_new
+}
+
+@test "drops: limit_connections" {
+	reason_is_seen_everywhere limit_connections
+}
+
+@test "drops: limit_bits" {
+	reason_is_seen_everywhere limit_bits
+}
+
+@test "drops: limit_packets" {
+	reason_is_seen_everywhere limit_packets
 }
 
 @test "drops: icmp_unknown" {

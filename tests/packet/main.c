@@ -99,6 +99,7 @@ int main(int argc, char **argv)
 	add_tests(choice_tests);
 	add_tests(schedule_tests);
 	add_tests(rules_tests);
+	add_tests(limits_tests);
 	add_tests(resource_tests);
 	add_tests(crowded_tests);
 	add_tests(torture_tests);

@@ -136,6 +136,16 @@ uint64_t tables_open_flows(uint32_t server)
 	return memory.shared->server_flows[server];
 }
 
+struct xlb_meter *tables_meter(uint32_t number)
+{
+	return &memory.shared->meters[number].all;
+}
+
+uint32_t tables_epoch(uint32_t number)
+{
+	return (uint32_t)memory.shared->meters[number].epoch;
+}
+
 uint32_t tables_entries(uint8_t family)
 {
 	return (uint32_t)xlb_get(
@@ -228,7 +238,7 @@ struct findings {
 	struct places flows, locators;
 	const __u64 *met[65536]; /* entries */
 	uint32_t met_count;
-	uint64_t server_flows[XLB_MAX_SERVERS], listener_flows[XLB_MAX_LISTENERS]; /* open */
+	uint64_t server_flows[XLB_MAX_SERVERS], meter_flows[XLB_MAX_LIMITS]; /* open */
 	const char *fault;
 };
 
@@ -267,8 +277,12 @@ static void find_flows(const struct xlb_flow_table *row, enum xlb_flow_table_id 
 			if (xlb_get(entry[1], XLB_FIXED_SNAT_PORT))
 				add_place(&findings->flows, hash, ipv6);
 			if (xlb_flow_is_open(*entry)) {
+				uint64_t listener = xlb_get(entry[1], XLB_FIXED_LISTENER);
+				uint32_t lb = memory.shared->listeners[listener].limited.lb;
+
 				findings->server_flows[xlb_get(entry[1], XLB_FIXED_SERVER)]++;
-				findings->listener_flows[xlb_get(entry[1], XLB_FIXED_LISTENER)]++;
+				findings->meter_flows[listener]++;
+				findings->meter_flows[XLB_LIMITS_OF_LB + lb]++;
 			}
 			if (!xlb_get(*entry, XLB_LIVE_REST))
 				findings->met[findings->met_count++] = entry;
@@ -331,11 +345,12 @@ const char *tables_fault(void)
 	    (flows->count != locators->count ||
 	     memcmp(flows->place, locators->place, flows->count * sizeof(uint64_t))))
 		findings.fault = "flows and locators do not agree";
-	if (!findings.fault && (memcmp(findings.server_flows, memory.shared->server_flows,
-				       sizeof(findings.server_flows)) ||
-				memcmp(findings.listener_flows, memory.shared->listener_flows,
-				       sizeof(findings.listener_flows))))
-		findings.fault = "open flows are miscounted";
+	if (!findings.fault && memcmp(findings.server_flows, memory.shared->server_flows,
+				      sizeof(findings.server_flows)))
+		findings.fault = "open flows of servers are miscounted";
+	for (uint32_t i = 0; !findings.fault && i < XLB_MAX_LIMITS; i++)
+		if (findings.meter_flows[i] != memory.shared->meters[i].all.flows)
+			findings.fault = "open flows of listeners are miscounted";
 	return findings.fault;
 }
 
@@ -385,6 +400,8 @@ uint64_t tables_sum(void)
 		sum = (sum ^ memory.shared->hops[hop]) * FNV_PRIME;
 	for (uint32_t id = 0; id < XLB_MAX_SERVERS; id++)
 		sum = (sum ^ memory.shared->server_flows[id]) * FNV_PRIME;
+	for (size_t i = 0; i < sizeof(memory.shared->meters) / 8; i++)
+		sum = (sum ^ ((const uint64_t *)memory.shared->meters)[i]) * FNV_PRIME;
 	for (uint32_t group = 0; group < XLB_MAX_GROUPS; group++)
 		sum = (sum ^ memory.shared->turns[group]) * FNV_PRIME;
 	for (uint32_t path = 0; path < XLB_PATH_MTUS; path++)

@@ -19,6 +19,10 @@ uint32_t tables_flows(void);
 uint32_t tables_locators(void);
 /* How many flows of a server are counted as open. */
 uint64_t tables_open_flows(uint32_t server);
+/* What has come by the limits of the number. */
+struct xlb_meter *tables_meter(uint32_t number);
+/* Which meters of source addresses count by them. */
+uint32_t tables_epoch(uint32_t number);
 /* Entries that there is room for, of a family; locators. */
 uint32_t tables_entries(uint8_t family);
 uint32_t tables_locator_places(void);

@@ -305,6 +305,12 @@ void world_listener(enum service service, uint8_t protocol, uint32_t group, uint
 	put_listener(service, protocol, (struct xlb_listener){ .group = group, .flags = flags });
 }
 
+void world_limited(enum service service, uint8_t protocol, struct xlb_limited limited)
+{
+	put_listener(service, protocol,
+		     (struct xlb_listener){ .group = service, .limited = limited });
+}
+
 void world_split(enum service service, uint8_t protocol, const struct xlb_split *split,
 		 uint32_t flags)
 {
@@ -528,6 +534,7 @@ void world_reset(void)
 	tables_forget_paths();
 	map_clear("quic_servers", &(struct xlb_quic_server_key){});
 	world_forget_fragments();
+	map_clear("sources", &(struct xlb_source_key){});
 	fill_services();
 	for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4)
 		for (enum vip vip = 0; vip < VIP_COUNT; vip++)

@@ -117,10 +117,12 @@ void world_put_row(enum table_id table, const void *key, const void *value, cons
 void world_put_content(enum table_id table, const void *key, const void *content, size_t size);
 void world_server(enum service service, uint8_t family, uint32_t flags);
 void world_listener(enum service service, uint8_t protocol, uint32_t group, uint32_t flags);
-/* The listener for TCP as it is at the start, but for its MSS. */
 /* The same with SPLIT and `flags` beside it. */
 void world_split(enum service service, uint8_t protocol, const struct xlb_split *split,
 		 uint32_t flags);
+/* The listener as it is at the start, but for what its packets are held to. */
+void world_limited(enum service service, uint8_t protocol, struct xlb_limited limited);
+/* The listener for TCP as it is at the start, but for its MSS. */
 void world_mss(enum service service, uint32_t mss);
 /* Makes all slots of a group's table a server, of either family. */
 void world_group(enum service group, enum service server);

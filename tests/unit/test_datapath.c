@@ -23,6 +23,7 @@ static void test_plain_rows(void **state)
 	const struct row_group quic = { .choice.id_length = 8, .instead = { 3, 4, 3, 0 } },
 			       tuple = {};
 	const struct xlb_split split = { .groups = { { 3, 5 }, { 2, UINT32_MAX } } };
+	const struct xlb_limits limits = { .all = { .bits = 1 }, .source = { .flows = 2 } };
 	const struct xlb_quic_server_key named = { .group = 7, .id = { 10, 11 } };
 	const struct xlb_quic_server names = { .ipv4 = 3 };
 	const struct {
@@ -35,6 +36,7 @@ static void test_plain_rows(void **state)
 		{ TABLE_VIP, &id7, &no_flags },	       { TABLE_ADDRESS, &addr, &role },
 		{ TABLE_GROUP, &id7, &quic },	       { TABLE_GROUP, &id7, &tuple },
 		{ TABLE_QUIC_SERVER, &named, &names }, { TABLE_SPLIT, &id7, &split },
+		{ TABLE_LIMITS, &id7, &limits },
 	};
 
 	(void)state;

@@ -57,6 +57,10 @@ static const char *random_text(const struct field *field, char *text, size_t siz
 	case FIELD_UINT:
 		snprintf(text, size, "%lu", (unsigned long)(field->min + pick((uint32_t)span)));
 		return text;
+	case FIELD_RATE:
+		snprintf(text, size, "%lu%s", (unsigned long)(field->min + pick(100000)),
+			 pick(2) ? "k" : "");
+		return text;
 	case FIELD_TIME:
 		snprintf(text, size, "%lums",
 			 (unsigned long)(field->min + pick(3600000 - (uint32_t)field->min)));

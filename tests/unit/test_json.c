@@ -25,6 +25,10 @@ static const char text[] =
 	"    servers:\n"
 	"      web1: {address: 10.0.1.11, weight: 0}\n";
 
+#define NO_RATES \
+	"\"new_connections_per_second\":null,\"connections\":null,\"bits_per_second\":null,\"packets_per_second\":null"
+#define NO_LIMITS "\"limits\":{" NO_RATES ",\"per_source\":{" NO_RATES "}},"
+
 static struct model *model_of_text(void)
 {
 	AUTO(tree_free) struct tree *tree = NULL;
@@ -156,15 +160,17 @@ static void objects(void **state)
 	(void)state;
 	assert_json(fields_json(&model_lb(model, "edge")->object, true),
 		    "{\"addresses\":[\"2001:db8::10\"],\"address_management\":\"xlb\","
-		    "\"security_groups\":[],\"enabled\":true}");
+		    "\"security_groups\":[]," NO_LIMITS "\"enabled\":true}");
 	assert_json(
 		fields_json(object_find(listeners, "http"), true),
 		"{\"protocol\":\"tcp\",\"ports\":[{\"from\":80,\"to\":80},{\"from\":1000,\"to\":2000}],"
-		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"15m\",\"mss\":0,\"security_groups\":[],\"enabled\":true}");
+		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"15m\",\"mss\":0,\"security_groups\":[]," NO_LIMITS
+		"\"enabled\":true}");
 	assert_json(
 		fields_json(object_find(listeners, "rest"), true),
 		"{\"protocol\":\"udp\",\"ports\":[{\"from\":1,\"to\":65535}],"
-		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"mss\":0,\"security_groups\":[],\"enabled\":true}");
+		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"mss\":0,\"security_groups\":[]," NO_LIMITS
+		"\"enabled\":true}");
 	assert_json(
 		fields_json(group, true),
 		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"quic\":{\"id_length\":8,\"config\":\"any\"},\"affinity\":{\"timeout\":null},\"slow_start\":null,\"fail_open\":true,\"fallback\":null,\"min_healthy\":\"1\","

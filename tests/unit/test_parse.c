@@ -52,6 +52,53 @@ static void numbers(void **state)
 	}
 }
 
+static void rates(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint64_t value;
+		const char *back; /* NULL: the same text */
+	} rows[] = {
+		{ "1", 0, 1, NULL },
+		{ "999", 0, 999, NULL },
+		{ "20k", 0, 20000, NULL },
+		{ "1500", 0, 1500, NULL },
+		{ "100M", 0, 100000000, NULL },
+		{ "1000M", 0, 1000000000, "1G" },
+		{ "1T", 0, 1000000000000, NULL },
+		{ "1001G", -ERANGE, 0, NULL },
+		{ "0", -ERANGE, 0, NULL },
+		{ "0k", -ERANGE, 0, NULL },
+		{ "99999999999999999999", -ERANGE, 0, NULL },
+		{ "99999999999999T", -ERANGE, 0, NULL },
+		{ "", -EINVAL, 0, NULL },
+		{ "k", -EINVAL, 0, NULL },
+		{ "-1", -EINVAL, 0, NULL },
+		{ "010", -EINVAL, 0, NULL },
+		{ "1.5M", -EINVAL, 0, NULL },
+		{ "10m", -EINVAL, 0, NULL },
+		{ "10K", -EINVAL, 0, NULL },
+		{ "10 k", -EINVAL, 0, NULL },
+		{ "10kk", -EINVAL, 0, NULL },
+	};
+	char text[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t value = 0;
+
+		assert_int_equal(parse_rate(rows[i].text, 1, 1000000000000, &value), rows[i].r);
+		assert_int_equal(value, rows[i].value);
+		if (rows[i].r)
+			continue;
+		format_rate(value, text, sizeof(text));
+		assert_string_equal(text, rows[i].back ? rows[i].back : rows[i].text);
+	}
+	format_rate(0, text, sizeof(text));
+	assert_string_equal(text, "0");
+}
+
 static void durations(void **state)
 {
 	static const struct {
@@ -329,10 +376,15 @@ static void table_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),	 cmocka_unit_test(durations),
-		cmocka_unit_test(addresses),	 cmocka_unit_test(addresses_with_ports),
-		cmocka_unit_test(prefixes),	 cmocka_unit_test(port_ranges),
-		cmocka_unit_test(nearest_words), cmocka_unit_test(errors),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(rates),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(addresses_with_ports),
+		cmocka_unit_test(prefixes),
+		cmocka_unit_test(port_ranges),
+		cmocka_unit_test(nearest_words),
+		cmocka_unit_test(errors),
 		cmocka_unit_test(table_rows),
 	};
 

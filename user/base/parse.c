@@ -15,7 +15,15 @@ static const struct {
 	const char *suffix;
 	uint64_t ms;
 } units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
-#define UNIT_COUNT (sizeof(units) / sizeof(units[0]))
+#define COUNT(array) (sizeof(array) / sizeof(array[0]))
+
+/* of numbers of what comes in a second, largest first */
+static const struct {
+	const char *suffix;
+	uint64_t times;
+} thousands[] = {
+	{ "T", 1000000000000 }, { "G", 1000000000 }, { "M", 1000000 }, { "k", 1000 }, { "", 1 },
+};
 
 /* Reads decimal digits; *ret_rest is what follows. No sign, no leading zeros ("010" means 8 or 10). */
 static int read_digits(const char *text, uint64_t *ret, const char **ret_rest)
@@ -57,6 +65,38 @@ int parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
+int parse_rate(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	const char *rest = text + strspn(text, "0123456789");
+	const char *end;
+	uint64_t value;
+	int r;
+
+	for (size_t i = 0; i < COUNT(thousands); i++) {
+		if (strcmp(rest, thousands[i].suffix) != 0)
+			continue;
+		r = read_digits(text, &value, &end);
+		if (r)
+			return r;
+		if (__builtin_mul_overflow(value, thousands[i].times, &value) || value < min ||
+		    value > max)
+			return -ERANGE;
+		*ret = value;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+void format_rate(uint64_t rate, char *ret, size_t size)
+{
+	size_t i = 0;
+
+	while (!rate || rate % thousands[i].times)
+		if (++i == COUNT(thousands) - 1)
+			break;
+	snprintf(ret, size, "%" PRIu64 "%s", rate / thousands[i].times, thousands[i].suffix);
+}
+
 int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms)
 {
 	const char *rest = text + strspn(text, "0123456789");
@@ -64,7 +104,7 @@ int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t 
 	uint64_t value;
 	int r;
 
-	for (size_t i = 0; i < UNIT_COUNT; i++) {
+	for (size_t i = 0; i < COUNT(units); i++) {
 		if (strcmp(rest, units[i].suffix) != 0)
 			continue;
 		r = read_digits(text, &value, &end);

@@ -32,6 +32,10 @@ int parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms);
 /* Shortest exact text of a duration, e.g. 90000 -> "90s", 120000 -> "2m". */
 void format_duration(uint64_t ms, char *ret, size_t size);
+/* "500", "20k", "100M", "1G", "1T": thousands, millions, ... */
+int parse_rate(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
+/* Shortest exact text of such a number, e.g. 100000000 -> "100M", 1500 -> "1500". */
+void format_rate(uint64_t rate, char *ret, size_t size);
 /* Decimal digits, where lists print hundreds of thousands of numbers; returns the text inside `ret`. */
 const char *format_uint(uint64_t number, char ret[UINT_TEXT_MAX]);
 /* "2026-11-22T10:00:00Z" */

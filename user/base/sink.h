@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "xlb/abi.h"
+#include "xlb/limit.h"
 
 /* keys and values of tables that are not plain ABI structs; keys are compared as bytes, so zero the pads */
 struct row_id {
@@ -123,6 +124,7 @@ struct content_port_set {
 	  4) \
 	X(GROUP, group, DATAPATH, struct row_id, struct row_group, 4) \
 	X(RULE_SET, rule_set, DATAPATH, struct row_id, struct row_hash, 4) \
+	X(LIMITS, limits, DATAPATH, struct row_id, struct xlb_limits, 4) \
 	X(SPLIT, split, DATAPATH, struct row_id, struct xlb_split, 5) \
 	X(LISTENER, listener, DATAPATH, struct row_id, struct xlb_listener, 5) \
 	X(PORT_SET, port_set, DATAPATH, struct row_port_set_key, struct row_hash, 6) \

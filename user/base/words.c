@@ -58,6 +58,18 @@ static const char *const advice[XLB_DROP_COUNT] = {
 		"`xlbctl capture`",
 	[XLB_DROP_DENIED] =
 		"nothing, if it is meant: `xlbctl trace` names the rule; else add a rule that allows the client before it",
+	[XLB_DROP_LIMIT_NEW] =
+		"nothing, if it is meant: clients try again; else raise `limits.new_connections_per_second` of the listener or "
+		"load balancer, or of their `limits.per_source`",
+	[XLB_DROP_LIMIT_CONNECTIONS] =
+		"nothing, if it is meant; else raise `limits.connections` of the listener or load balancer, or of their "
+		"`limits.per_source`, or lower `idle_timeout`",
+	[XLB_DROP_LIMIT_BITS] =
+		"nothing, if it is meant: TCP slows down; else raise `limits.bits_per_second` of the listener or load balancer, or "
+		"of their `limits.per_source`",
+	[XLB_DROP_LIMIT_PACKETS] =
+		"nothing, if it is meant; else raise `limits.packets_per_second` of the listener or load balancer, or of their "
+		"`limits.per_source`",
 	[XLB_DROP_TX_FAILED] =
 		"lengthen the interface's queue (`ethtool -G`); on veth, attach a program at the far end",
 };

@@ -76,6 +76,7 @@ int take_id(struct compiler *c, enum id_kind kind, const char *key, struct id_en
 		[ID_SNAT] = "SNAT addresses",
 		[ID_BITMAP] = "pairs of server and SNAT address",
 		[ID_NEXTHOP] = "next hops",
+		[ID_LB] = "load balancers",
 		[ID_RULE_SET] = "combinations of security groups",
 	};
 	struct id_entry *entry = ids_get(c->ids, kind, key);
@@ -330,12 +331,13 @@ static int compile_port_set(struct compiler *c, const struct load_balancer *lb,
 	return r;
 }
 
-static int compile_listener(struct compiler *c, const struct load_balancer *lb,
+static int compile_listener(struct compiler *c, const struct load_balancer *lb, uint32_t lb_id,
 			    const struct listener *listener)
 {
 	struct xlb_listener value = {
 		.idle_timeout = (uint32_t)((listener->idle_timeout + 999) / 1000),
 		.mss = (uint16_t)listener->mss,
+		.limited = { .lb = lb_id, .by = limited_by(lb, listener) },
 	};
 	struct id_entry *entry;
 	char name[ID_KEY_MAX];
@@ -346,6 +348,8 @@ static int compile_listener(struct compiler *c, const struct load_balancer *lb,
 	r = take_id(c, ID_LISTENER, name, &entry);
 	if (!r)
 		r = compile_split(c, listener, entry->id, &value);
+	if (!r)
+		r = compile_limits(c, &listener->limits, entry->id);
 	if (r)
 		return r;
 	r = compile_rules(c, lb, listener, &rules);
@@ -361,15 +365,20 @@ static int compile_lb(struct compiler *c, const struct load_balancer *lb)
 {
 	bool managed = lb->address_management == ADDRESS_MANAGEMENT_XLB;
 	const struct object *object;
+	struct id_entry *id;
 	uint32_t i, rules;
 	int r = compile_rules(c, lb, NULL, &rules);
 
+	if (!r)
+		r = take_id(c, ID_LB, lb->object.name, &id);
+	if (!r)
+		r = compile_limits(c, &lb->limits, XLB_LIMITS_OF_LB + id->id);
 	if (r)
 		return r;
 	TAILQ_FOREACH(object, &lb->listeners, link) {
 		const struct listener *listener = (const struct listener *)object;
 
-		r = listener->enabled ? compile_listener(c, lb, listener) : 0;
+		r = listener->enabled ? compile_listener(c, lb, id->id, listener) : 0;
 		if (r)
 			return r;
 	}
@@ -410,6 +419,7 @@ static void retired_listener(void *arg, struct id_entry *entry)
 	memcpy(&value, entry->frozen, sizeof(value));
 	value.flags |= XLB_LISTENER_DISABLED;
 	value.rules = 0; /* nobody new is judged; the set may go */
+	value.limited = retired_limited(visit->c, entry, value.limited);
 	visit->r = emit(visit->c, TABLE_LISTENER, &(struct row_id){ entry->id }, &value);
 }
 
@@ -483,6 +493,7 @@ static int compile_retired(struct compiler *c)
 	ids_each(c->ids, ID_BITMAP, retired_bitmap, &visit);
 	ids_each(c->ids, ID_NEXTHOP, retired_unreferenced, &visit);
 	ids_each(c->ids, ID_GROUP, retired_unreferenced, &visit);
+	ids_each(c->ids, ID_LB, retired_unreferenced, &visit);
 	ids_each(c->ids, ID_RULE_SET, retired_unreferenced, &visit);
 	return visit.r;
 }
@@ -559,6 +570,8 @@ static int compile_all(struct compiler *c)
 			return r;
 	}
 	r = compile_retired_servers(c);
+	if (!r)
+		r = compile_retired_lbs(c);
 	if (r)
 		return r;
 	ids_retire(c->ids, c->world->now, retirement_limit, (void *)c->world);
@@ -632,6 +645,7 @@ static int compile_any(struct compiler *c, struct compiled *ret)
 		return no_memory(c);
 	}
 	fputc('\n', c->warned);
+	note_metered(c);
 	r = c->part ? compile_groups_alone(c) : compile_all(c);
 	fclose(c->warnings);
 	fclose(c->warned);

@@ -48,6 +48,7 @@ struct compiler {
 	struct attached attached[XLB_MAX_INTERFACES];
 	uint32_t attached_count;
 	uint32_t fail_open_groups;
+	bool metered; /* there are limits for every packet of some listener */
 	bool probes;  /* there are health checks through the datapath */
 	bool returns; /* some flows' replies come back to addresses that are not xlb's */
 };
@@ -119,6 +120,19 @@ int compile_split(struct compiler *c, const struct listener *listener, uint32_t 
 /* The rule set of a listener, or of a load balancer's VIPs (listener NULL), 0: none; emitted once. */
 int compile_rules(struct compiler *c, const struct load_balancer *lb,
 		  const struct listener *listener, uint32_t *ret);
+/* Whether the model has limits for packets of flows that go on; for group_is_metered. */
+void note_metered(struct compiler *c);
+/* Whether the group serves a listener that has some. */
+bool group_is_metered(const struct compiler *c, const struct server_group *group);
+/* XLB_LIMITED_* of what the two, either of which may be NULL, have. */
+uint32_t limited_by(const struct load_balancer *lb, const struct listener *listener);
+/* The row of limits, if there are any. */
+int compile_limits(struct compiler *c, const struct limits *limits, uint32_t number);
+/* Keeps the ids of load balancers whose listeners retire; runs before ids_retire. */
+int compile_retired_lbs(struct compiler *c);
+/* What flows of a retired listener are held to, and counted for. */
+struct xlb_limited retired_limited(const struct compiler *c, const struct id_entry *listener,
+				   struct xlb_limited limited);
 /* A line about a group. */
 void compile_warn(struct compiler *c, const struct server_group *group, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

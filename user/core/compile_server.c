@@ -343,6 +343,8 @@ int compile_endpoint(struct compiler *c, const struct server_group *group,
 		endpoint->value.encapsulation = (uint8_t)group->encapsulation;
 	if (group->hash == HASH_QUIC)
 		endpoint->value.flags |= XLB_SERVER_QUIC;
+	if (group_is_metered(c, group))
+		endpoint->value.flags |= XLB_SERVER_METERED;
 	endpoint->takes_flows = takes_flows(endpoint->server);
 	endpoint->health = c->world->health(c->world->arg, group->object.name,
 					    endpoint->server->object.name, endpoint->addr);
@@ -426,7 +428,8 @@ static void retired_server(void *arg, struct id_entry *entry)
 	memcpy(&value, entry->frozen, sizeof(value));
 	value.nexthop = 0;
 	value.weight = 0;
-	value.flags = 0;
+	/* its listener, which may have limits, does not name its group any more */
+	value.flags = c->metered ? XLB_SERVER_METERED : 0;
 	if (!c->world->route(c->world->arg, &value.addr, &route) && !route.local)
 		retired->r = compile_nexthop(c, &route, &value.nexthop);
 	if (!retired->r && value.nexthop)

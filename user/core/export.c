@@ -25,10 +25,13 @@ static void items_free(struct items *items)
 }
 #define AUTO_ITEMS __attribute__((cleanup(items_free)))
 
-/* Characters of "health_check." in "health_check.port", 0 if the field lies in no nested map. */
-static size_t prefix_length(const struct field *field)
+/*
+ * Characters up to the end of the next nested map behind the first `outer`: of "limits.per_source.bits_per_second" 7, and
+ * 18 behind those; 0 if the field lies in none.
+ */
+static size_t prefix_length(const struct field *field, size_t outer)
 {
-	const char *dot = strchr(field->name, '.');
+	const char *dot = strchr(field->name + outer, '.');
 
 	return dot ? (size_t)(dot + 1 - field->name) : 0;
 }
@@ -45,29 +48,57 @@ static bool is_worth(const struct object *object, const struct object *fresh,
 	return field->preset && !value_equal(object, fresh, field);
 }
 
-/* Prints the rows from `i` on that share one nested map, or row i alone. Returns the row behind them. */
+/* Row behind the last one, from `i` on, of the nested map that is so many characters of the name of row i. */
+static size_t map_end(const struct type *type, size_t i, size_t prefix)
+{
+	const char *first = type->fields[i].name;
+
+	while (++i < type->field_count && !strncmp(type->fields[i].name, first, prefix))
+		;
+	return i;
+}
+
+static bool any_worth(const struct object *object, const struct object *fresh, size_t i, size_t end)
+{
+	for (; i < end; i++)
+		if (is_worth(object, fresh, &object->type->fields[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Prints the rows from `i` on that share one nested map, or row i alone, all of which lie in maps of `outer` characters
+ * together. Returns the row behind them.
+ */
 static size_t print_item(FILE *out, const struct object *object, const struct object *fresh,
-			 size_t i)
+			 size_t i, size_t outer)
 {
 	const struct field *first = &object->type->fields[i];
-	size_t prefix = prefix_length(first);
-	bool any = false;
+	size_t prefix = prefix_length(first, outer);
+	size_t end = prefix ? map_end(object->type, i, prefix) : i + 1;
+	const char *separator = "";
 
-	do {
-		const struct field *field = &object->type->fields[i];
+	if (!any_worth(object, fresh, i, end))
+		return end;
+	if (!prefix) {
+		fprintf(out, "%s: ", first->name + outer);
+		value_print(out, object, first);
+		return end;
+	}
+	fprintf(out, "%.*s: {", (int)(prefix - outer) - 1, first->name + outer);
+	while (i < end) {
+		size_t inner = prefix_length(&object->type->fields[i], prefix);
+		size_t next = inner ? map_end(object->type, i, inner) : i + 1;
 
-		if (!is_worth(object, fresh, field))
-			continue;
-		if (prefix && !any)
-			fprintf(out, "%.*s: {", (int)prefix - 1, field->name);
-		fprintf(out, "%s%s: ", any ? ", " : "", field->name + prefix);
-		value_print(out, object, field);
-		any = true;
-	} while (++i < object->type->field_count && prefix &&
-		 !strncmp(object->type->fields[i].name, first->name, prefix));
-	if (prefix && any)
-		fputc('}', out);
-	return i;
+		if (any_worth(object, fresh, i, next)) {
+			fputs(separator, out);
+			print_item(out, object, fresh, i, prefix);
+			separator = ", ";
+		}
+		i = next;
+	}
+	fputc('}', out);
+	return end;
 }
 
 static int items_make(const struct object *object, struct items *items)
@@ -83,7 +114,7 @@ static int items_make(const struct object *object, struct items *items)
 
 		if (!out)
 			return -1;
-		i = print_item(out, object, fresh, i);
+		i = print_item(out, object, fresh, i, 0);
 		if (fclose(out) || !*text)
 			free(text);
 		else

@@ -187,6 +187,7 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 		*(uint32_t *)dst = *(const uint32_t *)src;
 		return 0;
 	case FIELD_TIME:
+	case FIELD_RATE:
 		*(uint64_t *)dst = *(const uint64_t *)src;
 		return 0;
 	case FIELD_QUOTA:
@@ -278,6 +279,7 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 	case FIELD_WORDS:
 		return *(const uint32_t *)x == *(const uint32_t *)y;
 	case FIELD_TIME:
+	case FIELD_RATE:
 		return *(const uint64_t *)x == *(const uint64_t *)y;
 	case FIELD_QUOTA:
 		return quotas_equal(x, y);
@@ -314,6 +316,8 @@ bool value_is_absent(const struct object *object, const struct field *field)
 		return !field->preset && *(const uint32_t *)value < field->min;
 	case FIELD_TIME:
 		return !field->preset && *(const uint64_t *)value > field->max;
+	case FIELD_RATE:
+		return !field->preset && *(const uint64_t *)value < field->min;
 	case FIELD_WORD:
 		return !field_word(field, *(const uint32_t *)value);
 	case FIELD_WORDS:
@@ -469,6 +473,10 @@ void value_print(FILE *out, const struct object *object, const struct field *fie
 		break;
 	case FIELD_TIME:
 		format_duration(*(const uint64_t *)value, short_text, sizeof(short_text));
+		fputs(short_text, out);
+		break;
+	case FIELD_RATE:
+		format_rate(*(const uint64_t *)value, short_text, sizeof(short_text));
 		fputs(short_text, out);
 		break;
 	case FIELD_QUOTA:

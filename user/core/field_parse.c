@@ -16,9 +16,20 @@ int no_memory(struct xlb_err *err)
 	return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 }
 
+/* Of values that are written with a unit. */
+static void units_accepted(const struct field *field, char *ret, size_t size)
+{
+	void (*format)(uint64_t value, char *text, size_t length) =
+		field->kind == FIELD_TIME ? format_duration : format_rate;
+	char from[32], to[32];
+
+	format(field->min, from, sizeof(from));
+	format(field->max, to, sizeof(to));
+	snprintf(ret, size, "%s-%s", from, to);
+}
+
 void field_accepted(const struct field *field, char *ret, size_t size)
 {
-	char from[32], to[32];
 	size_t used = 0;
 
 	if (field->words && size) {
@@ -37,9 +48,8 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 		snprintf(ret, size, "%" PRIu64 "-%" PRIu64, field->min, field->max);
 		return;
 	case FIELD_TIME:
-		format_duration(field->min, from, sizeof(from));
-		format_duration(field->max, to, sizeof(to));
-		snprintf(ret, size, "%s-%s", from, to);
+	case FIELD_RATE:
+		units_accepted(field, ret, size);
 		return;
 	case FIELD_QUOTA:
 		snprintf(ret, size, "%" PRIu64 "-%" PRIu64 " or 1%%-100%%", field->min, field->max);
@@ -131,6 +141,28 @@ static int parse_number(const struct field *field, const char *text, uint32_t *r
 		return refuse(field, text, NULL, err);
 	*ret = (uint32_t)value;
 	return 0;
+}
+
+static int parse_limit(const struct field *field, const char *text, uint64_t *ret,
+		       struct xlb_err *err)
+{
+	char accepted[80], reason[200];
+	int r = parse_rate(text, field->min, field->max, ret);
+
+	if (!r)
+		return 0;
+	field_accepted(field, accepted, sizeof(accepted));
+	if (!strcmp(text, "0") || *text == '-')
+		snprintf(reason, sizeof(reason), "accepted are %s; for no limit leave the key out",
+			 accepted);
+	else if (r == -ERANGE)
+		return refuse(field, text, NULL, err);
+	else
+		snprintf(reason, sizeof(reason),
+			 "not a whole number, alone or with k, M, G or T behind it, as in 100M; "
+			 "accepted are %s",
+			 accepted);
+	return refuse(field, text, reason, err);
 }
 
 static int parse_time(const struct field *field, const char *text, uint64_t *ret,
@@ -529,6 +561,8 @@ int parse_value(const struct field *field, const char *const *items, size_t coun
 		return parse_time(field, *items, &ret->time, err);
 	case FIELD_QUOTA:
 		return parse_quota(field, *items, &ret->quota, err);
+	case FIELD_RATE:
+		return parse_limit(field, *items, &ret->time, err);
 	case FIELD_WORD:
 		word = find_word(field, *items, err);
 		if (word)

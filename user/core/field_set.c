@@ -18,6 +18,7 @@ static size_t value_size(enum field_kind kind)
 	case FIELD_WORDS:
 		return sizeof(uint32_t);
 	case FIELD_TIME:
+	case FIELD_RATE:
 		return sizeof(uint64_t);
 	case FIELD_QUOTA:
 		return sizeof(struct quota);

@@ -22,6 +22,7 @@ enum id_kind {
 	ID_SNAT,     /* key: address */
 	ID_BITMAP,   /* key: server address/snat address/from-to */
 	ID_NEXTHOP,  /* key: ifname/address */
+	ID_LB,	     /* key: load balancer */
 	ID_RULE_SET, /* key: security groups of the load balancer/of the listener, "a,b/c" */
 	ID_KIND_COUNT,
 };

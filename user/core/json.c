@@ -159,6 +159,9 @@ static void value_json(struct json_out *out, const char *key, const struct objec
 	case FIELD_UINT:
 		out_uint(out, key, *(const uint32_t *)value);
 		return;
+	case FIELD_RATE:
+		out_uint(out, key, *(const uint64_t *)value);
+		return;
 	case FIELD_TIME:
 		time_json(out, key, *(const uint64_t *)value);
 		return;
@@ -188,32 +191,52 @@ static bool is_wanted(const struct object *object, const struct field *field, bo
 	return !given_only || object->set & field_bit(object, field);
 }
 
+#define MAPS_MAX 64 /* characters of "limits.per_source." */
+
+/* Closes the maps in which the field does not lie. */
+static void leave_maps(struct json_out *out, char maps[MAPS_MAX], const char *name)
+{
+	size_t length = strlen(maps);
+
+	while (length && strncmp(maps, name, length) != 0) {
+		out_close(out, '}');
+		do
+			length--;
+		while (length && maps[length - 1] != '.');
+	}
+	maps[length] = '\0';
+}
+
+/* Opens the maps in which the field lies. Returns its name in the innermost one. */
+static const char *enter_maps(struct json_out *out, char maps[MAPS_MAX], const char *name)
+{
+	const char *rest = name + strlen(maps), *dot;
+	char key[MAPS_MAX];
+
+	for (; (dot = strchr(rest, '.')); rest = dot + 1) {
+		snprintf(key, sizeof(key), "%.*s", (int)(dot - rest), rest);
+		out_open(out, key, '{');
+		snprintf(maps, MAPS_MAX, "%.*s", (int)(dot + 1 - name), name);
+	}
+	return rest;
+}
+
 /* Fields "health_check.*" are members of a map; they follow each other in the table. */
 static void fields_json(struct json_out *out, const struct object *object, bool given_only,
 			bool nested)
 {
-	char map[64] = "";
+	char maps[MAPS_MAX] = "";
 
 	for (size_t i = 0; i < object->type->field_count; i++) {
 		const struct field *field = &object->type->fields[i];
 		const char *name = field->json ? field->json : field->name;
-		const char *dot = strchr(name, '.');
-		size_t length = dot ? (size_t)(dot - name) : 0;
 
-		if (!is_wanted(object, field, given_only) || (dot && !nested))
+		if (!is_wanted(object, field, given_only) || (!nested && strchr(name, '.')))
 			continue;
-		if (map[0] && (strlen(map) != length || strncmp(map, name, length))) {
-			out_close(out, '}');
-			map[0] = '\0';
-		}
-		if (dot && !map[0]) {
-			snprintf(map, sizeof(map), "%.*s", (int)length, name);
-			out_open(out, map, '{');
-		}
-		value_json(out, dot ? dot + 1 : name, object, field);
+		leave_maps(out, maps, name);
+		value_json(out, enter_maps(out, maps, name), object, field);
 	}
-	if (map[0])
-		out_close(out, '}');
+	leave_maps(out, maps, "");
 }
 
 void object_fields_json(struct json_out *out, const struct object *object, bool nested)

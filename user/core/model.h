@@ -93,11 +93,20 @@ struct flow_table {
 	uint32_t max;	      /* flows of each family; 0: from the machine's memory */
 };
 
+/* What may come in a second, or be open at a time; 0: no limit. */
+struct limit_set {
+	uint64_t new_connections, connections, bits, packets;
+};
+struct limits {
+	struct limit_set all, per_source;
+};
+
 struct load_balancer {
 	struct object object;
 	struct addr_list addresses;
 	uint32_t address_management; /* enum address_management */
 	struct name_list security_groups;
+	struct limits limits;
 	bool enabled;
 	struct object_list listeners;
 };
@@ -111,6 +120,7 @@ struct listener {
 	uint64_t idle_timeout;		/* ms; default 900 s tcp, 90 s udp (resolved, never 0) */
 	uint32_t mss;			/* bytes; 0: what fits the interfaces */
 	struct name_list security_groups;
+	struct limits limits;
 	bool enabled;
 };
 

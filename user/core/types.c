@@ -7,6 +7,7 @@
 #include "core/field.h"
 #include "core/object.h"
 #include "core/security.h"
+#include "core/types_limits.h"
 #include "xlb/lists.h"
 
 #define SECOND	     1000ULL
@@ -94,6 +95,7 @@ static const struct field load_balancer_fields[] = {
 		.help = "who may connect, and ping the VIPs: all of this load balancer's listeners; none: everybody "
 			"(docs/security-groups.md)",
 	},
+	LIMITS_FIELDS(struct load_balancer, "its listeners together"),
 	{
 		.name = "enabled",
 		.kind = FIELD_BOOL,
@@ -157,6 +159,7 @@ static const struct field listener_fields[] = {
 		.ref = &type_security_group,
 		.help = "who may connect, of those that the load balancer's security groups let in; none: all of them",
 	},
+	LIMITS_FIELDS(struct listener, "this listener"),
 	{
 		.name = "enabled",
 		.kind = FIELD_BOOL,

@@ -18,6 +18,7 @@ enum field_kind {
 	FIELD_UINT,   /* uint32_t, min..max */
 	FIELD_TIME,   /* uint64_t ms, min..max */
 	FIELD_QUOTA,  /* struct quota: a number, min..max, or 1-100 % */
+	FIELD_RATE,   /* uint64_t, min..max: a number that may be written in thousands, "100M" */
 	FIELD_WORD,   /* uint32_t, value of one of `words` */
 	FIELD_WORDS,  /* uint32_t, a bit for each of `words` */
 	FIELD_TEXT,   /* char *, owned */

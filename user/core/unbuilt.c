@@ -10,7 +10,6 @@ static const struct {
 	const char *instead;
 } keys[] = {
 	{ NULL, "certificates", "listeners are tcp and udp" },
-	{ &type_listener, "limits", "new connections are not limited" },
 	{ &type_listener, "proxy_protocol", "servers see the SNAT address" },
 	{ &type_listener, "certificate", "listeners are tcp and udp" },
 	{ &type_listener, "client_auth", "listeners are tcp and udp" },

@@ -27,6 +27,8 @@ struct bpf_program;
 	X(SPLITS, splits) \
 	X(GROUPS, groups) \
 	X(RULE_SETS, rule_sets) \
+	X(LIMITS, limits) \
+	X(METERS, meters) \
 	X(SERVERS, servers) \
 	X(NEXTHOPS, nexthops) \
 	X(SNATS, snats) \

@@ -27,6 +27,7 @@ static const struct plain plain_tables[TABLE_COUNT] = {
 	[TABLE_SNAT] = { MAP_SNATS, 0, sizeof(struct xlb_snat) / 8 },
 	[TABLE_SERVER] = { MAP_SERVERS, 0, sizeof(struct xlb_server) / 8 },
 	[TABLE_LISTENER] = { MAP_LISTENERS, 0, sizeof(struct xlb_listener) / 8 },
+	[TABLE_LIMITS] = { MAP_LIMITS, 0, sizeof(struct xlb_limits) / 8 },
 	[TABLE_SPLIT] = { MAP_SPLITS, 0, sizeof(struct xlb_split) / 8 },
 	/* the words before it are those of table `maglev` */
 	[TABLE_GROUP] = { MAP_GROUPS, offsetof(struct xlb_group, choice) / 8,
@@ -126,6 +127,32 @@ static int plain_del(struct datapath *dp, const struct row *row, struct xlb_err 
 
 static const struct table_ops plain_ops = { plain_list, plain_put, plain_del };
 
+/*
+ * What was owed at other rates is forgiven, or a limit that is raised would hold back for as long as the low one. Source
+ * addresses whose flows are counted from now on begin with none.
+ */
+static int limits_put(struct datapath *dp, const struct row *row, const void *content, size_t size,
+		      struct xlb_err *err)
+{
+	struct xlb_limit_meter *meter;
+	struct xlb_limits wanted, present;
+	int r;
+
+	if (row_id(row) >= XLB_MAX_LIMITS)
+		return plain_put(dp, row, content, size, err);
+	memcpy(&wanted, row->value, sizeof(wanted));
+	memcpy(&present, map_entry(&dp->maps[MAP_LIMITS], row_id(row)), sizeof(present));
+	meter = (void *)map_entry(&dp->maps[MAP_METERS], row_id(row));
+	if (!present.source.flows && wanted.source.flows)
+		__atomic_fetch_add(&meter->epoch, 1, __ATOMIC_RELEASE);
+	r = plain_put(dp, row, content, size, err);
+	for (int i = 0; !r && i < XLB_DUES; i++)
+		__atomic_store_n(&meter->all.due[i], 0, __ATOMIC_RELAXED);
+	return r;
+}
+
+static const struct table_ops limits_ops = { plain_list, limits_put, plain_del };
+
 /* --- dispatch ------------------------------------------------------------------------------------- */
 
 static const struct table_ops *const ops[TABLE_COUNT] = {
@@ -138,6 +165,7 @@ static const struct table_ops *const ops[TABLE_COUNT] = {
 	[TABLE_MAGLEV] = &maglev_ops,
 	[TABLE_QUIC_SERVER] = &quic_server_ops,
 	[TABLE_GROUP] = &plain_ops,
+	[TABLE_LIMITS] = &limits_ops,
 	[TABLE_SPLIT] = &plain_ops,
 	[TABLE_RULE_SET] = &rule_set_ops,
 	[TABLE_LISTENER] = &plain_ops,

@@ -97,6 +97,7 @@ static void put_flows(struct scrape *scrape, const struct engine *engine)
 		{ ID_GROUP, "groups", XLB_MAX_GROUPS },
 		{ ID_SERVER, "servers", XLB_MAX_SERVERS },
 		{ ID_NEXTHOP, "nexthops", XLB_MAX_NEXTHOPS },
+		{ ID_LB, "load_balancers", XLB_MAX_LBS },
 		{ ID_RULE_SET, "rule_sets", XLB_MAX_RULE_SETS },
 		{ ID_SNAT, "snats", XLB_MAX_SNATS },
 		{ ID_BITMAP, "snat_bitmaps", XLB_SNAT_CHUNKS * XLB_SNAT_PER_CHUNK },

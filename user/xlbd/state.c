@@ -13,9 +13,11 @@
 #include "xlbd/state_private.h"
 
 static const char *const kind_words[ID_KIND_COUNT] = {
-	[ID_INTERFACE] = "interface", [ID_VIP] = "vip",		[ID_LISTENER] = "listener",
-	[ID_GROUP] = "group",	      [ID_SERVER] = "server",	[ID_SNAT] = "snat",
-	[ID_BITMAP] = "bitmap",	      [ID_NEXTHOP] = "nexthop", [ID_RULE_SET] = "rule_set",
+	[ID_INTERFACE] = "interface", [ID_VIP] = "vip",
+	[ID_LISTENER] = "listener",   [ID_GROUP] = "group",
+	[ID_SERVER] = "server",	      [ID_SNAT] = "snat",
+	[ID_BITMAP] = "bitmap",	      [ID_NEXTHOP] = "nexthop",
+	[ID_RULE_SET] = "rule_set",   [ID_LB] = "lb",
 };
 
 const char *state_kind_word(enum id_kind kind)
