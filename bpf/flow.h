@@ -395,9 +395,13 @@ GLOBAL_STEP int flow_count_signs(__u64 fixed, __u64 live, const struct flow_even
 
 	if (!event)
 		return 0;
-	if (event->reply && event->tcp_flags & TCP_RST && life.state < XLB_FLOW_CLOSED &&
-	    !(life.flags & XLB_FLOW_RST_SERVER))
+	if (life.flags & XLB_FLOW_RST_SERVER)
+		return 0;
+	if (event->reply && event->tcp_flags & TCP_RST && life.state < XLB_FLOW_CLOSED)
 		count_flow(listener, server, XLB_COUNT_RESET_FLOWS);
+	if (!event->reply && !event->direct && event->tcp_flags & TCP_SYN &&
+	    life.state == XLB_FLOW_NEW)
+		count_flow(listener, server, XLB_COUNT_UNANSWERED);
 	return 0;
 }
 

@@ -82,7 +82,9 @@ enum xlb_verdict {
 	X(PORTS_CHANGED, ports_changed, \
 	  "flows of mode nat whose client port was changed: another flow had it towards the server") \
 	X(RESET_FLOWS, reset_flows, \
-	  "TCP flows that the server has reset, as far as it answers through xlb")
+	  "TCP flows that the server has reset, as far as it answers through xlb") \
+	X(UNANSWERED, unanswered, \
+	  "SYNs that a client had to send again, as the server has not answered, as far as it answers through xlb")
 
 enum xlb_flow_counter {
 #define X(name, word, help) XLB_COUNT_##name,

@@ -329,30 +329,39 @@ static void test_counters(void **state)
 	}
 }
 
-/* What servers reset is counted once a flow, however many RSTs they send; what clients reset, or is over, is not. */
-static void test_reset_flows(void **state)
+/*
+ * What servers reset is counted once a flow, however many RSTs they send; what clients reset, or is over, is not. SYNs that come
+ * again count until the server has said anything.
+ */
+static void test_failed_flows(void **state)
 {
 	static const struct {
 		struct step steps[10];
-		uint32_t resets;
+		uint32_t resets, unanswered;
 	} rows[] = {
-		{ { ESTABLISH, CLOSE }, 0 },
-		{ { ESTABLISH, FORWARD(CLIENT, RST) }, 0 },
+		{ { FORWARD(CLIENT, SYN), FORWARD(CLIENT, SYN), FORWARD(CLIENT, SYN) }, 0, 2 },
+		{ { FORWARD(CLIENT, SYN), FORWARD(CLIENT, SYN), FORWARD(SERVER, RST | ACK) }, 1, 1 },
+		{ { ESTABLISH, FORWARD(CLIENT, ACK) }, 0, 0 },
+		{ { ESTABLISH, CLOSE }, 0, 0 },
+		{ { ESTABLISH, FORWARD(CLIENT, RST) }, 0, 0 },
 		/* the first that the client hears */
-		{ { FORWARD(CLIENT, SYN), FORWARD(SERVER, RST | ACK) }, 1 },
+		{ { FORWARD(CLIENT, SYN), FORWARD(SERVER, RST | ACK) }, 1, 0 },
 		{ { FORWARD(CLIENT, SYN), FORWARD(SERVER, RST | ACK), FORWARD(CLIENT, SYN),
 		    FORWARD(SERVER, RST | ACK) },
-		  1 },
-		{ { ESTABLISH, FORWARD(SERVER, RST) }, 1 },
+		  1,
+		  0 },
+		{ { ESTABLISH, FORWARD(SERVER, RST) }, 1, 0 },
 		{ { ESTABLISH, FORWARD(SERVER, RST | ACK), FORWARD(CLIENT, ACK),
 		    FORWARD(SERVER, RST), FORWARD(SERVER, RST) },
-		  1 },
-		{ { ESTABLISH, FORWARD(CLIENT, FIN | ACK), FORWARD(SERVER, RST) }, 1 },
-		{ { ESTABLISH, CLOSE, FORWARD(SERVER, RST) }, 0 },
+		  1,
+		  0 },
+		{ { ESTABLISH, FORWARD(CLIENT, FIN | ACK), FORWARD(SERVER, RST) }, 1, 0 },
+		{ { ESTABLISH, CLOSE, FORWARD(SERVER, RST) }, 0, 0 },
 		/* it accepts on the second try, and then resets that connection */
 		{ { FORWARD(CLIENT, SYN), FORWARD(SERVER, RST | ACK), FORWARD(CLIENT, SYN),
 		    FORWARD(SERVER, SYN | ACK), FORWARD(CLIENT, ACK), FORWARD(SERVER, RST) },
-		  2 },
+		  2,
+		  0 },
 	};
 	static const enum service services[] = { WEB, NAT, CROSS };
 
@@ -376,11 +385,14 @@ static void test_reset_flows(void **state)
 			assert_int_equal(after[XLB_COUNT_RESET_FLOWS] -
 						 before[XLB_COUNT_RESET_FLOWS],
 					 rows[i].resets);
+			assert_int_equal(after[XLB_COUNT_UNANSWERED] - before[XLB_COUNT_UNANSWERED],
+					 rows[i].unanswered);
 		}
 }
 
 const struct CMUnitTest resource_tests[] = {
-	{ .name = "counters: flows that servers reset", .test_func = test_reset_flows },
+	{ .name = "counters: flows that servers reset, or do not answer",
+	  .test_func = test_failed_flows },
 	{ .name = "snat_exhausted: pools, closed flows, live flows",
 	  .test_func = test_snat_exhausted },
 	{ .name = "SNAT ports are given once", .test_func = test_many_flows },

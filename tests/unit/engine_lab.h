@@ -160,6 +160,13 @@ int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t i
 	return 0;
 }
 
+int datapath_flow_counters(struct datapath *dp, enum table_id table, uint32_t first, uint32_t count,
+			   uint64_t (*ret)[XLB_COUNT_MAX])
+{
+	(void)dp, (void)table, (void)first, (void)count, (void)ret;
+	return -ENOENT;
+}
+
 int datapath_drop_counters(struct datapath *dp, uint32_t slot, uint64_t *ret)
 {
 	(void)dp;

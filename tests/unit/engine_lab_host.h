@@ -265,6 +265,13 @@ void checker_on_transition(struct checker *checker, checker_transition transitio
 	lab_world.transition_arg = arg;
 }
 
+int checker_eject(struct checker *checker, const char *group, const char *server,
+		  const struct xlb_addr *addr, const char *reason, uint32_t results)
+{
+	(void)checker, (void)group, (void)server, (void)addr, (void)reason, (void)results;
+	return -ENOENT;
+}
+
 bool checker_is_pending(const struct checker *checker)
 {
 	(void)checker;

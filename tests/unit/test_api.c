@@ -195,11 +195,11 @@ static void counters(void **state)
 		const char *view, *columns, *row;
 	} rows[] = {
 		{ "listeners",
-		  "[\"name\",\"state\",\"flows\",\"flows_created\",\"packets_in\",\"bytes_in\",\"packets_out\",\"bytes_out\",\"drops\",\"resets\",\"ports_changed\",\"reset_flows\"]",
-		  "[\"edge/http\",\"enabled\",5,7,0,0,0,1000,0,0,0,0]" },
+		  "[\"name\",\"state\",\"flows\",\"flows_created\",\"packets_in\",\"bytes_in\",\"packets_out\",\"bytes_out\",\"drops\",\"resets\",\"ports_changed\",\"reset_flows\",\"unanswered\"]",
+		  "[\"edge/http\",\"enabled\",5,7,0,0,0,1000,0,0,0,0,0]" },
 		{ "servers",
-		  "[\"name\",\"state\",\"flows\",\"flows_created\",\"packets_in\",\"bytes_in\",\"packets_out\",\"bytes_out\",\"drops\",\"resets\",\"ports_changed\",\"reset_flows\"]",
-		  "[\"web/web1\",\"up\",5,7,0,0,0,1000,0,0,0,0]" },
+		  "[\"name\",\"state\",\"flows\",\"flows_created\",\"packets_in\",\"bytes_in\",\"packets_out\",\"bytes_out\",\"drops\",\"resets\",\"ports_changed\",\"reset_flows\",\"unanswered\"]",
+		  "[\"web/web1\",\"up\",5,7,0,0,0,1000,0,0,0,0,0]" },
 		{ "drops", "[\"interface\",\"reason\",\"drops\"]", "[\"eth0\",\"no_listener\",3]" },
 		{ "interfaces",
 		  "[\"name\",\"state\",\"mtu\",\"packets\",\"bytes\",\"pass\",\"drop\",\"tx\",\"redirect\"]",

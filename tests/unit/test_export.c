@@ -62,8 +62,9 @@ static const char *random_text(const struct field *field, char *text, size_t siz
 			 pick(2) ? "k" : "");
 		return text;
 	case FIELD_TIME:
+		span = field->max < 3600000 ? field->max : 3600000;
 		snprintf(text, size, "%lums",
-			 (unsigned long)(field->min + pick(3600000 - (uint32_t)field->min)));
+			 (unsigned long)(field->min + pick((uint32_t)(span - field->min))));
 		return text;
 	case FIELD_TEXTS:
 		snprintf(text, size, "/%c,\"%u", 'a' + (int)pick(26), pick(1000));
@@ -207,6 +208,20 @@ static void random_fallback(struct model *model, struct object *group, uint32_t 
 		set(group, "min_healthy", text);
 }
 
+static void random_passive(struct object *group)
+{
+	const struct server_group *of = (const struct server_group *)group;
+
+	if (xlb_mode_has(of->forward, XLB_MODE_DIRECT) || of->health_check.type == CHECK_NONE ||
+	    pick(2))
+		return;
+	set(group, "passive.failures", "7");
+	if (pick(2))
+		set(group, "passive.window", "30s");
+	if (pick(2))
+		set(group, "passive.max_ejected", pick(2) ? "3" : "25%");
+}
+
 static void random_group(struct model *model, uint32_t number)
 {
 	static const char *const except[] = { "health_check.method",
@@ -227,6 +242,9 @@ static void random_group(struct model *model, uint32_t number)
 					      "quic.id_length",
 					      "quic.config",
 					      "min_healthy",
+					      "passive.failures",
+					      "passive.window",
+					      "passive.max_ejected",
 					      NULL };
 	static const char *const server_except[] = { "port", "quic_id", NULL };
 	char text[128];
@@ -240,6 +258,7 @@ static void random_group(struct model *model, uint32_t number)
 	random_mode_fields(group);
 	quic = random_hash_fields(group);
 	random_fallback(model, group, number);
+	random_passive(group);
 	for (uint32_t i = 0, n = pick(5); i < n; i++) {
 		struct object *server;
 		char v4[64], v6[64];

@@ -26,6 +26,11 @@ bool health_feed(struct health_machine *machine, bool passed, uint32_t healthy_t
 	return true;
 }
 
+void health_eject(struct health_machine *machine)
+{
+	health_enter(machine, HEALTH_DOWN);
+}
+
 const char *health_word(enum health state)
 {
 	static const char *const words[] = {

@@ -25,6 +25,8 @@ struct health_machine {
  */
 bool health_feed(struct health_machine *machine, bool passed, uint32_t healthy_threshold,
 		 uint32_t unhealthy_threshold);
+/* Puts it down, whatever its results were. */
+void health_eject(struct health_machine *machine);
 const char *health_word(enum health state);
 
 #endif

@@ -175,6 +175,11 @@ struct server_group {
 	uint64_t drain_timeout;		 /* ms; UINT64_MAX: no limit (the default) */
 	uint32_t on_down;		 /* enum on_down */
 	struct health_check health_check;
+	struct passive_check {
+		uint32_t failures; /* of clients' connections; 0: servers are not checked so */
+		uint64_t window;   /* ms */
+		struct quota max_ejected; /* of the addresses of its servers */
+	} passive;
 	struct object_list servers;
 };
 enum affinity { AFFINITY_NONE, AFFINITY_SAME };

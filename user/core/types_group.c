@@ -8,6 +8,7 @@
 #include "core/field.h"
 #include "core/health_check.h"
 #include "core/object.h"
+#include "core/passive.h"
 #include "core/quic.h"
 #include "core/scheduler.h"
 #include "core/types.h"
@@ -357,6 +358,35 @@ static const struct field server_group_fields[] = {
 		.max = CHECK_COMMAND_MAX,
 		.help = "exec only: a program in /etc/xlb/checks and its arguments, run as nobody; exit code 0 passes",
 	},
+	{
+		.name = "passive.failures",
+		.kind = FIELD_UINT,
+		GROUP_FIELD(passive.failures),
+		.min = 1,
+		.max = 1000000,
+		.help = "forward: fullnat and nat only: so many connections of clients that a server does not answer or resets, "
+			"within passive.window, put it down until its health check passes again; default: none do; "
+			"see docs/health-checks.md",
+	},
+	{
+		.name = "passive.window",
+		.kind = FIELD_TIME,
+		GROUP_FIELD(passive.window),
+		.min = SECOND,
+		.max = PASSIVE_WINDOW_MAX * SECOND,
+		.preset = "10s",
+		.help = "time in which passive.failures are counted; whole seconds",
+	},
+	{
+		.name = "passive.max_ejected",
+		.kind = FIELD_QUOTA,
+		GROUP_FIELD(passive.max_ejected),
+		.min = 1,
+		.max = 1000,
+		.preset = "50%",
+		.help = "passive checks put no more servers down while so many of their address family are not up, for whatever reason: a "
+			"number, or a part of those that are enabled and of a weight above 0",
+	},
 };
 
 static const struct field server_fields[] = {
@@ -463,6 +493,8 @@ static int server_group_finish(struct object *object, struct xlb_err *err)
 		r = quic_finish_group(object, err);
 	if (!r)
 		r = fallback_finish_group(object, err);
+	if (!r)
+		r = passive_finish_group(object, err);
 	return r ? r : check_forward(object, err);
 }
 

@@ -28,13 +28,11 @@ static void look_address(struct look *look, const struct server_look *server,
 			 const struct xlb_addr *addr, struct address_look *ret)
 {
 	const char *group = server->group->object.name, *name = server->server->object.name;
-	char key[2 * NAME_TEXT_MAX + ADDR_TEXT_MAX];
 
 	format_addr(addr, ret->text);
 	if (checker_status(engine_checker(look->engine), group, name, addr, &ret->check))
 		ret->check.health = HEALTH_UP; /* not checked at all */
-	*stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(key, group), "/"), name), "@"), ret->text) = '\0';
-	ret->id = engine_live_id(look->engine, ID_SERVER, key);
+	ret->id = engine_live_server(look->engine, group, name, addr);
 	ret->flows = ret->id ? engine_flows(look->engine, ID_SERVER, ret->id) : 0;
 }
 

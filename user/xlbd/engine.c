@@ -260,6 +260,8 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t flo
 		r = engine_sweep_open(engine, err);
 	if (!r)
 		r = engine_growth_open(engine, err);
+	if (!r)
+		r = engine_passive_open(engine, err);
 	if (!r && engine->saved_version ==
 			  UINT64_MAX) /* a first start: nobody has looked at this model yet */
 		r = engine_check_host_ports(engine, engine->model, err);
@@ -295,6 +297,7 @@ struct engine *engine_close(struct engine *engine)
 		return NULL;
 	engine_changes_close(engine);
 	engine_settle_close(engine);
+	engine_passive_close(engine);
 	engine_growth_close(engine);
 	engine_slow_start_close(engine);
 	engine_sweep_close(engine);

@@ -7,6 +7,7 @@
 #define XLB_XLBD_ENGINE_H
 
 #include <event2/event.h>
+#include <string.h>
 
 #include "core/ids.h"
 #include "core/model.h"
@@ -93,6 +94,16 @@ struct slow_start {
 };
 /* False if the address of the live id (0: none) does not. */
 bool engine_is_starting(const struct engine *engine, uint32_t server, struct slow_start *ret);
+/* That of an address of a server. */
+static inline uint32_t engine_live_server(const struct engine *engine, const char *group,
+					  const char *server, const struct xlb_addr *addr)
+{
+	char name[2 * NAME_TEXT_MAX + ADDR_TEXT_MAX], text[ADDR_TEXT_MAX];
+
+	format_addr(addr, text);
+	*stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(name, group), "/"), server), "@"), text) = '\0';
+	return engine_live_id(engine, ID_SERVER, name);
+}
 /* Flows of an id as of the last full sweep; kinds ID_SERVER, ID_LISTENER, ID_VIP, ID_BITMAP. */
 uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t id);
 uint64_t engine_flows_total(const struct engine *engine);

@@ -96,6 +96,12 @@ struct growth {
 	struct xlb_err err;
 };
 
+/* What passive health checks go by. */
+struct passive {
+	struct event *timer;
+	struct passive_server *servers;
+};
+
 struct engine {
 	struct event_base *base;
 	struct paths paths;
@@ -153,6 +159,7 @@ struct engine {
 	struct sweep sweep;
 	struct growth growth;
 	struct slow_starts slow_starts;
+	struct passive passive;
 	struct vlan_device *vlans; /* the last answer to compile's question for an interface */
 	struct bond_port *ports;
 	struct port_list host_ports; /* the last answer to compile's question for them */
@@ -200,6 +207,10 @@ void engine_changes_close(struct engine *engine);
 int engine_list(const struct engine *engine, bool host_only, struct rows *ret, struct xlb_err *err);
 void engine_take_list(struct engine *engine, struct rows *listed);
 void engine_index_names(struct engine *engine);
+
+/* engine_passive.c */
+int engine_passive_open(struct engine *engine, struct xlb_err *err);
+void engine_passive_close(struct engine *engine);
 
 /* engine_settle.c */
 int engine_settle_open(struct engine *engine, struct xlb_err *err);

@@ -181,14 +181,30 @@ static void note_duration(struct check_durations *durations, uint64_t us)
 	durations->sum_us += us;
 }
 
-static void on_verdict(struct probe *probe, enum probe_step step)
+/* Its state is another one than `from`: told at once, and a little later with others. */
+static void state_changed(struct check *check, enum health from, uint32_t results)
 {
 	static const struct timeval soon = { .tv_usec = COALESCE_US };
+
+	check->since = (uint64_t)time(NULL);
+	note_news(check->group);
+	tell_transition(check, from, results);
+	if (check->machine.state == HEALTH_UP)
+		check->ups++;
+	else
+		check->downs++;
+	if (!event_pending(check->checker->notify, EV_TIMEOUT, NULL))
+		event_add(check->checker->notify, &soon);
+}
+
+static void on_verdict(struct probe *probe, enum probe_step step)
+{
 	struct check *check = (struct check *)probe;
 	struct health_machine before = check->machine;
-	bool passed = step == PROBE_PASSED;
+	bool passed = step == PROBE_PASSED, changed;
 
-	snprintf(check->reason, sizeof(check->reason), "%s", passed ? "" : probe->reason);
+	if (!passed)
+		snprintf(check->reason, sizeof(check->reason), "%s", probe->reason);
 	if (step == PROBE_SKIPPED)
 		return;
 	if (passed)
@@ -196,18 +212,13 @@ static void on_verdict(struct probe *probe, enum probe_step step)
 	else
 		check->failed++;
 	note_duration(&check->group->durations, probe_took(probe) / 1000);
-	if (!health_feed(&check->machine, passed, check->config.healthy_threshold,
-			 step == PROBE_REFUSED ? 1 : check->config.unhealthy_threshold))
-		return;
-	check->since = (uint64_t)time(NULL);
-	note_news(check->group);
-	tell_transition(check, before.state, before.streak + 1);
-	if (check->machine.state == HEALTH_UP)
-		check->ups++;
-	else
-		check->downs++;
-	if (!event_pending(check->checker->notify, EV_TIMEOUT, NULL))
-		event_add(check->checker->notify, &soon);
+	changed = health_feed(&check->machine, passed, check->config.healthy_threshold,
+			      step == PROBE_REFUSED ? 1 : check->config.unhealthy_threshold);
+	/* one that is down says why until it is not */
+	if (passed && check->machine.state == HEALTH_UP)
+		check->reason[0] = '\0';
+	if (changed)
+		state_changed(check, before.state, before.streak + 1);
 }
 
 /* Starts the check at once, but one after the other if there are many; then spread over the interval. */
@@ -592,6 +603,22 @@ int checker_health(const struct checker *checker, const char *group, const char 
 	if (!check)
 		return -ENOENT;
 	*ret = __atomic_load_n(&check->machine.state, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int checker_eject(struct checker *checker, const char *group, const char *server,
+		  const struct xlb_addr *addr, const char *reason, uint32_t results)
+{
+	struct check *check;
+	struct check_key key;
+
+	check_key_fill(&key, group, server, addr);
+	check = check_find(checker, &key);
+	if (!check || check->machine.state != HEALTH_UP)
+		return -ENOENT;
+	health_eject(&check->machine);
+	snprintf(check->reason, sizeof(check->reason), "%s", reason);
+	state_changed(check, HEALTH_UP, results);
 	return 0;
 }
 

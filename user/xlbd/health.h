@@ -53,8 +53,8 @@ void checker_through(struct checker *checker,
 struct check_status {
 	enum health health;
 	bool ever_up;
-	char reason[128]; /* of the last failure: "connection refused", "http 503 from /healthz"; "" if it passed */
-	uint64_t since;		 /* wall clock seconds of the last change of state */
+	char reason[128]; /* of the last failure: "connection refused", "http 503 from /healthz"; "" once it is up and passes */
+	uint64_t since;	  /* wall clock seconds of the last change of state */
 	uint64_t passed, failed; /* checks so far */
 	uint64_t ups, downs;	 /* changes of state so far */
 };
@@ -73,6 +73,12 @@ struct check_durations {
 };
 /* Since the group has been checked; NULL if it is not. Valid until the loop turns. */
 const struct check_durations *checker_durations(const struct checker *checker, const char *group);
+/*
+ * Puts an address that is up down, for a reason that its checks do not know; they bring it back, after as many passed as
+ * any that is down needs. `results`: how many made the reason, for those who are told. -ENOENT if it is not up.
+ */
+int checker_eject(struct checker *checker, const char *group, const char *server,
+		  const struct xlb_addr *addr, const char *reason, uint32_t results);
 /* True while a change of state has not been told yet (see checker_changed). */
 bool checker_is_pending(const struct checker *checker);
 /* As checker_health. */
