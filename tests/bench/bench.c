@@ -33,12 +33,14 @@ enum kind {
 	HIT,	/* packets of clients of established flows */
 	REPLY,	/* packets of servers of such */
 	NEW,	/* packets that make a flow */
+	RULED,	/* the same, past the rules of a security group */
 	FULL,	/* the same, in a table that has no room */
 	PASS,	/* to an address that is not xlb's */
 	NOBODY, /* to a port of the VIP without a listener */
 	TWO,	/* HIT on two CPUs */
 };
 
+#define RULES	     1024U
 #define ONLY(farm)   (1U << FARM_##farm)
 #define HAVE_REPLIES (ONLY(NAT) | ONLY(FULLNAT))
 #define MAIN	     (ONLY(DR) | ONLY(TUNNEL) | ONLY(NAT) | ONLY(FULLNAT))
@@ -65,6 +67,7 @@ static const struct row rows[] = {
 	{ "1M flows, UDP", HIT, IPPROTO_UDP, M, 0, MAIN },
 	{ "1M flows, two CPUs", TWO, IPPROTO_TCP, M, 0, MAIN },
 	{ "new flows, 1M there", NEW, IPPROTO_TCP, M, 0, MAIN },
+	{ "new flows, 1024 rules", RULED, IPPROTO_TCP, M, 0, ONLY(DR) },
 	{ "10M flows", HIT, IPPROTO_TCP, 10 * M, 0, MAIN },
 	{ "10M flows, 100k hot", HIT, IPPROTO_TCP, 10 * M, 100 * K, MAIN },
 	{ "new flows, table full", FULL, IPPROTO_TCP, SMALL_TABLE, 0, MAIN },
@@ -103,11 +106,17 @@ static double fill_to(uint8_t protocol, uint32_t flows)
 	return flows - from < FILL_TOLD ? 0 : ns;
 }
 
+/* Packets of new flows, each of another one. */
+static bool makes_flows(const struct row *row)
+{
+	return row->kind == NEW || row->kind == RULED || row->kind == FULL;
+}
+
 static struct farm_load load_of(const struct row *row)
 {
 	struct farm_load load = {
 		.protocol = row->protocol,
-		.flags = row->kind == NEW || row->kind == FULL ? SYN : ACK,
+		.flags = makes_flows(row) ? SYN : ACK,
 		.reply = row->kind == REPLY,
 		.target = row->kind == PASS   ? FARM_ELSEWHERE :
 			  row->kind == NOBODY ? FARM_NO_LISTENER :
@@ -116,7 +125,7 @@ static struct farm_load load_of(const struct row *row)
 		.stride = row->hot ? row->flows / row->hot : 1,
 	};
 
-	if (row->kind == NEW || row->kind == FULL) {
+	if (makes_flows(row)) {
 		load.first = table.new_next;
 		load.in_turn = true;
 	}
@@ -208,9 +217,11 @@ static void measure_row(const struct row *row, struct result *result)
 	if (row->kind == REPLY)
 		farm_learn(&fronts[0], row->protocol, row->flows);
 	load = load_of(row);
-	if (row->kind != FULL && row->kind != NEW)
+	if (!makes_flows(row))
 		farm_check(&fronts[0], &load, verdict_of(row));
 	farm_listen(!known);
+	if (row->kind == RULED)
+		farm_rules(RULES);
 	if (row->kind == TWO)
 		measure_two(row, result);
 	else
@@ -218,13 +229,17 @@ static void measure_row(const struct row *row, struct result *result)
 					      &result->dropped);
 	if (load.in_turn)
 		table.new_next = load.first;
+	if (row->kind == RULED)
+		farm_rules(0);
 	farm_listen(true);
 }
 
 /* Packets of new flows that a row makes. */
 static uint32_t new_flows(const struct row *row)
 {
-	return row->kind == NEW ? (uint32_t)(options.rounds + 1) * options.repeat : 0;
+	return row->kind == NEW || row->kind == RULED ?
+		       (uint32_t)(options.rounds + 1) * options.repeat :
+		       0;
 }
 
 /* As xlbd does: a table doubles when it is filled. False if there is no memory for the old one and the new one. */

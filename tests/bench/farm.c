@@ -17,6 +17,7 @@
 #include "../packet/tables.h"
 #include "../packet/world.h"
 #include "core/ports.h"
+#include "core/rules.h"
 #include "xlb/addr.h"
 
 /* ids that the world does not use */
@@ -25,6 +26,7 @@
 #define SERVER_FIRST   1000U
 #define SNAT_FIRST     100U
 #define BITMAP_FIRST   XLB_SNAT_PER_CHUNK
+#define RULES	       7U
 #define LISTENER(prot) ((prot) == IPPROTO_UDP ? 401U : 400U)
 
 #define PORT	       80
@@ -56,6 +58,7 @@ const char *const farm_words[FARM_KINDS] = {
 
 static struct farm_plan plan;
 static bool is_open;
+static uint16_t rules;			 /* set of the listeners, 0: none */
 static uint64_t reasons[XLB_DROP_COUNT]; /* what farm_reasons says */
 
 enum farm_kind farm_kind_of(const char *word)
@@ -205,12 +208,49 @@ void farm_go_by_ids(bool on)
 	world_put(TABLE_GROUP, &(struct row_id){ GROUP }, &quic);
 }
 
+void farm_rules(uint32_t count)
+{
+	const size_t size = sizeof(struct rules_recipe) +
+			    count * (sizeof(struct rules_rule) + sizeof(struct prefix));
+	AUTO_FREE struct rules_recipe *recipe = calloc(1, size);
+	AUTO_FREE void *content = NULL;
+	struct rules_rule *rule;
+	struct prefix *prefix;
+	size_t content_size;
+
+	rules = count ? RULES : 0;
+	farm_listen(true);
+	if (!count)
+		return;
+	*recipe = (struct rules_recipe){ .rule_count = count,
+					 .prefix_count = count,
+					 .allow = { true, true } };
+	rule = (struct rules_rule *)(recipe + 1);
+	prefix = (struct prefix *)(rule + count);
+	for (uint32_t i = 0; i < count; i++) {
+		rule[i] = (struct rules_rule){
+			.from = (uint16_t)(1000 + i * 8),
+			.to = (uint16_t)(1000 + i * 8 + i % 16),
+			.protocols = 1U << XLB_RULES_TCP | 1U << XLB_RULES_UDP,
+			.first = i,
+			.count = 1,
+		};
+		prefix[i].addr = addr_farm_vip();
+		prefix[i].addr.words[3] = htonl(i << 10);
+		prefix[i].bits = plan.family == XLB_IPV4 ? 22 : 118;
+	}
+	if (rules_build(recipe, size, &content, &content_size))
+		die("rules_build");
+	put_content(TABLE_RULE_SET, &(struct row_id){ RULES }, content, content_size);
+}
+
 void farm_listen(bool on)
 {
 	const struct xlb_listener listener = {
 		.group = GROUP,
 		.flags = on ? 0 : XLB_LISTENER_DISABLED,
 		.idle_timeout = IDLE_TIMEOUT,
+		.rules = rules,
 	};
 
 	world_put(TABLE_LISTENER, &(struct row_id){ LISTENER(IPPROTO_TCP) }, &listener);

@@ -52,6 +52,8 @@ const char *farm_open(const struct farm_plan *plan);
 void farm_change(enum farm_kind kind, uint8_t family);
 /* Whether the group goes by connection ids of QUIC: what is sent is short headers. */
 void farm_go_by_ids(bool on);
+/* Gives the listeners a security group of so many rules, none of which is met; 0: no group. */
+void farm_rules(uint32_t count);
 /* Gives the tables that the farm's flows are in room for so many, and moves what there is. */
 void farm_grow(uint32_t room);
 /* What those tables take then. */
@@ -70,6 +72,7 @@ struct farm_load {
 	bool in_turn;		       /* else at random */
 	bool options;		       /* with those of a SYN of Linux */
 	bool by_ids;		       /* of QUIC: for farm_go_by_ids */
+	uint32_t rules;		       /* that are passed: for farm_rules */
 };
 /* Makes the front send that. */
 void farm_aim(struct front *front, const struct farm_load *load);

@@ -43,6 +43,7 @@ static const struct path {
 	{ "new flow, udp", ALL, XDP_REDIRECT, { UDP, FRESH } },
 	{ "quic", TWO, XDP_REDIRECT, { UDP, KNOWN, .by_ids = true } },
 	{ "new flow, quic", TWO, XDP_REDIRECT, { UDP, FRESH, .by_ids = true } },
+	{ "new flow, rules", ONE, XDP_REDIRECT, { TCP(SYN), FRESH, .rules = 1024 } },
 	{ "passed", ONE, XDP_PASS, { TCP(ACK), KNOWN, .target = FARM_ELSEWHERE } },
 	{ "no listener", ONE, XDP_DROP, { TCP(ACK), KNOWN, .target = FARM_NO_LISTENER } },
 };
@@ -89,9 +90,10 @@ static void measure(enum farm_kind kind, uint8_t family)
 		if (!(path->farms & 1U << kind))
 			continue;
 		farm_go_by_ids(path->load.by_ids);
+		farm_rules(path->load.rules);
 		if (path->load.flows)
 			farm_check(&front, &path->load, path->verdict);
-		printf("%-13s IPv%d  %-14s %6.0f\n", farm_words[kind], family == XLB_IPV4 ? 4 : 6,
+		printf("%-13s IPv%d  %-15s %6.0f\n", farm_words[kind], family == XLB_IPV4 ? 4 : 6,
 		       path->name, cost(path, farm_program()) - cost(path, front.trivial));
 		fflush(stdout);
 	}
