@@ -178,7 +178,7 @@ static void objects(void **state)
 		"\"health_check\":{\"type\":\"http\",\"port\":80,\"via\":\"address\",\"interval\":\"5s\",\"timeout\":\"2s\","
 		"\"healthy_threshold\":2,\"unhealthy_threshold\":3,\"method\":\"GET\",\"path\":\"/healthz\","
 		"\"host\":null,\"request\":null,\"expect\":[\"200-299\",\"301\"],\"verify\":true,\"ca\":null,"
-		"\"sni\":null,\"command\":[]}}");
+		"\"sni\":null,\"command\":[]},\"passive\":{\"failures\":null,\"window\":\"10s\",\"max_ejected\":\"50%\"}}");
 	assert_json(
 		fields_json(group, false),
 		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"slow_start\":null,\"fail_open\":true,\"fallback\":null,\"min_healthy\":\"1\",\"on_down\":\"keep\"}");
