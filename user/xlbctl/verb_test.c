@@ -179,7 +179,7 @@ static int add_flows_created(struct test *test, const char *group, double part, 
 	struct answer answer AUTO_ANSWER = { 0 };
 	char path[256], whole[160];
 	json_t *server, *address;
-	const char *name, *taker;
+	const char *name, *entry, *taker;
 	int r;
 
 	snprintf(path, sizeof(path), "/v1/server_groups/%s", group);
@@ -194,10 +194,10 @@ static int add_flows_created(struct test *test, const char *group, double part, 
 		json_array_foreach((json_t *)json_at(server, "state.addresses"), i, address)
 			sum += json_count_at(address, "counters.flows_created");
 		snprintf(whole, sizeof(whole), "%s/%s", group, name);
-		name = several ? whole : name;
+		entry = several ? whole : name;
 		/* a group may be there for itself and in the place of another */
-		share += json_real_value(json_at(json_object_get(flows, name), "share"));
-		json_object_set_new(flows, name,
+		share += json_real_value(json_at(json_object_get(flows, entry), "share"));
+		json_object_set_new(flows, entry,
 				    json_pack("{s:I, s:f}", "flows", (json_int_t)sum, "share",
 					      share));
 	}
