@@ -67,7 +67,7 @@ mode_group() {
 	cat <<-END
 		  $1:
 		    forward: $forward
-		    health_check: {${check}type: http, port: 8080, path: /healthz, interval: 200ms, timeout: $patience, healthy_threshold: 1, unhealthy_threshold: 2}
+		    health_check: {${check}type: http, port: 8080, path: /healthz, interval: 200ms, timeout: ${patience:-1s}, healthy_threshold: 1, unhealthy_threshold: 2}
 	END
 	[ -z "$more" ] || echo "    $more"
 	echo "    servers:"
