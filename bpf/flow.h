@@ -399,8 +399,9 @@ GLOBAL_STEP int flow_count_signs(__u64 fixed, __u64 live, const struct flow_even
 		return 0;
 	if (event->reply && event->tcp_flags & TCP_RST && life.state < XLB_FLOW_CLOSED)
 		count_flow(listener, server, XLB_COUNT_RESET_FLOWS);
+	/* one that is doubled on its way, or on purpose, says nothing: the server has had no time */
 	if (!event->reply && !event->direct && event->tcp_flags & TCP_SYN &&
-	    life.state == XLB_FLOW_NEW)
+	    life.state == XLB_FLOW_NEW && xlb_flow_age(event->now, life.stamp))
 		count_flow(listener, server, XLB_COUNT_UNANSWERED);
 	return 0;
 }

@@ -84,7 +84,7 @@ enum xlb_verdict {
 	X(RESET_FLOWS, reset_flows, \
 	  "TCP flows that the server has reset, as far as it answers through xlb") \
 	X(UNANSWERED, unanswered, \
-	  "SYNs that a client had to send again, as the server has not answered, as far as it answers through xlb")
+	  "SYNs that a client had to send again a second later, as the server has not answered, as far as it answers through xlb")
 
 enum xlb_flow_counter {
 #define X(name, word, help) XLB_COUNT_##name,
