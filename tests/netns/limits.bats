@@ -65,7 +65,7 @@ for number in range(int(sys.argv[1])):
     held.append(socket.socket())
     held[-1].setblocking(False)
     held[-1].connect_ex((sys.argv[2], 7000))
-time.sleep(0.3)
+time.sleep(0.3) # one more than it should would be there by now
 for attempt in range(200):
     peers = 0
     for one in held:
