@@ -348,6 +348,11 @@ static void damaged_bytes(void **state)
 	}
 }
 
+/* Of this program: the numbers of another one are not looked at. */
+#define TEXT(number)	   #number
+#define LINE(name, number) #name ": " TEXT(number) "\n"
+#define ABI		   LINE(abi, XLB_ABI)
+
 static const struct {
 	const char *text;
 	const char *says;
@@ -357,39 +362,49 @@ static const struct {
 	{ "- a\n", "no map", false },
 	{ "revision: 1\n", "does not begin", false },
 	{ "state: 2\nrevision: 1\n", "format '2'", true },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {}\n", "ends early",
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI "ids: {}\n", "ends early",
 	  false },
-	{ "state: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {}\ncomplete: true\n",
+	{ "state: 1\norigin: x\nmodel: {version: 1}\n" ABI "ids: {}\ncomplete: true\n",
 	  "`revision`", false },
-	{ "state: 1\nrevision: x\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {}\ncomplete: true\n",
+	{ "state: 1\nrevision: x\norigin: x\nmodel: {version: 1}\n" ABI "ids: {}\ncomplete: true\n",
 	  "number", true },
-	{ "state: 1\nrevision: 1\nmodel: {version: 1}\nabi: 6\nids: {}\ncomplete: true\n",
+	{ "state: 1\nrevision: 1\nmodel: {version: 1}\n" ABI "ids: {}\ncomplete: true\n",
 	  "`origin`", false },
-	{ "state: 1\nrevision: 1\norigin: x\nabi: 6\nids: {}\ncomplete: true\n", "`model`", false },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: []\ncomplete: true\n",
+	{ "state: 1\nrevision: 1\norigin: x\n" ABI "ids: {}\ncomplete: true\n", "`model`", false },
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI "ids: []\ncomplete: true\n",
 	  "`ids`", false },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1, foo: 1}\nabi: 6\nids: {}\ncomplete: true\n",
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1, foo: 1}\n" ABI
+	  "ids: {}\ncomplete: true\n",
 	  "foo", true },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {cow: []}\ncomplete: true\n",
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI
+	  "ids: {cow: []}\ncomplete: true\n",
 	  "cow", true },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {vip: {a: b}}\ncomplete: true\n",
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI
+	  "ids: {vip: {a: b}}\ncomplete: true\n",
 	  "list", true },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {vip: [{id: 1}]}\ncomplete: true\n",
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI
+	  "ids: {vip: [{id: 1}]}\ncomplete: true\n",
 	  "key", true },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {vip: [{key: a}]}\ncomplete: true\n",
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI
+	  "ids: {vip: [{key: a}]}\ncomplete: true\n",
 	  "missing", true },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {vip: [{id: 9999999, key: a}]}\ncomplete: true\n",
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI
+	  "ids: {vip: [{id: 9999999, key: a}]}\ncomplete: true\n",
 	  "out of range", true },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {vip: [{id: 1, key: a}, {id: 1, key: b}]}\n"
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI
+	  "ids: {vip: [{id: 1, key: a}, {id: 1, key: b}]}\n"
 	  "complete: true\n",
 	  "twice", true },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {vip: [{id: 1, key: a, live: maybe}]}\n"
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI
+	  "ids: {vip: [{id: 1, key: a, live: maybe}]}\n"
 	  "complete: true\n",
 	  "true or false", true },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {vip: [{id: 1, key: a, frozen: 0g}]}\n"
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI
+	  "ids: {vip: [{id: 1, key: a, frozen: 0g}]}\n"
 	  "complete: true\n",
 	  "hex", true },
-	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\nabi: 6\nids: {vip: [{id: 1, key: a, frozen: abc}]}\n"
+	{ "state: 1\nrevision: 1\norigin: x\nmodel: {version: 1}\n" ABI
+	  "ids: {vip: [{id: 1, key: a, frozen: abc}]}\n"
 	  "complete: true\n",
 	  "hex", true },
 	{ "state: 1\nrevision: 1\norigin: x\nmodel: &a {version: 1}\nids: *a\ncomplete: true\n", "",
