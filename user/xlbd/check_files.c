@@ -2,7 +2,6 @@
 #include "xlbd/check_files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,66 +10,12 @@
 #include "base/cleanup.h"
 #include "core/field.h"
 #include "core/object.h"
+#include "sys/safe_file.h"
 #include "xlbd/check_tls.h"
-
-/* Who may write to it can make xlbd trust or run what they like. */
-static int check_owner(const char *path, const struct stat *status, struct xlb_err *err)
-{
-	if (status->st_uid != 0 && status->st_uid != geteuid())
-		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
-				   "%s belongs to user %u: it must belong to root (chown root %s)",
-				   path, status->st_uid, path);
-	if (status->st_mode & (S_IWGRP | S_IWOTH))
-		return xlb_err_set(
-			err, XLB_ERR_CONFIG, -EINVAL,
-			"%s can be written to by others than root (mode %04o): chmod go-w %s", path,
-			status->st_mode & 07777, path);
-	return 0;
-}
-
-static int check_directory_of(const char *path, struct xlb_err *err)
-{
-	AUTO_FREE char *directory = strndup(path, (size_t)(strrchr(path, '/') - path));
-	struct stat status;
-
-	if (!directory)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
-	if (stat(*directory ? directory : "/", &status))
-		return xlb_err_set(err, XLB_ERR_CONFIG, -errno, "cannot look at %s: %m", directory);
-	return check_owner(directory, &status, err);
-}
-
-static int check_opened(int fd, const char *path, struct xlb_err *err)
-{
-	struct stat status;
-	int r;
-
-	if (fstat(fd, &status) || !S_ISREG(status.st_mode))
-		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s is not a regular file", path);
-	r = check_owner(path, &status, err);
-	return r ? r : check_directory_of(path, err);
-}
-
-int check_file_open(const char *path, struct xlb_err *err)
-{
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	int r;
-
-	if (fd < 0 && errno == ELOOP)
-		return xlb_err_set(err, XLB_ERR_CONFIG, -ELOOP,
-				   "%s is a symbolic link: give the path of the file itself", path);
-	if (fd < 0)
-		return xlb_err_set(err, XLB_ERR_CONFIG, -errno, "cannot open %s: %m", path);
-	r = check_opened(fd, path, err);
-	if (!r)
-		return fd;
-	close(fd);
-	return r;
-}
 
 int check_program(const char *path, struct xlb_err *err)
 {
-	AUTO_CLOSE int fd = check_file_open(path, err);
+	AUTO_CLOSE int fd = safe_file_open(path, err);
 	struct stat status;
 
 	if (fd < 0)

@@ -5,13 +5,7 @@
 
 #include "core/model.h"
 
-/*
- * Opens a regular file at an absolute path that only root (or who runs xlbd) can have put there: it and the
- * directory that it lies in are its, and nobody else may write to them. A file descriptor, or -errno with err
- * filled, which never quotes what is in the file.
- */
-int check_file_open(const char *path, struct xlb_err *err);
-/* The same of a program, which somebody else must be able to run. 0 or -errno. */
+/* A program that is a safe file (sys/safe_file.h), which somebody else must be able to run. 0, or -errno with err filled. */
 int check_program(const char *path, struct xlb_err *err);
 
 /*

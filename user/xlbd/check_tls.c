@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 #include "core/model.h"
-#include "xlbd/check_files.h"
+#include "sys/safe_file.h"
 
 #define CA_MAX_BYTES (1 << 20)
 
@@ -32,42 +32,24 @@ static int no_memory(struct xlb_err *err)
 	return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 }
 
-/* At most CA_MAX_BYTES of a file as a BIO, and what the file was. */
-static int read_file(const char *path, BIO **ret, struct stat *ret_status, struct xlb_err *err)
-{
-	AUTO_CLOSE int fd = check_file_open(path, err);
-	AUTO_FREE char *text = NULL;
-	ssize_t n;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, ret_status) || ret_status->st_size > CA_MAX_BYTES)
-		return xlb_err_set(err, XLB_ERR_CONFIG, -EFBIG, "%s is larger than %d MiB", path,
-				   CA_MAX_BYTES >> 20);
-	text = malloc((size_t)ret_status->st_size + 1);
-	if (!text)
-		return no_memory(err);
-	n = read(fd, text, (size_t)ret_status->st_size);
-	if (n < 0)
-		return xlb_err_set(err, XLB_ERR_CONFIG, -errno, "cannot read %s: %m", path);
-	*ret = BIO_new(BIO_s_mem());
-	if (*ret && BIO_write(*ret, text, (int)n) == n)
-		return 0;
-	BIO_free(*ret);
-	return n ? no_memory(err) : xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s is empty", path);
-}
-
 static int add_certificates(SSL_CTX *context, const char *path, struct stat *ret_status,
 			    struct xlb_err *err)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(context);
+	AUTO_FREE char *text = NULL;
 	unsigned int count = 0;
 	X509 *certificate;
-	BIO *file = NULL;
-	int r = read_file(path, &file, ret_status, err);
+	size_t size;
+	BIO *file;
+	int r = safe_file_read(path, CA_MAX_BYTES, &text, &size, ret_status, err);
 
 	if (r)
 		return r;
+	if (!size)
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s is empty", path);
+	file = BIO_new_mem_buf(text, (int)size);
+	if (!file)
+		return no_memory(err);
 	while ((certificate = PEM_read_bio_X509(file, NULL, NULL, NULL))) {
 		count += X509_STORE_add_cert(store, certificate) == 1;
 		X509_free(certificate);
