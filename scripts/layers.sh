@@ -95,7 +95,8 @@ library libnl 'netlink/' 'user/sys/host[a-z_]*\.[ch]' 'sys/host*.c'
 library libevent '(event2/|event\.h)' 'user/xlbd/[a-z_]*\.[ch]' 'xlbd'
 library 'libcurl or libsmartcols' '(curl/|libsmartcols)' 'user/xlbctl/[a-z_]*\.[ch]' 'xlbctl'
 library ncurses 'ncurses' 'user/xlbctl/top_screen\.c' 'xlbctl/top_screen.c'
-library OpenSSL 'openssl/' 'user/xlbd/check_(tls|https)\.[ch]' 'xlbd/check_tls.c and check_https.c'
+library OpenSSL 'openssl/' 'user/(sys/certificate[a-z_]*|xlbd/check_(tls|https))\.[ch]' \
+	'sys/certificate*.c, xlbd/check_tls.c and check_https.c'
 library jansson 'jansson\.h' 'user/(core/json\.[ch]|xlbd/api[a-z_]*\.[ch]|xlbctl/[a-z_]*\.[ch])' \
 	'core/json.c, xlbd/api*.c and xlbctl'
 report "core is pure: no files, no sockets, no clock" "$(includes user/core/*.[ch] |
