@@ -180,7 +180,7 @@ GLOBAL_STEP int fragment_follow(struct xdp_md *ctx)
 		r = egress_to(ctx, work, server, server->mode, length);
 	if (!r && server->flags & XLB_SERVER_METERED)
 		r = limit_take(pkt, pkt->reply ? &work->ends.destination : &pkt->source, false);
-	return r ? r : commit(ctx, work, 0);
+	return r ? r : commit_to(ctx, work, known->mode, 0);
 }
 
 /* A later fragment. */
@@ -226,9 +226,12 @@ static __always_inline int fragment_first(struct xdp_md *ctx, struct work *work,
 		kept->id = bpf_get_prandom_u32() & (pkt->family == XLB_IPV4 ? 0xffff : 0xffffffff);
 	pkt->fragment_id = kept->id;
 	r = serve(ctx, work, role, false);
-	if (r)
+	/* the host gets it: as the server, and the others too, or because it is none of xlb's, and has no server */
+	if (r && !(r == XLB_PASS && pkt->server))
 		return r;
 	fragment_keep();
+	if (r)
+		return r;
 	return kept->family == pkt->family && fragment_is_numbered(kept) ?
 		       fragment_number(ctx, kept->id) :
 		       0;

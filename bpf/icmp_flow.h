@@ -143,7 +143,9 @@ GLOBAL_STEP int icmp_aim(struct xdp_md *ctx, __u32 vip)
 		watch_role(pkt, pkt->listener, vip, 0);
 	}
 	r = work->about.reply ? icmp_to_client(work) : icmp_to_server(ctx, work);
-	return r ? r : commit(ctx, work, (__u32)xlb_get(work->flow.fixed, XLB_FIXED_VIP));
+	return r ? r :
+		   commit_to(ctx, work, server_find(pkt->server)->mode,
+			     (__u32)xlb_get(work->flow.fixed, XLB_FIXED_VIP));
 }
 
 /*

@@ -11,7 +11,7 @@
  *	<word>_length(pkt, server)
  *		what its IP packet will measure
  *	<word>_edit(ctx, pkt, server, ends)
- *		writes the packet
+ *		writes the packet: 0, XLB_PASS with the packet counted if the host is to get it as it is, or -XLB_DROP_x
  *
  * A server's packet of a mode with replies becomes one from the VIP to the client, in every mode alike.
  */

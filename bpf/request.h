@@ -106,7 +106,7 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 	mapping = record_mapping(server, flow->fixed, pkt->destination_port);
 	r = mode_ends(pkt, server, &mapping, &work->ends);
 	if (!r)
-		r = commit(ctx, work, vip);
+		r = commit_to(ctx, work, mapping.mode, vip);
 	if (r)
 		return r;
 	if (pkt->tcp_flags & TCP_SYN)

@@ -131,6 +131,10 @@ static __always_inline int steady_send(struct xdp_md *ctx, struct work *work,
 	int r = egress_to(ctx, work, server, mode, mode_length(pkt, server, mode));
 	struct ends ends;
 
+	if (xlb_mode_has(mode, XLB_MODE_HOST)) {
+		commit_to(ctx, work, mode, (__u32)xlb_get(fixed, XLB_FIXED_VIP));
+		return mode_edit(ctx, pkt, server, mode, &work->ends);
+	}
 	mapping.mode = mode;
 	if (!r)
 		r = direct_out(work);

@@ -147,13 +147,24 @@ static __always_inline int commit(struct xdp_md *ctx, struct work *work, __u32 v
 	return r;
 }
 
-/* The way out to a server in a mode, for what will measure `length` as an IP packet. */
+/* The same of a packet to a server in a mode. To the host itself it has no way out, and keeps its ends: pass() tells that. */
+static __always_inline int commit_to(struct xdp_md *ctx, struct work *work, __u8 mode, __u32 vip)
+{
+	if (!xlb_mode_has(mode, XLB_MODE_HOST))
+		return commit(ctx, work, vip);
+	watch_measure(&work->pkt, &work->ends, vip);
+	return 0;
+}
+
+/* The way out to a server in a mode, if there is any, for what will measure `length` as an IP packet. */
 static __always_inline int egress_to(const struct xdp_md *ctx, struct work *work,
 				     const struct xlb_server *server, __u8 mode, __u32 length)
 {
 	struct packet *pkt = &work->pkt;
 	int r;
 
+	if (xlb_mode_has(mode, XLB_MODE_HOST))
+		return 0;
 	watch_hop(pkt, server->nexthop);
 	r = egress_by_id(pkt, server->nexthop, length, &work->egress);
 	if (!r && xlb_mode_has(mode, XLB_MODE_ENCAP))

@@ -120,9 +120,13 @@ enum xlb_interface_counter {
 	32U /* the server's answers to clients' addresses must come back through xlb */
 #define XLB_MODE_ADOPT \
 	64U /* goes on with connections of which there is no flow, by the scheduler's choice */
+#define XLB_MODE_HOST 128U /* the host's own stack is the server */
 
-/* X(NAME, word, properties, help): forwarding modes; a mode is bpf/mode_<word>.h */
-#define XLB_MODES(X) \
+/*
+ * X(NAME, word, properties, help): forwarding modes; a mode is bpf/mode_<word>.h. OWN: the same of those that xlb takes by
+ * itself, and no server group asks for.
+ */
+#define XLB_MODES_AND(X, OWN) \
 	X(FULLNAT, fullnat, XLB_MODE_SNAT | XLB_MODE_FAMILY, \
 	  "rewrites source and destination: works with untouched servers") \
 	X(DR, dr, XLB_MODE_DIRECT | XLB_MODE_ON_LINK | XLB_MODE_ADOPT, \
@@ -130,7 +134,10 @@ enum xlb_interface_counter {
 	X(TUNNEL, tunnel, XLB_MODE_DIRECT | XLB_MODE_FAMILY | XLB_MODE_ENCAP | XLB_MODE_ADOPT, \
 	  "puts packets into an outer header: servers anywhere answer clients themselves") \
 	X(NAT, nat, XLB_MODE_SNAT | XLB_MODE_RETURNS | XLB_MODE_ADOPT, \
-	  "rewrites only the destination: servers see their clients and answer through xlb")
+	  "rewrites only the destination: servers see their clients and answer through xlb") \
+	OWN(LOCAL, local, XLB_MODE_DIRECT | XLB_MODE_FAMILY | XLB_MODE_ADOPT | XLB_MODE_HOST, \
+	    "gives packets to the host itself, where tls listeners end")
+#define XLB_MODES(X) XLB_MODES_AND(X, X)
 
 enum xlb_mode {
 	XLB_MODE_NONE,

@@ -140,9 +140,11 @@ static void expect_error(const struct talk *talk, const struct error_row *row,
 			fail_frame("not dropped", talk, row, sent->quoted_l4);
 		return;
 	}
-	if (got.verdict != (slot == SLOT_CLIENTS ? XDP_TX : XDP_REDIRECT))
+	if (got.verdict != (slot == SLOT_NONE	 ? XDP_PASS :
+			    slot == SLOT_CLIENTS ? XDP_TX :
+						   XDP_REDIRECT))
 		fail_frame("not forwarded", talk, row, sent->quoted_l4);
-	want->outer.ttl--;
+	want->outer.ttl -= slot != SLOT_NONE;
 	if (service_mode(talk->server) == XLB_MODE_TUNNEL) {
 		talk_wrap(&want->outer, talk->server, service_family(talk->server, talk->family),
 			  &got, &outer);
@@ -186,8 +188,10 @@ static void error_to_server(const struct talk *talk, const struct error_row *row
 		if (talk_is_fullnat(talk))
 			want.outer.source = inside.peer;
 	}
-	memcpy(want.outer.mac_source, mac_slots[talk_slot(talk)], 6);
-	memcpy(want.outer.mac_destination, mac_server, 6);
+	if (talk_slot(talk)) {
+		memcpy(want.outer.mac_source, mac_slots[talk_slot(talk)], 6);
+		memcpy(want.outer.mac_destination, mac_server, 6);
+	}
 	expect_error(talk, row, &sent, &want, talk_slot(talk));
 }
 
@@ -219,8 +223,8 @@ static void error_to_client(const struct talk *talk, const struct error_row *row
 	expect_error(talk, row, &sent, &want, SLOT_CLIENTS);
 }
 
-static const enum service services[] = { WEB, ONE_ARM, CROSS, NAT,	  NAT_NEAR,
-					 DR,  IPIP,    GUE,   IPIP_CROSS, GUE_CROSS };
+static const enum service services[] = { WEB,  ONE_ARM, CROSS,	    NAT,       NAT_NEAR, DR,
+					 IPIP, GUE,	IPIP_CROSS, GUE_CROSS, LOCAL };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -265,7 +269,7 @@ static void test_errors(void **state)
 static void each_dry_error(uint8_t family, uint8_t protocol)
 {
 	static const struct aspect aspect = { .router = true, .quoted_l4 = WHOLE_PACKET };
-	static const enum service of_each_kind[] = { WEB, CROSS, NAT, GUE };
+	static const enum service of_each_kind[] = { WEB, CROSS, NAT, GUE, LOCAL };
 	struct talk talk;
 
 	for (size_t i = 0; i < COUNT(of_each_kind); i++) {
@@ -286,7 +290,7 @@ static void test_dry_errors(void **state)
 static void each_stranger(uint8_t family, uint8_t protocol)
 {
 	static const struct aspect aspect = { .quoted_l4 = 8 };
-	static const enum service direct[] = { DR, IPIP, GUE, IPIP_CROSS, GUE_CROSS };
+	static const enum service direct[] = { DR, IPIP, GUE, IPIP_CROSS, GUE_CROSS, LOCAL };
 	struct talk talk;
 
 	for (size_t i = 0; i < COUNT(direct); i++) {

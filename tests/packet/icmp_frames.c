@@ -145,6 +145,8 @@ struct frame echo_reply(const struct frame *request)
 
 uint32_t talk_slot(const struct talk *talk)
 {
+	if (talk->server == LOCAL)
+		return SLOT_NONE;
 	return talk->server == ONE_ARM ? SLOT_CLIENTS : SLOT_SERVERS;
 }
 

@@ -51,7 +51,7 @@ struct frame echo_reply(const struct frame *request);
 
 /* A world with this talk, which has a flow that both sides know. */
 void talk_begin(struct talk *talk, uint8_t family, uint8_t protocol, enum service service);
-/* By which packets to its server leave. */
+/* By which packets to its server leave: SLOT_NONE if that is the host. */
 uint32_t talk_slot(const struct talk *talk);
 /* True if its server sees a SNAT address. */
 bool talk_is_fullnat(const struct talk *talk);

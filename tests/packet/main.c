@@ -105,6 +105,7 @@ int main(int argc, char **argv)
 	add_tests(torture_tests);
 	add_tests(resize_tests);
 	add_tests(modes_tests);
+	add_tests(mode_local_tests);
 	add_tests(quic_tests);
 	add_tests(mss_tests);
 	add_tests(watch_tests);

@@ -92,7 +92,7 @@ static void test_nat_next_server(void **state)
 /* With no room for another flow, those that need no entry are served all the same. */
 static void test_full_table(void **state)
 {
-	static const enum service services[] = { DR, IPIP, GUE_CROSS };
+	static const enum service services[] = { DR, IPIP, GUE_CROSS, LOCAL };
 	uint64_t full = world_drops(XLB_DROP_FLOW_TABLE_FULL);
 	static uint8_t data[FRAME_MAX];
 	static struct outcome got;
@@ -113,7 +113,7 @@ static void test_full_table(void **state)
 	}
 	flows = tables_flows();
 	for (uint32_t i = 0; i < 300; i++) {
-		talk_init(&talk, XLB_IPV6, IPPROTO_TCP, services[i % 3], VIP_OWN);
+		talk_init(&talk, XLB_IPV6, IPPROTO_TCP, services[i % 4], VIP_OWN);
 		talk_run(&talk, (const struct step[]){ FORWARD(CLIENT, SYN),
 						       FORWARD(CLIENT, ACK),
 						       FORWARD(CLIENT, FIN | ACK),
@@ -155,8 +155,8 @@ static void packets_of(enum service service, uint8_t family, uint8_t protocol)
 
 static void packets_of_kind(uint8_t family, uint8_t protocol)
 {
-	static const enum service services[] = { CROSS, NAT,	    NAT_NEAR, DR,
-						 IPIP,	IPIP_CROSS, GUE,      GUE_CROSS };
+	static const enum service services[] = { CROSS,	     NAT, NAT_NEAR,  DR,   IPIP,
+						 IPIP_CROSS, GUE, GUE_CROSS, LOCAL };
 
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
 		packets_of(services[i], family, protocol);
@@ -172,7 +172,8 @@ static void test_packets(void **state)
 const struct CMUnitTest modes_tests[] = {
 	{ .name = "nat: two flows of one client port at one server", .test_func = test_nat_port },
 	{ .name = "nat: another server takes the second flow", .test_func = test_nat_next_server },
-	{ .name = "flow_table_full: dr and tunnel need no entry", .test_func = test_full_table },
+	{ .name = "flow_table_full: dr, tunnel and local need no entry",
+	  .test_func = test_full_table },
 	{ .name = "modes: random packets", .test_func = test_packets },
 	{ 0 },
 };

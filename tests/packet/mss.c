@@ -17,8 +17,8 @@
 #define SACK_PERMITTED 4, 2
 #define TIMESTAMP      8, 10, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0
 
-static const enum service services[] = { WEB, ONE_ARM, CROSS,	   NAT, NAT_NEAR,
-					 DR,  IPIP,    IPIP_CROSS, GUE, GUE_CROSS };
+static const enum service services[] = { WEB,  ONE_ARM,	   CROSS, NAT,	     NAT_NEAR, DR,
+					 IPIP, IPIP_CROSS, GUE,	  GUE_CROSS, LOCAL };
 
 #define EACH_SERVICE(at) for (size_t at = 0; at < sizeof(services) / sizeof(services[0]); at++)
 #define EACH_FAMILY(family) \

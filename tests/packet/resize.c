@@ -127,7 +127,7 @@ static void test_talks(void **state)
 
 #define TALKS 400
 
-static const enum service services[] = { WEB, NAT, DR, CROSS, IPIP };
+static const enum service services[] = { WEB, NAT, DR, CROSS, IPIP, LOCAL };
 #define SERVICES_COUNT (sizeof(services) / sizeof(services[0]))
 
 static struct talk talks[TALKS];

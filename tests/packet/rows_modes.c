@@ -19,7 +19,8 @@
 /* What a client sends in the life of a connection whose server is not heard. */
 #define ONE_WAY FORWARD(CLIENT, SYN), FORWARD(CLIENT, ACK), FORWARD(CLIENT, PSH | ACK)
 
-#define DIRECT_ROWS(word, service) \
+/* Of a server that answers itself, wherever it is. */
+#define ONE_WAY_ROWS(word, service) \
 	TCP(word ": a connection, replies are not xlb's", service, ONE_WAY, DO(RECORDS, 1), \
 	    DO(STATE, XLB_FLOW_ESTABLISHED), FORWARD(CLIENT, FIN | ACK), \
 	    DO(STATE, XLB_FLOW_CLOSING), FORWARD(CLIENT, ACK), DO(SWEEP, 0), DO(RECORDS, 0)), \
@@ -30,11 +31,6 @@
 		    FORWARD_TWIST(CLIENT, ACK, WITH_OPTIONS)), \
 		TCP4(word ": may be fragmented", service, FORWARD(CLIENT, SYN), \
 		     FORWARD_TWIST(CLIENT, ACK, MAY_FRAGMENT)), \
-		TCP(word ": mtu_exceeded counts what is added", service, FORWARD(CLIENT, SYN), \
-		    FORWARD_TWIST(CLIENT, ACK, AT_MTU), \
-		    REFUSE(CLIENT, ACK, MTU_EXCEEDED, OVER_MTU)), \
-		TCP(word ": ttl_expired", service, REFUSE(CLIENT, SYN, TTL_EXPIRED, LAST_HOP), \
-		    DO(RECORDS, 0)), \
 		TCP(word ": goes on with a connection that it does not know", service, \
 		    FORWARD(CLIENT, ACK), DO(RECORDS, 1), DO(STATE, XLB_FLOW_NEW), \
 		    FORWARD(CLIENT, ACK), DO(STATE, XLB_FLOW_ESTABLISHED)), \
@@ -58,6 +54,15 @@
 		TCP(word ": one that was found in its middle and fell silent is found again", \
 		    service, FORWARD(CLIENT, ACK), DO(AGE, 35), FORWARD(CLIENT, ACK), \
 		    DO(RECORDS, 1))
+
+/* Of one that is behind a next hop. */
+#define DIRECT_ROWS(word, service) \
+	ONE_WAY_ROWS(word, service), \
+		TCP(word ": mtu_exceeded counts what is added", service, FORWARD(CLIENT, SYN), \
+		    FORWARD_TWIST(CLIENT, ACK, AT_MTU), \
+		    REFUSE(CLIENT, ACK, MTU_EXCEEDED, OVER_MTU)), \
+		TCP(word ": ttl_expired", service, REFUSE(CLIENT, SYN, TTL_EXPIRED, LAST_HOP), \
+		    DO(RECORDS, 0))
 
 const struct talk_row talk_rows_modes[] = {
 	TCP("fullnat: the other family", CROSS, ESTABLISH, CLOSE, DO(FLOWS, 1)),
@@ -129,7 +134,20 @@ const struct talk_row talk_rows_modes[] = {
 	DIRECT_ROWS("gue", GUE),
 	DIRECT_ROWS("gue around the other family", GUE_CROSS),
 
+	ONE_WAY_ROWS("local", LOCAL),
+	TCP("local: neither MTU nor TTL matter to what goes no further", LOCAL,
+	    FORWARD_TWIST(CLIENT, SYN, LAST_HOP), FORWARD_TWIST(CLIENT, ACK, LAST_HOP),
+	    FORWARD_TWIST(CLIENT, ACK, OVER_MTU), DO(RECORDS, 1)),
+	TCP("local: a client that has moved to another MAC", LOCAL, ONE_WAY,
+	    FORWARD_TWIST(CLIENT, ACK, OTHER_MAC), DO(RECORDS, 1)),
+	TCP("local: without a listener it is dropped as any other", LOCAL, DO(NO_PORTS, 0),
+	    DROP(CLIENT, SYN, NO_LISTENER), DO(RECORDS, 0)),
+
 	/* a flow goes on in the mode that it began in */
+	TCP("another mode: from local to fullnat", LOCAL, ONE_WAY, DO(REPOINT, WEB),
+	    FORWARD(CLIENT, ACK), DO(RECORDS, 1)),
+	TCP("another mode: from fullnat to local", WEB, ESTABLISH, DO(REPOINT, LOCAL),
+	    FORWARD(CLIENT, ACK), FORWARD(SERVER, ACK), DO(FLOWS, 1)),
 	TCP("another mode: from fullnat to dr", WEB, ESTABLISH, DO(REPOINT, DR),
 	    FORWARD(CLIENT, ACK), FORWARD(SERVER, ACK), DO(FLOWS, 1), CLOSE),
 	TCP("another mode: from dr to tunnel", DR, ONE_WAY, DO(REPOINT, GUE), FORWARD(CLIENT, ACK),

@@ -94,12 +94,14 @@ static const char *expect_frame(const struct outcome *got, struct frame *want)
 /* The slot by which packets to the server leave. */
 static uint32_t slot_of(enum service server)
 {
+	if (server == LOCAL)
+		return SLOT_NONE;
 	return server == ONE_ARM ? SLOT_CLIENTS : SLOT_SERVERS;
 }
 
 static const char *expect_way(const struct outcome *got, uint32_t slot)
 {
-	uint32_t want = slot == SLOT_CLIENTS ? XDP_TX : XDP_REDIRECT;
+	uint32_t want = slot == SLOT_NONE ? XDP_PASS : slot == SLOT_CLIENTS ? XDP_TX : XDP_REDIRECT;
 
 	return got->verdict == want ? NULL : "wrong verdict for a packet to forward";
 }
@@ -205,6 +207,8 @@ static const char *want_request(const struct talk *talk, struct frame *want,
 	const char *fault;
 
 	ret->server = talk->server;
+	if (mode == XLB_MODE_LOCAL)
+		return NULL;
 	want->ttl--;
 	if (got->length < 14 + 28)
 		return "what came out is too short";
@@ -249,8 +253,10 @@ static const char *expect_request(struct talk *talk, const struct frame *sent, e
 		talk->before = talk->now;
 		talk->now = mapping;
 	}
-	memcpy(want.mac_source, mac_slots[slot_of(talk->server)], 6);
-	memcpy(want.mac_destination, mac_server, 6);
+	if (slot_of(talk->server)) {
+		memcpy(want.mac_source, mac_slots[slot_of(talk->server)], 6);
+		memcpy(want.mac_destination, mac_server, 6);
+	}
 	return expect_frame(got, &want);
 }
 

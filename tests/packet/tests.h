@@ -13,6 +13,7 @@
 extern const struct CMUnitTest malformed_tests[], mutation_tests[], choice_tests[],
 	resource_tests[], modes_tests[], quic_tests[], watch_tests[], torture_tests[],
 	resize_tests[], mss_tests[], vlan_tests[], icmp_tests[], icmp_odd_tests[], icmp_own_tests[],
-	fragment_tests[], schedule_tests[], rules_tests[], crowded_tests[], limits_tests[];
+	fragment_tests[], schedule_tests[], rules_tests[], crowded_tests[], limits_tests[],
+	mode_local_tests[];
 
 #endif

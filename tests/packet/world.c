@@ -81,6 +81,8 @@ struct xlb_addr addr_server(enum service service, uint8_t family)
 
 	if (service == SELF || service == NAT_SELF || service == DR_SELF)
 		return addr_client(family);
+	if (service == LOCAL)
+		return (struct xlb_addr){ 0 };
 	server.bytes[15] = (uint8_t)(100 + (service == NAT_TWIN ? NAT : service));
 	return server;
 }
@@ -102,6 +104,8 @@ bool service_is_gue(enum service service)
 
 uint8_t service_family(enum service service, uint8_t family)
 {
+	if (service == LOCAL)
+		return XLB_IPV4;
 	return services[service].cross ? other_family(family) : family;
 }
 
@@ -183,6 +187,12 @@ static struct xlb_server server_value(enum service service, uint8_t family, uint
 		.nexthop = hops[service] ? hops[service] : SLOT_SERVERS,
 		.flags = flags,
 	};
+
+	if (service == LOCAL) {
+		server.pool_count = 0;
+		server.nexthop = 0;
+		return server;
+	}
 
 	for (unsigned int i = 0; i < 2; i++) {
 		server.pools[i].snat = (uint16_t)id_snat(family, i);
@@ -395,7 +405,7 @@ static void fill_services(void)
 {
 	for (enum service service = WEB; service < SERVICE_COUNT; service++) {
 		for (uint8_t family = XLB_IPV4; family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4)
-			world_server(service, family, 0);
+			world_server(service, service_family(service, family), 0);
 		contents_group(service);
 		world_choice(service, &(struct xlb_choice){});
 		for (uint8_t protocol = IPPROTO_TCP; protocol;

@@ -50,7 +50,9 @@
 	X(IPIP, 100, 0, TUNNEL, IPIP, 0) \
 	X(IPIP_CROSS, 101, 0, TUNNEL, IPIP, 1) \
 	X(GUE, 102, 0, TUNNEL, GUE, 0) \
-	X(GUE_CROSS, 103, 0, TUNNEL, GUE, 1)
+	X(GUE_CROSS, 103, 0, TUNNEL, GUE, 1) \
+	X(LOCAL, 104, 0, LOCAL, NONE, \
+	  0) /* the host itself, by one row for clients of both families */
 
 enum service {
 	SERVICE_NONE,
@@ -67,6 +69,7 @@ static inline uint8_t other_family(uint8_t family)
 
 enum vip { VIP_OWN, VIP_HOST, VIP_BOTH /* also a SNAT address; any port */, VIP_COUNT };
 
+#define SLOT_NONE    0U /* of what the host gets */
 #define SLOT_CLIENTS 1U
 #define SLOT_SERVERS 2U
 #define CLIENT_MTU   1500

@@ -95,12 +95,14 @@ static void test_configurations_of_the_docs(void **state)
 	assert_true(check_files(fixture, "docs/*.md", false) >= 1);
 }
 
-/* One at least for each mode: a page docs/modes/<word>.md with a configuration. */
+/* One at least for each mode that groups ask for: a page docs/modes/<word>.md with a configuration. */
 static void test_configurations_of_the_modes(void **state)
 {
 	static const char *const words[] = {
 #define X(name, word, properties, help) #word,
-		XLB_MODES(X)
+#define NONE(name, word, properties, help)
+		XLB_MODES_AND(X, NONE)
+#undef NONE
 #undef X
 	};
 	struct fixture *fixture = *state;
@@ -118,12 +120,40 @@ static void test_configurations_of_the_modes(void **state)
 	}
 }
 
+/* Others have a page too, to which the overview leads, and no configuration that asks for them. */
+static void test_pages_of_own_modes(void **state)
+{
+	static const char *const words[] = {
+#define NONE(name, word, properties, help)
+#define X(name, word, properties, help) #word,
+		XLB_MODES_AND(NONE, X)
+#undef X
+#undef NONE
+	};
+	AUTO_FREE char *overview = read_file("docs/modes/README.md");
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		char path[64], forward[64], link[64];
+		AUTO_FREE char *text = NULL;
+
+		snprintf(path, sizeof(path), "docs/modes/%s.md", words[i]);
+		snprintf(forward, sizeof(forward), "forward: %s\n", words[i]);
+		snprintf(link, sizeof(link), "[%s](%s.md)", words[i], words[i]);
+		text = read_file(path);
+		assert_null(strstr(text, forward));
+		assert_non_null(strstr(overview, link));
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_configurations_of_the_docs),
 		TEST(test_configurations_of_the_modes),
+		TEST(test_pages_of_own_modes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

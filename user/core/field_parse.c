@@ -207,7 +207,7 @@ static const struct word *find_word(const struct field *field, const char *text,
 				    struct xlb_err *err)
 {
 	const char *candidates[16];
-	const char *nearest;
+	const char *nearest, *why;
 	char accepted[200], quoted[QUOTE_MAX];
 	size_t n = 0;
 
@@ -217,11 +217,11 @@ static const struct word *find_word(const struct field *field, const char *text,
 		if (n < sizeof(candidates) / sizeof(candidates[0]))
 			candidates[n++] = word->word;
 	}
-	if (unbuilt_word(field, text)) {
+	why = unbuilt_word(field, text);
+	if (why) {
 		field_accepted(field, accepted, sizeof(accepted));
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
-			    "%s \"%s\" is not built yet: accepted are %s", field->name,
-			    quote_text(text, quoted), accepted);
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s \"%s\" %s: accepted are %s",
+			    field->name, quote_text(text, quoted), why, accepted);
 		return NULL;
 	}
 	refuse(field, text, NULL, err);

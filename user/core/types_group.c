@@ -21,7 +21,9 @@
 
 static const struct word forwards[] = {
 #define X(name, word, properties, help) { #word, XLB_MODE_##name },
-	XLB_MODES(X)
+#define NONE(name, word, properties, help)
+	XLB_MODES_AND(X, NONE)
+#undef NONE
 #undef X
 		{},
 };

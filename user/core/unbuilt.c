@@ -18,11 +18,16 @@ static const struct {
 	  "forward: nat, dr and tunnel keep the client's address" },
 };
 
+#define NOT_BUILT "is not built yet"
+
 static const struct {
-	const char *field, *word;
+	const char *field, *word, *why;
 } words[] = {
-	{ "protocol", "tls" },		{ "protocol", "quic" },		 { "forward", "local" },
-	{ "health_check.type", "tls" }, { "health_check.type", "quic" },
+	{ "protocol", "tls", NOT_BUILT },
+	{ "protocol", "quic", NOT_BUILT },
+	{ "forward", "local", "is what listeners with protocol: tls use by themselves" },
+	{ "health_check.type", "tls", NOT_BUILT },
+	{ "health_check.type", "quic", NOT_BUILT },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
@@ -35,10 +40,10 @@ const char *unbuilt_key(const struct type *type, const char *key)
 	return NULL;
 }
 
-bool unbuilt_word(const struct field *field, const char *word)
+const char *unbuilt_word(const struct field *field, const char *word)
 {
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (!strcmp(words[i].field, field->name) && !strcasecmp(words[i].word, word))
-			return true;
-	return false;
+			return words[i].why;
+	return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Keys and words of the configuration language that exist on paper only: refused with their own message. */
+/* Keys and words of the configuration language that nobody can use, or not yet: refused with their own message. */
 #ifndef XLB_CORE_UNBUILT_H
 #define XLB_CORE_UNBUILT_H
 
@@ -7,7 +7,7 @@
 
 /* What stands in its place, NULL if the key is not known at all. type NULL: keys of the whole text. */
 const char *unbuilt_key(const struct type *type, const char *key);
-/* True if the field will know the word one day. */
-bool unbuilt_word(const struct field *field, const char *word);
+/* Why the field refuses a word that is one of xlb's, as what follows the word in a sentence; NULL if it is none. */
+const char *unbuilt_word(const struct field *field, const char *word);
 
 #endif

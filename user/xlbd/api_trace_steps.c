@@ -323,6 +323,9 @@ static void step_verdict(const struct trace *trace, char text[TEXT_MAX])
 			 name_of(trace, ID_INTERFACE, event->egress_link, name));
 	else if (event->verdict == XLB_VERDICT_ICMP)
 		snprintf(text, TEXT_MAX, "%s, the answer to a ping", verdict_word(event->verdict));
+	else if (xlb_mode_has(server_row(trace).mode, XLB_MODE_HOST))
+		snprintf(text, TEXT_MAX, "%s, given to the host, which is the server",
+			 verdict_word(event->verdict));
 	else
 		snprintf(text, TEXT_MAX, "%s to the host", verdict_word(event->verdict));
 }
