@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Certificates and keys of servers, as files of every kind of goodness. */
 #include <errno.h>
+#include <openssl/pkcs12.h>
 #include <openssl/rsa.h>
 
 #include "certificate_lab.h"
@@ -198,6 +199,17 @@ static const char *write_der(const char *name, const struct identity *identity, 
 	return write_bio(name, bio, 0600);
 }
 
+static const char *write_store(const char *name, const struct identity *identity)
+{
+	PKCS12 *store = PKCS12_create("secret", NULL, identity->key, identity->certificate, NULL, 0,
+				      0, 0, 0, 0);
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	assert_int_equal(i2d_PKCS12_bio(bio, store), 1);
+	PKCS12_free(store);
+	return write_bio(name, bio, 0600);
+}
+
 static void refuses_files(void **state)
 {
 	const char *chain = write_chain("chain.pem", &server, &middle, NULL);
@@ -235,6 +247,8 @@ static void refuses_formats(void **state)
 		"openssl x509 -inform der -in ");
 	refused(chain, write_der("odd.pem", &server, true), CERTIFICATE_KEY, "is not PEM",
 		"openssl pkey -inform der -in ");
+	refused(write_store("odd.pem", &server), key, CERTIFICATE_CHAIN,
+		"is not PEM, it looks like PKCS#12", "openssl pkcs12 -nodes -in ");
 }
 
 static void refuses_keys(void **state)
@@ -333,8 +347,9 @@ static void refuses_weakness(void **state)
 	struct identity digest = identity_new(
 		&(struct claims){ .name = "weak", .issuer = &root, .digest = EVP_sha1() });
 	struct identity *rows[] = { &small, &curve, &digest };
-	const char *texts[] = { "(RSA 1024) is too weak: ", "(EC P-192) is too weak: ",
-				"(EC P-256) is too weak: " };
+	const char *texts[] = { "(RSA 1024) is refused by OpenSSL: ",
+				"(EC P-192) is refused by OpenSSL: ",
+				"(EC P-256) is refused by OpenSSL: " };
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {

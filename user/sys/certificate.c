@@ -117,12 +117,12 @@ static int check_strength(const struct files *files, STACK_OF(X509) * chain, con
 	if (SSL_CTX_get_security_level(context) < SECURITY_LEVEL_MIN)
 		SSL_CTX_set_security_level(context, SECURITY_LEVEL_MIN);
 	if (SSL_CTX_use_certificate(context, sk_X509_value(chain, 0)) != 1)
-		return refuse(files, hint, "certificate %s (%s) is too weak: %s", files->chain, key,
-			      openssl_reason());
+		return refuse(files, hint, "certificate %s (%s) is refused by OpenSSL: %s",
+			      files->chain, key, openssl_reason());
 	for (int i = 1; i < sk_X509_num(chain); i++)
 		if (SSL_CTX_add1_chain_cert(context, sk_X509_value(chain, i)) != 1)
-			return refuse(files, hint, "certificate %d of %s is too weak: %s", i + 1,
-				      files->chain, openssl_reason());
+			return refuse(files, hint, "certificate %d of %s is refused by OpenSSL: %s",
+				      i + 1, files->chain, openssl_reason());
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -237,20 +238,36 @@ static int take_all(BIO *bio, const struct kind *kind, struct source *source, st
 	return r;
 }
 
-/* DER begins with the tag of a sequence. */
-static int fail_without(const struct kind *kind, const char *path, bool is_der, struct xlb_err *err)
+static bool is_pkcs12(const char *text, size_t size)
 {
-	int r;
+	const unsigned char *data = (const unsigned char *)text;
+	PKCS12 *store = d2i_PKCS12(NULL, &data, (long)size);
+	bool found = store;
 
-	if (!is_der) {
-		r = xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s has no %s in PEM", path,
-				kind->what);
+	PKCS12_free(store);
+	return found;
+}
+
+/* There is nothing of the kind: is it in another format? */
+static int fail_without(const struct kind *kind, const char *path, const char *text, size_t size,
+			struct xlb_err *err)
+{
+	bool is_der = size && *text == 0x30; /* the tag of a sequence */
+	bool is_store = is_der && is_pkcs12(text, size);
+	int r = xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+			    is_der ? "%s is not PEM, it looks like %s" : "%s has no %s in PEM",
+			    path,
+			    is_store ? "PKCS#12" :
+			    is_der   ? "DER" :
+				       kind->what);
+
+	if (is_store)
+		xlb_err_hint(err, "openssl pkcs12 -nodes -in %s -out NEW makes PEM of it", path);
+	else if (is_der)
+		xlb_err_hint(err, "openssl %s -inform der -in %s -out NEW makes PEM of it",
+			     kind->command, path);
+	else
 		xlb_err_hint(err, "%s", kind->hint);
-		return r;
-	}
-	r = xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s is not PEM, it looks like DER", path);
-	xlb_err_hint(err, "openssl %s -inform der -in %s -out NEW makes PEM of it", kind->command,
-		     path);
 	return r;
 }
 
@@ -261,10 +278,10 @@ int pem_parse(const char *text, size_t size, const char *path, enum pem_kind kin
 	struct source source = { .path = path, .err = err };
 	int r = bio ? take_all(bio, &kinds[kind], &source, ret) : certificate_no_memory(err);
 
+	if (!r && !source.number)
+		r = fail_without(&kinds[kind], path, text, size, err);
 	ERR_clear_error();
-	if (r || source.number)
-		return r;
-	return fail_without(&kinds[kind], path, size && *text == 0x30, err);
+	return r;
 }
 
 static int check_secret(const char *path, const struct stat *status, struct xlb_err *err)

@@ -103,24 +103,29 @@ int safe_file_read(const char *path, size_t max, char **ret, size_t *ret_size,
 	AUTO_CLOSE int fd = safe_file_open(path, err);
 	AUTO_FREE char *text = NULL;
 	struct stat status;
+	size_t size;
 	ssize_t n;
 
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &status))
 		return xlb_err_set(err, XLB_ERR_CONFIG, -errno, "cannot look at %s: %m", path);
-	/* its size says little: it may grow meanwhile. What is not used of the memory costs nothing */
-	text = malloc(max + 1);
+	size = (size_t)status.st_size;
+	if (size > max)
+		return too_large(path, max, err);
+	/* one more than it has: what grows meanwhile is half of something */
+	text = malloc(size + 1);
 	if (!text)
 		return no_memory(err);
-	n = read_all(fd, text, max + 1);
+	n = read_all(fd, text, size + 1);
 	if (n < 0)
 		return xlb_err_set(err, XLB_ERR_CONFIG, -errno, "cannot read %s: %m", path);
-	if ((size_t)n > max)
-		return too_large(path, max, err);
-	text[n] = '\0';
+	if ((size_t)n != size)
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EAGAIN,
+				   "%s has changed while it was read: try again", path);
+	text[size] = '\0';
 	*ret = TAKE(text);
-	*ret_size = (size_t)n;
+	*ret_size = size;
 	if (ret_status)
 		*ret_status = status;
 	return 0;

@@ -18,7 +18,8 @@ int safe_file_open(const char *path, struct xlb_err *err);
 /*
  * All of such a file. The caller owns *ret, which has a NUL behind its *ret_size bytes and may be of size 0; a secret it
  * wipes. What the file was when it was opened is in *ret_status, unless that is NULL. 0 or -errno with err filled as
- * above; -EFBIG for more than `max` bytes. May block on a slow disk: not for the loop.
+ * above; -EFBIG for more than `max` bytes, -EAGAIN if it was written to meanwhile. May block on a slow disk: not for the
+ * loop.
  */
 int safe_file_read(const char *path, size_t max, char **ret, size_t *ret_size,
 		   struct stat *ret_status, struct xlb_err *err);
