@@ -10,7 +10,6 @@
 #include "../unit/rules_walk.h"
 #include "icmp_frames.h"
 #include "sys/datapath_variant.h"
-#include "tables.h"
 #include "tests.h"
 #include "xlb/limit.h"
 
@@ -288,6 +287,38 @@ static void test_told(void **state)
 	world_program(-1);
 }
 
+/* While flows are measured, each packet is counted once for its flow. */
+static void test_measured(void **state)
+{
+	static struct flow_traffic rows[VARIANT_TRAFFIC_STEP];
+	struct variant *variant = world_variant(VARIANT_OBSERVE);
+	struct xlb_err err = {};
+
+	(void)state;
+	world_program(variant_program_fd(variant));
+	EACH_FAMILY(family)
+	{
+		struct xlb_flow_key key;
+		struct talk talk;
+		bool done = false;
+		size_t count = 0;
+
+		talk_init(&talk, family, IPPROTO_TCP, LOCAL, VIP_OWN);
+		variant_measure(variant, true);
+		talk_run(&talk, steps_open);
+		variant_measure(variant, false);
+		assert_int_equal(variant_traffic_take(variant, rows, &count, &done, &err), 0);
+		key = talk_key(&talk);
+		assert_int_equal(count, 1);
+		assert_memory_equal(&rows[0].key, &key, sizeof(key));
+		assert_int_equal(rows[0].traffic.packets, 3);
+		assert_int_equal(rows[0].traffic.bytes, bytes_of(&talk, SYN) +
+								bytes_of(&talk, ACK) +
+								bytes_of(&talk, PSH | ACK));
+	}
+	world_program(-1);
+}
+
 const struct CMUnitTest mode_local_tests[] = {
 	{ .name = "local: listener, server and interface count what the host gets",
 	  .test_func = test_counters },
@@ -298,5 +329,6 @@ const struct CMUnitTest mode_local_tests[] = {
 	{ .name = "local: a denied source does not reach the host", .test_func = test_denied },
 	{ .name = "local: no more connections than the limit", .test_func = test_limited },
 	{ .name = "local: events tell listener, server and group", .test_func = test_told },
+	{ .name = "local: flows are measured", .test_func = test_measured },
 	{},
 };
