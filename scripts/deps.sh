@@ -8,11 +8,11 @@ set -eu
 build_packages='make gcc libc6-dev clang-14 bpftool pkg-config libbpf-dev linux-libc-dev libnl-3-dev
 	libevent-dev libjansson-dev libfyaml-dev libcurl4-openssl-dev libsmartcols-dev
 	uthash-dev libncurses-dev libssl-dev'
-demo_packages='iproute2 ethtool util-linux procps nginx curl ca-certificates socat'
+demo_packages='iproute2 ethtool util-linux procps nginx curl ca-certificates socat haproxy openssl'
 test_packages='libcmocka-dev clang-format-14 libclang-rt-14-dev shellcheck bats jq wrk iperf3 bind9-dnsutils dnsmasq-base python3 iputils-ping traceroute python3-scapy tshark tmux nftables
 	qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-utils prometheus python3-prometheus-client
-	ngtcp2-client ngtcp2-server openssl'
-bench_packages='haproxy libnginx-mod-stream'
+	ngtcp2-client ngtcp2-server nghttp2-client'
+bench_packages='libnginx-mod-stream'
 
 fail() {
 	echo "deps.sh: $*" >&2

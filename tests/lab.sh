@@ -455,7 +455,9 @@ lab_cleanup() {
 			kill -s KILL "$pid" 2>/dev/null || true
 		done
 	done
-	rm -rf "/sys/fs/bpf/xlb-$XLB_INSTANCE" "/run/xlb-$XLB_INSTANCE" "/var/lib/xlb-$XLB_INSTANCE"
+	rm -rf "/sys/fs/bpf/xlb-$XLB_INSTANCE" "/run/xlb-$XLB_INSTANCE" "/var/lib/xlb-$XLB_INSTANCE" \
+		"/dev/shm/xlb-$XLB_INSTANCE-tls" "/etc/xlb-$XLB_INSTANCE/tls"
+	rmdir "/etc/xlb-$XLB_INSTANCE" 2>/dev/null || true
 	for name in $(lab_namespaces); do
 		ip netns del "$name"
 	done

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "bad_tls.h"
 #include "core/model.h"
 #include "core/tree.h"
 
@@ -56,8 +57,8 @@ static const struct bad bad_rows[] = {
 	  "unknown key \"server_grups\": accepted are version, interfaces",
 	  "did you mean \"server_groups\"?", "/server_grups" },
 	{ "version: 1\n^certificates^: {}\n", "\"certificates\" is not built yet", NULL, NULL },
-	{ "version: 1\nserver_groups: ^[^a]\n",
-	  "expected a map of server_groups by name, found a list", NULL, NULL },
+	TLS_ROWS{ "version: 1\nserver_groups: ^[^a]\n",
+		  "expected a map of server_groups by name, found a list", NULL, NULL },
 	{ "version: 1\n^interfaces^:\n", "found nothing", "write {} to detach", NULL },
 	{ "version: 1\n^flow_tables^: {}\n",
 	  "accepted are version, interfaces, flow_table, load_balancers, server_groups",
@@ -206,7 +207,7 @@ static const struct bad bad_rows[] = {
 	{ LB("      http: {protocol: tcp, port: 80, server_group: w, mss: ^auto^}\n"),
 	  "mss \"auto\": accepted are 0-65495", NULL, NULL },
 	{ LB("      dns: {protocol: udp, port: 53, server_group: w, mss: ^1400^}\n"),
-	  "mss has no meaning with protocol: udp, only with tcp: remove it", NULL,
+	  "mss has no meaning with protocol: udp, only with tcp and tls: remove it", NULL,
 	  "/load_balancers/edge/listeners/dns/mss" },
 
 	/* ports */
@@ -225,8 +226,6 @@ static const struct bad bad_rows[] = {
 	  NULL, NULL },
 	{ LB("      http: {protocol: tcp, port: 80, ^ports^: [{from: 80, to: 80}], server_group: w}\n"),
 	  "port and ports are the same", NULL, NULL },
-	{ LB("      http: {protocol: ^tls^, port: 443, server_group: w}\n"),
-	  "protocol \"tls\" is not built yet", NULL, NULL },
 	{ LB("      http: {protocol: ^tpc^, port: 443, server_group: w}\n"),
 	  "accepted are tcp, udp", "did you mean \"tcp\"?", NULL },
 	{ LB("      ^http^: {port: 80, server_group: w}\n"), "listener edge/http has no protocol",

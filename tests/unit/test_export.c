@@ -276,10 +276,55 @@ static void random_group(struct model *model, uint32_t number)
 	}
 }
 
+/* What a listener has that ends TLS. */
+static void random_tls(struct object *listener)
+{
+	set(listener, "certificates",
+	    pick(2) ? "/etc/xlb/a.pem:/etc/xlb/a.key" :
+		      "/etc/xlb/a.pem:/etc/xlb/a.key,/etc/xlb/b c.pem:/etc/xlb/b c.pem");
+	set(listener, "protocol", "tls");
+	if (pick(2))
+		set(listener, "tls_policy", pick(2) ? "mine" : "tls_cipher_policy_1_2");
+	if (pick(2))
+		set(listener, "alpn", "http2-optional");
+	if (pick(2)) {
+		set(listener, "client_auth.ca", "/etc/xlb/ca.pem");
+		set(listener, "client_auth.mode", pick(2) ? "require" : "optional");
+	}
+	if (pick(2))
+		set(listener, "proxy_protocol", "v2");
+	if (pick(2))
+		set(listener, pick(2) ? "server_tls.ca" : "server_tls.name",
+		    pick(2) ? "system" : "/etc/xlb/servers.pem");
+	if (((struct listener *)listener)->tls.server.name)
+		set(listener, "server_tls.verify", "false");
+}
+
+static bool may_be_tls(const struct model *model, const struct listener *listener)
+{
+	const struct server_group *group =
+		model_group(model, listener->server_group.shares[0].group);
+
+	return listener->protocol == IPPROTO_TCP && !listener->port.any &&
+	       !xlb_mode_has(group->forward, XLB_MODE_DIRECT) && !*group->fallback;
+}
+
 static void random_listener(struct model *model, struct object *lb, uint32_t number,
 			    uint32_t groups)
 {
-	static const char *const except[] = { "protocol", "mss", NULL };
+	static const char *const except[] = { "protocol",
+					      "mss",
+					      "certificates",
+					      "tls_policy",
+					      "alpn",
+					      "client_auth.mode",
+					      "client_auth.ca",
+					      "client_auth.crl",
+					      "proxy_protocol",
+					      "server_tls.ca",
+					      "server_tls.verify",
+					      "server_tls.name",
+					      NULL };
 	char text[128];
 	struct object *listener;
 	uint32_t port = number * 100 + 1;
@@ -297,6 +342,8 @@ static void random_listener(struct model *model, struct object *lb, uint32_t num
 	snprintf(text, sizeof(text), "%u", 88 + pick(9000));
 	if (((struct listener *)listener)->protocol == IPPROTO_TCP && pick(2))
 		set(listener, "mss", text);
+	if (may_be_tls(model, (const struct listener *)listener) && pick(2))
+		random_tls(listener);
 	set_some(listener, except);
 }
 
@@ -307,10 +354,15 @@ static struct model *random_model(void)
 	uint32_t groups = 1 + pick(4);
 	char text[128], addr[64];
 	struct xlb_err err = {};
+	struct object *policy;
 
 	for (uint32_t i = 0; i < groups; i++)
 		random_group(model, i);
 	set_some(&model->flow_table.object, none);
+	set_some(&model->tls.object, none);
+	policy = add(model, &type_tls_policy, NULL, "mine");
+	set(policy, "versions", "TLSv1.2,TLSv1.3");
+	set(policy, "ciphers", "TLS_AES_128_GCM_SHA256,ECDHE-RSA-AES128-GCM-SHA256");
 	model->has_interfaces = pick(2);
 	for (uint32_t i = 0, n = model->has_interfaces ? pick(3) : 0; i < n; i++) {
 		snprintf(text, sizeof(text), "eth0.%u", i);

@@ -27,6 +27,9 @@ static const char text[] =
 
 #define NO_RATES \
 	"\"new_connections_per_second\":null,\"connections\":null,\"bits_per_second\":null,\"packets_per_second\":null"
+#define NO_TLS \
+	"\"certificates\":[],\"tls_policy\":null,\"alpn\":\"none\",\"client_auth\":{\"mode\":\"none\",\"ca\":null,\"crl\":null}," \
+	"\"proxy_protocol\":\"none\",\"server_tls\":{\"ca\":null,\"verify\":true,\"name\":null},"
 #define NO_LIMITS "\"limits\":{" NO_RATES ",\"per_source\":{" NO_RATES "}},"
 
 static struct model *model_of_text(void)
@@ -165,12 +168,12 @@ static void objects(void **state)
 		fields_json(object_find(listeners, "http"), true),
 		"{\"protocol\":\"tcp\",\"ports\":[{\"from\":80,\"to\":80},{\"from\":1000,\"to\":2000}],"
 		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"15m\",\"mss\":0,\"security_groups\":[]," NO_LIMITS
-		"\"enabled\":true}");
+			NO_TLS "\"enabled\":true}");
 	assert_json(
 		fields_json(object_find(listeners, "rest"), true),
 		"{\"protocol\":\"udp\",\"ports\":[{\"from\":1,\"to\":65535}],"
 		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}],\"idle_timeout\":\"90s\",\"mss\":0,\"security_groups\":[]," NO_LIMITS
-		"\"enabled\":true}");
+			NO_TLS "\"enabled\":true}");
 	assert_json(
 		fields_json(group, true),
 		"{\"forward\":\"fullnat\",\"encapsulation\":null,\"address_family_affinity\":\"none\",\"scheduler\":\"maglev\",\"hash\":\"tuple\",\"quic\":{\"id_length\":8,\"config\":\"any\"},\"affinity\":{\"timeout\":null},\"slow_start\":null,\"fail_open\":true,\"fallback\":null,\"min_healthy\":\"1\","
@@ -201,7 +204,7 @@ static void whole_model(void **state)
 		"\"rest\":{\"protocol\":\"udp\",\"ports\":[{\"from\":1,\"to\":65535}],"
 		"\"server_groups\":[{\"group\":\"web\",\"weight\":100}]}}}},"
 		"\"server_groups\":{\"web\":{\"health_check\":{\"type\":\"http\",\"port\":80,\"path\":\"/healthz\","
-		"\"expect\":[\"200-299\",\"301\"]},\"servers\":{\"web1\":{\"address\":[\"10.0.1.11\"],\"weight\":0}}}},\"security_groups\":{}}");
+		"\"expect\":[\"200-299\",\"301\"]},\"servers\":{\"web1\":{\"address\":[\"10.0.1.11\"],\"weight\":0}}}},\"security_groups\":{},\"tls_policies\":{}}");
 }
 
 static void problems(void **state)

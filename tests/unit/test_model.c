@@ -572,7 +572,7 @@ static void walking(void **state)
 	assert_string_equal(
 		err.text,
 		"there is no \"groups\": there is interfaces, flow_table, load_balancers, server_groups, "
-		"security_groups");
+		"security_groups, tls_policies, tls");
 	assert_int_equal(model_walk(model, "flow_table", &type, &parent, &object, &err), 0);
 	assert_ptr_equal(type, &type_flow_table);
 	assert_ptr_equal(object, &model->flow_table);

@@ -70,6 +70,21 @@ struct row_bitmap {
 		to; /* the pool's port range, host order; ports of the host are taken out by the sink */
 };
 
+/* a file that HAProxy reads: its name in a directory of its own */
+struct row_tls_file_key {
+	char name[40];
+};
+struct row_tls_server_key {
+	uint32_t group, server; /* ids */
+};
+struct row_tls_server {
+	uint32_t weight; /* 1-256; 0: it gets no new connections */
+	uint32_t cut;	 /* those that it has end now */
+};
+struct row_tls_setting {
+	uint32_t max_connections, threads; /* 0: from the machine */
+};
+
 enum xlb_attach_mode { XLB_ATTACH_NATIVE = 1, XLB_ATTACH_GENERIC = 2 };
 
 /*
@@ -104,11 +119,40 @@ struct content_port_set {
 	uint32_t leaf[][256];
 };
 
+/* Where clients of a tls listener come in: addresses and ports of one interface. */
+struct tls_bind {
+	struct xlb_addr addr;
+	char ifname[IFNAMSIZ];
+	uint16_t from, to; /* host byte order */
+};
+/*
+ * content of a row of `tls_listener`: binds, then a text in the language of HAProxy's configuration, with a NUL behind. A
+ * line TLS_BIND_MARK and what follows stands for a bind line of each of the binds; lines of servers, "server sID ..." below
+ * "backend lID-gID", get their weights.
+ */
+struct content_tls_listener {
+	uint32_t bind_count, text_size;
+	struct tls_bind binds[];
+};
+#define TLS_BIND_MARK "\tbind * "
+static inline const char *tls_listener_text(const struct content_tls_listener *content)
+{
+	return (const char *)&content->binds[content->bind_count];
+}
+/* content of a row of `tls_split`: groups and the parts of new connections that they get, out of `sum` */
+struct content_tls_split {
+	uint32_t sum, count;
+	struct {
+		uint32_t group, to; /* the last number, from 0 on */
+	} parts[];
+};
+
 /*
  * X(NAME, word, sink, key type, value type, rank)
  * Puts run by rising rank, deletes by falling rank: a row is put after what it refers to. `neighbour`
  * rows keep the kernel resolving, `setting` rows make a NIC fit before it is attached, `probe_filter` rows
- * let health checks go as clients' packets do, `vip_addr` rows come last: no traffic is attracted before it can be served.
+ * let health checks go as clients' packets do. What ends TLS listens once packets are judged, and no longer. `vip_addr`
+ * rows come last: no traffic is attracted before it can be served.
  */
 #define XLB_TABLES(X) \
 	X(NEIGHBOUR, neighbour, HOST, struct row_neighbour_key, struct row_flags, 0) \
@@ -132,9 +176,15 @@ struct content_port_set {
 	X(ADDRESS, address, DATAPATH, struct xlb_addr, struct xlb_address, 8) \
 	X(ATTACHMENT, attachment, DATAPATH, struct row_attachment_key, struct row_attachment, 9) \
 	X(PROBE_FILTER, probe_filter, DATAPATH, struct row_attachment_key, struct row_flags, 10) \
-	X(VIP_ADDR, vip_addr, HOST, struct row_vip_addr_key, struct row_flags, 11)
+	X(TLS_SETTING, tls_setting, TLS, struct row_id, struct row_tls_setting, 11) \
+	X(TLS_FILE, tls_file, TLS, struct row_tls_file_key, struct row_hash, 11) \
+	X(TLS_SERVER, tls_server, TLS, struct row_tls_server_key, struct row_tls_server, 11) \
+	X(TLS_TAKER, tls_taker, TLS, struct row_id, struct row_id, 11) \
+	X(TLS_SPLIT, tls_split, TLS, struct row_id, struct row_hash, 11) \
+	X(TLS_LISTENER, tls_listener, TLS, struct row_id, struct row_hash, 12) \
+	X(VIP_ADDR, vip_addr, HOST, struct row_vip_addr_key, struct row_flags, 13)
 
-enum sink_id { SINK_HOST, SINK_DATAPATH, SINK_COUNT };
+enum sink_id { SINK_HOST, SINK_DATAPATH, SINK_TLS, SINK_COUNT };
 
 enum table_id {
 #define X(name, word, sink, key, value, rank) TABLE_##name,
@@ -173,7 +223,8 @@ struct reservation {
  * One side of the outside world. `list` calls `add` for every row present that xlb itself put (owner
  * marks, pins). `put` creates or replaces; `content` is only given for tables that have one. All
  * return 0 or -errno with err filled; a failed put or del has changed nothing. `reserve`, NULL where nothing
- * takes long, makes room beforehand; it runs in the worker while nobody puts or deletes.
+ * takes long, makes room beforehand; it runs in the worker while nobody puts or deletes. `settle`, NULL where puts and
+ * deletes are in effect when they return, waits until those before are.
  */
 struct sink {
 	int (*list)(struct sink *sink, const struct table *table,
@@ -183,6 +234,7 @@ struct sink {
 	int (*del)(struct sink *sink, const struct row *row, struct xlb_err *err);
 	int (*reserve)(struct sink *sink, const struct reservation *reservation,
 		       struct xlb_err *err);
+	int (*settle)(struct sink *sink, struct xlb_err *err);
 };
 
 #endif

@@ -309,7 +309,7 @@ static int compile_port_set(struct compiler *c, const struct load_balancer *lb,
 		char name[ID_KEY_MAX];
 		struct id_entry *entry;
 
-		if (!listener->enabled || listener->protocol != protocol)
+		if (!listener->enabled || listener_transport(listener) != protocol)
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", lb->object.name, object->name);
 		entry = ids_find(c->ids, ID_LISTENER, name);
@@ -347,7 +347,9 @@ static int compile_listener(struct compiler *c, const struct load_balancer *lb, 
 	snprintf(name, sizeof(name), "%s/%s", lb->object.name, listener->object.name);
 	r = take_id(c, ID_LISTENER, name, &entry);
 	if (!r)
-		r = compile_split(c, listener, entry->id, &value);
+		r = listener_is_tls(listener) ?
+			    compile_tls_listener(c, lb, listener, entry->id, &value) :
+			    compile_split(c, listener, entry->id, &value);
 	if (!r)
 		r = compile_limits(c, &listener->limits, entry->id);
 	if (r)
@@ -560,6 +562,8 @@ static int compile_all(struct compiler *c)
 			return r;
 	}
 	r = compile_groups(c);
+	if (!r)
+		r = compile_tls_host(c);
 	if (r)
 		return r;
 	TAILQ_FOREACH(object, &c->model->load_balancers, link) {
@@ -646,6 +650,7 @@ static int compile_any(struct compiler *c, struct compiled *ret)
 	}
 	fputc('\n', c->warned);
 	note_metered(c);
+	note_tls(c);
 	r = c->part ? compile_groups_alone(c) : compile_all(c);
 	fclose(c->warnings);
 	fclose(c->warned);

@@ -28,6 +28,20 @@ struct world_route {
 	bool local;
 };
 
+/* What of a tls listener's files is asked for. */
+enum tls_file_kind { TLS_FILE_CERTIFICATE, TLS_FILE_AUTHORITIES, TLS_FILE_REVOCATIONS };
+struct tls_file_name {
+	enum tls_file_kind kind;
+	const char *path; /* of the chain, of authorities, of their revocations */
+	const char *
+		other; /* the certificate's key; the authorities that a list of revocations is of */
+};
+struct tls_file {
+	const char *pem;
+	size_t size;
+	bool in_other; /* what is wrong, if anything, is the other file */
+};
+
 /* Answers about the world. All return 0 or -errno. */
 struct world {
 	void *arg;
@@ -46,6 +60,14 @@ struct world {
 	/* the networks in a file of rules, owned by the world for as long as this compile goes on; else err has why */
 	int (*networks)(void *arg, const char *path, const struct prefix_list **ret,
 			struct xlb_err *err);
+	/*
+	 * a file that a tls listener names, read and found good, and owned by the world for as long as this compile goes on; else
+	 * err has why, and *ret->fault what of it it lies in
+	 */
+	int (*tls_file)(void *arg, const struct tls_file_name *name, struct tls_file *ret,
+			struct xlb_err *err);
+	/* whether there is what ends TLS, else err says what to install */
+	int (*tls_engine)(void *arg, struct xlb_err *err);
 	/* health of one address of a server */
 	enum health (*health)(void *arg, const char *group, const char *server,
 			      const struct xlb_addr *addr);

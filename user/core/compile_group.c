@@ -224,6 +224,9 @@ int compile_group(struct compiler *c, const struct server_group *group)
 		r = emit_servers(c, &endpoints);
 	}
 	if (!r)
+		r = compile_tls_group(c, group, entry->id, endpoints.list, endpoints.count,
+				      &takers);
+	if (!r)
 		r = compile_note_parts(c, entry->id, endpoints.list, endpoints.count);
 	if (!r)
 		r = compile_choice(c, group, entry->id, &endpoints, &takers);

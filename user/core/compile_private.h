@@ -48,6 +48,7 @@ struct compiler {
 	struct attached attached[XLB_MAX_INTERFACES];
 	uint32_t attached_count;
 	uint32_t fail_open_groups;
+	bool tls;     /* there are tls listeners */
 	bool metered; /* there are limits for every packet of some listener */
 	bool probes;  /* there are health checks through the datapath */
 	bool returns; /* some flows' replies come back to addresses that are not xlb's */
@@ -117,6 +118,22 @@ int compile_quic(struct compiler *c, const struct server_group *group, uint32_t 
 /* Fills the group of a listener, or what tells that there are several, with their row. */
 int compile_split(struct compiler *c, const struct listener *listener, uint32_t id,
 		  struct xlb_listener *value);
+/* The id of a server's address, NULL: it has none. */
+struct id_entry *find_server_id(const struct compiler *c, const struct server_group *group,
+				const struct server *server, const struct xlb_addr *addr);
+/* compile_tls.c: whether tls listeners take flows; before anything is compiled */
+void note_tls(struct compiler *c);
+/* What stands for all tls listeners in the datapath, if there are any. */
+int compile_tls_host(struct compiler *c);
+/* The rest of a tls listener that has an id: what ends TLS, and in the datapath the group of the host. */
+int compile_tls_listener(struct compiler *c, const struct load_balancer *lb,
+			 const struct listener *listener, uint32_t id, struct xlb_listener *value);
+/* How a group's endpoints, whose flags say what becomes of those that are down, share tls listeners' connections. */
+int compile_tls_group(struct compiler *c, const struct server_group *group, uint32_t group_id,
+		      const struct endpoint *endpoints, uint32_t count,
+		      const struct takers *takers);
+/* True if a client finds its group again by its address alone, as it does its server in each of them. */
+bool shares_by_source(const struct model *model, const struct share_list *list);
 /* The rule set of a listener, or of a load balancer's VIPs (listener NULL), 0: none; emitted once. */
 int compile_rules(struct compiler *c, const struct load_balancer *lb,
 		  const struct listener *listener, uint32_t *ret);

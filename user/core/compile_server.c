@@ -279,23 +279,32 @@ static int compile_path(struct compiler *c, const struct server_group *group,
 	return compile_pools(c, group, endpoint, route);
 }
 
-static void key_of_server(const struct server_group *group, const struct endpoint *endpoint,
-			  char key[ID_KEY_MAX])
+static void key_of_server(const struct server_group *group, const struct server *server,
+			  const struct xlb_addr *server_addr, char key[ID_KEY_MAX])
 {
 	char addr[ADDR_TEXT_MAX], snat[ADDR_TEXT_MAX];
 	uint64_t pools = 0;
 	uint32_t i;
 
-	format_addr(endpoint->addr, addr);
+	format_addr(server_addr, addr);
 	for (i = 0; i < group->snat_addresses.count; i++) {
 		format_addr(&group->snat_addresses.addrs[i], snat);
 		pools ^= content_hash_text(snat);
 	}
 	snprintf(key, ID_KEY_MAX,
 		 "%s/%s@%s port=%u forward=%u encapsulation=%u snat=%016llx ports=%u-%u",
-		 group->object.name, endpoint->server->object.name, addr, endpoint->server->port,
-		 group->forward, endpoint->value.encapsulation, (unsigned long long)pools,
-		 group->snat_ports.from, group->snat_ports.to);
+		 group->object.name, server->object.name, addr, server->port, group->forward,
+		 xlb_mode_has(group->forward, XLB_MODE_ENCAP) ? group->encapsulation : 0,
+		 (unsigned long long)pools, group->snat_ports.from, group->snat_ports.to);
+}
+
+struct id_entry *find_server_id(const struct compiler *c, const struct server_group *group,
+				const struct server *server, const struct xlb_addr *addr)
+{
+	char key[ID_KEY_MAX];
+
+	key_of_server(group, server, addr, key);
+	return ids_find(c->ids, ID_SERVER, key);
 }
 
 /* What a server that takes no more flows does with those it has. */
@@ -348,7 +357,7 @@ int compile_endpoint(struct compiler *c, const struct server_group *group,
 	endpoint->takes_flows = takes_flows(endpoint->server);
 	endpoint->health = c->world->health(c->world->arg, group->object.name,
 					    endpoint->server->object.name, endpoint->addr);
-	key_of_server(group, endpoint, key);
+	key_of_server(group, endpoint->server, endpoint->addr, key);
 	known = ids_find(c->ids, ID_SERVER, key);
 	endpoint->strict = c->world->strict && !(known && known->live);
 	r = take_id(c, ID_SERVER, key, &endpoint->entry);
@@ -426,6 +435,10 @@ static void retired_server(void *arg, struct id_entry *entry)
 	if (ids_is_touched(c->ids, entry) || retired->r)
 		return;
 	memcpy(&value, entry->frozen, sizeof(value));
+	if (xlb_mode_has(value.mode, XLB_MODE_HOST)) {
+		retired->r = emit_server(c, entry, &value);
+		return;
+	}
 	value.nexthop = 0;
 	value.weight = 0;
 	/* its listener, which may have limits, does not name its group any more */

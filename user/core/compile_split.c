@@ -25,8 +25,7 @@ static uint32_t sort_shares(const struct share_list *list, struct share sorted[X
 	return taking;
 }
 
-/* True if a client finds its group again by its address alone, as it does its server in each of them. */
-static bool goes_by_source(const struct model *model, const struct share_list *list)
+bool shares_by_source(const struct model *model, const struct share_list *list)
 {
 	for (uint32_t i = 0; i < list->count; i++) {
 		const struct server_group *group = model_group(model, list->shares[i].group);
@@ -74,7 +73,7 @@ int compile_split(struct compiler *c, const struct listener *listener, uint32_t 
 	if (list->count == 1)
 		return 0;
 	value->flags |= XLB_LISTENER_SPLIT;
-	if (goes_by_source(c->model, list))
+	if (shares_by_source(c->model, list))
 		value->flags |= XLB_LISTENER_SOURCE;
 	return emit_split(c, list, id);
 }

@@ -107,11 +107,23 @@ static int build_port_set(const void *recipe, size_t size, void **ret, size_t *r
 	return r;
 }
 
+/* The recipe is the content. */
+static int build_copy(const void *recipe, size_t size, void **ret, size_t *ret_size)
+{
+	void *copy = malloc(size ? size : 1);
+
+	if (!copy)
+		return -ENOMEM;
+	*ret = memcpy(copy, recipe, size);
+	*ret_size = size;
+	return 0;
+}
+
 static int (*const builders[TABLE_COUNT])(const void *recipe, size_t size, void **ret,
 					  size_t *ret_size) = {
-	[TABLE_MAGLEV] = build_maglev,
-	[TABLE_PORT_SET] = build_port_set,
-	[TABLE_RULE_SET] = rules_build,
+	[TABLE_MAGLEV] = build_maglev,	[TABLE_PORT_SET] = build_port_set,
+	[TABLE_RULE_SET] = rules_build, [TABLE_TLS_FILE] = build_copy,
+	[TABLE_TLS_SPLIT] = build_copy, [TABLE_TLS_LISTENER] = build_copy,
 };
 
 bool content_expected(enum table_id table)

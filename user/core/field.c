@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/tls.h"
+
 void *field_value(const struct object *object, const struct field *field)
 {
 	return (char *)object + field->offset;
@@ -20,8 +22,9 @@ bool field_is_list(const struct field *field)
 {
 	return field->kind == FIELD_ADDRS || field->kind == FIELD_PORTS ||
 	       field->kind == FIELD_EXPECT || field->kind == FIELD_TEXTS ||
-	       field->kind == FIELD_WORDS || field->kind == FIELD_REFS ||
-	       field->kind == FIELD_NETS || field->kind == FIELD_SHARES;
+	       field->kind == FIELD_CERTIFICATES || field->kind == FIELD_WORDS ||
+	       field->kind == FIELD_REFS || field->kind == FIELD_NETS ||
+	       field->kind == FIELD_SHARES;
 }
 
 const char *field_word(const struct field *field, uint32_t value)
@@ -125,6 +128,7 @@ void value_free(struct object *object, const struct field *field)
 		*(struct port_list *)value = (struct port_list){};
 		break;
 	case FIELD_TEXTS:
+	case FIELD_CERTIFICATES:
 		texts_free(value);
 		break;
 	case FIELD_EXPECT:
@@ -214,6 +218,7 @@ int value_copy(struct object *to, const struct object *from, const struct field 
 		*(struct port_list *)dst = ports;
 		return 0;
 	case FIELD_TEXTS:
+	case FIELD_CERTIFICATES:
 		if (texts_copy(src, &texts))
 			return -ENOMEM;
 		value_free(to, field);
@@ -299,6 +304,7 @@ bool value_equal(const struct object *a, const struct object *b, const struct fi
 	case FIELD_NETS:
 		return lists_equal(list_of(a, field), list_of(b, field), item_size(field));
 	case FIELD_TEXTS:
+	case FIELD_CERTIFICATES:
 		return texts_equal(x, y);
 	case FIELD_EXPECT:
 		return expectation_equal(x, y);
@@ -334,6 +340,7 @@ bool value_is_absent(const struct object *object, const struct field *field)
 	case FIELD_NETS:
 		return !list_of(object, field).count;
 	case FIELD_TEXTS:
+	case FIELD_CERTIFICATES:
 		return !((const struct texts *)value)->count;
 	case FIELD_EXPECT:
 		return !expect->codes.count && !expect->text;
@@ -415,6 +422,22 @@ static void print_texts(FILE *out, const struct texts *list)
 	for (uint32_t i = 0; i < list->count; i++) {
 		fputs(i ? ", " : "", out);
 		yaml_scalar(out, list->texts[i]);
+	}
+	fputc(']', out);
+}
+
+/* [{chain: /etc/xlb/a.pem, key: /etc/xlb/a.key}] */
+static void print_certificates(FILE *out, const struct texts *list)
+{
+	fputc('[', out);
+	for (uint32_t i = 0; i < list->count; i++) {
+		struct certificate_paths paths = certificate_paths(list->texts[i]);
+
+		fprintf(out, "%s{chain: ", i ? ", " : "");
+		yaml_scalar(out, paths.chain);
+		fputs(", key: ", out);
+		yaml_scalar(out, paths.key);
+		fputc('}', out);
 	}
 	fputc(']', out);
 }
@@ -515,6 +538,9 @@ void value_print(FILE *out, const struct object *object, const struct field *fie
 		break;
 	case FIELD_TEXTS:
 		print_texts(out, value);
+		break;
+	case FIELD_CERTIFICATES:
+		print_certificates(out, value);
 		break;
 	case FIELD_EXPECT:
 		if (expect->text)

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "core/field_parse.h"
+#include "core/tls.h"
 #include "core/unbuilt.h"
 
 #define BYTES_ACCEPTED \
@@ -28,16 +29,20 @@ static void units_accepted(const struct field *field, char *ret, size_t size)
 	snprintf(ret, size, "%s-%s", from, to);
 }
 
+static void words_accepted(const struct field *field, char *ret, size_t size)
+{
+	size_t used =
+		(size_t)snprintf(ret, size, "%s", field->kind == FIELD_WORDS ? "a list of " : "");
+
+	for (const struct word *word = field->words; word->word && used < size; word++)
+		used += (size_t)snprintf(ret + used, size - used, "%s%s",
+					 word == field->words ? "" : ", ", word->word);
+}
+
 void field_accepted(const struct field *field, char *ret, size_t size)
 {
-	size_t used = 0;
-
 	if (field->words && size) {
-		used = (size_t)snprintf(ret, size, "%s",
-					field->kind == FIELD_WORDS ? "a list of " : "");
-		for (const struct word *word = field->words; word->word && used < size; word++)
-			used += (size_t)snprintf(ret + used, size - used, "%s%s",
-						 word == field->words ? "" : ", ", word->word);
+		words_accepted(field, ret, size);
 		return;
 	}
 	switch (field->kind) {
@@ -66,6 +71,12 @@ void field_accepted(const struct field *field, char *ret, size_t size)
 		snprintf(ret, size,
 			 "a list of at most %" PRIu64
 			 " texts, each of 1-255 printable ASCII characters",
+			 field->max);
+		return;
+	case FIELD_CERTIFICATES:
+		snprintf(ret, size,
+			 "a list of at most %" PRIu64
+			 " of {chain: FILE, key: FILE}, or CHAIN:KEY on a command line",
 			 field->max);
 		return;
 	case FIELD_REF:
@@ -528,6 +539,22 @@ static int parse_texts(const struct field *field, const char *const *items, size
 	return texts_copy(&list, ret) ? no_memory(err) : 0;
 }
 
+static int parse_certificates(const struct field *field, const char *const *items, size_t count,
+			      struct texts *ret, size_t *ret_bad, struct xlb_err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *reason = certificate_paths_fault(items[i]);
+
+		*ret_bad = i;
+		for (size_t j = 0; !reason && j < i; j++)
+			if (!strcmp(items[i], items[j]))
+				reason = "the certificate is there twice";
+		if (reason)
+			return refuse(field, items[i], reason, err);
+	}
+	return parse_texts(field, items, count, ret, ret_bad, err);
+}
+
 static int parse_words(const struct field *field, const char *const *items, size_t count,
 		       uint32_t *ret, size_t *ret_bad, struct xlb_err *err)
 {
@@ -588,6 +615,8 @@ int parse_value(const struct field *field, const char *const *items, size_t coun
 		return parse_shares(field, items, count, &ret->shares, ret_bad, err);
 	case FIELD_TEXTS:
 		return parse_texts(field, items, count, &ret->texts, ret_bad, err);
+	case FIELD_CERTIFICATES:
+		return parse_certificates(field, items, count, &ret->texts, ret_bad, err);
 	case FIELD_EXPECT:
 		return parse_expectation(field, items, count, &ret->expect, ret_bad, err);
 	}

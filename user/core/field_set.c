@@ -39,6 +39,7 @@ static size_t value_size(enum field_kind kind)
 	case FIELD_NETS:
 		return sizeof(struct prefix_list);
 	case FIELD_TEXTS:
+	case FIELD_CERTIFICATES:
 		return sizeof(struct texts);
 	case FIELD_EXPECT:
 		return sizeof(struct expectation);
@@ -50,7 +51,7 @@ int value_set(struct object *object, const struct field *field, const char *cons
 	      size_t count, size_t *ret_bad, struct xlb_err *err)
 {
 	bool limited = field->kind == FIELD_ADDRS || field->kind == FIELD_REFS ||
-		       field->kind == FIELD_TEXTS;
+		       field->kind == FIELD_TEXTS || field->kind == FIELD_CERTIFICATES;
 	size_t limit = limited			   ? field->max :
 		       field->kind == FIELD_SHARES ? XLB_SPLIT_GROUPS :
 						     VALUE_ITEMS_MAX;

@@ -5,6 +5,7 @@
 
 #include "core/field.h"
 #include "core/object.h"
+#include "core/tls.h"
 
 static void addrs_json(struct json_out *out, const char *key, const struct addr_list *list)
 {
@@ -59,6 +60,20 @@ static void texts_json(struct json_out *out, const char *key, const struct texts
 	out_open(out, key, '[');
 	for (uint32_t i = 0; i < list->count; i++)
 		out_text(out, NULL, list->texts[i]);
+	out_close(out, ']');
+}
+
+static void certificates_json(struct json_out *out, const char *key, const struct texts *list)
+{
+	out_open(out, key, '[');
+	for (uint32_t i = 0; i < list->count; i++) {
+		struct certificate_paths paths = certificate_paths(list->texts[i]);
+
+		out_open(out, NULL, '{');
+		out_text(out, "chain", paths.chain);
+		out_text(out, "key", paths.key);
+		out_close(out, '}');
+	}
 	out_close(out, ']');
 }
 
@@ -129,6 +144,9 @@ static void value_json(struct json_out *out, const char *key, const struct objec
 		return;
 	case FIELD_TEXTS:
 		texts_json(out, key, value);
+		return;
+	case FIELD_CERTIFICATES:
+		certificates_json(out, key, value);
 		return;
 	case FIELD_EXPECT:
 		expectation_json(out, key, value);

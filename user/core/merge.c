@@ -129,6 +129,26 @@ static bool share_text(const struct node *node, char **ret)
 	return true;
 }
 
+/* {chain, key}, or {chain} of a file that has both, as "chain:key"; the same. */
+static bool certificate_text(const struct node *node, char **ret)
+{
+	const struct node *chain = node_get(node, "chain"), *key = node_get(node, "key");
+
+	if (!chain || chain->kind != NODE_SCALAR || node->count != 1 + (key != NULL) ||
+	    (key && key->kind != NODE_SCALAR))
+		return false;
+	if (asprintf(ret, "%s:%s", chain->text, key ? key->text : chain->text) < 0)
+		*ret = NULL;
+	return true;
+}
+
+/* A map that stands for one value of the field. */
+static bool map_text(const struct field *field, const struct node *node, char **ret)
+{
+	return (field->kind == FIELD_SHARES && share_text(node, ret)) ||
+	       (field->kind == FIELD_CERTIFICATES && certificate_text(node, ret));
+}
+
 /* An item of a list as text: a scalar, {from, to} of ports, {group, weight} of shares. malloc'd. */
 static int item_text(struct merge *merge, const struct field *field, const struct node *node,
 		     char **ret)
@@ -150,9 +170,12 @@ static int item_text(struct merge *merge, const struct field *field, const struc
 		if (asprintf(&text, strcmp(from->text, to->text) ? "%s-%s" : "%s", from->text,
 			     to->text) < 0)
 			text = NULL;
-	} else if (field->kind != FIELD_SHARES || !share_text(node, &text)) {
-		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s: expected a value, found %s",
-			    field->name, node_word(node));
+	} else if (!map_text(field, node, &text)) {
+		xlb_err_set(merge->err, XLB_ERR_CONFIG, -EINVAL, "%s: expected %s, found %s",
+			    field->name,
+			    field->kind == FIELD_CERTIFICATES ? "{chain: FILE, key: FILE}" :
+								"a value",
+			    node_word(node));
 		return fail_at(merge, node, node_is_null(node), field->name);
 	}
 	if (!text)

@@ -239,21 +239,21 @@ static const struct type *path_type(const struct type *parent, const char *plura
 }
 
 /* "a, b": the plurals below a type, or at the top; "nothing" if there are none. */
-static const char *path_plurals(const struct type *parent, char ret[128])
+static const char *path_plurals(const struct type *parent, char ret[256])
 {
 	size_t used = 0;
 
-	snprintf(ret, 128, "nothing");
+	snprintf(ret, 256, "nothing");
 	for (const struct type *const *type = types; *type; type++)
-		if ((*type)->parent == parent && used < 128)
-			used += (size_t)snprintf(ret + used, 128 - used, "%s%s", used ? ", " : "",
+		if ((*type)->parent == parent && used < 256)
+			used += (size_t)snprintf(ret + used, 256 - used, "%s%s", used ? ", " : "",
 						 (*type)->plural);
 	return ret;
 }
 
 static int no_such_plural(const struct type *parent, const char *word, struct xlb_err *err)
 {
-	char there[128], quoted[QUOTE_MAX];
+	char there[256], quoted[QUOTE_MAX];
 
 	return xlb_err_set(err, XLB_ERR_NOT_FOUND, -ENOENT, "there is no \"%s\"%s%s: there is %s",
 			   quote_text(word, quoted), parent ? " below a " : "",
@@ -337,7 +337,7 @@ static int unknown_section(const struct tree *tree, const struct node *node, str
 {
 	const char *instead = unbuilt_key(NULL, node->key);
 	const char *names[SECTIONS_MAX] = { "version" };
-	char sections[128], quoted[QUOTE_MAX];
+	char sections[256], quoted[QUOTE_MAX];
 	const char *nearest;
 	size_t n = 1;
 

@@ -6,6 +6,7 @@
 #ifndef XLB_CORE_MODEL_H
 #define XLB_CORE_MODEL_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -112,17 +113,55 @@ struct load_balancer {
 };
 enum address_management { ADDRESS_MANAGEMENT_XLB, ADDRESS_MANAGEMENT_NONE };
 
+#define PROTOCOL_TLS (0x100 | IPPROTO_TCP) /* ended by xlb, over TCP */
+enum alpn {
+	ALPN_NONE,
+	ALPN_HTTP1_ONLY,
+	ALPN_HTTP2_ONLY,
+	ALPN_HTTP2_OPTIONAL,
+	ALPN_HTTP2_PREFERRED
+};
+enum client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_OPTIONAL, CLIENT_AUTH_REQUIRE };
+enum proxy_protocol { PROXY_PROTOCOL_NONE, PROXY_PROTOCOL_V2 };
+#define CA_SYSTEM "system" /* certificates that the host trusts */
+/* What a listener of protocol: tls is; texts are owned. */
+struct listener_tls {
+	struct texts certificates; /* "chain:key"; the first is the default */
+	char *policy;		   /* of the system, or the name of a tls_policy */
+	uint32_t alpn;		   /* enum alpn */
+	uint32_t proxy_protocol;   /* enum proxy_protocol */
+	struct {
+		uint32_t mode;	/* enum client_auth */
+		char *ca, *crl; /* paths; NULL: none */
+	} client_auth;
+	struct {
+		char *ca;    /* path or CA_SYSTEM; NULL: none */
+		bool verify; /* with neither this nor ca, servers are spoken to in plain */
+		char *name;  /* NULL: the one that the client asks for */
+	} server;
+};
+
 struct listener {
 	struct object object; /* parent: load_balancer */
-	uint32_t protocol;    /* IPPROTO_TCP or IPPROTO_UDP */
+	uint32_t protocol;    /* IPPROTO_TCP, IPPROTO_UDP or PROTOCOL_TLS */
 	struct port_list port;
 	struct share_list server_group; /* at least one, of a weight above 0 */
 	uint64_t idle_timeout;		/* ms; default 900 s tcp, 90 s udp (resolved, never 0) */
 	uint32_t mss;			/* bytes; 0: what fits the interfaces */
 	struct name_list security_groups;
 	struct limits limits;
+	struct listener_tls tls;
 	bool enabled;
 };
+/* What the listener is to packets: IPPROTO_TCP or IPPROTO_UDP. */
+static inline uint32_t listener_transport(const struct listener *listener)
+{
+	return listener->protocol & 0xff;
+}
+static inline bool listener_is_tls(const struct listener *listener)
+{
+	return listener->protocol == PROTOCOL_TLS;
+}
 
 #define CHECK_BYTES_MAX 512 /* of a request and of what is expected */
 enum check_type {
@@ -223,10 +262,24 @@ struct rule {
 	char *file;		   /* owned; NULL: none */
 };
 
+/* What ends TLS: one for all listeners. */
+struct tls_setting {
+	struct object object; /* without a name */
+	uint32_t max_connections; /* of clients, of all listeners together; 0: from the machine's memory */
+	uint32_t threads;	  /* 0: one for each CPU */
+};
+#define TLS_VERSIONS 4 /* bit i: TLS 1.i */
+struct tls_policy {
+	struct object object;
+	uint32_t versions; /* a bit for each; without gaps */
+	struct texts ciphers;
+};
+
 struct model {
 	bool has_interfaces; /* the text had `interfaces:`; without it attachments stay as they are */
-	struct object_list interfaces, load_balancers, server_groups, security_groups;
+	struct object_list interfaces, load_balancers, server_groups, security_groups, tls_policies;
 	struct flow_table flow_table;
+	struct tls_setting tls;
 };
 
 struct model *model_new(void);

@@ -11,6 +11,7 @@
 #include "core/object.h"
 #include "core/quic.h"
 #include "core/security.h"
+#include "core/tls.h"
 #include "xlb/lists.h"
 
 /* A group and how listeners use it. */
@@ -20,6 +21,7 @@ struct group_use {
 	const struct listener *ported; /* the first with single ports */
 	uint32_t port;		       /* its first */
 	bool ports_differ;	       /* from others of the group's listeners */
+	const struct listener *tls;    /* the first that is one */
 	bool tcp, udp;
 };
 
@@ -218,7 +220,9 @@ static void note_ports(struct group_use *use, const struct listener *listener,
 /* The listener uses the group, or one that it is a fallback of. */
 static void note_use(struct group_use *use, const struct listener *listener)
 {
-	use->tcp = use->tcp || listener->protocol == IPPROTO_TCP;
+	use->tcp = use->tcp || listener->protocol != IPPROTO_UDP;
+	if (!use->tls && listener_is_tls(listener))
+		use->tls = listener;
 	use->udp = use->udp || listener->protocol == IPPROTO_UDP;
 	for (uint32_t i = 0; i < listener->port.count; i++)
 		note_ports(use, listener, &listener->port.ranges[i]);
@@ -463,12 +467,31 @@ static int check_health(struct checker *checker, const struct group_use *use)
 		use->udp && !use->tcp ? "udp" : "tcp");
 }
 
+/* xlb itself answers clients there, and speaks to servers from an address of its own. */
+static int check_tls_use(struct checker *checker, const struct group_use *use)
+{
+	const struct server_group *group = use->group;
+	char title[OBJECT_TITLE_MAX], other[OBJECT_TITLE_MAX];
+
+	if (!use->tls || !xlb_mode_has(group->forward, XLB_MODE_DIRECT))
+		return 0;
+	return object_fail(
+		&group->object, "forward", checker->err,
+		"%s: with forward: %s servers answer clients themselves, but %s, which is tls, does "
+		"that: use forward: fullnat or nat, or a group of its own",
+		object_title(&group->object, title), mode_word(group->forward),
+		object_title(&use->tls->object, other));
+}
+
 static int check_group(struct checker *checker, const struct group_use *use)
 {
 	const struct server_group *group = use->group;
 	int r;
 
-	r = refuse_special(checker, &group->object, "snat.addresses", &group->snat_addresses);
+	r = check_tls_use(checker, use);
+	if (!r)
+		r = refuse_special(checker, &group->object, "snat.addresses",
+				   &group->snat_addresses);
 	if (!r)
 		r = refuse_vip(checker, &group->object, "snat.addresses", &group->snat_addresses);
 	if (!r)
@@ -502,6 +525,8 @@ static int check_all(struct checker *checker)
 			return r;
 	}
 	r = check_security(checker->model, checker->err);
+	if (!r)
+		r = check_tls(checker->model, checker->err);
 	if (r)
 		return r;
 	/* in the text's order, so that the first error is the first in the text */

@@ -73,7 +73,7 @@ static uint32_t claim_listener(const struct listener *listener, uint32_t order,
 		struct port_range range = listener->port.ranges[i];
 
 		claims[i] = (struct claim){
-			.protocol = listener->protocol,
+			.protocol = listener_transport(listener),
 			.precedence = listener->port.any     ? ANY :
 				      range.from == range.to ? EXACT :
 							       RANGE,

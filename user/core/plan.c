@@ -131,7 +131,7 @@ int plan_make(const struct rows *wanted, const struct rows *present, struct plan
 static bool may_change(enum table_id table)
 {
 	return table == TABLE_SERVER || table == TABLE_MAGLEV || table == TABLE_QUIC_SERVER ||
-	       table == TABLE_GROUP;
+	       table == TABLE_GROUP || table == TABLE_TLS_SERVER || table == TABLE_TLS_TAKER;
 }
 
 int plan_make_part(const struct rows *wanted, const struct rows *present, struct plan *ret,
@@ -273,6 +273,16 @@ static struct sink *sink_of(const struct row *row, struct sink *const sinks[SINK
 	return sinks[tables[row->table].sink];
 }
 
+/* What listens behind a NIC has ended before nobody judges its packets any more. */
+static int settle_before(const struct op *op, struct sink *const sinks[SINK_COUNT],
+			 struct xlb_err *err)
+{
+	struct sink *sink = sinks[SINK_TLS];
+
+	return op->row.table == TABLE_ATTACHMENT && sink && sink->settle ? sink->settle(sink, err) :
+									   0;
+}
+
 static int op_run(const struct op *op, struct sink *const sinks[SINK_COUNT], struct xlb_err *err)
 {
 	struct sink *sink = sink_of(&op->row, sinks);
@@ -282,6 +292,8 @@ static int op_run(const struct op *op, struct sink *const sinks[SINK_COUNT], str
 	if (op->kind == OP_PUT)
 		r = sink->put(sink, &op->row, op->content, op->content_size, err);
 	else
+		r = settle_before(op, sinks, err);
+	if (!r && op->kind == OP_DEL)
 		r = sink->del(sink, &op->row, err);
 	if (r) {
 		row_text(&op->row, text, sizeof(text));

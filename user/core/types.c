@@ -7,7 +7,9 @@
 #include "core/field.h"
 #include "core/object.h"
 #include "core/security.h"
+#include "core/tls.h"
 #include "core/types_limits.h"
+#include "core/types_tls.h"
 #include "xlb/lists.h"
 
 #define SECOND	     1000ULL
@@ -36,6 +38,7 @@ static const struct word address_managements[] = {
 static const struct word protocols[] = {
 	{ "tcp", IPPROTO_TCP },
 	{ "udp", IPPROTO_UDP },
+	{ "tls", PROTOCOL_TLS },
 	{},
 };
 
@@ -112,7 +115,7 @@ static const struct field listener_fields[] = {
 		.flags = FIELD_REQUIRED,
 		.offset = offsetof(struct listener, protocol),
 		.words = protocols,
-		.help = "what clients speak",
+		.help = "what clients speak; tls: ended by xlb, see docs/tls.md",
 	},
 	{
 		.name = "port",
@@ -140,7 +143,7 @@ static const struct field listener_fields[] = {
 		.offset = offsetof(struct listener, idle_timeout),
 		.min = SECOND,
 		.max = 7 * DAY,
-		.help = "a flow without packets for so long is forgotten; default 900s (tcp), 90s (udp, at most 24h)",
+		.help = "a flow without packets for so long is forgotten; default 900s (tcp, tls), 90s (udp, at most 24h)",
 	},
 	{
 		.name = "mss",
@@ -148,7 +151,7 @@ static const struct field listener_fields[] = {
 		.offset = offsetof(struct listener, mss),
 		.max = MSS_MAX,
 		.preset = "0",
-		.help = "tcp only: the most that a SYN through xlb may announce as its maximum segment size, 88-65495 bytes; "
+		.help = "tcp and tls: the most that a SYN through xlb may announce as its maximum segment size, 88-65495 bytes; "
 			"0: what fits the interfaces of xlb; never raised (docs/modes)",
 	},
 	{
@@ -160,6 +163,7 @@ static const struct field listener_fields[] = {
 		.help = "who may connect, of those that the load balancer's security groups let in; none: all of them",
 	},
 	LIMITS_FIELDS(struct listener, "this listener"),
+	TLS_FIELDS,
 	{
 		.name = "enabled",
 		.kind = FIELD_BOOL,
@@ -182,13 +186,13 @@ static int listener_finish(struct object *object, struct xlb_err *err)
 	if (udp && object_given(object, "mss"))
 		return object_fail(
 			object, "mss", err,
-			"mss has no meaning with protocol: udp, only with tcp: remove it");
+			"mss has no meaning with protocol: udp, only with tcp and tls: remove it");
 	if (listener->mss && listener->mss < MSS_MIN)
 		return object_fail(
 			object, "mss", err,
 			"mss \"%u\": accepted are %u-%u, and 0 for what fits the interfaces",
 			listener->mss, MSS_MIN, MSS_MAX);
-	return 0;
+	return tls_finish_listener(object, err);
 }
 
 const struct type type_interface = {
@@ -239,9 +243,17 @@ const struct type type_listener = {
 };
 
 const struct type *const types[] = {
-	&type_interface,      &type_flow_table,	  &type_load_balancer,
-	&type_listener,	      &type_server_group, &type_server,
-	&type_security_group, &type_rule,	  NULL,
+	&type_interface,
+	&type_flow_table,
+	&type_load_balancer,
+	&type_listener,
+	&type_server_group,
+	&type_server,
+	&type_security_group,
+	&type_rule,
+	&type_tls_policy,
+	&type_tls,
+	NULL,
 };
 
 const struct type *type_find(const char *word)

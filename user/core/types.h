@@ -30,7 +30,8 @@ enum field_kind {
 	FIELD_SHARES, /* struct share_list: objects of type `ref`, weights up to max */
 	FIELD_REFS,   /* struct name_list: names of objects of type `ref` */
 	FIELD_NETS,   /* struct prefix_list */
-	FIELD_EXPECT, /* struct expectation: HTTP status codes and ranges, or bytes */
+	FIELD_CERTIFICATES, /* struct texts, "chain:key" each, see core/tls.h; max is of them */
+	FIELD_EXPECT,	    /* struct expectation: HTTP status codes and ranges, or bytes */
 };
 
 enum field_flags {
@@ -77,7 +78,7 @@ struct type {
 };
 
 extern const struct type type_interface, type_flow_table, type_load_balancer, type_listener,
-	type_server_group, type_server, type_security_group, type_rule;
+	type_server_group, type_server, type_security_group, type_rule, type_tls, type_tls_policy;
 extern const struct type *const types[]; /* all, parents first, NULL-terminated */
 
 /* By singular, plural or CLI word; NULL if none. */

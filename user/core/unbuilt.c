@@ -9,11 +9,9 @@ static const struct {
 	const char *key;
 	const char *instead;
 } keys[] = {
-	{ NULL, "certificates", "listeners are tcp and udp" },
-	{ &type_listener, "proxy_protocol", "servers see the SNAT address" },
-	{ &type_listener, "certificate", "listeners are tcp and udp" },
-	{ &type_listener, "client_auth", "listeners are tcp and udp" },
-	{ &type_listener, "alpn", "listeners are tcp and udp" },
+	{ NULL, "certificates", "a tls listener names its certificates itself" },
+	{ &type_listener, "certificate",
+	  "certificates: [{chain: FILE, key: FILE}] has one or more" },
 	{ &type_server_group, "preserve_client",
 	  "forward: nat, dr and tunnel keep the client's address" },
 };
@@ -23,7 +21,6 @@ static const struct {
 static const struct {
 	const char *field, *word, *why;
 } words[] = {
-	{ "protocol", "tls", NOT_BUILT },
 	{ "protocol", "quic", NOT_BUILT },
 	{ "forward", "local", "is what listeners with protocol: tls use by themselves" },
 	{ "health_check.type", "tls", NOT_BUILT },

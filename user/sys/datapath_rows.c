@@ -231,7 +231,9 @@ _Static_assert(offsetof(struct datapath, sink) == 0, "a sink is cast to its data
 
 int datapath_rows_open(struct datapath *dp)
 {
-	dp->sink = (struct sink){ sink_list, sink_put, sink_del, sink_reserve };
+	dp->sink = (struct sink){
+		.list = sink_list, .put = sink_put, .del = sink_del, .reserve = sink_reserve
+	};
 	for (int i = 0; i < TABLE_COUNT; i++) {
 		int r = plain_tables[i].count ? plain_init(dp, i) : 0;
 

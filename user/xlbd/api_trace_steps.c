@@ -100,7 +100,10 @@ static void put_ports(const struct load_balancer *lb, FILE *out)
 	TAILQ_FOREACH(object, &lb->listeners, link) {
 		const struct listener *listener = (const struct listener *)object;
 
-		fprintf(out, "%s%s ", separator, listener->protocol == IPPROTO_TCP ? "tcp" : "udp");
+		fprintf(out, "%s%s ", separator,
+			listener_is_tls(listener)	  ? "tls" :
+			listener->protocol == IPPROTO_TCP ? "tcp" :
+							    "udp");
 		for (i = 0; i < listener->port.count; i++) {
 			const struct port_range *range = &listener->port.ranges[i];
 

@@ -220,6 +220,9 @@ static int open_world(struct engine *engine, uint32_t flows, struct xlb_err *err
 		return r;
 	engine->sinks[SINK_DATAPATH] = datapath_sink(engine->datapath);
 	engine->sinks[SINK_HOST] = host_sink(engine->host);
+	r = engine_tls_open(engine, err);
+	if (r)
+		return r;
 	engine->checker = checker_new(base, health_has_changed, engine);
 	engine->host_event =
 		event_new(base, host_fd(engine->host), EV_READ | EV_PERSIST, host_readable, engine);
@@ -244,6 +247,7 @@ int engine_open(struct event_base *base, const struct paths *paths, uint32_t flo
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	engine->base = base;
 	engine->paths = *paths;
+	pthread_mutex_init(&engine->tls_lock, NULL);
 	engine->worker_fd = engine->settler.fd = engine->growth.fd = -1;
 	r = engine_changes_open(engine, err);
 	if (!r)
@@ -319,6 +323,8 @@ struct engine *engine_close(struct engine *engine)
 	model_free(engine->model);
 	ids_free(engine->ids);
 	engine_networks_close(engine);
+	engine_tls_close(engine);
+	pthread_mutex_destroy(&engine->tls_lock);
 	free(engine->vlans);
 	free(engine->ports);
 	free(engine->host_ports.ranges);

@@ -203,6 +203,7 @@ int engine_compile(struct engine *engine, struct change *change)
 
 	engine->sockets_read = false;
 	engine_networks_begin(engine);
+	engine_tls_begin(engine);
 	if (change->by_user)
 		r = judge_next(engine, change);
 	if (r)

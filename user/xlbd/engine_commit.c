@@ -257,6 +257,7 @@ static void adopt_all(struct engine *engine, struct change *change)
 	engine_recheck_adopted(engine, &change->plan);
 	if (change->by_user)
 		engine_networks_adopt(engine);
+	engine_tls_adopt(engine);
 	if (change->by_user)
 		engine_growth_adopted(engine);
 	engine_announce(engine, &change->plan);

@@ -11,6 +11,7 @@
 #include "core/compile.h"
 #include "core/plan.h"
 #include "xlbd/engine.h"
+#include "xlbd/engine_tls.h"
 #include "xlbd/state.h"
 
 /* Flows per id, by kind; index is the id. `live` leaves closed flows and tombstones out, `held` counts every record. */
@@ -156,6 +157,12 @@ struct engine {
 	uint32_t link_count;
 
 	struct networks *networks; /* files of rules, by path */
+	struct haproxy *haproxy;
+	struct tls_files
+		*tls_files; /* by kind and paths; under the lock, but for compiles that read */
+	pthread_mutex_t tls_lock;
+	uint32_t tls_mark; /* of the last compile of everything */
+	struct event *tls_timer, *tls_event;
 	struct sweep sweep;
 	struct growth growth;
 	struct slow_starts slow_starts;

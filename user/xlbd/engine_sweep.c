@@ -257,6 +257,13 @@ struct release {
 	bool due; /* some server's drain is over, but its row does not say so yet */
 };
 
+/* By a flow, or a connection of a tls listener's. */
+static bool is_held(const struct engine *engine, const struct id_entry *entry)
+{
+	return engine->sweep.done.held[entry->kind][entry->id] ||
+	       (entry->kind == ID_SERVER && haproxy_connections(engine->haproxy, entry->id));
+}
+
 static void release_unheld(void *arg, struct id_entry *entry)
 {
 	struct release *release = arg;
@@ -265,7 +272,7 @@ static void release_unheld(void *arg, struct id_entry *entry)
 
 	if (entry->live || *quiet == QUIET_UNKNOWN)
 		return;
-	*quiet = sweep->done.held[entry->kind][entry->id] ? QUIET_RETIRED : *quiet + 1;
+	*quiet = is_held(release->engine, entry) ? QUIET_RETIRED : *quiet + 1;
 	if (*quiet < QUIET_TWICE)
 		return;
 	*quiet = QUIET_UNKNOWN;
@@ -399,7 +406,12 @@ uint64_t engine_flows(const struct engine *engine, enum id_kind kind, uint32_t i
 {
 	const uint32_t *live = engine->sweep.done.live[kind];
 
-	return live && id < id_limits[kind] ? live[id] : 0;
+	uint64_t flows = live && id < id_limits[kind] ? live[id] : 0;
+
+	/* what comes to a server by a tls listener is no flow to it */
+	if (kind == ID_SERVER && engine->haproxy)
+		flows += haproxy_connections(engine->haproxy, id);
+	return flows;
 }
 
 /* A quarter of a pass tells enough: flows lie at random. */

@@ -120,6 +120,24 @@ static int world_networks(void *arg, const char *path, const struct prefix_list 
 	return engine_networks(arg, path, false, ret, err);
 }
 
+static int world_tls_file_anew(void *arg, const struct tls_file_name *name, struct tls_file *ret,
+			       struct xlb_err *err)
+{
+	return engine_tls_file(arg, name, true, ret, err);
+}
+
+static int world_tls_file(void *arg, const struct tls_file_name *name, struct tls_file *ret,
+			  struct xlb_err *err)
+{
+	return engine_tls_file(arg, name, false, ret, err);
+}
+
+static int world_tls_engine(void *arg, struct xlb_err *err)
+{
+	(void)arg;
+	return haproxy_find(err);
+}
+
 static enum health world_health(void *arg, const char *group, const char *server,
 				const struct xlb_addr *addr)
 {
@@ -203,6 +221,8 @@ struct world engine_world(struct engine *engine, bool strict, bool cut_now)
 		.on_link = world_on_link,
 		.host_ports = world_host_ports,
 		.networks = strict ? world_networks_anew : world_networks,
+		.tls_file = strict ? world_tls_file_anew : world_tls_file,
+		.tls_engine = world_tls_engine,
 		.health = world_health,
 		.group_ever_up = world_group_ever_up,
 		.served = world_served,
@@ -233,8 +253,8 @@ static int check_listener(const struct engine *engine, const struct load_balance
 	for (i = 0; i < engine->socket_count; i++) {
 		const struct host_socket *socket = &engine->sockets[i];
 
-		if (socket->protocol != listener->protocol || !socket_covers(socket, addr) ||
-		    !list_has_port(&listener->port, socket->port_h))
+		if (socket->protocol != listener_transport(listener) ||
+		    !socket_covers(socket, addr) || !list_has_port(&listener->port, socket->port_h))
 			continue;
 		format_addr(addr, text);
 		xlb_err_set(

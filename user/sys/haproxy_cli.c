@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Commands to HAProxy: its runtime API (management guide, section 9.3), one connection each. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include "sys/haproxy_private.h"
+
+#define PATIENCE_S 3
+#define ANSWER_MAX (64U << 20)
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = PATIENCE_S };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (!connect(fd, (const struct sockaddr *)&to, sizeof(to)))
+		return fd;
+	close(fd);
+	return -errno;
+}
+
+static int send_all(int fd, const char *text, size_t size)
+{
+	while (size) {
+		ssize_t n = send(fd, text, size, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EPIPE;
+		text += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int receive_all(int fd, char **ret)
+{
+	AUTO_FREE char *text = NULL;
+	size_t size = 0, room = 0;
+	ssize_t n;
+
+	do {
+		if (size + 4096 > room) {
+			char *longer = realloc(text, room = 2 * room + 8192);
+
+			if (!longer || room > ANSWER_MAX)
+				return -ENOMEM;
+			text = longer;
+		}
+		n = recv(fd, text + size, room - size - 1, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		size += (size_t)n;
+	} while (n);
+	while (size && text[size - 1] == '\n')
+		size--;
+	text[size] = '\0';
+	*ret = TAKE(text);
+	return 0;
+}
+
+int cli_ask(const char *socket, const char *command, char **ret)
+{
+	AUTO_CLOSE int fd = connect_to(socket);
+	int r = fd < 0 ? fd : send_all(fd, command, strlen(command));
+
+	if (!r)
+		r = send_all(fd, "\n", 1);
+	return r ? r : receive_all(fd, ret);
+}
+
+int cli_ask_worker(const struct haproxy *h, pid_t worker, const char *command, char **ret)
+{
+	AUTO_FREE char *whole = NULL;
+
+	if (asprintf(&whole, "@!%d %s", (int)worker, command) < 0) {
+		whole = NULL;
+		return -ENOMEM;
+	}
+	return cli_ask(h->paths.master, whole, ret);
+}
+
+void cli_lines(char *text, void (*line)(void *arg, char *text), void *arg)
+{
+	char *one;
+
+	while ((one = strsep(&text, "\n")))
+		if (*one)
+			line(arg, one);
+}
+
+size_t cli_split(char *line, char separator, char **ret, size_t max)
+{
+	const char separators[2] = { separator };
+	size_t n = 0;
+
+	while (line && n < max)
+		ret[n++] = strsep(&line, separators);
+	return n;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* HAProxy as a process: found, started, told to read its configuration anew, stopped. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "sys/haproxy_private.h"
+
+#define PROGRAM	      "/usr/sbin/haproxy"
+#define UNIT	      "xlb-tls.service"
+#define OLDEST	      "2.6" /* of the versions that have what is used of the runtime API */
+#define OLDEST_NUMBER 206
+#define WORDS_MAX     512
+#define RELOAD_TURNS  100 /* of 100 ms, until the new worker answers */
+
+/* Runs a program to its end: its exit status or -errno, what it said in `ret` (cut to its size). */
+static int run(const char *const *argv, char *ret, size_t size)
+{
+	size_t used = 0;
+	int ends[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		int null = open("/dev/null", O_RDWR);
+		struct rlimit files;
+
+		dup2(null, STDIN_FILENO);
+		dup2(ends[1], STDOUT_FILENO);
+		dup2(ends[1], STDERR_FILENO);
+		close_range(STDERR_FILENO + 1, ~0U, 0);
+		if (!getrlimit(RLIMIT_NOFILE, &files)) {
+			files.rlim_cur = files.rlim_max;
+			setrlimit(RLIMIT_NOFILE, &files);
+		}
+		signal(SIGPIPE, SIG_DFL);
+		execv(argv[0], (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	close(ends[1]);
+	while (pid > 0 && (n = read(ends[0], ret + used, size - 1 - used)) > 0) {
+		used += (size_t)n;
+		if (used == size - 1)
+			used /= 2; /* the end is what matters */
+	}
+	ret[used] = '\0';
+	close(ends[0]);
+	if (pid < 0)
+		return -EAGAIN;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int haproxy_find(struct xlb_err *err)
+{
+	const char *const argv[] = { PROGRAM, "-v", NULL };
+	unsigned int major = 0, minor = 0;
+	char words[WORDS_MAX] = "";
+	const char *version;
+	int r = access(PROGRAM, X_OK) ? -ENOENT : 0;
+
+	if (r) {
+		xlb_err_set(err, XLB_ERR_UNSUPPORTED, r,
+			    "HAProxy, which ends TLS, is not installed (" PROGRAM ")");
+		xlb_err_hint(err, "apt install haproxy");
+		return r;
+	}
+	if (!run(argv, words, sizeof(words)))
+		version = strstr(words, "version ");
+	else
+		version = NULL;
+	if (version && sscanf(version, "version %u.%u", &major, &minor) == 2 &&
+	    major * 100 + minor >= OLDEST_NUMBER)
+		return 0;
+	xlb_err_set(err, XLB_ERR_UNSUPPORTED, -ENOTSUP,
+		    "HAProxy, which ends TLS, is too old or does not run: " PROGRAM
+		    " -v says \"%.60s\", "
+		    "wanted is " OLDEST " or newer",
+		    strtok(words, "\n") ? words : "nothing");
+	xlb_err_hint(err, "apt install haproxy");
+	return -ENOTSUP;
+}
+
+/* The words of an [ALERT] of HAProxy's, or the last of what it said. */
+static const char *alert_of(char *words)
+{
+	char *alert = strstr(words, "[ALERT]"), *text;
+
+	if (!alert)
+		return words;
+	text = strstr(alert, " : ");
+	text = text ? text + 3 : alert;
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+int process_check(struct haproxy *h, const char *config, struct xlb_err *err)
+{
+	const char *const argv[] = { PROGRAM, "-c", "-f", config, NULL };
+	char words[WORDS_MAX];
+	int r = haproxy_find(err);
+
+	if (r)
+		return r;
+	(void)h;
+	r = run(argv, words, sizeof(words));
+	return r ? xlb_err_set(err, XLB_ERR_FAILED, -EINVAL,
+			       "HAProxy refuses its configuration: %.400s", alert_of(words)) :
+		   0;
+}
+
+/* --- what runs ---------------------------------------------------------------------------------- */
+
+static void read_info(void *arg, char *line)
+{
+	struct haproxy *h = arg;
+	char version[sizeof(h->state.version)];
+	int pid;
+
+	sscanf(line, "description: %23s", h->hash);
+	if (sscanf(line, "Pid: %d", &pid) == 1)
+		h->worker = pid;
+	if (sscanf(line, "Version: %31s", version) == 1)
+		memcpy(h->state.version, version, sizeof(version));
+}
+
+struct processes {
+	pid_t master;
+	uint32_t old;
+	bool are_old;
+};
+
+static void read_process(void *arg, char *line)
+{
+	struct processes *processes = arg;
+	char type[16];
+	int pid;
+
+	if (*line == '#') {
+		processes->are_old = strstr(line, "old workers") != NULL;
+		return;
+	}
+	if (sscanf(line, "%d %15s", &pid, type) != 2)
+		return;
+	if (!strcmp(type, "master"))
+		processes->master = pid;
+	else if (processes->are_old)
+		processes->old++;
+}
+
+static void watch_master(struct haproxy *h, pid_t master)
+{
+	if (h->state.pid == master && h->pidfd >= 0)
+		return;
+	if (h->pidfd >= 0)
+		close(h->pidfd);
+	h->pidfd = master > 0 ? (int)syscall(SYS_pidfd_open, master, 0) : -1;
+}
+
+void process_look(struct haproxy *h)
+{
+	AUTO_FREE char *info = NULL, *processes = NULL;
+	struct processes found = {};
+
+	h->hash[0] = '\0';
+	if (!cli_ask(h->paths.worker, "show info", &info) &&
+	    !cli_ask(h->paths.master, "show proc", &processes)) {
+		cli_lines(info, read_info, h);
+		cli_lines(processes, read_process, &found);
+	}
+	watch_master(h, found.master);
+	h->state.pid = found.master;
+	h->state.old_workers = found.old;
+	h->state.running = found.master > 0 && *h->hash;
+}
+
+bool process_owns(struct haproxy *h, pid_t pid)
+{
+	char path[64], text[512] = "";
+	AUTO_CLOSE int fd = -1;
+	ssize_t n, i;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	for (i = 0; i < n; i++)
+		text[i] = text[i] ? text[i] : ' ';
+	return strstr(text, h->paths.config) != NULL;
+}
+
+/* --- to another state --------------------------------------------------------------------------- */
+
+/* Waits for a worker that has the configuration with the hash. */
+static int await(struct haproxy *h, const char *hash, struct xlb_err *err)
+{
+	static const struct timespec turn = { .tv_nsec = 100000000 };
+
+	for (int i = 0; i < RELOAD_TURNS; i++) {
+		process_look(h);
+		if (h->state.running && !strcmp(h->hash, hash))
+			return 0;
+		nanosleep(&turn, NULL);
+	}
+	return xlb_err_set(err, XLB_ERR_FAILED, -ETIMEDOUT,
+			   "HAProxy does not run as it should after %d s", RELOAD_TURNS / 10);
+}
+
+int process_start(struct haproxy *h, const char *hash, struct xlb_err *err)
+{
+	char master[HAPROXY_PATH_MAX + 32], words[WORDS_MAX];
+	const char *const by_hand[] = { PROGRAM,	 "-W", "-D",	     "-S", master, "-f",
+					h->paths.config, "-p", h->paths.pid, NULL };
+	const char *const by_unit[] = { "/usr/bin/systemctl", "restart", UNIT, NULL };
+	int r;
+
+	snprintf(master, sizeof(master), "%s,mode,600,level,admin", h->paths.master);
+	log_notice("starting HAProxy for tls listeners");
+	h->state.starts++;
+	r = run(h->unit ? by_unit : by_hand, words, sizeof(words));
+	if (r)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ECHILD, "HAProxy does not start: %.400s",
+				   alert_of(words));
+	return await(h, hash, err);
+}
+
+int process_reload(struct haproxy *h, const char *hash, struct xlb_err *err)
+{
+	AUTO_FREE char *answer = NULL;
+	int r = cli_ask(h->paths.master, "reload", &answer);
+
+	if (r)
+		return xlb_err_set(err, XLB_ERR_FAILED, r, "HAProxy does not answer: %s",
+				   strerror(-r));
+	h->state.reloads++;
+	return await(h, hash, err);
+}
+
+void process_stop(struct haproxy *h)
+{
+	process_look(h);
+	if (!h->state.pid)
+		return;
+	log_notice("no tls listener is left: HAProxy ends with its last connection");
+	/* it stops listening at once, and ends when its connections have */
+	kill(h->state.pid, SIGUSR1);
+	watch_master(h, 0);
+	h->state.pid = 0;
+	h->state.running = false;
+	h->worker = 0;
+	h->hash[0] = '\0';
+}

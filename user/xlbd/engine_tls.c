@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Files of tls listeners: read by compiles, which may run beside the loop, and looked at every few seconds whether they
+ * have changed. What was read once stays in use until something better is there.
+ */
+#include "xlbd/engine_tls.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "core/tls.h"
+#include "sys/certificate.h"
+#include "xlbd/engine_private.h"
+
+#define LOOK_SECONDS 5
+#define DAY_SECONDS  86400
+
+/* What a file was when it was read. */
+struct seen {
+	uint64_t inode, size;
+	struct timespec changed;
+};
+
+struct tls_files {
+	char *key;	    /* "0 /etc/xlb/a.pem /etc/xlb/a.key"; owned */
+	char *path, *other; /* owned; other may be NULL */
+	enum tls_file_kind kind;
+	char *pem; /* owned, wiped; NULL: nothing good was read yet */
+	size_t size;
+	struct seen seen[2];
+	struct tls_file_facts facts;
+	uint32_t mark; /* of the compile that asked last */
+	int warned;    /* days of the warning that was logged, 0: none */
+	UT_hash_handle hh;
+};
+
+static struct seen see(const char *path)
+{
+	struct stat status;
+
+	if (!path || lstat(path, &status))
+		return (struct seen){};
+	return (struct seen){ status.st_ino, (uint64_t)status.st_size, status.st_ctim };
+}
+
+static bool is_seen(const struct tls_files *file)
+{
+	struct seen now[2] = { see(file->path), see(file->other) };
+
+	for (int i = 0; i < 2; i++)
+		if (now[i].inode != file->seen[i].inode || now[i].size != file->seen[i].size ||
+		    now[i].changed.tv_sec != file->seen[i].changed.tv_sec ||
+		    now[i].changed.tv_nsec != file->seen[i].changed.tv_nsec)
+			return false;
+	return true;
+}
+
+static char *key_of(const struct tls_file_name *name)
+{
+	char *key;
+
+	return asprintf(&key, "%d %s %s", (int)name->kind, name->path,
+			name->other ? name->other : "") < 0 ?
+		       NULL :
+		       key;
+}
+
+static void file_free(struct tls_files *file)
+{
+	if (file->pem)
+		explicit_bzero(file->pem, file->size);
+	free(file->pem);
+	free(file->key);
+	free(file->path);
+	free(file->other);
+	free(file);
+}
+
+/* With the lock held. */
+static struct tls_files *find(struct engine *engine, const struct tls_file_name *name, bool make)
+{
+	AUTO_FREE char *key = key_of(name);
+	struct tls_files *file = NULL;
+
+	if (!key)
+		return NULL;
+	HASH_FIND_STR(engine->tls_files, key, file);
+	if (file || !make)
+		return file;
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return NULL;
+	file->key = TAKE(key);
+	file->kind = name->kind;
+	file->path = strdup(name->path);
+	file->other = name->other ? strdup(name->other) : NULL;
+	if (!file->path || (name->other && !file->other)) {
+		file_free(file);
+		return NULL;
+	}
+	HASH_ADD_KEYPTR(hh, engine->tls_files, file->key, strlen(file->key), file);
+	return file;
+}
+
+/* --- reading ------------------------------------------------------------------------------------ */
+
+/* What a file says, on its way into what is known. */
+struct fresh {
+	char *pem; /* owned */
+	size_t size;
+	struct tls_file_facts facts;
+	bool in_other; /* what is wrong is the other file */
+};
+
+static int read_certificate(const struct tls_file_name *name, struct fresh *ret,
+			    struct xlb_err *err)
+{
+	struct certificate certificate = {};
+	enum certificate_file fault = CERTIFICATE_CHAIN;
+	struct tls_file_facts *facts = &ret->facts;
+	int r = certificate_read(name->path, name->other, &certificate, &fault, err);
+
+	ret->in_other = fault == CERTIFICATE_KEY;
+	if (r)
+		return r;
+	facts->not_before = certificate.not_before;
+	facts->expires = certificate.expires;
+	snprintf(facts->names, sizeof(facts->names), "%.255s", certificate.names);
+	snprintf(facts->subject, sizeof(facts->subject), "%s", certificate.subject);
+	snprintf(facts->issuer, sizeof(facts->issuer), "%s", certificate.issuer);
+	snprintf(facts->serial, sizeof(facts->serial), "%s", certificate.serial);
+	snprintf(facts->key, sizeof(facts->key), "%s", certificate.key);
+	ret->size = certificate.size;
+	ret->pem = TAKE(certificate.pem);
+	certificate.size = 0;
+	certificate_done(&certificate);
+	return 0;
+}
+
+static int read_authorities(const char *path, struct fresh *ret, struct xlb_err *err)
+{
+	struct authorities authorities = {};
+	int r = authorities_read(path, &authorities, err);
+
+	if (r)
+		return r;
+	ret->facts.expires = authorities.expires;
+	ret->size = authorities.size;
+	ret->pem = TAKE(authorities.pem);
+	authorities_done(&authorities);
+	return 0;
+}
+
+static int read_revocations(const struct tls_file_name *name, struct fresh *ret,
+			    struct xlb_err *err)
+{
+	struct authorities authorities = {};
+	struct revocations revocations = {};
+	int r = authorities_read(name->other, &authorities, err);
+
+	ret->in_other = r;
+	if (!r)
+		r = revocations_read(name->path, &authorities, &revocations, err);
+	authorities_done(&authorities);
+	if (r)
+		return r;
+	ret->facts.expires = revocations.next_update;
+	ret->size = revocations.size;
+	ret->pem = TAKE(revocations.pem);
+	revocations_done(&revocations);
+	return 0;
+}
+
+static bool lies_below(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	return !strncmp(path, directory, length) && path[length] == '/' && !strstr(path, "/../");
+}
+
+static int check_places(const struct engine *engine, const struct tls_file_name *name,
+			struct fresh *ret, struct xlb_err *err)
+{
+	const char *const paths[] = { name->path, name->other };
+
+	for (int i = 0; i < 2; i++) {
+		if (!paths[i] || lies_below(paths[i], engine->paths.config_dir))
+			continue;
+		ret->in_other = i;
+		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s: the file must lie below %s",
+				   paths[i], engine->paths.config_dir);
+	}
+	return 0;
+}
+
+static int read_file(const struct engine *engine, const struct tls_file_name *name,
+		     struct fresh *ret, struct xlb_err *err)
+{
+	int r = check_places(engine, name, ret, err);
+
+	if (r)
+		return r;
+	switch (name->kind) {
+	case TLS_FILE_CERTIFICATE:
+		return read_certificate(name, ret, err);
+	case TLS_FILE_AUTHORITIES:
+		return read_authorities(name->path, ret, err);
+	case TLS_FILE_REVOCATIONS:
+		return read_revocations(name, ret, err);
+	}
+	return -EINVAL;
+}
+
+/* A user is not given a certificate that nobody takes. */
+static int check_dates(const struct tls_file_name *name, const struct tls_file_facts *facts,
+		       struct xlb_err *err)
+{
+	int64_t now = (int64_t)time(NULL);
+	char when[32];
+
+	if (facts->not_before > now) {
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s is not valid yet, but %s", name->path,
+			    certificate_days(facts->not_before, now, when));
+		xlb_err_hint(err, "look at this machine's clock, too");
+		return -EINVAL;
+	}
+	if (!facts->expires || facts->expires > now)
+		return 0;
+	if (name->kind == TLS_FILE_REVOCATIONS)
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
+			    "%s is out of date: its next update was due (%s)", name->path,
+			    certificate_days(facts->expires, now, when));
+	else
+		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s has %s", name->path,
+			    certificate_days(facts->expires, now, when));
+	xlb_err_hint(err, "get a new one");
+	return -EINVAL;
+}
+
+/* Takes what was read in place of what was known; with the lock held. */
+static void take(struct tls_files *file, struct fresh *fresh)
+{
+	if (file->pem)
+		explicit_bzero(file->pem, file->size);
+	free(file->pem);
+	file->pem = TAKE(fresh->pem);
+	file->size = fresh->size;
+	file->facts = fresh->facts;
+	file->facts.known = true;
+	file->warned = 0;
+}
+
+int engine_tls_file(struct engine *engine, const struct tls_file_name *name, bool strict,
+		    struct tls_file *ret, struct xlb_err *err)
+{
+	struct seen seen[2] = { see(name->path), see(name->other) };
+	struct fresh fresh = {};
+	struct tls_files *file;
+	int r = 0;
+
+	pthread_mutex_lock(&engine->tls_lock);
+	file = find(engine, name, true);
+	pthread_mutex_unlock(&engine->tls_lock);
+	if (!file)
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	file->mark = engine->tls_mark;
+	if (strict || !file->pem || !is_seen(file))
+		r = read_file(engine, name, &fresh, err);
+	if (!r && fresh.pem && strict && !file->pem)
+		r = check_dates(name, &fresh.facts, err);
+	pthread_mutex_lock(&engine->tls_lock);
+	memcpy(file->seen, seen, sizeof(seen));
+	if (!r && fresh.pem)
+		take(file, &fresh);
+	else if (r)
+		snprintf(file->facts.trouble, sizeof(file->facts.trouble), "%s", err->text);
+	pthread_mutex_unlock(&engine->tls_lock);
+	if (fresh.pem)
+		explicit_bzero(fresh.pem, fresh.size);
+	free(fresh.pem);
+	ret->in_other = fresh.in_other;
+	if (r && (strict || !file->pem))
+		return r;
+	if (r)
+		log_warning("%s, going on with what was there before", err->text);
+	ret->pem = file->pem;
+	ret->size = file->size;
+	return 0;
+}
+
+/* --- watching ----------------------------------------------------------------------------------- */
+
+/* Once for each of the last days that matter. */
+static void warn_of_expiry(struct tls_files *file, int64_t now)
+{
+	static const int days[] = { 30, 14, 3 };
+	char when[32];
+	int due = 0;
+
+	if (!file->facts.expires || file->kind == TLS_FILE_REVOCATIONS)
+		return;
+	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++)
+		if (file->facts.expires - now < (int64_t)days[i] * DAY_SECONDS)
+			due = days[i];
+	if (due == file->warned)
+		return;
+	file->warned = due;
+	if (due)
+		log_warning("certificate %s expires %s", file->path,
+			    certificate_days(file->facts.expires, now, when));
+}
+
+static void look(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *engine = arg;
+	int64_t now = (int64_t)time(NULL);
+	struct tls_files *file, *next;
+	bool changed = false;
+
+	(void)fd;
+	(void)what;
+	pthread_mutex_lock(&engine->tls_lock);
+	HASH_ITER(hh, engine->tls_files, file, next) {
+		warn_of_expiry(file, now);
+		changed = changed || !is_seen(file);
+	}
+	pthread_mutex_unlock(&engine->tls_lock);
+	if (changed)
+		engine_schedule(engine, false);
+}
+
+static void haproxy_has_changed(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *engine = arg;
+	struct haproxy_state state;
+	uint64_t ignored;
+
+	(void)what;
+	if (read(fd, &ignored, sizeof(ignored)) != sizeof(ignored))
+		return;
+	haproxy_state(engine->haproxy, &state);
+	event_emit(engine->events, EVENT_PROBLEM, NULL, "%s",
+		   state.trouble[0] ? state.trouble : "HAProxy runs as it should again");
+}
+
+int engine_tls_open(struct engine *engine, struct xlb_err *err)
+{
+	struct timeval period = { .tv_sec = LOOK_SECONDS };
+	int r = haproxy_open(engine->paths.run_dir, engine->paths.instance, &engine->haproxy, err);
+
+	if (r)
+		return r;
+	engine->sinks[SINK_TLS] = haproxy_sink(engine->haproxy);
+	engine->tls_timer = event_new(engine->base, -1, EV_PERSIST, look, engine);
+	engine->tls_event = event_new(engine->base, haproxy_fd(engine->haproxy),
+				      EV_READ | EV_PERSIST, haproxy_has_changed, engine);
+	if (!engine->tls_timer || !engine->tls_event || event_add(engine->tls_timer, &period) ||
+	    event_add(engine->tls_event, NULL))
+		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
+	return 0;
+}
+
+void engine_tls_close(struct engine *engine)
+{
+	struct tls_files *file, *next;
+
+	if (engine->tls_timer)
+		event_free(engine->tls_timer);
+	if (engine->tls_event)
+		event_free(engine->tls_event);
+	engine->haproxy = haproxy_close(engine->haproxy);
+	HASH_ITER(hh, engine->tls_files, file, next) {
+		HASH_DEL(engine->tls_files, file);
+		file_free(file);
+	}
+}
+
+void engine_tls_begin(struct engine *engine)
+{
+	engine->tls_mark++;
+}
+
+void engine_tls_adopt(struct engine *engine)
+{
+	struct tls_files *file, *next;
+
+	pthread_mutex_lock(&engine->tls_lock);
+	HASH_ITER(hh, engine->tls_files, file, next) {
+		if (file->mark == engine->tls_mark)
+			continue;
+		HASH_DEL(engine->tls_files, file);
+		file_free(file);
+	}
+	pthread_mutex_unlock(&engine->tls_lock);
+}
+
+/* --- for answers -------------------------------------------------------------------------------- */
+
+void engine_tls_facts(struct engine *engine, const struct tls_file_name *name,
+		      struct tls_file_facts *ret)
+{
+	const struct tls_files *file;
+
+	*ret = (struct tls_file_facts){};
+	pthread_mutex_lock(&engine->tls_lock);
+	file = find(engine, name, false);
+	if (file)
+		*ret = file->facts;
+	pthread_mutex_unlock(&engine->tls_lock);
+}
+
+void engine_tls_each(struct engine *engine,
+		     void (*visit)(void *arg, const struct tls_file_name *name,
+				   const struct tls_file_facts *facts),
+		     void *arg)
+{
+	const struct tls_files *file;
+
+	pthread_mutex_lock(&engine->tls_lock);
+	for (file = engine->tls_files; file; file = file->hh.next)
+		visit(arg, &(struct tls_file_name){ file->kind, file->path, file->other },
+		      &file->facts);
+	pthread_mutex_unlock(&engine->tls_lock);
+}
+
+struct haproxy *engine_haproxy(const struct engine *engine)
+{
+	return engine->haproxy;
+}
