@@ -57,6 +57,20 @@ static int host_ids(struct compiler *c, struct id_entry **ret_group, struct id_e
 	return r ? r : take_id(c, ID_SERVER, HOST_SERVER, ret_server);
 }
 
+/* The table of a group that has one server. */
+static int emit_alone(struct compiler *c, uint32_t group, uint32_t family, uint32_t server)
+{
+	size_t size = sizeof(struct schedule) + sizeof(struct maglev_server);
+	struct row_maglev_key key = { .group = group, .family = family };
+	AUTO_FREE struct schedule *schedule = calloc(1, size);
+
+	if (!schedule)
+		return no_memory(c);
+	schedule->fill = FILL_TURNS;
+	schedule->servers[0] = (struct maglev_server){ .name_hash = 1, .weight = 1, .id = server };
+	return emit_recipe(c, TABLE_MAGLEV, &key, schedule, size);
+}
+
 int compile_tls_host(struct compiler *c)
 {
 	struct xlb_server value = {
@@ -75,15 +89,9 @@ int compile_tls_host(struct compiler *c)
 		return r;
 	server->drain = UINT64_MAX;
 	memcpy(server->frozen, &value, sizeof(value));
-	for (uint32_t family = XLB_IPV4; !r && family <= XLB_IPV6; family += XLB_IPV6 - XLB_IPV4) {
-		struct row_maglev_key key = { .group = group->id, .family = family };
-		struct {
-			struct schedule head;
-			struct maglev_server alone;
-		} recipe = { { .fill = FILL_TURNS }, { 1, 1, server->id } };
-
-		r = emit_recipe(c, TABLE_MAGLEV, &key, &recipe, sizeof(recipe));
-	}
+	r = emit_alone(c, group->id, XLB_IPV4, server->id);
+	if (!r)
+		r = emit_alone(c, group->id, XLB_IPV6, server->id);
 	if (!r)
 		r = emit_server(c, server, &value);
 	return r ? r : emit(c, TABLE_GROUP, &(struct row_id){ group->id }, &row);
