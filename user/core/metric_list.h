@@ -11,6 +11,7 @@
 	X(DROPS, drops, "dropped packets by reason") \
 	X(LOAD_BALANCER, load_balancer, "load balancers and their addresses") \
 	X(LISTENER, listener, "traffic by listener") \
+	X(TLS, tls, "tls listeners, their certificates, HAProxy") \
 	X(GROUP, server_group, "sums over the servers of a group") \
 	X(SERVER, server, "state and traffic by server") \
 	X(HEALTH, health, "health checks") \
@@ -56,6 +57,27 @@
 	  "load_balancer, address", "1 while the VIP is on the host.") \
 	X(LISTENER_FLOWS, xlb_listener_flows, GAUGE, LISTENER, LABELS_LISTENER, \
 	  "Flows, as of the last sweep.") \
+	X(TLS_UP, xlb_tls_up, GAUGE, TLS, "", \
+	  "1 while HAProxy runs; absent without tls listeners.") \
+	X(TLS_MAX, xlb_tls_connections_max, GAUGE, TLS, "", \
+	  "Connections of clients that all tls listeners together may hold.") \
+	X(TLS_RELOADS, xlb_tls_reloads_total, COUNTER, TLS, "", \
+	  "How often HAProxy took another configuration.") \
+	X(TLS_LISTENER_UP, xlb_tls_listener_up, GAUGE, TLS, LABELS_LISTENER, \
+	  "1 while the listener takes connections.") \
+	X(TLS_OPEN, xlb_tls_connections, GAUGE, TLS, LABELS_LISTENER, \
+	  "Connections of clients that are open.") \
+	X(TLS_HANDSHAKES, xlb_tls_handshakes_total, COUNTER, TLS, LABELS_LISTENER ", result", \
+	  "Handshakes by how they ended: full, resumed, failed.") \
+	X(TLS_VERSIONS, xlb_tls_versions_total, COUNTER, TLS, LABELS_LISTENER ", version", \
+	  "Handshakes that succeeded, by version.") \
+	X(TLS_FAILED, xlb_tls_handshake_failures_total, COUNTER, TLS, LABELS_LISTENER ", reason", \
+	  "Handshakes that failed, by reason, as far as xlbd has run.") \
+	X(TLS_SERVER_ERRORS, xlb_tls_server_errors_total, COUNTER, TLS, LABELS_LISTENER, \
+	  "Connections to servers that failed.") \
+	X(TLS_EXPIRES, xlb_tls_certificate_expires_timestamp_seconds, GAUGE, TLS, \
+	  LABELS_LISTENER ", certificate, names", \
+	  "When a certificate of the listener's, or one of its chain, expires.") \
 	X(GROUP_FLOWS, xlb_server_group_flows, GAUGE, GROUP, "server_group", \
 	  "Flows to the servers of the group, as of the last sweep.") \
 	X(GROUP_SERVERS, xlb_server_group_servers, GAUGE, GROUP, "server_group", \

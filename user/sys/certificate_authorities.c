@@ -77,8 +77,8 @@ static int check_list(const char *path, X509_CRL *list, int number, STACK_OF(X50
 		[ISSUED_NOT] = "no authority that clients are checked against has this name",
 		[ISSUED_NAME] = "the authority of this name has not signed it",
 		[ISSUED_FORBIDDEN] =
-			"the key usage of this authority does not allow it to sign revocation "
-			"lists (cRLSign)",
+			("the key usage of this authority does not allow it to sign revocation "
+			 "lists (cRLSign)"),
 	};
 	char name[CERTIFICATE_NAME_SIZE];
 	enum issued best = ISSUED_NOT, issued;

@@ -78,6 +78,9 @@ int cli_ask(const char *socket, const char *command, char **ret)
 
 	if (!r)
 		r = send_all(fd, "\n", 1);
+	/* the master waits for more otherwise */
+	if (!r)
+		shutdown(fd, SHUT_WR);
 	return r ? r : receive_all(fd, ret);
 }
 

@@ -19,45 +19,56 @@
 #define WORDS_MAX     512
 #define RELOAD_TURNS  100 /* of 100 ms, until the new worker answers */
 
-/* Runs a program to its end: its exit status or -errno, what it said in `ret` (cut to its size). */
+/* In the child: what it says goes to the pipe. */
+static void __attribute__((noreturn)) become(const char *const *argv, int pipe)
+{
+	int null = open("/dev/null", O_RDWR);
+	struct rlimit files;
+
+	dup2(null, STDIN_FILENO);
+	dup2(pipe, STDOUT_FILENO);
+	dup2(pipe, STDERR_FILENO);
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	signal(SIGPIPE, SIG_DFL);
+	execv(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(127);
+}
+
+/*
+ * Runs a program to its end: its exit status or -errno, the end of what it said in `ret`. What it leaves running may keep
+ * the pipe open, so nothing is read before it has ended, and no more than a pipe holds.
+ */
 static int run(const char *const *argv, char *ret, size_t size)
 {
-	size_t used = 0;
 	int ends[2], status;
+	size_t used = 0;
 	ssize_t n;
 	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC))
+	ret[0] = '\0';
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
 		return -errno;
 	pid = fork();
-	if (!pid) {
-		int null = open("/dev/null", O_RDWR);
-		struct rlimit files;
-
-		dup2(null, STDIN_FILENO);
-		dup2(ends[1], STDOUT_FILENO);
-		dup2(ends[1], STDERR_FILENO);
-		close_range(STDERR_FILENO + 1, ~0U, 0);
-		if (!getrlimit(RLIMIT_NOFILE, &files)) {
-			files.rlim_cur = files.rlim_max;
-			setrlimit(RLIMIT_NOFILE, &files);
-		}
-		signal(SIGPIPE, SIG_DFL);
-		execv(argv[0], (char *const *)(uintptr_t)argv);
-		_exit(127);
-	}
+	if (!pid)
+		become(argv, ends[1]);
 	close(ends[1]);
-	while (pid > 0 && (n = read(ends[0], ret + used, size - 1 - used)) > 0) {
+	if (pid < 0) {
+		close(ends[0]);
+		return -EAGAIN;
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	while ((n = read(ends[0], ret + used, size - 1 - used)) > 0) {
 		used += (size_t)n;
 		if (used == size - 1)
 			used /= 2; /* the end is what matters */
 	}
 	ret[used] = '\0';
 	close(ends[0]);
-	if (pid < 0)
-		return -EAGAIN;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

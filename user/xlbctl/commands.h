@@ -80,6 +80,7 @@ int verb_drain(struct ctl *ctl);
 int verb_test(struct ctl *ctl);
 int verb_shift(struct ctl *ctl);
 int verb_drops(struct ctl *ctl);
+int verb_cert_list(struct ctl *ctl);
 int verb_flow_list(struct ctl *ctl);
 int verb_flow_kill(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);

@@ -128,7 +128,7 @@ int verb_reload(struct ctl *ctl)
 		print_body(stdout, &answer);
 		return 0;
 	}
-	printf("r%" PRIu64 ": files of rules read%s\n", json_count_at(answer.json, "revision"),
+	printf("r%" PRIu64 ": files read anew%s\n", json_count_at(answer.json, "revision"),
 	       ctl->dry_run ? "; nothing applied" : "");
 	print_warnings(json_object_get(answer.json, "warnings"));
 	return 0;

@@ -14,6 +14,7 @@
 #include "xlbd/api_capture.h"
 #include "xlbd/api_config.h"
 #include "xlbd/api_query.h"
+#include "xlbd/api_tls.h"
 #include "xlbd/api_trace.h"
 #include "xlbd/api_worker.h"
 #include "xlbd/authority.h"
@@ -48,6 +49,7 @@ static const struct route {
 	{ EVHTTP_REQ_GET, "events", api_events, 0,
 	  (const char *const[]){ "since", "last", "kind", "follow", NULL } },
 	{ EVHTTP_REQ_GET, "export", api_export, 0, NULL },
+	{ EVHTTP_REQ_GET, "certificates", api_certificates, 0, NULL },
 	{ EVHTTP_REQ_POST, "reload", api_reload, ROUTE_WRITE, NULL },
 	{ EVHTTP_REQ_POST, "apply", api_apply, ROUTE_WRITE | ROUTE_TEXT, NULL },
 	{ EVHTTP_REQ_POST, "check", api_check, ROUTE_TEXT, NULL },

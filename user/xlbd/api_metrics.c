@@ -121,6 +121,8 @@ static int plan_scrape(struct listing *listing, const struct model *model, struc
 	if (!r && scrape_wants(scrape, SCOPE_LOAD_BALANCER))
 		r = listing_visit_all(listing, model, &type_load_balancer, NULL,
 				      scrape_load_balancer);
+	if (!r && scrape_wants(scrape, SCOPE_TLS))
+		r = listing_visit_object(listing, scrape_tls, NULL);
 	TAILQ_FOREACH(object, &model->load_balancers, link)
 		if (!r && scrape_wants(scrape, SCOPE_LISTENER))
 			r = listing_visit_all(listing, model, &type_listener, object,

@@ -36,6 +36,7 @@ int scrape_daemon(void *arg, struct view *view, const struct object *object);
 int scrape_interface(void *arg, struct view *view, const struct object *object);
 int scrape_load_balancer(void *arg, struct view *view, const struct object *object);
 int scrape_listener(void *arg, struct view *view, const struct object *object);
+int scrape_tls(void *arg, struct view *view, const struct object *object);
 int scrape_group(void *arg, struct view *view, const struct object *object);
 int scrape_server(void *arg, struct view *view, const struct object *object);
 

@@ -7,6 +7,7 @@
 #include "base/words.h"
 #include "sys/datapath.h"
 #include "xlbd/api_config.h"
+#include "xlbd/api_tls.h"
 #include "xlbd/traffic.h"
 
 #define PROBLEMS_MAX	   100
@@ -227,6 +228,7 @@ static void look_for_rest(struct view *view)
 	uint32_t i, count = ports ? ports_list(view, ports) : 0;
 
 	daemon_problems(view);
+	problems_tls(view);
 	flow_problems(view);
 	mtu_problems(view, ports, count);
 	for (i = 0; i < count; i++)

@@ -9,6 +9,7 @@
 #include "xlbd/api_problems.h"
 #include "xlbd/api_query.h"
 #include "xlbd/api_summary.h"
+#include "xlbd/api_tls.h"
 #include "xlbd/state.h"
 #include "xlbd/version.h"
 
@@ -103,6 +104,7 @@ int status_head(void *arg, struct view *view, const struct object *object)
 	out_uint(out, "confirm_in", engine_confirm_left(engine));
 	view_drops(view, "drops", sum.drops);
 	put_retired(out, engine);
+	view_tls_engine(view);
 	return 0;
 }
 

@@ -188,6 +188,11 @@ static void say_slot(const struct trace *trace, char text[TEXT_MAX])
 		engine_model(trace->engine), name_of(trace, ID_GROUP, event->group, name));
 	const char *fallback = is_fallback(trace, name) ? ", a fallback" : "";
 
+	/* no name of a group begins so */
+	if (*name == '(') {
+		snprintf(text, TEXT_MAX, "HAProxy, which ends TLS on this host");
+		return;
+	}
 	if (group && group->scheduler == SCHEDULER_WLC)
 		snprintf(text, TEXT_MAX,
 			 "wlc, the fewest flows for its weight in row %u of %u of group %s%s",

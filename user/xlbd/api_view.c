@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "sys/host_nic.h"
 #include "xlbd/api_problems.h"
+#include "xlbd/api_tls.h"
 
 static const struct {
 	const struct type *type;
@@ -194,6 +195,7 @@ void view_listener(struct view *view, const struct object *object)
 	look_add_counters(&view->look, TABLE_LISTENER, id, counters);
 	out_uint(&view->out, "flows", id ? engine_flows(view->engine, ID_LISTENER, id) : 0);
 	view_counters(view, counters);
+	view_tls(view, (const struct listener *)object, id);
 }
 
 void view_flow_table(struct view *view, const struct object *object)
