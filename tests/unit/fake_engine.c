@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "fake_engine.h"
+#include "fake_tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

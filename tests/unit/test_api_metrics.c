@@ -95,7 +95,10 @@ static void every_family_once(void **state)
 	size_t count, i, heads = 0;
 	const char *p;
 
-	/* one is of groups with a fallback alone */
+	/* some are of tls listeners alone, one of groups with a fallback */
+	expect_done(f, 200, "POST", "/v1/load_balancers/edge/listeners/https",
+		    "{\"protocol\": \"tls\", \"port\": 443, \"server_group\": \"web\", "
+		    "\"certificates\": [{\"chain\": \"/a\", \"key\": \"/a\"}]}");
 	expect_done(f, 200, "POST", "/v1/server_groups/spare", "");
 	expect_done(f, 200, "PATCH", "/v1/server_groups/web", "{\"fallback\": \"spare\"}");
 	a = scrape(f, "/v1/metrics", NULL);
