@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Every configuration that the docs show is accepted as it stands: read as `xlbctl check` does, and those of docs/modes
- * compiled too. Their addresses are those of the fake world.
+ * compiled too. Their addresses are those of the fake world. And the tables that are generated are those of this source.
  */
 #include <glob.h>
 
 #include "base/cleanup.h"
 #include "compile_lab.h"
+#include "core/field.h"
+#include "core/metrics.h"
+#include "core/tls.h"
 #include "xlb/lists.h"
 
 static const char begin[] = "```yaml\n", end[] = "\n```\n";
@@ -147,6 +150,35 @@ static void test_pages_of_own_modes(void **state)
 	}
 }
 
+/* A page has between the two marks of a table what `xlbctl --tables WORD` prints. */
+static void check_table(const char *path, const char *word, void (*print)(FILE *out))
+{
+	AUTO_FREE char *docs = read_file(path), *text = NULL;
+	char mark[80], *from, *to;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	print(out);
+	fclose(out);
+	snprintf(mark, sizeof(mark), "<!-- begin: xlbctl --tables %s -->\n", word);
+	from = strstr(docs, mark);
+	assert_non_null(from);
+	from += strlen(mark);
+	to = strstr(from, "<!-- end -->\n");
+	assert_non_null(to);
+	*to = '\0';
+	/* differs: put the output of that command between the marks */
+	assert_string_equal(from, text);
+}
+
+static void test_generated_tables(void **state)
+{
+	(void)state;
+	check_table("docs/config.md", "markdown", types_markdown);
+	check_table("docs/metrics.md", "metrics", metrics_markdown);
+	check_table("docs/tls.md", "policies", tls_policies_markdown);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -154,6 +186,7 @@ int main(void)
 		TEST(test_configurations_of_the_docs),
 		TEST(test_configurations_of_the_modes),
 		TEST(test_pages_of_own_modes),
+		TEST(test_generated_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

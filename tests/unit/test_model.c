@@ -631,33 +631,6 @@ static void parts_of_another_tree(void **state)
 	assert_int_equal(model_from_node(tree, NULL, &model, &err), -EINVAL);
 }
 
-/* docs/config.md holds what the tables say, between its two marks. */
-static void reference_is_fresh(void **state)
-{
-	static const char begin[] = "<!-- begin: xlbctl --tables markdown -->\n",
-			  end[] = "<!-- end -->\n";
-	AUTO_FCLOSE FILE *file = fopen("docs/config.md", "r");
-	AUTO_FREE char *text = NULL, *docs = NULL;
-	char *from, *to;
-	size_t size, docs_size = 0;
-	FILE *out = open_memstream(&text, &size);
-
-	(void)state;
-	types_markdown(out);
-	fclose(out);
-	if (!file)
-		fail_msg("docs/config.md: run from the top of the source");
-	assert_true(getdelim(&docs, &docs_size, 0, file) > 0);
-	from = strstr(docs, begin);
-	assert_non_null(from);
-	from += strlen(begin);
-	to = strstr(from, end);
-	assert_non_null(to);
-	*to = 0;
-	/* differs: put the output of `xlbctl --tables markdown` between the marks */
-	assert_string_equal(from, text);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -676,7 +649,6 @@ int main(void)
 		cmocka_unit_test(walking),
 		cmocka_unit_test(many_names),
 		cmocka_unit_test(parts_of_another_tree),
-		cmocka_unit_test(reference_is_fresh),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Tables of the documentation: in roff for docs/man/update, in Markdown for docs/config.md and docs/drops.md. */
+/* Tables of the documentation: in roff for docs/man/update, in Markdown for docs. */
 #include <errno.h>
 #include <string.h>
 
 #include "base/words.h"
 #include "core/field.h"
 #include "core/metrics.h"
+#include "core/tls.h"
 #include "xlbctl/xlbctl.h"
 
 /* Roff's own characters in texts: '-' is a hyphen otherwise, a leading '.' a request. */
@@ -115,7 +116,8 @@ int verb_tables(struct ctl *ctl)
 		void (*print)(FILE *out);
 	} rows[] = { { "commands", roff_commands },   { "options", roff_options },
 		     { "fields", roff_fields },	      { "markdown", types_markdown },
-		     { "metrics", metrics_markdown }, { "reasons", markdown_reasons } };
+		     { "metrics", metrics_markdown }, { "policies", tls_policies_markdown },
+		     { "reasons", markdown_reasons } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (strcmp(rows[i].word, ctl->words[0]))
@@ -124,6 +126,7 @@ int verb_tables(struct ctl *ctl)
 		return 0;
 	}
 	return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
-			   "no table \"%s\": commands, options, fields, markdown, metrics, reasons",
+			   "no table \"%s\": commands, options, fields, markdown, metrics, policies, "
+			   "reasons",
 			   ctl->words[0]);
 }
