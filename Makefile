@@ -218,6 +218,8 @@ compdb:
 
 MAN := $(wildcard docs/man/*.[1-8])
 COMPLETION := $(wildcard packaging/xlbctl.bash)
+UNITS := $(patsubst packaging/%.in,%,$(wildcard packaging/*.service.in))
+unit_path = $(DESTDIR)$(UNITDIR)/$(1)
 man_path = $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
 # Groups are made and systemd is told only when installing into the running system.
@@ -225,15 +227,15 @@ install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR)
 	install -m 755 $(BUILD)/xlbd $(DESTDIR)$(SBINDIR)/xlbd
 	install -m 755 $(BUILD)/xlbctl $(DESTDIR)$(BINDIR)/xlbctl
-	sed 's|@SBINDIR@|$(SBINDIR)|g' packaging/xlbd.service.in >$(DESTDIR)$(UNITDIR)/xlbd.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/xlbd.service
+	$(foreach unit,$(UNITS),sed 's|@SBINDIR@|$(SBINDIR)|g' packaging/$(unit).in >$(call unit_path,$(unit)) && \
+		chmod 644 $(call unit_path,$(unit)) &&) true
 	$(foreach page,$(MAN),install -D -m 644 $(page) $(call man_path,$(page)) &&) true
 	$(foreach file,$(COMPLETION),install -D -m 644 $(file) $(DESTDIR)$(COMPLETIONDIR)/xlbctl &&) true
 	$(if $(DESTDIR),,groupadd -f --system xlb && groupadd -f --system xlb-admin)
 	$(if $(DESTDIR),,[ ! -d /run/systemd/system ] || systemctl daemon-reload)
 
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/xlbd $(DESTDIR)$(BINDIR)/xlbctl $(DESTDIR)$(UNITDIR)/xlbd.service
+	rm -f $(DESTDIR)$(SBINDIR)/xlbd $(DESTDIR)$(BINDIR)/xlbctl $(foreach unit,$(UNITS),$(call unit_path,$(unit)))
 	rm -f $(foreach page,$(MAN),$(call man_path,$(page))) $(DESTDIR)$(COMPLETIONDIR)/xlbctl
 	$(if $(DESTDIR),,[ ! -d /run/systemd/system ] || systemctl daemon-reload)
 

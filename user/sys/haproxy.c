@@ -13,10 +13,9 @@
 #include "base/log.h"
 #include "sys/haproxy_private.h"
 
-#define TURN_MS	       1000 /* between looks when nothing is new */
-#define SETTLE_S       10   /* that a change may take until it is in effect */
-#define RETRY_NS       5000000000ULL
-#define UNIT_INSTALLED "/usr/lib/systemd/system/xlb-tls.service"
+#define TURN_MS	 1000 /* between looks when nothing is new */
+#define SETTLE_S 10   /* that a change may take until it is in effect */
+#define RETRY_NS 5000000000ULL
 
 /* --- rows --------------------------------------------------------------------------------------- */
 
@@ -520,8 +519,7 @@ int haproxy_open(const char *run_dir, const char *instance, struct haproxy **ret
 		.list = sink_list, .put = sink_put, .del = sink_del, .settle = sink_settle
 	};
 	h->wake = h->changed = h->log = h->pidfd = -1;
-	h->unit = !*instance && !access("/run/systemd/system", F_OK) &&
-		  !access(UNIT_INSTALLED, F_OK);
+	h->unit = !*instance && process_has_unit();
 	make_paths(&h->paths, run_dir, instance);
 	r = open_all(h, err);
 	if (r) {

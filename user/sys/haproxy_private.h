@@ -134,6 +134,8 @@ void files_clean(struct haproxy *h, const struct tls_wanted *wanted);
 int file_write(const char *path, const void *data, size_t size);
 
 /* haproxy_process.c; all 0 or -errno with err filled */
+/* Whether the service manager runs here and has the unit. */
+bool process_has_unit(void);
 /* Looks whether it runs: fills hash, worker and the state. */
 void process_look(struct haproxy *h);
 int process_check(struct haproxy *h, const char *config, struct xlb_err *err);

@@ -130,6 +130,24 @@ int process_check(struct haproxy *h, const char *config, struct xlb_err *err)
 		   0;
 }
 
+bool process_has_unit(void)
+{
+	/* where `make install` and administrators put units */
+	static const char *const places[] = {
+		"/etc/systemd/system/" UNIT,
+		"/usr/local/lib/systemd/system/" UNIT,
+		"/usr/lib/systemd/system/" UNIT,
+		"/lib/systemd/system/" UNIT,
+	};
+
+	if (access("/run/systemd/system", F_OK))
+		return false;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (!access(places[i], F_OK))
+			return true;
+	return false;
+}
+
 /* --- what runs ---------------------------------------------------------------------------------- */
 
 static void read_info(void *arg, char *line)

@@ -125,8 +125,9 @@ int verb_tables(struct ctl *ctl)
 		rows[i].print(stdout);
 		return 0;
 	}
-	return xlb_err_set(&ctl->err, XLB_ERR_USAGE, -EINVAL,
-			   "no table \"%s\": commands, options, fields, markdown, metrics, policies, "
-			   "reasons",
-			   ctl->words[0]);
+	return xlb_err_set(
+		&ctl->err, XLB_ERR_USAGE, -EINVAL,
+		"no table \"%s\": commands, options, fields, markdown, metrics, policies, "
+		"reasons",
+		ctl->words[0]);
 }
