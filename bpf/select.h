@@ -111,7 +111,8 @@ GLOBAL_STEP int select_least(__u64 row, __u32 turn)
 	for (i = 0; i < XLB_ROW_SERVERS; i++) {
 		id = row >> (i * 16) & 0xffff;
 		weight = *(const volatile __u16 *)&server_find(id)->weight;
-		flows = *(const volatile __u64 *)table_row(server_flows, id);
+		flows = *(const volatile __u64 *)table_row(server_flows, id) +
+			*(const volatile __u64 *)table_row(server_others, id);
 		if (i && !xlb_carries_less(flows, weight, best_flows, best_weight))
 			continue;
 		best = i;

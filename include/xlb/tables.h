@@ -26,6 +26,8 @@ struct xlb_tables {
 	struct xlb_server servers[XLB_MAX_SERVERS];
 	struct xlb_nexthop nexthops[XLB_MAX_NEXTHOPS];
 	struct xlb_snat snats[XLB_MAX_SNATS];
+	__u64 server_others
+		[XLB_MAX_SERVERS]; /* connections to it that are no flows: those of tls listeners */
 	struct xlb_flow_table flow_tables[XLB_TABLE_ROWS]; /* by enum xlb_flow_table_id */
 	__u64 hops[XLB_MAX_HOPS]; /* ways back to clients, learned from their packets; 0: free */
 	__u64 path_mtus[XLB_PATH_MTUS];
@@ -34,7 +36,7 @@ struct xlb_tables {
 	struct xlb_limit_meter meters[XLB_MAX_LIMITS]; /* those of listeners and load balancers */
 	__u64 turns[XLB_MAX_GROUPS]; /* of groups that go by turn: slots given so far */
 };
-XLB_ASSERT_SIZE(xlb_tables, 8206528);
+XLB_ASSERT_SIZE(xlb_tables, 8337600);
 
 #pragma GCC diagnostic pop
 

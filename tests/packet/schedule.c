@@ -272,6 +272,26 @@ static void test_load_of_slow_server(void **state)
 	assert_true(most - least <= 2);
 }
 
+/* Connections that are no flows weigh as much as those that are. */
+static void test_load_of_others(void **state)
+{
+	static const struct farm farm = { WEB, XLB_BY_LOAD,    FILL_ROWS,
+					  2,   { WEB, SPARE }, { 10, 10 },
+					  0 };
+	uint32_t web = id_server(WEB, XLB_IPV4), spare = 0;
+
+	(void)state;
+	farm_make(&farm);
+	tables_set_others(web, 30);
+	for (uint32_t n = 0; n < 30; n++) {
+		struct client client = client_at(XLB_IPV4, n);
+
+		spare += server_for(&client, farm.group) != web;
+	}
+	tables_set_others(web, 0);
+	assert_int_equal(spare, 30);
+}
+
 /* --- changes, and who begins nothing ----------------------------------------------------------------- */
 
 static void test_flows_stay(void **state)
@@ -454,6 +474,7 @@ const struct CMUnitTest schedule_tests[] = {
 	{ .name = "schedule: by load, what ends is made up for", .test_func = test_load_levels },
 	{ .name = "schedule: by load, a server that holds its flows gets fewer",
 	  .test_func = test_load_of_slow_server },
+	{ .name = "schedule: load of others", .test_func = test_load_of_others },
 	{ .name = "schedule: flows stay when the scheduler changes", .test_func = test_flows_stay },
 	{ .name = "schedule: what begins no flow takes no turn", .test_func = test_strangers },
 	{ .name = "schedule: a source stays with its server, until it has begun nothing for too long",

@@ -136,6 +136,11 @@ uint64_t tables_open_flows(uint32_t server)
 	return memory.shared->server_flows[server];
 }
 
+void tables_set_others(uint32_t server, uint64_t connections)
+{
+	memory.shared->server_others[server] = connections;
+}
+
 struct xlb_meter *tables_meter(uint32_t number)
 {
 	return &memory.shared->meters[number].all;

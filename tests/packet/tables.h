@@ -19,6 +19,8 @@ uint32_t tables_flows(void);
 uint32_t tables_locators(void);
 /* How many flows of a server are counted as open. */
 uint64_t tables_open_flows(uint32_t server);
+/* How many connections the server has that are no flows. */
+void tables_set_others(uint32_t server, uint64_t connections);
 /* What has come by the limits of the number. */
 struct xlb_meter *tables_meter(uint32_t number);
 /* Which meters of source addresses count by them. */

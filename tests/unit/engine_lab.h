@@ -84,55 +84,7 @@ time_t time(time_t *ret)
 	return lab_now();
 }
 
-/* --- HAProxy: rows that lie with those of the datapath --- */
-
-int haproxy_open(const char *run_dir, const char *instance, struct haproxy **ret,
-		 struct xlb_err *err)
-{
-	(void)run_dir, (void)instance, (void)err;
-	*ret = (struct haproxy *)&lab_world;
-	return 0;
-}
-
-struct haproxy *haproxy_close(struct haproxy *haproxy)
-{
-	(void)haproxy;
-	return NULL;
-}
-
-struct sink *haproxy_sink(struct haproxy *haproxy)
-{
-	(void)haproxy;
-	return sink_fake_sink(lab_world.datapath);
-}
-
-int haproxy_fd(const struct haproxy *haproxy)
-{
-	static int fd;
-
-	(void)haproxy;
-	if (!fd)
-		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return fd;
-}
-
-int haproxy_find(struct xlb_err *err)
-{
-	(void)err;
-	return 0;
-}
-
-uint32_t haproxy_connections(struct haproxy *haproxy, uint32_t server)
-{
-	(void)haproxy, (void)server;
-	return 0;
-}
-
-void haproxy_state(struct haproxy *haproxy, struct haproxy_state *ret)
-{
-	(void)haproxy;
-	*ret = (struct haproxy_state){};
-}
+#include "lab_tls.h"
 
 /* --- datapath --- */
 

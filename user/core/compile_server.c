@@ -452,6 +452,9 @@ static void retired_server(void *arg, struct id_entry *entry)
 	deadline = entry->live ? retirement_deadline(c->world, entry) : entry->deadline;
 	if (c->world->now >= deadline)
 		value.flags |= XLB_SERVER_RESET;
+	if (!retired->r && c->tls && value.flags & XLB_SERVER_RESET)
+		retired->r = emit(c, TABLE_TLS_SERVER, &(struct row_tls_server_key){ 0, entry->id },
+				  &(struct row_tls_server){ .cut = true });
 	if (!retired->r)
 		retired->r = emit_server(c, entry, &value);
 }

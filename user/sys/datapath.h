@@ -17,7 +17,7 @@
 struct datapath;
 
 struct datapath_options {
-	/* "/sys/fs/bpf/xlb/abi7" or "/sys/fs/bpf/xlb-NAME/abi7"; NULL: nothing is pinned (tests) */
+	/* "/sys/fs/bpf/xlb/abi8" or "/sys/fs/bpf/xlb-NAME/abi8"; NULL: nothing is pinned (tests) */
 	const char *pin_dir;
 	uint32_t flows; /* room for so many of each family, 0: XLB_DEFAULT_FLOWS; tables that are pinned keep their size */
 };
@@ -76,6 +76,8 @@ int datapath_drop_sample(struct datapath *dp, uint32_t reason, struct xlb_drop_s
 const char *datapath_lost_uncounted(const struct datapath *dp);
 /* Closed flows that gave up their SNAT port, and their record, early because others had none. */
 int datapath_evictions(struct datapath *dp, uint64_t *ret);
+/* How many connections a server has that are no flows: they count where the least loaded is chosen. */
+void datapath_server_others(struct datapath *dp, uint32_t server, uint64_t connections);
 /* Zeroes the counters of an id before it is used again. */
 int datapath_clear_counters(struct datapath *dp, enum table_id table, uint32_t id);
 

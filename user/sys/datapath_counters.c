@@ -84,6 +84,12 @@ int datapath_flow_counters(struct datapath *dp, enum table_id table, uint32_t fi
 	return entries_sum(dp, map, first, count, XLB_COUNT_MAX, *ret);
 }
 
+void datapath_server_others(struct datapath *dp, uint32_t server, uint64_t connections)
+{
+	if (server < XLB_MAX_SERVERS)
+		*(volatile uint64_t *)map_entry(&dp->maps[MAP_SERVER_OTHERS], server) = connections;
+}
+
 int datapath_interface_counters(struct datapath *dp, uint32_t slot, uint64_t *ret)
 {
 	return entry_sum(dp, MAP_INTERFACE_COUNTERS, slot, XLB_IFCOUNT_MAX, ret);

@@ -32,6 +32,7 @@ struct bpf_program;
 	X(SERVERS, servers) \
 	X(NEXTHOPS, nexthops) \
 	X(SNATS, snats) \
+	X(SERVER_OTHERS, server_others) \
 	X(FLOW_TABLES, flow_tables) \
 	X(HOPS, hops)
 

@@ -93,7 +93,6 @@ static int sink_put(struct sink *sink, const struct row *row, const void *conten
 	HASH_ADD(hh, h->rows, row, TLS_ROW_KEY, new);
 	h->generation++;
 	pthread_mutex_unlock(&h->lock);
-	wake(h);
 	return 0;
 }
 
@@ -106,8 +105,45 @@ static int sink_del(struct sink *sink, const struct row *row, struct xlb_err *er
 	remove_row(h, row);
 	h->generation++;
 	pthread_mutex_unlock(&h->lock);
-	wake(h);
 	return 0;
+}
+
+static int sort_rows(struct tls_row *a, struct tls_row *b)
+{
+	return compare_rows(a, b);
+}
+
+/* With the lock held. */
+static void wanted_free(struct tls_wanted *wanted)
+{
+	for (size_t i = 0; i < wanted->count; i++)
+		content_drop(wanted->rows[i].content);
+	free(wanted->rows);
+	*wanted = (struct tls_wanted){};
+}
+
+/* A copy of all rows, which holds the contents: what is put next is not seen before it is whole. */
+void haproxy_commit(struct haproxy *h)
+{
+	struct tls_row *row, *next, *rows;
+
+	pthread_mutex_lock(&h->lock);
+	rows = calloc(HASH_COUNT(h->rows) + 1, sizeof(*rows));
+	/* for lack of memory the next commit will do */
+	if (rows) {
+		wanted_free(&h->next);
+		h->next.rows = TAKE(rows);
+		HASH_SORT(h->rows, sort_rows);
+		HASH_ITER(hh, h->rows, row, next) {
+			h->next.rows[h->next.count++] = *row;
+			if (row->content)
+				row->content->references++;
+		}
+		h->next.generation = h->generation;
+	}
+	free(rows);
+	pthread_mutex_unlock(&h->lock);
+	wake(h);
 }
 
 static int sink_settle(struct sink *sink, struct xlb_err *err)
@@ -117,6 +153,7 @@ static int sink_settle(struct sink *sink, struct xlb_err *err)
 	uint64_t generation;
 	int r = 0;
 
+	haproxy_commit(h);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += SETTLE_S;
 	pthread_mutex_lock(&h->lock);
@@ -129,39 +166,16 @@ static int sink_settle(struct sink *sink, struct xlb_err *err)
 		   0;
 }
 
-static int sort_rows(struct tls_row *a, struct tls_row *b)
+/* What was committed last, in place of what was before. */
+static void wanted_take(struct haproxy *h, struct tls_wanted *wanted)
 {
-	return compare_rows(a, b);
-}
-
-/* A copy of what is wanted now, which holds the contents. */
-static int wanted_take(struct haproxy *h, struct tls_wanted *ret)
-{
-	struct tls_row *row, *next;
-
-	*ret = (struct tls_wanted){};
 	pthread_mutex_lock(&h->lock);
-	ret->rows = calloc(HASH_COUNT(h->rows) + 1, sizeof(*ret->rows));
-	if (ret->rows) {
-		HASH_SORT(h->rows, sort_rows);
-		HASH_ITER(hh, h->rows, row, next) {
-			ret->rows[ret->count++] = *row;
-			if (row->content)
-				row->content->references++;
-		}
+	if (h->next.rows) {
+		wanted_free(wanted);
+		*wanted = h->next;
+		h->next = (struct tls_wanted){};
 	}
-	ret->generation = h->generation;
 	pthread_mutex_unlock(&h->lock);
-	return ret->rows ? 0 : -ENOMEM;
-}
-
-static void wanted_drop(struct haproxy *h, struct tls_wanted *wanted)
-{
-	pthread_mutex_lock(&h->lock);
-	for (size_t i = 0; i < wanted->count; i++)
-		content_drop(wanted->rows[i].content);
-	pthread_mutex_unlock(&h->lock);
-	free(wanted->rows);
 }
 
 const struct tls_row *wanted_next(const struct tls_wanted *wanted, enum table_id table,
@@ -322,7 +336,12 @@ static int write_config(struct haproxy *h, const struct tls_wanted *wanted,
 static int start_or_reload(struct haproxy *h, const struct tls_wanted *wanted, struct xlb_err *err)
 {
 	char hash[CONFIG_HASH_MAX];
-	int r = write_config(h, wanted, hash, err);
+	int r;
+
+	if (clock_ns(CLOCK_MONOTONIC) < h->not_before)
+		return xlb_err_set(err, XLB_ERR_FAILED, -EAGAIN, "%s", h->state.trouble);
+	h->not_before = clock_ns(CLOCK_MONOTONIC) + RETRY_NS;
+	r = write_config(h, wanted, hash, err);
 
 	if (r == -EINVAL) {
 		blame(h, wanted);
@@ -334,6 +353,7 @@ static int start_or_reload(struct haproxy *h, const struct tls_wanted *wanted, s
 	r = h->state.running ? process_reload(h, hash, err) : process_start(h, hash, err);
 	if (r)
 		return r;
+	h->not_before = 0;
 	files_note_loaded(h);
 	note_serving(h);
 	return 0;
@@ -361,6 +381,8 @@ static int bring_about(struct haproxy *h, const struct tls_wanted *wanted, struc
 		note_serving(h);
 		return files_push(h, wanted, err);
 	}
+	if (!h->state.running)
+		process_end_orphan(h);
 	bind_try(h, wanted);
 	free(text);
 	text = config_text(h, wanted, &h->state, hash);
@@ -456,19 +478,23 @@ static void sleep_until_new(struct haproxy *h, bool idle)
 static void *run(void *arg)
 {
 	struct haproxy *h = arg;
-	struct tls_wanted wanted;
+	struct tls_wanted wanted = {};
 	bool stop = false;
 
 	while (!stop) {
-		if (!wanted_take(h, &wanted)) {
+		wanted_take(h, &wanted);
+		/* a predecessor's HAProxy is let be until it is known what is wanted */
+		if (wanted.rows)
 			turn(h, &wanted);
-			wanted_drop(h, &wanted);
-		}
 		sleep_until_new(h, !h->known);
 		pthread_mutex_lock(&h->lock);
 		stop = h->stop;
 		pthread_mutex_unlock(&h->lock);
 	}
+	pthread_mutex_lock(&h->lock);
+	wanted_free(&wanted);
+	wanted_free(&h->next);
+	pthread_mutex_unlock(&h->lock);
 	return NULL;
 }
 
@@ -605,6 +631,17 @@ uint32_t haproxy_connections(struct haproxy *h, uint32_t id)
 		count = server->connections;
 	pthread_mutex_unlock(&h->lock);
 	return count;
+}
+
+void haproxy_servers(struct haproxy *h,
+		     void (*visit)(void *arg, uint32_t server, uint32_t connections), void *arg)
+{
+	const struct tls_server_known *server;
+
+	pthread_mutex_lock(&h->lock);
+	for (server = h->servers; server; server = server->hh.next)
+		visit(arg, server->id, server->connections);
+	pthread_mutex_unlock(&h->lock);
 }
 
 void haproxy_state(struct haproxy *h, struct haproxy_state *ret)

@@ -22,11 +22,12 @@ int haproxy_open(const char *run_dir, const char *instance, struct haproxy **ret
 struct haproxy *haproxy_close(struct haproxy *haproxy);
 DEFINE_CLEANUP(struct haproxy, haproxy_close)
 /*
- * Sink of every table with SINK_TLS. It takes rows and lets the thread bring them about. `list` names what was put since
- * haproxy_open, so that all is put again by a successor, which changes nothing that is as wanted. `settle` waits for
- * what has been put and deleted.
+ * Sink of every table with SINK_TLS. It takes rows; haproxy_commit lets the thread bring all of them about together. `list`
+ * names what was put since haproxy_open, so that all is put again by a successor, which changes nothing that is as
+ * wanted. `settle` commits, and waits until it is brought about.
  */
 struct sink *haproxy_sink(struct haproxy *haproxy);
+void haproxy_commit(struct haproxy *haproxy);
 /* Readable when the state of a listener, or of HAProxy itself, has changed: read 8 bytes. */
 int haproxy_fd(const struct haproxy *haproxy);
 
@@ -73,6 +74,10 @@ struct tls_look {
 void haproxy_look(struct haproxy *haproxy, uint32_t listener, struct tls_look *ret);
 /* Connections to the server of this id now, from all listeners. */
 uint32_t haproxy_connections(struct haproxy *haproxy, uint32_t server);
+
+/* Calls back with each server that has connections, or had some a moment ago. */
+void haproxy_servers(struct haproxy *haproxy,
+		     void (*visit)(void *arg, uint32_t server, uint32_t connections), void *arg);
 
 struct haproxy_state {
 	bool wanted; /* there are tls listeners */

@@ -329,7 +329,7 @@ static bool is_wanted(const struct tls_wanted *wanted, const char *name)
 	uint32_t listener;
 
 	if (!strcmp(name, TAKERS_MAP))
-		return true;
+		return wanted_next(wanted, TABLE_TLS_LISTENER, NULL);
 	if (sscanf(name, "split-%" SCNu32, &listener) == 1)
 		return wanted_find(wanted, TABLE_TLS_SPLIT, &(struct row_id){ listener });
 	snprintf(key.name, sizeof(key.name), "%s", name);

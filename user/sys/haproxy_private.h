@@ -65,6 +65,7 @@ struct tls_known {
 };
 struct tls_server_known {
 	uint32_t id, connections, counting;
+	uint32_t rounds; /* in a row in which it had none */
 	UT_hash_handle hh;
 };
 
@@ -88,6 +89,7 @@ struct haproxy {
 	/* under the lock */
 	struct tls_row *rows;
 	uint64_t generation, done; /* of rows; the last one that was brought about */
+	struct tls_wanted next;	   /* as of the last commit; rows NULL: the thread has it */
 	bool stop;
 	struct tls_known *known;	  /* by id */
 	struct tls_server_known *servers; /* by id */
@@ -98,6 +100,7 @@ struct haproxy {
 	struct tls_written *written;
 	char hash[CONFIG_HASH_MAX]; /* of the configuration that runs, "": none, or not known */
 	pid_t worker;		    /* that `seen` of listeners is of */
+	uint64_t not_before;	    /* ns: when what has failed is tried again */
 	uint64_t try_again;	    /* ns: when listeners that failed are tried */
 	int pidfd;		    /* of the master, -1 */
 };
@@ -142,6 +145,8 @@ int process_check(struct haproxy *h, const char *config, struct xlb_err *err);
 int process_start(struct haproxy *h, const char *hash, struct xlb_err *err);
 int process_reload(struct haproxy *h, const char *hash, struct xlb_err *err);
 void process_stop(struct haproxy *h);
+/* It does not run: ends what is left of it. */
+void process_end_orphan(struct haproxy *h);
 /* Whether `pid` is one of its processes. */
 bool process_owns(struct haproxy *h, pid_t pid);
 

@@ -17,6 +17,7 @@
 #define OLDEST	      "2.6" /* of the versions that have what is used of the runtime API */
 #define OLDEST_NUMBER 206
 #define WORDS_MAX     512
+#define STOP_TURNS    100 /* of 10 ms, until it does not listen any more */
 #define RELOAD_TURNS  100 /* of 100 ms, until the new worker answers */
 
 /* In the child: what it says goes to the pipe. */
@@ -244,6 +245,18 @@ static int await(struct haproxy *h, const char *hash, struct xlb_err *err)
 			   "HAProxy does not run as it should after %d s", RELOAD_TURNS / 10);
 }
 
+/* A worker whose master was killed may still hold the sockets for a while, and would serve nobody for long. */
+void process_end_orphan(struct haproxy *h)
+{
+	static const struct timespec turn = { .tv_nsec = 10000000 };
+
+	if (h->worker <= 0 || !process_owns(h, h->worker))
+		return;
+	kill(h->worker, SIGKILL);
+	for (int i = 0; i < STOP_TURNS && process_owns(h, h->worker); i++)
+		nanosleep(&turn, NULL);
+}
+
 int process_start(struct haproxy *h, const char *hash, struct xlb_err *err)
 {
 	char master[HAPROXY_PATH_MAX + 32], words[WORDS_MAX];
@@ -274,14 +287,25 @@ int process_reload(struct haproxy *h, const char *hash, struct xlb_err *err)
 	return await(h, hash, err);
 }
 
+static bool answers(const struct haproxy *h)
+{
+	AUTO_FREE char *info = NULL;
+
+	return !cli_ask(h->paths.worker, "show info", &info);
+}
+
 void process_stop(struct haproxy *h)
 {
+	static const struct timespec turn = { .tv_nsec = 10000000 };
+
 	process_look(h);
 	if (!h->state.pid)
 		return;
 	log_notice("no tls listener is left: HAProxy ends with its last connection");
-	/* it stops listening at once, and ends when its connections have */
+	/* it stops listening in a moment, and ends when its connections have */
 	kill(h->state.pid, SIGUSR1);
+	for (int i = 0; i < STOP_TURNS && answers(h); i++)
+		nanosleep(&turn, NULL);
 	watch_master(h, 0);
 	h->state.pid = 0;
 	h->state.running = false;

@@ -11,6 +11,7 @@
 #include "sys/haproxy_private.h"
 
 #define COLUMNS_MAX 160
+#define ROUNDS_KEPT 10 /* that a server without connections is told of: who asks may come late */
 
 /* Columns of "show stat" by their names, which stay over versions; where they are does not. */
 enum column {
@@ -314,7 +315,8 @@ static void publish(struct haproxy *h)
 	}
 	HASH_ITER(hh, h->servers, server, next_server) {
 		server->connections = server->counting;
-		if (server->connections)
+		server->rounds = server->connections ? 0 : server->rounds + 1;
+		if (server->rounds < ROUNDS_KEPT)
 			continue;
 		HASH_DEL(h->servers, server);
 		free(server);

@@ -243,8 +243,7 @@ static bool needs_worker(const struct change *change)
 	for (i = 0; i < change->plan.count; i++) {
 		enum table_id table = change->plan.ops[i].row.table;
 
-		if (table == TABLE_MAGLEV || table == TABLE_PORT_SET || table == TABLE_RULE_SET ||
-		    table == TABLE_VIP_ADDR)
+		if (content_expected(table) || table == TABLE_VIP_ADDR)
 			return true;
 	}
 	return change->saves;

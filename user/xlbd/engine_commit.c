@@ -274,4 +274,5 @@ void engine_adopt(struct engine *engine, struct change *change)
 	else
 		adopt_all(engine, change);
 	engine_slow_start_adopted(engine, &change->compiled, change->part);
+	haproxy_commit(engine->haproxy);
 }

@@ -162,6 +162,7 @@ struct engine {
 		*tls_files; /* by kind and paths; under the lock, but for compiles that read */
 	pthread_mutex_t tls_lock;
 	uint32_t tls_mark; /* of the last compile of everything */
+	uint32_t tls_turns;
 	struct event *tls_timer, *tls_event;
 	struct sweep sweep;
 	struct growth growth;

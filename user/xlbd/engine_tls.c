@@ -16,7 +16,8 @@
 #include "sys/certificate.h"
 #include "xlbd/engine_private.h"
 
-#define LOOK_SECONDS 5
+#define TURN_SECONDS 1
+#define LOOK_TURNS   5 /* in how many turns files are looked at once */
 #define DAY_SECONDS  86400
 
 /* What a file was when it was read. */
@@ -314,15 +315,19 @@ static void warn_of_expiry(struct tls_files *file, int64_t now)
 			    certificate_days(file->facts.expires, now, when));
 }
 
-static void look(evutil_socket_t fd, short what, void *arg)
+static void tell_connections(void *arg, uint32_t server, uint32_t connections)
 {
 	struct engine *engine = arg;
+
+	datapath_server_others(engine->datapath, server, connections);
+}
+
+static void look_at_files(struct engine *engine)
+{
 	int64_t now = (int64_t)time(NULL);
 	struct tls_files *file, *next;
 	bool changed = false;
 
-	(void)fd;
-	(void)what;
 	pthread_mutex_lock(&engine->tls_lock);
 	HASH_ITER(hh, engine->tls_files, file, next) {
 		warn_of_expiry(file, now);
@@ -331,6 +336,17 @@ static void look(evutil_socket_t fd, short what, void *arg)
 	pthread_mutex_unlock(&engine->tls_lock);
 	if (changed)
 		engine_schedule(engine, false);
+}
+
+static void turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *engine = arg;
+
+	(void)fd;
+	(void)what;
+	haproxy_servers(engine->haproxy, tell_connections, engine);
+	if (++engine->tls_turns % LOOK_TURNS == 0)
+		look_at_files(engine);
 }
 
 static void haproxy_has_changed(evutil_socket_t fd, short what, void *arg)
@@ -349,13 +365,16 @@ static void haproxy_has_changed(evutil_socket_t fd, short what, void *arg)
 
 int engine_tls_open(struct engine *engine, struct xlb_err *err)
 {
-	struct timeval period = { .tv_sec = LOOK_SECONDS };
+	struct timeval period = { .tv_sec = TURN_SECONDS };
 	int r = haproxy_open(engine->paths.run_dir, engine->paths.instance, &engine->haproxy, err);
 
 	if (r)
 		return r;
 	engine->sinks[SINK_TLS] = haproxy_sink(engine->haproxy);
-	engine->tls_timer = event_new(engine->base, -1, EV_PERSIST, look, engine);
+	/* a predecessor's are not true any more */
+	for (uint32_t id = 0; id < XLB_MAX_SERVERS; id++)
+		datapath_server_others(engine->datapath, id, 0);
+	engine->tls_timer = event_new(engine->base, -1, EV_PERSIST, turn, engine);
 	engine->tls_event = event_new(engine->base, haproxy_fd(engine->haproxy),
 				      EV_READ | EV_PERSIST, haproxy_has_changed, engine);
 	if (!engine->tls_timer || !engine->tls_event || event_add(engine->tls_timer, &period) ||
