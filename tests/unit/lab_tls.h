@@ -28,6 +28,12 @@ void haproxy_commit(struct haproxy *haproxy)
 	(void)haproxy;
 }
 
+bool haproxy_owns(struct haproxy *haproxy, pid_t pid)
+{
+	(void)haproxy, (void)pid;
+	return false;
+}
+
 int haproxy_fd(const struct haproxy *haproxy)
 {
 	static int fd;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "xlbd/api_worker.h"
+#include "xlbd/tls_files.h"
 
 static void apply_model(struct call *call, struct model *model, struct tree *tree)
 {
@@ -15,16 +16,63 @@ void api_apply(struct call *call)
 	call_parse(call, apply_model);
 }
 
-static void answer_ok(struct call *call, struct model *model, struct tree *tree)
+/* A configuration that is good by itself: are the files that it names? */
+struct checking {
+	struct model *model;
+	struct tree *tree;
+	const char *directory; /* of the API's */
+	struct xlb_err err;
+	int r;
+};
+
+static void check_files(const struct call *call, void *arg)
 {
-	tree_free(tree);
-	model_free(model);
-	call_reply_json(call, json_pack("{s:b, s:[]}", "ok", 1, "warnings"));
+	struct checking *checking = arg;
+
+	(void)call;
+	checking->r = tls_files_check(checking->model, checking->directory, &checking->err);
+	if (checking->r)
+		model_locate(checking->tree, &checking->err);
+}
+
+static void answer_checked(struct call *call, void *arg)
+{
+	const struct checking *checking = arg;
+
+	if (checking->r)
+		call_reply_err(call, &checking->err);
+	else
+		call_reply_json(call, json_pack("{s:b, s:[]}", "ok", 1, "warnings"));
+}
+
+static void checking_free(void *arg)
+{
+	struct checking *checking = arg;
+
+	tree_free(checking->tree);
+	model_free(checking->model);
+	free(checking);
+}
+
+static void check_parsed(struct call *call, struct model *model, struct tree *tree)
+{
+	static const struct work work = { check_files, answer_checked, checking_free };
+	struct checking *checking = calloc(1, sizeof(*checking));
+
+	if (checking) {
+		checking->model = model;
+		checking->tree = tree;
+		checking->directory = call->api->paths.config_dir;
+	} else {
+		tree_free(tree);
+		model_free(model);
+	}
+	worker_run(call, &work, checking);
 }
 
 void api_check(struct call *call)
 {
-	call_parse(call, answer_ok);
+	call_parse(call, check_parsed);
 }
 
 static void answer_diff(struct call *call, struct model *parsed, struct tree *tree)

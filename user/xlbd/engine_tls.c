@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "core/tls.h"
 #include "sys/certificate.h"
 #include "xlbd/engine_private.h"
+#include "xlbd/tls_files.h"
 
 #define TURN_SECONDS 1
 #define LOOK_TURNS   5 /* in how many turns files are looked at once */
@@ -107,143 +107,8 @@ static struct tls_files *find(struct engine *engine, const struct tls_file_name 
 	return file;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
-
-/* What a file says, on its way into what is known. */
-struct fresh {
-	char *pem; /* owned */
-	size_t size;
-	struct tls_file_facts facts;
-	bool in_other; /* what is wrong is the other file */
-};
-
-static int read_certificate(const struct tls_file_name *name, struct fresh *ret,
-			    struct xlb_err *err)
-{
-	struct certificate certificate = {};
-	enum certificate_file fault = CERTIFICATE_CHAIN;
-	struct tls_file_facts *facts = &ret->facts;
-	int r = certificate_read(name->path, name->other, &certificate, &fault, err);
-
-	ret->in_other = fault == CERTIFICATE_KEY;
-	if (r)
-		return r;
-	facts->not_before = certificate.not_before;
-	facts->expires = certificate.expires;
-	snprintf(facts->names, sizeof(facts->names), "%.255s", certificate.names);
-	snprintf(facts->subject, sizeof(facts->subject), "%s", certificate.subject);
-	snprintf(facts->issuer, sizeof(facts->issuer), "%s", certificate.issuer);
-	snprintf(facts->serial, sizeof(facts->serial), "%s", certificate.serial);
-	snprintf(facts->key, sizeof(facts->key), "%s", certificate.key);
-	ret->size = certificate.size;
-	ret->pem = TAKE(certificate.pem);
-	certificate.size = 0;
-	certificate_done(&certificate);
-	return 0;
-}
-
-static int read_authorities(const char *path, struct fresh *ret, struct xlb_err *err)
-{
-	struct authorities authorities = {};
-	int r = authorities_read(path, &authorities, err);
-
-	if (r)
-		return r;
-	ret->facts.expires = authorities.expires;
-	ret->size = authorities.size;
-	ret->pem = TAKE(authorities.pem);
-	authorities_done(&authorities);
-	return 0;
-}
-
-static int read_revocations(const struct tls_file_name *name, struct fresh *ret,
-			    struct xlb_err *err)
-{
-	struct authorities authorities = {};
-	struct revocations revocations = {};
-	int r = authorities_read(name->other, &authorities, err);
-
-	ret->in_other = r;
-	if (!r)
-		r = revocations_read(name->path, &authorities, &revocations, err);
-	authorities_done(&authorities);
-	if (r)
-		return r;
-	ret->facts.expires = revocations.next_update;
-	ret->size = revocations.size;
-	ret->pem = TAKE(revocations.pem);
-	revocations_done(&revocations);
-	return 0;
-}
-
-static bool lies_below(const char *path, const char *directory)
-{
-	size_t length = strlen(directory);
-
-	return !strncmp(path, directory, length) && path[length] == '/' && !strstr(path, "/../");
-}
-
-static int check_places(const struct engine *engine, const struct tls_file_name *name,
-			struct fresh *ret, struct xlb_err *err)
-{
-	const char *const paths[] = { name->path, name->other };
-
-	for (int i = 0; i < 2; i++) {
-		if (!paths[i] || lies_below(paths[i], engine->paths.config_dir))
-			continue;
-		ret->in_other = i;
-		return xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s: the file must lie below %s",
-				   paths[i], engine->paths.config_dir);
-	}
-	return 0;
-}
-
-static int read_file(const struct engine *engine, const struct tls_file_name *name,
-		     struct fresh *ret, struct xlb_err *err)
-{
-	int r = check_places(engine, name, ret, err);
-
-	if (r)
-		return r;
-	switch (name->kind) {
-	case TLS_FILE_CERTIFICATE:
-		return read_certificate(name, ret, err);
-	case TLS_FILE_AUTHORITIES:
-		return read_authorities(name->path, ret, err);
-	case TLS_FILE_REVOCATIONS:
-		return read_revocations(name, ret, err);
-	}
-	return -EINVAL;
-}
-
-/* A user is not given a certificate that nobody takes. */
-static int check_dates(const struct tls_file_name *name, const struct tls_file_facts *facts,
-		       struct xlb_err *err)
-{
-	int64_t now = (int64_t)time(NULL);
-	char when[32];
-
-	if (facts->not_before > now) {
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s is not valid yet, but %s", name->path,
-			    certificate_days(facts->not_before, now, when));
-		xlb_err_hint(err, "look at this machine's clock, too");
-		return -EINVAL;
-	}
-	if (!facts->expires || facts->expires > now)
-		return 0;
-	if (name->kind == TLS_FILE_REVOCATIONS)
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL,
-			    "%s is out of date: its next update was due (%s)", name->path,
-			    certificate_days(facts->expires, now, when));
-	else
-		xlb_err_set(err, XLB_ERR_CONFIG, -EINVAL, "%s has %s", name->path,
-			    certificate_days(facts->expires, now, when));
-	xlb_err_hint(err, "get a new one");
-	return -EINVAL;
-}
-
 /* Takes what was read in place of what was known; with the lock held. */
-static void take(struct tls_files *file, struct fresh *fresh)
+static void take(struct tls_files *file, struct tls_file_read *fresh)
 {
 	if (file->pem)
 		explicit_bzero(file->pem, file->size);
@@ -259,7 +124,7 @@ int engine_tls_file(struct engine *engine, const struct tls_file_name *name, boo
 		    struct tls_file *ret, struct xlb_err *err)
 {
 	struct seen seen[2] = { see(name->path), see(name->other) };
-	struct fresh fresh = {};
+	struct tls_file_read fresh = {};
 	struct tls_files *file;
 	int r = 0;
 
@@ -270,9 +135,9 @@ int engine_tls_file(struct engine *engine, const struct tls_file_name *name, boo
 		return xlb_err_set(err, XLB_ERR_FAILED, -ENOMEM, "out of memory");
 	file->mark = engine->tls_mark;
 	if (strict || !file->pem || !is_seen(file))
-		r = read_file(engine, name, &fresh, err);
+		r = tls_file_read(engine->paths.config_dir, name, &fresh, err);
 	if (!r && fresh.pem && strict && !file->pem)
-		r = check_dates(name, &fresh.facts, err);
+		r = tls_file_check_dates(name, &fresh.facts, err);
 	pthread_mutex_lock(&engine->tls_lock);
 	memcpy(file->seen, seen, sizeof(seen));
 	if (!r && fresh.pem)

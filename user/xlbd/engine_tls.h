@@ -5,17 +5,10 @@
 
 #include "core/compile.h"
 #include "sys/haproxy.h"
+#include "xlbd/tls_files.h"
 
 struct engine;
 
-/* What is known of a file that a listener names. Texts are cut. */
-struct tls_file_facts {
-	bool known; /* it was read once, and that is in use */
-	int64_t not_before,
-		expires; /* seconds since the epoch; of revocations when the next ones are due, 0: not said */
-	char names[256], subject[128], issuer[128], serial[48], key[24];
-	char trouble[512]; /* why what is in the file now is not in use, "" */
-};
 /* All zero of one that was not asked for by the last compile. */
 void engine_tls_facts(struct engine *engine, const struct tls_file_name *name,
 		      struct tls_file_facts *ret);

@@ -170,6 +170,21 @@ static bool socket_covers(const struct host_socket *socket, const struct xlb_add
 	return !addr_is_set(&socket->addr) || addr_equal(&socket->addr, addr);
 }
 
+/* Those of what ends TLS for xlb are not others'. */
+static void drop_own_sockets(struct engine *engine)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < engine->socket_count; i++) {
+		const struct host_socket *socket = &engine->sockets[i];
+
+		if (strcmp(socket->process, "haproxy") != 0 ||
+		    !haproxy_owns(engine->haproxy, (pid_t)socket->pid))
+			engine->sockets[kept++] = *socket;
+	}
+	engine->socket_count = kept;
+}
+
 /* Reading them walks /proc: once per change is enough. */
 static void read_sockets(struct engine *engine)
 {
@@ -181,6 +196,7 @@ static void read_sockets(struct engine *engine)
 	engine->socket_count = 0;
 	if (host_sockets(&engine->sockets, &engine->socket_count, &err))
 		log_warning("cannot see which ports the host uses: %s", err.text);
+	drop_own_sockets(engine);
 	engine->sockets_read = true;
 }
 
@@ -232,17 +248,19 @@ struct world engine_world(struct engine *engine, bool strict, bool cut_now)
 	};
 }
 
-static bool list_has_port(const struct port_list *list, uint16_t port_h)
+/* Ranges and `any` go around what the host uses, but not those of a tls listener, which needs all of its ports. */
+static bool wants_port(const struct listener *listener, uint16_t port_h)
 {
-	uint32_t i;
+	const struct port_list *list = &listener->port;
 
-	for (i = 0; i < list->count; i++)
-		if (list->ranges[i].from == port_h && list->ranges[i].to == port_h)
+	for (uint32_t i = 0; i < list->count; i++)
+		if (list->ranges[i].from <= port_h && port_h <= list->ranges[i].to &&
+		    (list->ranges[i].from == list->ranges[i].to || listener_is_tls(listener)))
 			return true;
 	return false;
 }
 
-/* One listener of one VIP against every socket: only single ports refuse, ranges and `any` go around. */
+/* One listener of one VIP against every socket. */
 static int check_listener(const struct engine *engine, const struct load_balancer *lb,
 			  const struct listener *listener, const struct xlb_addr *addr,
 			  struct xlb_err *err)
@@ -254,17 +272,19 @@ static int check_listener(const struct engine *engine, const struct load_balance
 		const struct host_socket *socket = &engine->sockets[i];
 
 		if (socket->protocol != listener_transport(listener) ||
-		    !socket_covers(socket, addr) || !list_has_port(&listener->port, socket->port_h))
+		    !socket_covers(socket, addr) || !wants_port(listener, socket->port_h))
 			continue;
 		format_addr(addr, text);
-		xlb_err_set(
-			err, XLB_ERR_CONFIG, -EADDRINUSE,
-			"listener %s/%s: %s is this host's own address and %s%s%s listens on its %s port %u",
-			lb->object.name, listener->object.name, text,
-			socket->process[0] ? "\"" : "",
-			socket->process[0] ? socket->process : "a process",
-			socket->process[0] ? "\"" : "",
-			listener->protocol == IPPROTO_UDP ? "UDP" : "TCP", socket->port_h);
+		xlb_err_set(err, XLB_ERR_CONFIG, -EADDRINUSE,
+			    "listener %s/%s: %s%s and %s%s%s listens on its %s port %u",
+			    lb->object.name, listener->object.name, text,
+			    host_owns_address(engine->host, addr) ?
+				    " is this host's own address" :
+				    " is where HAProxy is to listen",
+			    socket->process[0] ? "\"" : "",
+			    socket->process[0] ? socket->process : "a process",
+			    socket->process[0] ? "\"" : "",
+			    listener->protocol == IPPROTO_UDP ? "UDP" : "TCP", socket->port_h);
 		snprintf(err->pointer, sizeof(err->pointer), "/load_balancers/%s/listeners/%s/port",
 			 lb->object.name, listener->object.name);
 		xlb_err_hint(err,
@@ -277,19 +297,19 @@ static int check_listener(const struct engine *engine, const struct load_balance
 static int check_lb(struct engine *engine, const struct load_balancer *lb, struct xlb_err *err)
 {
 	const struct object *object;
-	uint32_t i;
 	int r = 0;
 
-	for (i = 0; i < lb->addresses.count; i++) {
-		if (!host_owns_address(engine->host, &lb->addresses.addrs[i]))
-			continue;
-		read_sockets(engine);
+	for (uint32_t i = 0; i < lb->addresses.count; i++) {
+		const struct xlb_addr *addr = &lb->addresses.addrs[i];
+		bool own = host_owns_address(engine->host, addr);
+
 		TAILQ_FOREACH(object, &lb->listeners, link) {
 			const struct listener *listener = (const struct listener *)object;
 
-			if (!r && listener->enabled)
-				r = check_listener(engine, lb, listener, &lb->addresses.addrs[i],
-						   err);
+			if (r || !listener->enabled || (!own && !listener_is_tls(listener)))
+				continue;
+			read_sockets(engine);
+			r = check_listener(engine, lb, listener, addr, err);
 		}
 	}
 	return r;
