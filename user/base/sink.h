@@ -134,7 +134,8 @@ struct content_tls_listener {
 	uint32_t bind_count, text_size;
 	struct tls_bind binds[];
 };
-#define TLS_BIND_MARK "\tbind * "
+#define TLS_BIND_MARK  "\tbind * "
+#define TLS_FILES_MARK "@files@/" /* the directory of files */
 static inline const char *tls_listener_text(const struct content_tls_listener *content)
 {
 	return (const char *)&content->binds[content->bind_count];

@@ -130,6 +130,7 @@ static int compile_file(struct compiler *c, const struct listener *listener,
 		[TLS_FILE_REVOCATIONS] = "crl",
 	};
 	struct row_tls_file_key key = {};
+	size_t before = c->rows->count;
 	struct xlb_err why = {};
 	struct tls_file file = {};
 	struct row_hash value;
@@ -142,10 +143,13 @@ static int compile_file(struct compiler *c, const struct listener *listener,
 		 (unsigned long long)hash);
 	memcpy(ret, key.name, sizeof(key.name));
 	value.hash = content_hash(file.pem, file.size);
-	if (emit_once(c, TABLE_TLS_FILE, &key, &value) ||
-	    rows_add_recipe(c->rows, TABLE_TLS_FILE, &key, file.pem, file.size))
+	if (emit_once(c, TABLE_TLS_FILE, &key, &value))
 		return no_memory(c);
-	return 0;
+	/* several listeners may have it */
+	if (c->rows->count == before)
+		return 0;
+	return rows_add_recipe(c->rows, TABLE_TLS_FILE, &key, file.pem, file.size) ? no_memory(c) :
+										     0;
 }
 
 /* A listener while it is compiled. */

@@ -53,8 +53,8 @@ static void write_frontend(FILE *out, const struct tls_text *text)
 	      out);
 	if (has_choice(text))
 		fprintf(out,
-			"\tuse_backend l%" PRIu32 "-g%%[%s,map_int(split-%" PRIu32
-			".map),map_str(takers.map)]\n",
+			"\tuse_backend l%" PRIu32 "-g%%[%s,map_int(" TLS_FILES_MARK "split-%" PRIu32
+			".map),map_str(" TLS_FILES_MARK "takers.map)]\n",
 			text->id, text->by_source ? "src,sdbm(1),mod(10000)" : "rand(10000)",
 			text->id);
 	else

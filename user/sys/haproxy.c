@@ -648,6 +648,7 @@ void haproxy_state(struct haproxy *h, struct haproxy_state *ret)
 {
 	pthread_mutex_lock(&h->lock);
 	*ret = h->shown;
+	ret->pending = h->done < h->generation;
 	pthread_mutex_unlock(&h->lock);
 }
 

@@ -80,7 +80,8 @@ void haproxy_servers(struct haproxy *haproxy,
 		     void (*visit)(void *arg, uint32_t server, uint32_t connections), void *arg);
 
 struct haproxy_state {
-	bool wanted; /* there are tls listeners */
+	bool wanted;  /* there are tls listeners */
+	bool pending; /* what was put or deleted is not in effect yet */
 	bool running;
 	pid_t pid;
 	char version[32];

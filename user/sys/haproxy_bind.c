@@ -33,18 +33,16 @@ static int try_port(const struct tls_bind *wanted, uint16_t port)
 	return listen(fd, 1) ? -errno : 0;
 }
 
-/* "nginx (pid 12) has it", or what the kernel says. */
-static void say_who(const struct tls_bind *bind, uint16_t port, int r, char *ret, size_t size)
+/* Whether HAProxy has the port itself; else `ret` is who has, if anybody can be found. */
+static bool is_own(struct haproxy *h, const struct tls_bind *bind, uint16_t port,
+		   struct host_socket *ret)
 {
 	static const struct xlb_addr any, any4 = { .bytes = { [10] = 0xff, [11] = 0xff } };
 	AUTO_FREE struct host_socket *sockets = NULL;
-	char addr[ADDR_TEXT_MAX];
 	struct xlb_err ignored;
 	uint32_t count = 0;
 
-	format_addr(&bind->addr, addr);
-	if (r == -EADDRINUSE)
-		host_sockets(&sockets, &count, &ignored);
+	host_sockets(&sockets, &count, &ignored);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct host_socket *one = &sockets[i];
 
@@ -52,14 +50,34 @@ static void say_who(const struct tls_bind *bind, uint16_t port, int r, char *ret
 		    (!addr_equal(&one->addr, &bind->addr) && !addr_equal(&one->addr, &any) &&
 		     !addr_equal(&one->addr, &any4)))
 			continue;
+		if (process_owns(h, (pid_t)one->pid))
+			return true;
+		*ret = *one;
+	}
+	return false;
+}
+
+/* Fills `ret` if the port cannot be had: "nginx (pid 12) has it", or what the kernel says. */
+static int judge_port(struct haproxy *h, const struct tls_bind *bind, uint16_t port, char *ret,
+		      size_t size)
+{
+	struct host_socket taker = {};
+	char addr[ADDR_TEXT_MAX];
+	int r = try_port(bind, port);
+
+	/* HAProxy keeps what it has */
+	if (!r || (r == -EADDRINUSE && is_own(h, bind, port, &taker)))
+		return 0;
+	format_addr(&bind->addr, addr);
+	if (taker.pid)
 		snprintf(ret, size,
 			 "port %u of %s is taken: \"%s\" (pid %u) listens there: stop it, or use "
 			 "another port",
-			 port, addr, one->process, one->pid);
-		return;
-	}
-	snprintf(ret, size, "cannot listen on port %u of %s (%s): %s", port, addr, bind->ifname,
-		 strerror(-r));
+			 port, addr, taker.process, taker.pid);
+	else
+		snprintf(ret, size, "cannot listen on port %u of %s (%s): %s", port, addr,
+			 bind->ifname, strerror(-r));
+	return r;
 }
 
 static void try_listener(struct haproxy *h, const struct tls_row *row)
@@ -73,12 +91,9 @@ static void try_listener(struct haproxy *h, const struct tls_row *row)
 	for (uint32_t i = 0; !r && i < content->bind_count; i++) {
 		const struct tls_bind *bind = &content->binds[i];
 
-		for (uint32_t port = bind->from; !r && port <= bind->to; port++) {
-			r = try_port(bind, (uint16_t)port);
-			if (r)
-				say_who(bind, (uint16_t)port, r, known->trouble,
-					sizeof(known->trouble));
-		}
+		for (uint32_t port = bind->from; !r && port <= bind->to; port++)
+			r = judge_port(h, bind, (uint16_t)port, known->trouble,
+				       sizeof(known->trouble));
 	}
 	if (!r)
 		known->trouble[0] = '\0';

@@ -5,10 +5,12 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "sys/haproxy_private.h"
 
 #define PATIENCE_S 3
+#define TRIES	   20
 #define ANSWER_MAX (64U << 20)
 
 static int connect_to(const char *path)
@@ -71,17 +73,44 @@ static int receive_all(int fd, char **ret)
 	return 0;
 }
 
-int cli_ask(const char *socket, const char *command, char **ret)
+/* In one piece: who has read a part and goes resets the connection. */
+static int send_command(int fd, const char *command)
 {
-	AUTO_CLOSE int fd = connect_to(socket);
-	int r = fd < 0 ? fd : send_all(fd, command, strlen(command));
+	size_t size = strlen(command) + 1;
+	char *line = malloc(size);
+	int r;
 
-	if (!r)
-		r = send_all(fd, "\n", 1);
+	if (!line)
+		return -ENOMEM;
+	memcpy(line, command, size - 1);
+	line[size - 1] = '\n';
+	r = send_all(fd, line, size);
+	explicit_bzero(line, size);
+	free(line);
 	/* the master waits for more otherwise */
 	if (!r)
 		shutdown(fd, SHUT_WR);
+	return r;
+}
+
+int cli_ask_once(const char *socket, const char *command, char **ret)
+{
+	AUTO_CLOSE int fd = connect_to(socket);
+	int r = fd < 0 ? fd : send_command(fd, command);
+
 	return r ? r : receive_all(fd, ret);
+}
+
+int cli_ask(const char *socket, const char *command, char **ret)
+{
+	static const struct timespec turn = { .tv_nsec = 50000000 };
+	int r = cli_ask_once(socket, command, ret);
+
+	for (int i = 0; i < TRIES && (r == -EPIPE || r == -ECONNRESET); i++) {
+		nanosleep(&turn, NULL);
+		r = cli_ask_once(socket, command, ret);
+	}
+	return r;
 }
 
 int cli_ask_worker(const struct haproxy *h, pid_t worker, const char *command, char **ret)

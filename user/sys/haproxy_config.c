@@ -118,9 +118,20 @@ static uint32_t weight_of(const struct tls_wanted *wanted, uint32_t group, uint3
 	return value.weight;
 }
 
+/* A line, with where files are in place of the marks for it. */
+static void write_expanded(FILE *out, const struct haproxy *h, const char *line)
+{
+	const char *mark;
+
+	for (; (mark = strstr(line, TLS_FILES_MARK)); line = mark + strlen(TLS_FILES_MARK))
+		fprintf(out, "%.*s%s/", (int)(mark - line), line, h->paths.secrets);
+	fputs(line, out);
+}
+
 /* One line of a listener's text into the configuration, and into what is hashed. */
-static void write_line(FILE *out, FILE *hashed, const struct content_tls_listener *content,
-		       const struct tls_wanted *wanted, const char *line, uint32_t *group)
+static void write_line(FILE *out, FILE *hashed, const struct haproxy *h,
+		       const struct content_tls_listener *content, const struct tls_wanted *wanted,
+		       const char *line, uint32_t *group)
 {
 	uint32_t server, weight;
 
@@ -131,7 +142,7 @@ static void write_line(FILE *out, FILE *hashed, const struct content_tls_listene
 	}
 	sscanf(line, "backend l%*u-g%" SCNu32, group);
 	fprintf(hashed, "%s\n", line);
-	fputs(line, out);
+	write_expanded(out, h, line);
 	if (sscanf(line, "\tserver s%" SCNu32, &server) == 1) {
 		weight = weight_of(wanted, *group, server);
 		if (weight)
@@ -142,7 +153,8 @@ static void write_line(FILE *out, FILE *hashed, const struct content_tls_listene
 	fputc('\n', out);
 }
 
-static int write_listener(FILE *out, FILE *hashed, const struct tls_wanted *wanted,
+static int write_listener(FILE *out, FILE *hashed, const struct haproxy *h,
+			  const struct tls_wanted *wanted,
 			  const struct content_tls_listener *content)
 {
 	AUTO_FREE char *text = strdup(tls_listener_text(content));
@@ -153,7 +165,7 @@ static int write_listener(FILE *out, FILE *hashed, const struct tls_wanted *want
 		return -1;
 	while ((line = strsep(&rest, "\n")))
 		if (*line)
-			write_line(out, hashed, content, wanted, line, &group);
+			write_line(out, hashed, h, content, wanted, line, &group);
 	return 0;
 }
 
@@ -177,7 +189,8 @@ static int write_all(FILE *out, FILE *hashed, const struct haproxy *h,
 	write_head(hashed, h, wanted, limits);
 	while (!r && (row = wanted_next(wanted, TABLE_TLS_LISTENER, row)))
 		if (!config_leaves_out(h, row_number(row)))
-			r = write_listener(out, hashed, wanted, (const void *)row->content->data);
+			r = write_listener(out, hashed, h, wanted,
+					   (const void *)row->content->data);
 	return r;
 }
 

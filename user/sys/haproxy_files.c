@@ -257,6 +257,9 @@ static int push_file(struct haproxy *h, const struct tls_row *row, struct xlb_er
 	if (r)
 		return xlb_err_set(err, XLB_ERR_FAILED, r, "HAProxy does not answer: %s",
 				   strerror(-r));
+	/* a listener that is on its way: its file is read with the configuration that names it */
+	if (strstr(answer, "not referenced"))
+		return 0;
 	free(answer);
 	answer = NULL;
 	snprintf(command, (size_t)n, "commit ssl %s %s", kind, path);
@@ -281,8 +284,12 @@ static int push_map(struct haproxy *h, const char *name, struct xlb_err *err)
 	path_of(h, name, path);
 	snprintf(command, sizeof(command), "prepare map %s", path);
 	r = cli_ask(h->paths.worker, command, &answer);
-	if (r || sscanf(answer, "New version created: %23s", version) != 1)
-		return xlb_err_set(err, XLB_ERR_FAILED, -EIO, "HAProxy has no map %s", name);
+	if (r)
+		return xlb_err_set(err, XLB_ERR_FAILED, r, "HAProxy does not answer: %s",
+				   strerror(-r));
+	/* no listener uses it as long as none has a choice */
+	if (sscanf(answer, "New version created: %23s", version) != 1)
+		return 0;
 	file = fopen(path, "re");
 	out = open_memstream(&commands, &size);
 	if (!file || !out) {

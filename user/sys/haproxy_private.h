@@ -106,6 +106,8 @@ struct haproxy {
 };
 
 /* haproxy_cli.c: one command; malloc'd answer without its end. 0 or -errno. */
+int cli_ask_once(const char *socket, const char *command, char **ret);
+/* The same, again if a worker that is being replaced has accepted, and is gone. */
 int cli_ask(const char *socket, const char *command, char **ret);
 /* The same of a worker, which may be an old one, by way of the master. */
 int cli_ask_worker(const struct haproxy *h, pid_t worker, const char *command, char **ret);

@@ -16,7 +16,7 @@
 #define UNIT	      "xlb-tls.service"
 #define OLDEST	      "2.6" /* of the versions that have what is used of the runtime API */
 #define OLDEST_NUMBER 206
-#define WORDS_MAX     512
+#define WORDS_MAX     4096
 #define STOP_TURNS    100 /* of 10 ms, until it does not listen any more */
 #define RELOAD_TURNS  100 /* of 100 ms, until the new worker answers */
 
@@ -65,8 +65,11 @@ static int run(const char *const *argv, char *ret, size_t size)
 		;
 	while ((n = read(ends[0], ret + used, size - 1 - used)) > 0) {
 		used += (size_t)n;
-		if (used == size - 1)
-			used /= 2; /* the end is what matters */
+		if (used < size - 1)
+			continue;
+		/* the end is what matters */
+		memmove(ret, ret + used / 2, used - used / 2);
+		used -= used / 2;
 	}
 	ret[used] = '\0';
 	close(ends[0]);
@@ -155,17 +158,14 @@ static void read_info(void *arg, char *line)
 {
 	struct haproxy *h = arg;
 	char version[sizeof(h->state.version)];
-	int pid;
 
 	sscanf(line, "description: %23s", h->hash);
-	if (sscanf(line, "Pid: %d", &pid) == 1)
-		h->worker = pid;
 	if (sscanf(line, "Version: %31s", version) == 1)
 		memcpy(h->state.version, version, sizeof(version));
 }
 
 struct processes {
-	pid_t master;
+	pid_t master, worker;
 	uint32_t old;
 	bool are_old;
 };
@@ -186,6 +186,8 @@ static void read_process(void *arg, char *line)
 		processes->master = pid;
 	else if (processes->are_old)
 		processes->old++;
+	else if (!strcmp(type, "worker"))
+		processes->worker = pid;
 }
 
 static void watch_master(struct haproxy *h, pid_t master)
@@ -203,10 +205,12 @@ void process_look(struct haproxy *h)
 	struct processes found = {};
 
 	h->hash[0] = '\0';
-	if (!cli_ask(h->paths.worker, "show info", &info) &&
-	    !cli_ask(h->paths.master, "show proc", &processes)) {
-		cli_lines(info, read_info, h);
+	if (!cli_ask(h->paths.master, "show proc", &processes))
 		cli_lines(processes, read_process, &found);
+	/* by way of the master: at the socket of workers an old one may answer that is just leaving */
+	if (found.worker && !cli_ask_worker(h, found.worker, "show info", &info)) {
+		cli_lines(info, read_info, h);
+		h->worker = found.worker;
 	}
 	watch_master(h, found.master);
 	h->state.pid = found.master;
@@ -278,7 +282,7 @@ int process_start(struct haproxy *h, const char *hash, struct xlb_err *err)
 int process_reload(struct haproxy *h, const char *hash, struct xlb_err *err)
 {
 	AUTO_FREE char *answer = NULL;
-	int r = cli_ask(h->paths.master, "reload", &answer);
+	int r = cli_ask_once(h->paths.master, "reload", &answer);
 
 	if (r)
 		return xlb_err_set(err, XLB_ERR_FAILED, r, "HAProxy does not answer: %s",

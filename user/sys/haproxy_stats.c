@@ -83,8 +83,9 @@ static void read_frontend(struct reading *reading, uint32_t listener, char *cons
 	known->counters.open += number_of(values[COLUMN_OPEN]);
 	if (!reading->current)
 		return;
-	known->seen.handshakes = number_of(values[COLUMN_HANDSHAKES]);
 	known->seen.resumed = number_of(values[COLUMN_RESUMED]);
+	/* which HAProxy does not count as sessions */
+	known->seen.handshakes = number_of(values[COLUMN_HANDSHAKES]) + known->seen.resumed;
 	known->seen.failed = number_of(values[COLUMN_FAILED]);
 }
 

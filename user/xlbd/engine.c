@@ -424,6 +424,9 @@ const char *engine_warnings(const struct engine *engine)
 
 bool engine_is_pending(const struct engine *engine)
 {
+	struct haproxy_state tls;
+
+	haproxy_state(engine->haproxy, &tls);
 	return engine->scheduled || !TAILQ_EMPTY(&engine->changes) ||
-	       checker_is_pending(engine->checker);
+	       checker_is_pending(engine->checker) || tls.pending;
 }
