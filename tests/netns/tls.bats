@@ -91,7 +91,7 @@ shown() {
 	equal "certificate for an unknown name" "$(shown -servername unknown.example)" a.example
 	equal "certificate for no name" "$(shown -noservername)" a.example
 	[[ $(tls_url=https://c.example/ tls_get) == web* ]]
-	run ! tls_url=https://unknown.example/ tls_get
+	tls_url=https://unknown.example/ run ! tls_get
 }
 
 # with_certificate PORT NAME: an answer to a client that shows that certificate, "none": it has none
@@ -225,10 +225,10 @@ suite_is() {
       any: $(tls_listener 447 "server_tls: {verify: false}")"
 	[[ $(tls_get) == web*" HTTP/1.1 a.example" ]]
 	# the name that clients ask for is the one that servers must have
-	run ! tls_url=https://b.example/ tls_get
-	run ! tls_url=https://a.example:444/ tls_get
+	tls_url=https://b.example/ run ! tls_get
+	tls_url=https://a.example:444/ run ! tls_get
 	[[ $(tls_url=https://b.example:445/ tls_get) == web*" a.example" ]]
-	run ! tls_url=https://a.example:446/ tls_get
+	tls_url=https://a.example:446/ run ! tls_get
 	[[ $(tls_url=https://b.example:447/ tls_get) == web*" b.example" ]]
 }
 
@@ -399,7 +399,7 @@ has_dropped() {
     rules: [{action: deny, source: 198.51.100.3}]'
 	[[ $(tls_get) == web* ]]
 	before=$(haproxy_sessions)
-	run ! tls_patience=2 tls_get --interface 198.51.100.3
+	tls_patience=2 run ! tls_get --interface 198.51.100.3
 	equal "connections that HAProxy saw meanwhile" $(($(haproxy_sessions) - before)) 0
 	[[ $(tls_get) == web* ]]
 	in_ns client ip address del 198.51.100.3/24 dev eth0
@@ -415,7 +415,7 @@ has_dropped() {
 	[[ $(tls_talk one) == web* ]]
 	[[ $(tls_talk two) == web* ]]
 	before=$(drops limit_connections)
-	run ! tls_patience=2 tls_get
+	tls_patience=2 run ! tls_get
 	wait_for 5 has_dropped limit_connections "$before"
 	[[ $(tls_talk one) == web* ]]
 	tls_close
@@ -434,5 +434,5 @@ has_dropped() {
 	xlb flow kill --all --yes
 	tls_open kept
 	[[ $(tls_talk kept) == web* ]]
-	equal "flows of the open connection" "$(xlb_json '[.flows[] | select(.listener == "http" and .state == "established")] | length' flow list)" 1
+	equal "flows of the open connection" "$(xlb_json .matched flow list --listener edge/http --state established)" 1
 }
