@@ -286,7 +286,7 @@ static void random_tls(struct object *listener)
 	if (pick(2))
 		set(listener, "tls_policy", pick(2) ? "mine" : "tls_cipher_policy_1_2");
 	if (pick(2))
-		set(listener, "alpn", "http2-optional");
+		set(listener, "alpn", "http2-only");
 	if (pick(2)) {
 		set(listener, "client_auth.ca", "/etc/xlb/ca.pem");
 		set(listener, "client_auth.mode", pick(2) ? "require" : "optional");

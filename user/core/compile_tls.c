@@ -93,6 +93,10 @@ int compile_tls_host(struct compiler *c)
 	if (!r)
 		r = emit_alone(c, group->id, XLB_IPV6, server->id);
 	if (!r)
+		r = emit(c, TABLE_TLS_SETTING, &(struct row_id){ 0 },
+			 &(struct row_tls_setting){ c->model->tls.max_connections,
+						    c->model->tls.threads });
+	if (!r)
 		r = emit_server(c, server, &value);
 	return r ? r : emit(c, TABLE_GROUP, &(struct row_id){ group->id }, &row);
 }

@@ -308,6 +308,13 @@ static int check_server_tls(struct object *object, struct xlb_err *err)
 			object, tls->server.name ? "server_tls.name" : "server_tls.verify", err,
 			"server_tls: no server is trusted without ca: add server_tls.ca, a "
 			"file or system, or verify: false");
+	/* a server would choose one of them by itself, whatever the client has agreed on */
+	if (tls_encrypts_to_servers(listener) &&
+	    (tls->alpn == ALPN_HTTP2_OPTIONAL || tls->alpn == ALPN_HTTP2_PREFERRED))
+		return object_fail(object, "alpn", err,
+				   "alpn: with server_tls it must be one protocol: servers cannot be "
+				   "told which of two the client has agreed on: accepted are none, "
+				   "http1-only, http2-only");
 	if (tls->server.ca && !strcmp(tls->server.ca, CA_SYSTEM))
 		return 0;
 	return check_path(object, "server_tls.ca", tls->server.ca, err);

@@ -252,6 +252,9 @@ static int await(struct haproxy *h, const char *hash, struct xlb_err *err)
 /* A worker whose master was killed may still hold the sockets for a while, and would serve nobody for long. */
 void process_end_orphan(struct haproxy *h)
 {
+	/* a master without a worker that answers would only be in the way */
+	if (h->state.pid > 0 && process_owns(h, h->state.pid))
+		kill(h->state.pid, SIGKILL);
 	static const struct timespec turn = { .tv_nsec = 10000000 };
 
 	if (h->worker <= 0 || !process_owns(h, h->worker))

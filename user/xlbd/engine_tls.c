@@ -149,7 +149,7 @@ int engine_tls_file(struct engine *engine, const struct tls_file_name *name, boo
 		explicit_bzero(fresh.pem, fresh.size);
 	free(fresh.pem);
 	ret->in_other = fresh.in_other;
-	if (r && (strict || !file->pem))
+	if (r && !file->pem)
 		return r;
 	if (r)
 		log_warning("%s, going on with what was there before", err->text);

@@ -27,8 +27,8 @@ void engine_tls_close(struct engine *engine);
 void engine_tls_begin(struct engine *engine);
 void engine_tls_adopt(struct engine *engine);
 /*
- * struct world's tls_file. Strict: as it is in the file now, and what is not valid now, and new, is refused; else a file that
- * is bad leaves what was read before.
+ * struct world's tls_file. Strict: as it is in the file now, and what is new and not valid now is refused. A file that is
+ * bad leaves what was read before.
  */
 int engine_tls_file(struct engine *engine, const struct tls_file_name *name, bool strict,
 		    struct tls_file *ret, struct xlb_err *err);
