@@ -41,7 +41,8 @@
 		{ TLS(CERTIFICATE "\n        server_tls: {verify: false, ca: ^system^}"), \
 		  "server_tls: with verify: false no certificate is looked at", NULL, \
 		  TLS_LISTENER "server_tls/ca" }, \
-		{ TLS(CERTIFICATE "\n        server_tls: {verify: false}\n        alpn: ^http2-optional^"), \
+		{ TLS(CERTIFICATE \
+		      "\n        server_tls: {verify: false}\n        alpn: ^http2-optional^"), \
 		  "alpn: with server_tls it must be one protocol", NULL, TLS_LISTENER "alpn" }, \
 		{ "version: 1\nload_balancers: {e: {addresses: 1.2.3.4, listeners: {l: {protocol: tcp, port: 443, " \
 		  "server_group: w, alpn: ^http2-only^}}}}\n", \

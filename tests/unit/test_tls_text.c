@@ -136,14 +136,15 @@ static void text_of_one_group(void **state)
 
 static void text_of_more(void **state)
 {
-	AUTO_FREE char *text = text_of(
-		"server_group: {web: 90, next: 10}, alpn: http2-only, idle_timeout: 30s, "
-		"client_auth: {mode: require, ca: /ca}, proxy_protocol: v2, "
-		"server_tls: {ca: /b, name: inside.example}");
+	AUTO_FREE char *text =
+		text_of("server_group: {web: 90, next: 10}, alpn: http2-only, idle_timeout: 30s, "
+			"client_auth: {mode: require, ca: /ca}, proxy_protocol: v2, "
+			"server_tls: {ca: /b, name: inside.example}");
 	static const char *const parts[] = {
 		" alpn h2 verify required ca-file ca-1.pem\n",
 		"\ttimeout client 30000ms\n",
-		"\tuse_backend l5-g%[rand(10000),map_int(" TLS_FILES_MARK "split-5.map),map_str(" TLS_FILES_MARK "takers.map)]\n",
+		"\tuse_backend l5-g%[rand(10000),map_int(" TLS_FILES_MARK
+		"split-5.map),map_str(" TLS_FILES_MARK "takers.map)]\n",
 		"\tserver s1 10.0.0.1:80 send-proxy-v2 ssl verify required ca-file ca-2.pem sni "
 		"str(inside.example) verifyhost inside.example alpn h2\n",
 		"backend l5-g2\n\tbalance leastconn\n\tstick-table type ipv6 size 100k expire "
@@ -161,7 +162,6 @@ static void text_of_more(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(policies_of_the_system),
 		cmocka_unit_test(policy_of_the_model),
 		cmocka_unit_test(paths),
 		cmocka_unit_test(text_of_one_group),

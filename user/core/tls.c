@@ -311,10 +311,11 @@ static int check_server_tls(struct object *object, struct xlb_err *err)
 	/* a server would choose one of them by itself, whatever the client has agreed on */
 	if (tls_encrypts_to_servers(listener) &&
 	    (tls->alpn == ALPN_HTTP2_OPTIONAL || tls->alpn == ALPN_HTTP2_PREFERRED))
-		return object_fail(object, "alpn", err,
-				   "alpn: with server_tls it must be one protocol: servers cannot be "
-				   "told which of two the client has agreed on: accepted are none, "
-				   "http1-only, http2-only");
+		return object_fail(
+			object, "alpn", err,
+			"alpn: with server_tls it must be one protocol: servers cannot be "
+			"told which of two the client has agreed on: accepted are none, "
+			"http1-only, http2-only");
 	if (tls->server.ca && !strcmp(tls->server.ca, CA_SYSTEM))
 		return 0;
 	return check_path(object, "server_tls.ca", tls->server.ca, err);

@@ -99,6 +99,7 @@ struct haproxy {
 	struct haproxy_state state;
 	struct tls_written *written;
 	char hash[CONFIG_HASH_MAX]; /* of the configuration that runs, "": none, or not known */
+	pid_t stopping;		    /* master that was told to end with its last connection */
 	pid_t worker;		    /* that `seen` of listeners is of */
 	uint64_t not_before;	    /* ns: when what has failed is tried again */
 	uint64_t try_again;	    /* ns: when listeners that failed are tried */

@@ -252,11 +252,11 @@ static int await(struct haproxy *h, const char *hash, struct xlb_err *err)
 /* A worker whose master was killed may still hold the sockets for a while, and would serve nobody for long. */
 void process_end_orphan(struct haproxy *h)
 {
-	/* a master without a worker that answers would only be in the way */
-	if (h->state.pid > 0 && process_owns(h, h->state.pid))
-		kill(h->state.pid, SIGKILL);
 	static const struct timespec turn = { .tv_nsec = 10000000 };
 
+	/* a master without a worker that answers would only be in the way, unless it was told to end */
+	if (h->state.pid > 0 && h->state.pid != h->stopping && process_owns(h, h->state.pid))
+		kill(h->state.pid, SIGKILL);
 	if (h->worker <= 0 || !process_owns(h, h->worker))
 		return;
 	kill(h->worker, SIGKILL);
@@ -310,6 +310,7 @@ void process_stop(struct haproxy *h)
 		return;
 	log_notice("no tls listener is left: HAProxy ends with its last connection");
 	/* it stops listening in a moment, and ends when its connections have */
+	h->stopping = h->state.pid;
 	kill(h->state.pid, SIGUSR1);
 	for (int i = 0; i < STOP_TURNS && answers(h); i++)
 		nanosleep(&turn, NULL);

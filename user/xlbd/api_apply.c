@@ -31,7 +31,7 @@ static void check_files(const struct call *call, void *arg)
 
 	(void)call;
 	checking->r = tls_files_check(checking->model, checking->directory, &checking->err);
-	if (checking->r)
+	if (checking->r && checking->tree)
 		model_locate(checking->tree, &checking->err);
 }
 
@@ -52,6 +52,33 @@ static void checking_free(void *arg)
 	tree_free(checking->tree);
 	model_free(checking->model);
 	free(checking);
+}
+
+static void go_on_reloading(struct call *call, void *arg)
+{
+	struct checking *checking = arg;
+
+	if (checking->r)
+		call_reply_err(call, &checking->err);
+	else
+		call_change(call, EDIT_RELOAD, call->path, NULL, NULL);
+}
+
+/* The configuration stays; files that it names are read anew, as by every change, but here none may be bad. */
+void api_reload(struct call *call)
+{
+	static const struct work work = { check_files, go_on_reloading, checking_free };
+	struct checking *checking = calloc(1, sizeof(*checking));
+
+	if (checking) {
+		checking->model = model_copy(engine_model(call->api->engine));
+		checking->directory = call->api->paths.config_dir;
+	}
+	if (checking && !checking->model) {
+		checking_free(checking);
+		checking = NULL;
+	}
+	worker_run(call, &work, checking);
 }
 
 static void check_parsed(struct call *call, struct model *model, struct tree *tree)

@@ -12,12 +12,6 @@ void api_set(struct call *call)
 	call_change_body(call, EDIT_SET, call->path);
 }
 
-/* The configuration stays; files that it names are read anew, as by every change. */
-void api_reload(struct call *call)
-{
-	call_change(call, EDIT_RELOAD, call->path, NULL, NULL);
-}
-
 void api_remove(struct call *call)
 {
 	call_change(call, EDIT_REMOVE, call->path, NULL, NULL);
