@@ -66,13 +66,16 @@ static int fake_step(struct sink_fake *fake, struct xlb_err *err)
 static int fake_put(struct sink *sink, const struct row *row, const void *content,
 		    size_t content_size, struct xlb_err *err)
 {
-	bool wanted = row->table == TABLE_MAGLEV || row->table == TABLE_PORT_SET;
+	static const bool wanted[TABLE_COUNT] = {
+		[TABLE_MAGLEV] = true,	 [TABLE_PORT_SET] = true,  [TABLE_RULE_SET] = true,
+		[TABLE_TLS_FILE] = true, [TABLE_TLS_SPLIT] = true, [TABLE_TLS_LISTENER] = true,
+	};
 	struct sink_fake *fake = fake_of(sink);
 	struct held *held, *old;
 
 	if (fake_step(fake, err))
 		return -EIO;
-	if (wanted != (content != NULL))
+	if (wanted[row->table] != (content != NULL))
 		fake->insane = true;
 	held = calloc(1, sizeof(*held));
 	if (!held)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "core/content.h"
 #include "core/object.h"
 #include "core/types.h"
 #include "xlbd/check_files.h"
@@ -240,6 +241,7 @@ static bool needs_worker(const struct change *change)
 {
 	size_t i;
 
+	/* contents are built there, addresses asked for */
 	for (i = 0; i < change->plan.count; i++) {
 		enum table_id table = change->plan.ops[i].row.table;
 
