@@ -4,7 +4,7 @@
 # demo.sh [--keep]: shows xlb at work on this machine. Installs what is missing, builds, makes a network of
 # namespaces (a client, the load balancer, three nginx servers), and takes it through live changes and a
 # dead server. Every xlbctl command is printed as it is run. Nothing outside of the namespaces is touched:
-# the daemon is an instance of its own. --keep leaves it all up and prints commands to play with;
+# the daemon is an instance of its own, whose files go with it. --keep leaves it all up and prints commands to play with;
 # demo.sh --remove NAME ends that. Exit status 0 if everything happened as it should.
 set -eu
 cd "$(dirname "$0")/.."
@@ -84,14 +84,37 @@ expect() {
 	"$@" || fail "$text"
 }
 
-# requests ADDRESS COUNT: that many requests by curl, each on a connection of its own; the names of the
+# requests http|https ADDRESS COUNT: that many requests by curl, each on a connection of its own; the names of the
 # servers that answered
 requests() {
-	local address=$1 number
+	local address=$2 url number options=()
 	case $address in *:*) address="[$address]" ;; esac
-	for number in $(seq "$2"); do
-		printf 'url = "http://%s/?%d"\n' "$address" "$number"
-	done | in_ns client curl -sS -g --max-time 20 -H 'Connection: close' -K - | cut -d' ' -f1
+	url=http://$address/
+	if [ "$1" = https ]; then
+		url=https://www.example/
+		options=(--cacert "$LAB_DIR/www.pem" --connect-to "::$address:")
+	fi
+	for number in $(seq "$3"); do
+		printf 'url = "%s?%d"\n' "$url" "$number"
+	done | in_ns client curl -sS -g --max-time 20 -H 'Connection: close' "${options[@]}" -K - | cut -d' ' -f1
+}
+
+# new_certificate SERIAL: for www.example, where the listener's is; each file is replaced in one step
+new_certificate() {
+	local file
+	(umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -set_serial "$1" \
+		-subj /CN=www.example -addext subjectAltName=DNS:www.example \
+		-keyout "$LAB_DIR/www.key" -out "$LAB_DIR/www.pem" 2>"$LAB_DIR/openssl.log") || fail "$(cat "$LAB_DIR/openssl.log")"
+	for file in www.key www.pem; do
+		cp -p "$LAB_DIR/$file" "$tls/.$file"
+		mv "$tls/.$file" "$tls/$file"
+	done
+}
+
+# shown_is SERIAL: of the certificate that a client is shown
+shown_is() {
+	[ "$(in_ns client openssl s_client -connect "$LAB_VIP4:443" -servername www.example </dev/null 2>/dev/null |
+		openssl x509 -noout -serial)" = "serial=$1" ]
 }
 
 # trace_reason_is REASON VIP
@@ -110,18 +133,22 @@ request_ends_capture() {
 	http "$LAB_VIP4" && lab_gone "$(cat "$LAB_DIR/pids/capture")"
 }
 
-# Who answers to both addresses? count4[name] and count6[name] keep the numbers.
+# who_answers NUMBER [https]: who answers at both addresses? count4[name] and count6[name] keep the numbers.
 declare -A count4 count6
 who_answers() {
-	local number=$1 name
+	local number=$1 scheme=${2:-http} name
 	count4=() count6=()
-	printf '   $ curl http://%s/  and  http://[%s]/, %d times each\n' "$LAB_VIP4" "$LAB_VIP6" "$number"
+	if [ "$scheme" = http ]; then
+		printf '   $ curl http://%s/  and  http://[%s]/, %d times each\n' "$LAB_VIP4" "$LAB_VIP6" "$number"
+	else
+		printf '   $ curl --cacert www.pem https://www.example/, %d times each, at %s and %s\n' "$number" "$LAB_VIP4" "$LAB_VIP6"
+	fi
 	while read -r name; do
 		count4[$name]=$((${count4[$name]:-0} + 1))
-	done < <(requests "$LAB_VIP4" "$number")
+	done < <(requests "$scheme" "$LAB_VIP4" "$number")
 	while read -r name; do
 		count6[$name]=$((${count6[$name]:-0} + 1))
-	done < <(requests "$LAB_VIP6" "$number")
+	done < <(requests "$scheme" "$LAB_VIP6" "$number")
 	printf '   %-14s %14s %14s\n' 'answered by' 'over IPv4' 'over IPv6'
 	for name in web1 web2 web3; do
 		printf '   %-14s %14d %14d\n' "$name" "${count4[$name]:-0}" "${count6[$name]:-0}"
@@ -274,6 +301,32 @@ while read -r name number; do
 	printf '   %-14s %14d\n' "$name" "$number"
 done <<<"$answers"
 
+step "TLS ends at xlb: a listener with a certificate, which is replaced while a client is connected"
+tls=/etc/xlb-$XLB_INSTANCE/tls
+mkdir -p "$tls"
+chmod 700 "$tls"
+new_certificate 01
+xlb listener add edge https --protocol tls --port 443 --server-group web --certificates "$tls/www.pem:$tls/www.key"
+expect "the certificate is not shown" wait_for 10 shown_is 01
+who_answers 60 https
+for server in web1 web2 web3; do
+	expect "$server answered nothing over TLS" between $server 1 120
+done
+cp "$LAB_DIR/www.pem" "$LAB_DIR/www.first.pem"
+rm "$LAB_DIR/downloaded"
+lab_run download client curl -sS -g --limit-rate 2M -o "$LAB_DIR/downloaded" --cacert "$LAB_DIR/www.first.pem" \
+	--connect-to "::$LAB_VIP4:" https://www.example/files/download
+expect "the download over TLS does not begin" wait_for 5 test -s "$LAB_DIR/downloaded"
+new_certificate 02
+xlb cert reload
+expect "the new certificate is not shown" wait_for 10 shown_is 02
+say "www.pem and www.key are new, and shown to new clients:"
+xlb cert list
+who_answers 30 https
+expect "the download over TLS did not end" wait_for 20 lab_gone "$(cat "$LAB_DIR/pids/download")"
+expect "the download over TLS was damaged" cmp -s "$LAB_DIR/files/download" "$LAB_DIR/downloaded"
+say "The download that began with the old one has ended, unharmed."
+
 step "What XDP does, seen: a packet's way, drops with their reason, packets before and after, what has happened"
 say "what would become of a packet, without sending one; and of one to a port that nobody serves:"
 xlb trace 198.51.100.2:51000 "$LAB_VIP4:80" tcp
@@ -309,6 +362,7 @@ The lab stays up. As root, for example:
    xlbctl server set web web2 --weight 5
    nsenter --net=/run/netns/$LAB-client curl http://$LAB_VIP4/
    nsenter --net=/run/netns/$LAB-client curl -g 'http://[$LAB_VIP6]/'
+   nsenter --net=/run/netns/$LAB-client curl --cacert $LAB_DIR/www.pem --connect-to ::$LAB_VIP4: https://www.example/
    scripts/demo.sh --remove $LAB
 END
 	exit 0
