@@ -197,8 +197,11 @@ static void fill_ports(enum vip vip, uint8_t family, uint8_t protocol)
 	size_t size;
 
 	for (enum service service = WEB; service < SERVICE_COUNT; service++)
-		rules[count++] = (struct port_rule){ service_port(service), service_port(service),
-						     PORT_EXACT, id_listener(service, protocol) };
+		/* mode local, which the oracle does not know: nobody asks for it */
+		if (service != LOCAL)
+			rules[count++] = (struct port_rule){ service_port(service),
+							     service_port(service), PORT_EXACT,
+							     id_listener(service, protocol) };
 	for (size_t i = 1; i < RANGES; i++)
 		rules[count++] = (struct port_rule){ ranges[i].from, ranges[i].to, PORT_RANGE,
 						     range_listener(i, protocol) };
