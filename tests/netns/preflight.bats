@@ -257,6 +257,57 @@ rp_filter_is() {
 	[[ "$(finding firewall front)" == "ok: "* ]]
 }
 
+# tls_certificate: below /etc/xlb-INSTANCE, for a configuration with a tls listener
+tls_certificate() {
+	local dir=/etc/xlb-$XLB_INSTANCE/tls
+	mkdir -p "$dir"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=a.example \
+		-addext subjectAltName=DNS:a.example -keyout "$dir/a.key" -out "$dir/a.pem" 2>/dev/null
+	echo "{chain: $dir/a.pem, key: $dir/a.key}"
+}
+
+@test "what a closed firewall needs for tls listeners is said, and lets them in" {
+	command -v nft >/dev/null || skip "nft is not installed"
+	command -v haproxy >/dev/null || skip "haproxy is not installed"
+	in_ns lb nft add table inet guard || skip "this kernel has no nftables"
+	in_ns lb nft delete table inet guard
+	xlb attach front --no-confirm
+	xlb attach back --no-confirm
+	equal "without tls listeners" "$(finding tls_firewall front)" ""
+	config weights="100 100" listener="{protocol: tls, port: 443, server_group: web, certificates: [$(tls_certificate)]}" >"$LAB_DIR/test.yaml"
+	xlb apply "$LAB_DIR/test.yaml" --yes --now >/dev/null
+	wait_for 5 all_up
+	[[ "$(finding tls_firewall front)" == "ok: "*": nft insert rule inet filter input ip daddr $LAB_VIP4 tcp dport 443 accept;"* ]]
+	asks_tls
+	# a rule without a condition at the end is as good as a policy; one with a condition is not
+	in_ns lb nft -f - <<-END
+		table inet guard {
+			chain in {
+				type filter hook input priority 0; policy accept
+				ct state established,related accept
+				tcp dport 25 drop
+			}
+		}
+	END
+	[[ "$(finding tls_firewall front)" == "ok: "*"nft insert rule inet guard in ip daddr"* ]]
+	in_ns lb nft add rule inet guard in counter reject with icmpx type admin-prohibited
+	[[ "$(finding tls_firewall front)" == "warn: nftables, inet guard in, drops"* ]]
+	run ! asks_tls
+	in_ns lb sh -c "$(fix_of tls_firewall front)"
+	asks_tls
+	in_ns lb nft flush chain inet guard in
+	[[ "$(finding tls_firewall front)" == "ok: "* ]]
+	in_ns lb nft add chain inet guard in '{ policy drop; }'
+	[[ "$(finding tls_firewall front)" == "warn: "* ]]
+	in_ns lb nft add rule inet guard in ct state established,related accept
+	in_ns lb sh -c "$(fix_of tls_firewall front)"
+	asks_tls
+	in_ns lb nft delete table inet guard
+}
+asks_tls() {
+	in_ns client curl -sS -k --connect-timeout 3 --max-time 10 -o /dev/null "https://$LAB_VIP4/"
+}
+
 @test "with 10000 servers the check takes less than 100 ms of processor time" {
 	xlb attach front --no-confirm
 	xlb attach back --no-confirm

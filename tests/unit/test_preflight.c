@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "core/tree.h"
+
 #define ON \
 	{ \
 		.known = true, .on = true \
@@ -418,6 +420,57 @@ static void nat_groups_need_a_router(void **state)
 	       "sysctl -w net.ipv6.conf.all.forwarding=1");
 }
 
+#define EDGES \
+	"version: 1\nload_balancers:\n" \
+	"  edge: {addresses: [198.51.100.10, 198.51.100.11, \"2001:db8::10\"], listeners: {" \
+	"https: {protocol: tls, port: [443, 8443-8450], server_group: web, certificates: [{chain: /a, key: /a}]}, " \
+	"off: {protocol: tls, port: 444, enabled: false, server_group: web, certificates: [{chain: /a, key: /a}]}, " \
+	"plain: {protocol: tcp, port: 80, server_group: web}}}\n" \
+	"  other: {addresses: 198.51.100.12, listeners: {" \
+	"https: {protocol: tls, port: 443, server_group: web, certificates: [{chain: /a, key: /a}]}}}\n" \
+	"  away: {enabled: false, addresses: 198.51.100.13, listeners: {" \
+	"https: {protocol: tls, port: 443, server_group: web, certificates: [{chain: /a, key: /a}]}}}\n" \
+	"server_groups: {web: {health_check: {type: none}, servers: {web1: {address: 10.0.1.11}}}}\n"
+
+static void look_at_edges(struct preflight_facts *facts)
+{
+	AUTO(tree_free) struct tree *tree = NULL;
+	AUTO(model_free) struct model *model = NULL;
+	struct xlb_err err = {};
+
+	if (tree_parse("x", EDGES, strlen(EDGES), &tree, &err) ||
+	    model_from_tree(tree, &model, &err))
+		fail_msg("%u:%u %s", err.line, err.column, err.text);
+	preflight_look_at_tls(model, facts->tls);
+}
+
+/* What the host's firewall has to let in: a note, and a warning where it lets nothing in that it has no rule for. */
+static void tls_listeners_need_the_firewall(void **state)
+{
+	struct preflight_facts facts = healthy();
+	struct host_input *inputs = facts.system.inputs;
+
+	(void)state;
+	assert_null(find(&facts, "tls_firewall"));
+	look_at_edges(&facts);
+	expect(&facts, "tls_firewall", PREFLIGHT_OK,
+	       ": nft insert rule inet filter input ip daddr { 198.51.100.10, 198.51.100.11 } tcp "
+	       "dport { 443, 8443-8450 } accept; "
+	       "nft insert rule inet filter input ip daddr 198.51.100.12 tcp dport 443 accept; "
+	       "nft insert rule inet filter input ip6 daddr 2001:db8::10 tcp dport { 443, 8443-8450 } accept",
+	       "");
+	inputs[1] = (struct host_input){ "ip6", "guard", "in", false };
+	expect(&facts, "tls_firewall", PREFLIGHT_OK,
+	       "nft insert rule ip6 guard in ip6 daddr 2001:db8::10 tcp", "");
+	inputs[1].drops = true;
+	expect(&facts, "tls_firewall", PREFLIGHT_WARN, "nftables, ip6 guard in, drops",
+	       "nft insert rule ip6 guard in ip6 daddr 2001:db8::10 tcp dport { 443, 8443-8450 } accept");
+	facts.tls[1] = (struct preflight_tls){};
+	expect(&facts, "tls_firewall", PREFLIGHT_OK, "ip daddr 198.51.100.12", "");
+	facts.tls[0].left_out = 2;
+	expect(&facts, "tls_firewall", PREFLIGHT_OK, "(2 more load balancers need the same)", "");
+}
+
 static void generic_mode_needs_single_packets(void **state)
 {
 	struct preflight_facts facts = healthy();
@@ -520,6 +573,7 @@ int main(void)
 		cmocka_unit_test(targets_of_redirect),
 		cmocka_unit_test(offloads),
 		cmocka_unit_test(nat_groups_need_a_router),
+		cmocka_unit_test(tls_listeners_need_the_firewall),
 		cmocka_unit_test(generic_mode_needs_single_packets),
 		cmocka_unit_test(rp_filters),
 		cmocka_unit_test(servers_and_neighbours),

@@ -73,6 +73,13 @@ struct nic {
 /* -ENODEV with err naming the interfaces present. Takes 1 ms or less. */
 int host_nic(struct host *host, const char *name, struct nic *ret, struct xlb_err *err);
 
+/* A chain of nftables that sees packets for the host itself. */
+struct host_input {
+	const char *family; /* "inet", "ip", "ip6": a literal */
+	char table[32], chain[32];
+	bool drops; /* what no rule before its end has accepted */
+};
+
 struct host_system {
 	char release[65];
 	uint32_t version;      /* 6001 is 6.1 */
@@ -80,6 +87,8 @@ struct host_system {
 	bool bpffs;	       /* on /sys/fs/bpf */
 	bool tracepoints;      /* those of XDP can be read */
 	char firewall[96]; /* tables with rules of nftables and iptables: "nftables: filter, nat"; "" if none */
+	struct host_input inputs
+		[2]; /* by family as below: one that drops, else any; without a chain's name: none */
 	/* by family (0: IPv4, 1: IPv6): entries that may be dropped as garbage, and gc_thresh3 (0: unknown) */
 	uint32_t neighbours[2], neighbour_limit[2];
 	bool forwards[2]; /* by family: routes packets that are not for it */

@@ -121,6 +121,10 @@ int host_events_open(nl_recvmsg_msg_cb_t take, void *arg, struct nl_sock **ret);
 /* Reads notifications until there are no more; -ENOBUFS if some may be lost. */
 int host_events_read(struct nl_sock *events);
 
+struct host_system;
+/* The part of host_system that is about nftables and iptables. */
+void host_firewall(struct host_system *ret);
+
 int addr_af(const struct xlb_addr *addr);
 int addr_put(struct nl_msg *message, int type, const struct xlb_addr *addr);
 bool addr_get(int family, const struct nlattr *attribute, struct xlb_addr *ret);

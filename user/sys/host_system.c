@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the host is like: kernel, rights of this process, file systems, firewall, neighbour tables. */
+/* What the host is like: kernel, rights of this process, file systems, neighbour tables. */
 #include <errno.h>
 #include <linux/magic.h>
 #include <linux/neighbour.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 #include <sys/statfs.h>
 #include <sys/utsname.h>
@@ -70,69 +68,6 @@ static void read_file_systems(struct host_system *system)
 	system->tracepoints = has_tracepoints();
 }
 
-/* --- firewall ------------------------------------------------------------------------------------- */
-
-/* Adds a table's name behind the name of its firewall; what does not fit is left out. */
-static void add_table(struct host_system *system, const char *firewall, const char *table)
-{
-	size_t used = strlen(system->firewall);
-	bool known = strstr(system->firewall, firewall);
-
-	snprintf(system->firewall + used, sizeof(system->firewall) - used, "%s%s%s",
-		 !used ? "" :
-		 known ? ", " :
-			 "; ",
-		 known ? "" : firewall, table);
-}
-
-static void take_table(void *arg, const struct nlmsghdr *message)
-{
-	struct nlattr *attributes[NFTA_TABLE_MAX + 1];
-
-	if (NFNL_MSG_TYPE(message->nlmsg_type) == NFT_MSG_NEWTABLE &&
-	    !nlmsg_parse((struct nlmsghdr *)message, sizeof(struct nfgenmsg), attributes,
-			 NFTA_TABLE_MAX, NULL) &&
-	    attributes[NFTA_TABLE_NAME])
-		add_table(arg, "nftables: ", nla_get_string(attributes[NFTA_TABLE_NAME]));
-}
-
-/* Asking would load the module: not where it is a module and absent, which also means that there are no tables. */
-static bool has_nftables(void)
-{
-	AUTO_FCLOSE FILE *modules = fopen("/proc/modules", "re");
-	bool found = !modules || !access("/sys/module/nf_tables", F_OK);
-	char line[256];
-
-	while (!found && fgets(line, sizeof(line), modules))
-		found = !strncmp(line, "nf_tables ", 10);
-	return found;
-}
-
-static void read_nftables(struct host_system *system)
-{
-	struct nfgenmsg header = { .nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0 };
-	int type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE;
-	struct nl_sock *sock;
-
-	if (!has_nftables() || netlink_open(NETLINK_NETFILTER, &sock))
-		return;
-	netlink_ask(sock, host_request(type, NLM_F_DUMP, &header, sizeof(header)), take_table,
-		    system);
-	nl_socket_free(sock);
-}
-
-/* Tables of the older iptables, as far as they are in use. */
-static void read_iptables(struct host_system *system, const char *path, const char *firewall)
-{
-	AUTO_FCLOSE FILE *file = fopen(path, "re");
-	char line[64];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		line[strcspn(line, "\n")] = '\0';
-		add_table(system, firewall, line);
-	}
-}
-
 /* --- neighbours ----------------------------------------------------------------------------------- */
 
 static uint32_t read_number(const char *path)
@@ -165,9 +100,7 @@ void host_system(struct host *host, struct host_system *ret)
 	read_kernel(ret);
 	read_capabilities(ret);
 	read_file_systems(ret);
-	read_nftables(ret);
-	read_iptables(ret, "/proc/net/ip_tables_names", "iptables: ");
-	read_iptables(ret, "/proc/net/ip6_tables_names", "ip6tables: ");
+	host_firewall(ret);
 	ret->forwards[0] = read_number("/proc/sys/net/ipv4/ip_forward");
 	ret->forwards[1] = read_number("/proc/sys/net/ipv6/conf/all/forwarding");
 	host_sync(host);

@@ -97,6 +97,7 @@ int preflight_gather(const struct preflight_source *source, const char *ifname,
 		if (xlb_mode_has(group->forward, XLB_MODE_RETURNS))
 			look_at_returns(source, ifname, group, ret);
 	}
+	preflight_look_at_tls(source->model, ret->tls);
 	return 0;
 }
 

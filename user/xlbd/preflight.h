@@ -31,6 +31,15 @@ struct preflight_returns {
 	uint8_t bits; /* of its network, of struct xlb_addr's 128, if that is the interface's; else 128 */
 };
 
+#define PREFLIGHT_MATCHES   2
+#define PREFLIGHT_MATCH_MAX 160
+/* What a firewall has to let in for tls listeners, of one family. */
+struct preflight_tls {
+	char matches[PREFLIGHT_MATCHES]
+		    [PREFLIGHT_MATCH_MAX]; /* of nftables, one of each load balancer */
+	uint32_t count, left_out;	   /* load balancers in `matches`, and not */
+};
+
 struct preflight_facts {
 	struct nic nic;
 	struct host_system system;
@@ -43,6 +52,7 @@ struct preflight_facts {
 	uint32_t cpus;
 	struct preflight_hops hops;
 	struct preflight_returns returns[2]; /* 0: IPv4, 1: IPv6 */
+	struct preflight_tls tls[2];	     /* the same */
 };
 
 enum preflight_level { PREFLIGHT_OK, PREFLIGHT_WARN, PREFLIGHT_FAIL };
@@ -50,8 +60,8 @@ enum preflight_level { PREFLIGHT_OK, PREFLIGHT_WARN, PREFLIGHT_FAIL };
 struct preflight_finding {
 	const char *check; /* word */
 	enum preflight_level level;
-	char text[320];
-	char fix[200];	  /* a command, "" if none would help */
+	char text[1280];
+	char fix[1024];	  /* commands, "" if none would help */
 	uint32_t setting; /* bit of the setting that `attach --fix` would change, 0: none */
 	bool refuses;	  /* attaching would do harm: it is not tried */
 };
@@ -113,6 +123,11 @@ void preflight_say(struct preflight_finding *ret, enum preflight_level level, co
 		   ...) __attribute__((format(printf, 3, 4)));
 void preflight_fix(struct preflight_finding *ret, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* All of the model's tls listeners that are enabled; `ret` is zeroed. */
+void preflight_look_at_tls(const struct model *model, struct preflight_tls ret[2]);
+/* A row of preflight_host_checks. */
+void preflight_judge_tls(const struct preflight_facts *facts, struct preflight_finding *ret);
 
 /* What is known of a driver. */
 struct preflight_driver {

@@ -126,8 +126,8 @@ static void judge_firewall(const struct preflight_facts *facts, struct preflight
 		return;
 	}
 	preflight_say(ret, PREFLIGHT_WARN,
-		      "the firewall of this host (%s) does not see packets of listeners: XDP takes "
-		      "them first",
+		      "the firewall of this host (%s) does not see packets of listeners, but "
+		      "of tls ones: XDP takes them first",
 		      facts->system.firewall);
 }
 
@@ -179,10 +179,16 @@ static void judge_masquerade(const struct preflight_facts *facts, struct preflig
 }
 
 const struct preflight_check preflight_host_checks[] = {
-	{ "neighbours", judge_neighbours },	{ "neighbour_limit", judge_neighbour_limit },
-	{ "servers", judge_servers },		{ "kernel", judge_kernel },
-	{ "capabilities", judge_capabilities }, { "bpffs", judge_bpffs },
-	{ "tracepoints", judge_tracepoints },	{ "firewall", judge_firewall },
-	{ "forwarding", judge_forwarding },	{ "masquerade", judge_masquerade },
+	{ "neighbours", judge_neighbours },
+	{ "neighbour_limit", judge_neighbour_limit },
+	{ "servers", judge_servers },
+	{ "kernel", judge_kernel },
+	{ "capabilities", judge_capabilities },
+	{ "bpffs", judge_bpffs },
+	{ "tracepoints", judge_tracepoints },
+	{ "firewall", judge_firewall },
+	{ "forwarding", judge_forwarding },
+	{ "masquerade", judge_masquerade },
+	{ "tls_firewall", preflight_judge_tls },
 };
 const uint32_t preflight_host_check_count = COUNT(preflight_host_checks);
