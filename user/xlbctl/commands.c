@@ -53,7 +53,7 @@ const struct command commands[] = {
 	  verb_reload, "read the files that rules name, and all others, anew" },
 	{ "cert", "list", "GET", "/v1/certificates", "", OPTION_WATCH | COMMAND_NOUN, 0, 0,
 	  verb_cert_list, "list the certificates that tls listeners show, and when they expire" },
-	{ "cert", "reload", "POST", "/v1/reload", "", CHANGE | COMMAND_NOUN, 0, 0, verb_reload,
+	{ "cert", "reload", "POST", "/v1/reload", "", CHANGE | COMMAND_NOUN, 0, 0, verb_cert_reload,
 	  "read certificates, and all other files that the configuration names, anew" },
 	{ NULL, "trace", "GET", "/v1/trace", "CLIENT VIP [PROTOCOL]", OPTION_TRACE, 2, 3,
 	  verb_trace,

@@ -81,6 +81,7 @@ int verb_test(struct ctl *ctl);
 int verb_shift(struct ctl *ctl);
 int verb_drops(struct ctl *ctl);
 int verb_cert_list(struct ctl *ctl);
+int verb_cert_reload(struct ctl *ctl);
 int verb_flow_list(struct ctl *ctl);
 int verb_flow_kill(struct ctl *ctl);
 int verb_trace(struct ctl *ctl);

@@ -169,7 +169,7 @@ static void file_problem(void *arg, const struct tls_file_name *name,
 	if (!facts->expires)
 		return;
 	certificate_days(facts->expires, (int64_t)time(NULL), when);
-	finding.kind = left < 3 * DAY ? PROBLEM_EXPIRED : PROBLEM_EXPIRES;
+	finding.kind = left < 0 ? PROBLEM_EXPIRED : PROBLEM_EXPIRES;
 	if (name->kind == TLS_FILE_REVOCATIONS && left < 0)
 		problems_add(
 			view->problems, &finding,

@@ -35,7 +35,7 @@ struct tls_files {
 	struct seen seen[2];
 	struct tls_file_facts facts;
 	uint32_t mark; /* of the compile that asked last */
-	int warned;    /* days of the warning that was logged, 0: none */
+	int warned;    /* how many of the days that matter have come */
 	UT_hash_handle hh;
 };
 
@@ -115,9 +115,18 @@ static void take(struct tls_files *file, struct tls_file_read *fresh)
 	free(file->pem);
 	file->pem = TAKE(fresh->pem);
 	file->size = fresh->size;
+	/* what was warned of already is no news when it is only read again */
+	if (file->facts.expires != fresh->facts.expires)
+		file->warned = 0;
 	file->facts = fresh->facts;
 	file->facts.known = true;
-	file->warned = 0;
+}
+
+/* Whether its dates matter. What was in use before xlbd was started is no news, whatever it says. */
+static bool is_new(const struct tls_files *file, const struct tls_file_read *fresh, bool strict)
+{
+	return file->pem ? fresh->size != file->size || memcmp(fresh->pem, file->pem, fresh->size) :
+			   strict;
 }
 
 int engine_tls_file(struct engine *engine, const struct tls_file_name *name, bool strict,
@@ -136,7 +145,7 @@ int engine_tls_file(struct engine *engine, const struct tls_file_name *name, boo
 	file->mark = engine->tls_mark;
 	if (strict || !file->pem || !is_seen(file))
 		r = tls_file_read(engine->paths.config_dir, name, &fresh, err);
-	if (!r && fresh.pem && strict && !file->pem)
+	if (!r && fresh.pem && is_new(file, &fresh, strict))
 		r = tls_file_check_dates(name, &fresh.facts, err);
 	pthread_mutex_lock(&engine->tls_lock);
 	memcpy(file->seen, seen, sizeof(seen));
@@ -160,24 +169,33 @@ int engine_tls_file(struct engine *engine, const struct tls_file_name *name, boo
 
 /* --- watching ----------------------------------------------------------------------------------- */
 
-/* Once for each of the last days that matter. */
-static void warn_of_expiry(struct tls_files *file, int64_t now)
+/* Once for each of the last days that matter, and once it is over. */
+static void warn_of_expiry(struct engine *engine, struct tls_files *file, int64_t now)
 {
-	static const int days[] = { 30, 14, 3 };
-	char when[32];
+	static const int days[] = { 30, 14, 3, 0 };
+	char text[EVENT_TEXT_MAX], when[32];
+	int64_t left = file->facts.expires - now;
 	int due = 0;
 
 	if (!file->facts.expires || file->kind == TLS_FILE_REVOCATIONS)
 		return;
 	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++)
-		if (file->facts.expires - now < (int64_t)days[i] * DAY_SECONDS)
-			due = days[i];
+		due += left < (int64_t)days[i] * DAY_SECONDS;
 	if (due == file->warned)
 		return;
 	file->warned = due;
-	if (due)
-		log_warning("certificate %s expires %s", file->path,
-			    certificate_days(file->facts.expires, now, when));
+	if (!due)
+		return;
+	snprintf(text, sizeof(text), "certificate %s %s%s", file->path, left < 0 ? "" : "expires ",
+		 certificate_days(file->facts.expires, now, when));
+	log_warning("%s", text);
+	event_emit(engine->events, EVENT_CERTIFICATE,
+		   (const struct event_member[]){
+			   { .name = "certificate", .text = file->path },
+			   { .name = "names", .text = file->facts.names },
+			   { .name = "expires", .number = (uint64_t)file->facts.expires },
+			   {} },
+		   "%s", text);
 }
 
 static void tell_connections(void *arg, uint32_t server, uint32_t connections)
@@ -195,7 +213,7 @@ static void look_at_files(struct engine *engine)
 
 	pthread_mutex_lock(&engine->tls_lock);
 	HASH_ITER(hh, engine->tls_files, file, next) {
-		warn_of_expiry(file, now);
+		warn_of_expiry(engine, file, now);
 		changed = changed || !is_seen(file);
 	}
 	pthread_mutex_unlock(&engine->tls_lock);

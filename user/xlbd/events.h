@@ -35,6 +35,8 @@
 	X(EVICTION, eviction, "closed flows gave up their SNAT port early, to make room") \
 	X(DROP, drop, "new flows are dropped for lack of room or SNAT ports") \
 	X(FLOW_TABLE, flow_table, "a flow table has grown or shrunk") \
+	X(CERTIFICATE, certificate, \
+	  "a certificate in use has less than 30, 14 or 3 days left, or has expired") \
 	X(PROBLEM, problem, "the host could not be brought in line, or is in line again")
 
 enum event_kind {
