@@ -173,15 +173,14 @@ GLOBAL_STEP int flow_find_left(const struct flow_id *id, __u64 extent, struct fl
 	return found >= 0 && flow_read(page, found, id->ipv6, ret) && flow_is_met(ret->live);
 }
 
-/* Looks for a flow that the client may meet. Completes id by its hash, and fills ret if there is one. */
-static __always_inline bool flow_find(struct flow_id *id, struct flow_at *ret)
+/* Looks for a flow that the client may meet, by an id with its hash. Fills ret if there is one. */
+static __always_inline bool flow_find(const struct flow_id *id, struct flow_at *ret)
 {
 	const struct xlb_flow_table *table = flow_table_find(id->ipv6);
 	struct xlb_flow_page *page;
 	__u64 extent, old;
 	int found;
 
-	flow_id_hash(id);
 	extent = word_read(&table->extent);
 	old = word_read(&table->old);
 	if (old && flow_find_left(id, old, ret))

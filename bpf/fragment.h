@@ -225,7 +225,7 @@ static __always_inline int fragment_first(struct xdp_md *ctx, struct work *work,
 	if (!fragment_find())
 		kept->id = bpf_get_prandom_u32() & (pkt->family == XLB_IPV4 ? 0xffff : 0xffffffff);
 	pkt->fragment_id = kept->id;
-	r = serve(ctx, work, role, false);
+	r = serve(ctx, work, role, LOOK_NOTHING);
 	/* the host gets it: as the server, and the others too, or because it is none of xlb's, and has no server */
 	if (r && !(r == XLB_PASS && pkt->server))
 		return r;

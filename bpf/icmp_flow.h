@@ -78,6 +78,7 @@ GLOBAL_STEP int icmp_find(struct xdp_md *ctx, __u32 vip, __u32 snat)
 		icmp_own(work);
 	if (is_l4(about->protocol) && vip) {
 		flow_id_of(about, vip, about->family == XLB_IPV6, &work->id);
+		flow_id_hash(&work->id);
 		if (flow_find(&work->id, &work->flow))
 			return 0;
 		work->flow.fixed = 0;

@@ -56,8 +56,8 @@ static __always_inline int follow(const struct xdp_md *ctx, struct work *work, b
 	return flow_touch(flow, &work->event, learned);
 }
 
-/* A packet to a VIP; `found`: its flow is in the work. */
-static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 vip, bool found)
+/* A packet to a VIP. */
+static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 vip, enum look look)
 {
 	struct packet *pkt = &work->pkt;
 	struct flow_at *flow = &work->flow;
@@ -69,9 +69,8 @@ static __always_inline int request(struct xdp_md *ctx, struct work *work, __u32 
 
 	work_clock(work);
 	flow_id_of(pkt, vip, pkt->family == XLB_IPV6, &work->id);
-	if (found)
-		flow_id_hash(&work->id);
-	known = found || flow_find(&work->id, flow);
+	flow_id_hash(&work->id);
+	known = look == LOOK_FOUND || (look == LOOK_NOTHING && flow_find(&work->id, flow));
 	if (known) {
 		act = judge(ctx, work, &server);
 		watch_flow(pkt, pkt->listener, vip, 0, flow->live);

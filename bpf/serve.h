@@ -6,16 +6,16 @@
 #include "reply.h"
 #include "request.h"
 
-/* `found`: its flow is in the work, and whether it is a reply is known. */
+/* `look`: if it has found the flow, whether the packet is a reply is known. */
 static __always_inline int serve(struct xdp_md *ctx, struct work *work,
-				 const struct xlb_address *role, bool found)
+				 const struct xlb_address *role, enum look look)
 {
 	int r = XLB_PASS;
 
-	if (found ? work->pkt.reply : role->snat || work->returned)
-		r = reply(ctx, work, role->snat, found);
+	if (look == LOOK_FOUND ? work->pkt.reply : role->snat || work->returned)
+		r = reply(ctx, work, role->snat, look == LOOK_FOUND);
 	if (r == XLB_PASS && role->vip)
-		r = request(ctx, work, role->vip, found);
+		r = request(ctx, work, role->vip, look);
 	return r;
 }
 

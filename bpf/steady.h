@@ -35,9 +35,9 @@ static __always_inline bool steady_read(const __u64 *entry, bool ipv6, struct st
  * Reads the first entry in the buckets that a hash names whose word `index` is the one wanted, as far as the mask goes. What
  * differs from entry to entry is where they lie: the verifier forgets that when they are read.
  */
-static __always_inline bool steady_look(const struct xlb_flow_page *page, __u64 hash, bool ipv6,
-					__u32 index, __u64 wanted, __u64 mask,
-					struct steady_entry *ret)
+static __always_inline enum look steady_look(const struct xlb_flow_page *page, __u64 hash,
+					     bool ipv6, __u32 index, __u64 wanted, __u64 mask,
+					     struct steady_entry *ret)
 {
 	__u32 n, i, first;
 	const __u64 *entry;
@@ -50,10 +50,10 @@ static __always_inline bool steady_look(const struct xlb_flow_page *page, __u64 
 			if ((entry[index] ^ wanted) & mask)
 				continue;
 			ret->word = first + i * xlb_entry_words(ipv6);
-			return steady_read(entry, ipv6, ret);
+			return steady_read(entry, ipv6, ret) ? LOOK_FOUND : LOOK_NOTHING;
 		}
 	}
-	return false;
+	return LOOK_NONE;
 }
 
 /* The page of a table that a hash names, NULL while the table changes its size. */
@@ -76,8 +76,10 @@ static __always_inline int steady_not(struct work *work, const struct steady_ent
 	flow->fixed = entry->fixed;
 	flow->ipv6 = ipv6;
 	/* a client does not meet one that rests */
-	work->found = work->pkt.reply ? flow_lives(entry->live) : flow_is_met(entry->live);
-	work->pkt.reply = work->found && work->pkt.reply;
+	if (work->pkt.reply ? flow_lives(entry->live) : flow_is_met(entry->live))
+		work->look = LOOK_FOUND;
+	else
+		work->pkt.reply = false;
 	return XLB_CHANGE;
 }
 
@@ -149,20 +151,26 @@ static __always_inline int steady_send(struct xdp_md *ctx, struct work *work,
 }
 
 /* A packet of a client of the family, a constant, to a VIP. */
-static __always_inline bool steady_request_of(struct work *work, __u32 vip, bool ipv6,
-					      struct steady_entry *ret)
+static __always_inline enum look steady_request_of(struct work *work, __u32 vip, bool ipv6,
+						   struct steady_entry *ret)
 {
 	const struct xlb_flow_table *table = flow_table_find(ipv6);
 	struct xlb_flow_page *page;
+	enum look look;
 	struct flow_id id;
 	__u64 hash;
 
 	flow_id_of(&work->pkt, vip, ipv6, &id);
 	hash = xlb_flow_hash(table->seed, id.key, id.identity, ipv6);
 	page = steady_page(table, hash, &work->flow.at);
-	return page && steady_look(page, hash, ipv6, 2, id.key[0], ~0ULL, ret) &&
-	       !((ret->fixed ^ id.identity) & XLB_FIXED_IDENTITY) && ret->key[0] == id.key[0] &&
-	       (!ipv6 || (ret->key[1] == id.key[1] && ret->key[2] == id.key[2]));
+	if (!page)
+		return LOOK_NOTHING;
+	look = steady_look(page, hash, ipv6, 2, id.key[0], ~0ULL, ret);
+	if (look == LOOK_FOUND &&
+	    (((ret->fixed ^ id.identity) & XLB_FIXED_IDENTITY) || ret->key[0] != id.key[0] ||
+	     (ipv6 && (ret->key[1] != id.key[1] || ret->key[2] != id.key[2]))))
+		return LOOK_NOTHING;
+	return look;
 }
 
 /* A packet to a VIP. */
@@ -171,10 +179,12 @@ static __always_inline int steady_request(struct xdp_md *ctx, struct work *work,
 	struct packet *pkt = &work->pkt;
 	struct steady_entry entry;
 	struct xlb_server *server;
+	enum look look;
 
-	work->found = false;
-	if (!(pkt->family == XLB_IPV6 ? steady_request_of(work, vip, true, &entry) :
-					steady_request_of(work, vip, false, &entry)))
+	look = pkt->family == XLB_IPV6 ? steady_request_of(work, vip, true, &entry) :
+					 steady_request_of(work, vip, false, &entry);
+	work->look = look == LOOK_NONE ? LOOK_NONE : LOOK_NOTHING;
+	if (look != LOOK_FOUND)
 		return XLB_CHANGE;
 	server = steady_server(ctx, work, &entry);
 	if (!server || !steady_way_back(ctx, pkt, &entry))
@@ -220,7 +230,8 @@ static __always_inline bool steady_reply_of(const struct xlb_reply_key *key, __u
 	struct xlb_flow_page *page = steady_page(flow_table_find(ipv6), place, at);
 
 	return page &&
-	       steady_look(page, place, ipv6, 1, locator_wanted(key), locator_mask(), ret) &&
+	       steady_look(page, place, ipv6, 1, locator_wanted(key), locator_mask(), ret) ==
+		       LOOK_FOUND &&
 	       !((ret->fixed ^ locator_wanted(key)) & locator_mask()) &&
 	       reply_is_from(key, ret->fixed, flow_ports_of(ret->key, ipv6)) &&
 	       reply_is_to(key,
@@ -264,7 +275,7 @@ static __always_inline int steady_reply(struct xdp_md *ctx, struct work *work, _
 	__u64 hash, locator;
 	bool ipv6;
 
-	work->found = false;
+	work->look = LOOK_NOTHING;
 	reply_key_of(pkt, &key);
 	hash = xlb_reply_hash(table->seed, &key, (int)reply_is_ipv6(&key));
 	page = steady_page(table, hash, &work->flow.at);

@@ -7,6 +7,13 @@
 #include "nexthop.h"
 #include "record.h"
 
+/* What one look has told of a packet's flow. */
+enum look {
+	LOOK_NOTHING, /* it must be looked for */
+	LOOK_FOUND,   /* it is in the work */
+	LOOK_NONE,    /* a client's packet has none */
+};
+
 /* This CPU's until the packet is done; only pkt is zero at its begin, but for its end. */
 struct work {
 	struct packet pkt;
@@ -14,7 +21,7 @@ struct work {
 	__u32 now;     /* what it said */
 	bool returned; /* a reply by its source: kept here, what follows is one way for the verifier */
 	/* of a packet that goes on after XLB_CHANGE */
-	bool found;		  /* its flow is in `flow` */
+	enum look look;
 	struct xlb_address role;  /* of its destination */
 	struct flow_event event;  /* unless the flow is steady */
 	struct flow_id id;	  /* of a client's packet */

@@ -338,7 +338,7 @@ int xlb_change(struct xdp_md *ctx)
 
 	if (!work)
 		return XDP_DROP;
-	r = serve(ctx, work, &work->role, work->found);
+	r = serve(ctx, work, &work->role, work->look);
 	if (r == XLB_PASS)
 		r = hand_over(ctx, &work->pkt);
 	return leave(ctx, work, r);

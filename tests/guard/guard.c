@@ -49,7 +49,8 @@ static const struct path {
 };
 
 static struct front front;
-static uint32_t next_flow;
+/* none twice: of a flow that was, its key is still in the table, and looks like one to be looked at */
+static uint32_t next_flow = FLOWS;
 
 /* Least ns of a run of so many packets. */
 static double least(const struct path *path, int program, uint32_t repeat)
@@ -84,7 +85,6 @@ static void measure(enum farm_kind kind, uint8_t family)
 	farm_fill(&front, IPPROTO_UDP, 0, FLOWS);
 	if (farm_has_replies(kind))
 		farm_learn(&front, IPPROTO_TCP, FLOWS);
-	next_flow = FLOWS;
 	for (const struct path *path = paths; path < paths + sizeof(paths) / sizeof(*paths);
 	     path++) {
 		if (!(path->farms & 1U << kind))
