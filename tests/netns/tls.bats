@@ -351,6 +351,58 @@ of_30() {
 	tls_is kept "$server"
 }
 
+@test "what is left of a server that was removed ends with its drain, in an old process of HAProxy" {
+	tls_apply weights="100 100" group="drain: {timeout: 3s}"
+	tls_open kept
+	tls_open stays
+	tls_open too
+	server=$(tls_talk kept)
+	other=$(tls_talk stays)
+	[ "$server" != "$other" ]
+	# they take turns
+	tls_is too "$server"
+	xlb rm server web "$server"
+	tls_is kept "$server"
+	wait_for 15 tls_is_cut kept
+	wait_for 15 tls_is_cut too
+	tls_is stays "$other"
+}
+
+# has_flows SERVER NUMBER: so many of it are known
+has_flows() {
+	[ "$(xlb_json .state.flows show server web "$1")" -ge "$2" ]
+}
+
+@test "wlc: who has fewest open connections gets the next one, of listeners without TLS, too" {
+	local name
+	tls_apply weights="100 100" group="scheduler: wlc" more="      plain: {protocol: tcp, port: 80, server_group: web}"
+	xlb set server web web2 --enabled false
+	wait_for 5 of_30 web2 0
+	for name in a b c d; do
+		tls_open $name
+		tls_is $name web1
+	done
+	xlb set server web web2 --enabled true
+	wait_for 5 all_up
+	wait_for 5 haproxy_sends 10.0.1.12 yes
+	for name in e f; do
+		tls_open $name
+		tls_is $name web2
+	done
+	wait_for 5 has_flows web1 4
+	equal "who takes plain connections" "$(plain_answers 2)" "web2 web2"
+	tls_open g
+	tls_is g web2
+}
+
+# plain_answers NUMBER: who answers so many connections to port 80, one after the other
+plain_answers() {
+	local number
+	for number in $(seq "$1"); do
+		in_ns client curl -sS --max-time 10 "http://$LAB_VIP4/?$number" | cut -d' ' -f1
+	done | paste -sd ' '
+}
+
 @test "a server that fails its health check gets no new connections, open ones go on" {
 	tls_apply weights="100"
 	tls_open kept

@@ -156,6 +156,14 @@ bool process_owns(struct haproxy *h, pid_t pid);
 /* haproxy_bind.c: tries sockets of listeners that HAProxy does not hold; marks those that cannot be. */
 void bind_try(struct haproxy *h, const struct tls_wanted *wanted);
 
+/* haproxy_cut.c: whether connections to the server are to end: some group says so, or it is gone and its drain is over. */
+bool cut_is_wanted(const struct tls_wanted *wanted, uint32_t server);
+/*
+ * Ends them in a worker that takes no new connections. It refuses to end those of a server, as its proxies are disabled:
+ * they are ended one by one. 0 or -errno, as cli_ask_worker.
+ */
+int cut_in_old_worker(const struct haproxy *h, pid_t worker, const struct tls_wanted *wanted);
+
 /* haproxy_stats.c: counts what HAProxy says, and brings servers' weights to what is wanted. */
 int stats_read(struct haproxy *h, const struct tls_wanted *wanted);
 /* A worker is about to be replaced: what it has counted is kept. */

@@ -106,22 +106,6 @@ static struct tls_server_known *server_find(struct haproxy *h, uint32_t id)
 	return server;
 }
 
-/* Whether some group says that the server's connections end. */
-static bool is_cut(const struct reading *reading, uint32_t server)
-{
-	const struct tls_row *row = NULL;
-	struct row_tls_server_key key;
-	struct row_tls_server value;
-
-	while ((row = wanted_next(reading->wanted, TABLE_TLS_SERVER, row))) {
-		memcpy(&key, row->row.key, sizeof(key));
-		memcpy(&value, row->row.value, sizeof(value));
-		if (key.server == server && value.cut)
-			return true;
-	}
-	return false;
-}
-
 static void adjust(struct reading *reading, const char *proxy, uint32_t group, uint32_t server,
 		   char *const *values)
 {
@@ -155,7 +139,7 @@ static void read_server(struct reading *reading, const char *proxy, uint32_t lis
 		server->counting += (uint32_t)open;
 	if (known && reading->current)
 		known->seen.server_errors += number_of(values[COLUMN_ERRORS]);
-	if (open && is_cut(reading, id)) {
+	if (open && cut_is_wanted(reading->wanted, id)) {
 		fprintf(reading->cuts, "shutdown sessions server %s/s%" PRIu32 ";", proxy, id);
 		reading->any_cut = true;
 	}
@@ -213,7 +197,7 @@ static int read_worker(struct reading *reading, pid_t worker)
 		r = cli_ask(h->paths.worker, commands, &answer);
 	if (!r && reading->any_cut)
 		r = reading->current ? cli_ask(h->paths.worker, cuts, &other) :
-				       cli_ask_worker(h, worker, cuts, &other);
+				       cut_in_old_worker(h, worker, reading->wanted);
 	return r;
 }
 
