@@ -89,6 +89,12 @@ $(BUILD)/xlb.bpf.o: bpf/xlb.bpf.c $(BUILD)/modes.h $(BUILD)/flags
 $(BUILD)/xlb.skel.h: $(BUILD)/xlb.bpf.o
 	$(call say,SKEL,$@)echo '#include "xlb/abi.h"' >$@ && $(BPFTOOL) gen skeleton $< name xlb >>$@
 
+# what brings ports to the sockets of others
+$(BUILD)/sockets.bpf.o: bpf/sockets.bpf.c $(BUILD)/flags
+	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/sockets.skel.h: $(BUILD)/sockets.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name sockets >$@
+
 # --- the programs --------------------------------------------------------------------------------
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -101,7 +107,7 @@ XLBCTL := $(wildcard user/xlbctl/*.c)
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(C_FLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
-$(call objects,$(wildcard user/sys/datapath*.c)): $(BUILD)/xlb.skel.h
+$(call objects,$(wildcard user/sys/datapath*.c)): $(BUILD)/xlb.skel.h $(BUILD)/sockets.skel.h
 
 $(BUILD)/xlbd: $(call objects,$(BASE) $(CORE) $(SYS) $(XLBD))
 	$(call say,LD,$@)$(CC) $(LD_FLAGS) $^ -o $@ $(call libs_of,$(PACKAGES_XLBD))
@@ -143,7 +149,7 @@ define suite_program
 $(TESTS)/$(1)/$(1): $(call objects,$(wildcard tests/$(1)/*.c)) $(BUILD)/libxlb.a
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)$(CC) $(LD_FLAGS) $$(filter %.o,$$^) -o $$@ $$(LIBS_TEST)
-$(call objects,$(wildcard tests/$(1)/*.c)): $(BUILD)/xlb.skel.h
+$(call objects,$(wildcard tests/$(1)/*.c)): $(BUILD)/xlb.skel.h $(BUILD)/sockets.skel.h
 endef
 SUITES := $(foreach suite,packet verifier,$(if $(wildcard tests/$(suite)/*.c),$(suite)))
 $(foreach suite,$(SUITES),$(eval $(call suite_program,$(suite))))
@@ -212,6 +218,7 @@ compdb:
 	$(file >compile_commands.json,[)
 	$(foreach file,$(filter user/%.c tests/%.c,$(SOURCES)),\
 		$(file >>compile_commands.json,$(call compdb_row,$(file),$(CC) $(C_FLAGS) $(INCLUDES))$(comma)))
+	$(file >>compile_commands.json,$(call compdb_row,bpf/sockets.bpf.c,$(CLANG) $(BPF_FLAGS))$(comma))
 	$(file >>compile_commands.json,$(call compdb_row,bpf/xlb.bpf.c,$(CLANG) $(BPF_FLAGS))])
 
 # --- install -------------------------------------------------------------------------------------

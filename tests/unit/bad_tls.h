@@ -10,6 +10,17 @@
 #define CERTIFICATE	   "certificates: [{chain: /a, key: /a}]"
 #define TLS_LISTENER	   "/load_balancers/e/listeners/l/"
 #define TLS_POLICY(fields) "version: 1\ntls_policies: {p: {" fields "}}\n"
+/* 260 of them, no two of which are neighbours */
+#define TLS_TEN_PORTS(n) \
+#n "01," #n "03," #n "05," #n "07," #n "09," #n "11," #n "13," #n "15," #n "17," #n "19"
+#define TLS_50_PORTS(n) \
+	TLS_TEN_PORTS(n##1) \
+	"," TLS_TEN_PORTS(n##2) "," TLS_TEN_PORTS(n##3) "," TLS_TEN_PORTS(n##4) "," TLS_TEN_PORTS( \
+		n##5)
+#define TLS_MANY_PORTS \
+	TLS_50_PORTS(1) \
+	"," TLS_50_PORTS(2) "," TLS_50_PORTS(3) "," TLS_50_PORTS(4) "," TLS_50_PORTS( \
+		5) "," TLS_TEN_PORTS(6)
 #define TLS_ROWS \
 	{ "version: 1\nload_balancers: {e: {addresses: 1.2.3.4, listeners: {l: {protocol: ^tls^, port: 443, " \
 	  "server_group: w}}}}\n", \
@@ -48,9 +59,10 @@
 		  "server_group: w, alpn: ^http2-only^}}}}\n", \
 		  "alpn has no meaning with protocol: tcp, only with tls: remove it", NULL, \
 		  TLS_LISTENER "alpn" }, \
-		{ "version: 1\nload_balancers: {e: {addresses: 1.2.3.4, listeners: {l: {protocol: tls, port: ^1-300^, " \
+		{ "version: 1\nload_balancers: {e: {addresses: 1.2.3.4, listeners: {l: {protocol: tls, port: ^[^\n  " TLS_MANY_PORTS \
+		  "], " \
 		  "server_group: w, " CERTIFICATE "}}}}\n", \
-		  "port: a tls listener has at most 256 ports, not 300", NULL, \
+		  "port: a tls listener has at most 256 ports and ranges, not 260", NULL, \
 		  TLS_LISTENER "port" }, \
 		{ "version: 1\nload_balancers: {e: {addresses: 1.2.3.4, listeners: {l: {protocol: tls, port: 443, " \
 		  "server_group: w, " CERTIFICATE "}}}}\n" \

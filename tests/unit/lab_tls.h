@@ -3,10 +3,10 @@
 #ifndef XLB_TESTS_LAB_TLS_H
 #define XLB_TESTS_LAB_TLS_H
 
-int haproxy_open(const char *run_dir, const char *instance, struct haproxy **ret,
-		 struct xlb_err *err)
+int haproxy_open(const char *run_dir, const char *pin_dir, const char *instance,
+		 struct haproxy **ret, struct xlb_err *err)
 {
-	(void)run_dir, (void)instance, (void)err;
+	(void)run_dir, (void)pin_dir, (void)instance, (void)err;
 	*ret = (struct haproxy *)&lab_world;
 	return 0;
 }

@@ -624,7 +624,7 @@ static void bad_input(void **state)
 		uint32_t line, column, length;
 		struct model *model = NULL;
 		struct xlb_err err = {};
-		char text[1000];
+		char text[2000];
 
 		find_mark(row->text, text, &line, &column, &length);
 		print_message("# %zu: %s\n", i, row->words);

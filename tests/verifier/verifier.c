@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "xlb/tables.h"
 
+#include "sockets.skel.h"
 #include "xlb.skel.h"
 
 #define RECORD	     "tests/verifier/instructions.txt"
@@ -66,6 +67,51 @@ static const struct variant variants[] = {
 	{ "+jumbo", false, false, true },
 };
 
+/* From now on the verifier tells what it does with the program. */
+static void listen_to(struct bpf_program *program, const char *word)
+{
+	struct usage *usage = &programs[program_count];
+
+	if (++program_count > PROGRAMS_MAX ||
+	    asprintf(&usage->name, "%s%s", bpf_program__name(program), word) < 0)
+		abort();
+	usage->log = calloc(1, LOG_SIZE);
+	if (!usage->name || !usage->log)
+		abort();
+	bpf_program__set_log_level(program, LOG_STATS);
+	bpf_program__set_log_buf(program, usage->log, LOG_SIZE);
+}
+
+/* What it has told, of the programs from the first on. */
+static void read_usage(size_t first)
+{
+	for (size_t i = first; i < program_count; i++) {
+		const char *processed = strstr(programs[i].log, "processed ");
+		const char *stack = strstr(programs[i].log, "stack depth ");
+
+		if (processed)
+			sscanf(processed, "processed %lu", &programs[i].instructions);
+		if (stack)
+			sscanf(stack, "stack depth %63s", programs[i].stack);
+	}
+}
+
+/* The program that chooses sockets. */
+static int load_sockets(void)
+{
+	struct sockets *skel = sockets__open();
+	size_t first = program_count;
+	int r;
+
+	if (!skel)
+		return -errno;
+	listen_to(skel->progs.xlb_sockets, "");
+	r = sockets__load(skel);
+	read_usage(first);
+	sockets__destroy(skel);
+	return r;
+}
+
 /* Loads all programs with small maps, and reads what the verifier said about each. */
 static int load(const struct variant *variant)
 {
@@ -81,8 +127,6 @@ static int load(const struct variant *variant)
 	skel->rodata->jumbo = variant->jumbo;
 	bpf_object__for_each_program(program, skel->obj)
 	{
-		struct usage *usage = &programs[program_count];
-
 		/* the others are those of the first */
 		bpf_program__set_autoload(program, !variant->word[0] ||
 							   program == skel->progs.xlb ||
@@ -93,25 +137,10 @@ static int load(const struct variant *variant)
 			continue;
 		if (variant->jumbo)
 			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
-		if (++program_count > PROGRAMS_MAX ||
-		    asprintf(&usage->name, "%s%s", bpf_program__name(program), variant->word) < 0)
-			abort();
-		usage->log = calloc(1, LOG_SIZE);
-		if (!usage->name || !usage->log)
-			abort();
-		bpf_program__set_log_level(program, LOG_STATS);
-		bpf_program__set_log_buf(program, usage->log, LOG_SIZE);
+		listen_to(program, variant->word);
 	}
 	r = xlb__load(skel);
-	for (size_t i = first; i < program_count; i++) {
-		const char *processed = strstr(programs[i].log, "processed ");
-		const char *stack = strstr(programs[i].log, "stack depth ");
-
-		if (processed)
-			sscanf(processed, "processed %lu", &programs[i].instructions);
-		if (stack)
-			sscanf(stack, "stack depth %63s", programs[i].stack);
-	}
+	read_usage(first);
 	xlb__destroy(skel);
 	return r;
 }
@@ -194,6 +223,8 @@ int main(int argc, char **argv)
 	libbpf_set_print(silent);
 	for (size_t i = 0; !r && i < sizeof(variants) / sizeof(variants[0]); i++)
 		r = load(&variants[i]);
+	if (!r)
+		r = load_sockets();
 	report(!r, "every program", "loads");
 	if (r)
 		for (size_t i = 0; i < program_count; i++)

@@ -11,6 +11,7 @@
 #define XLB_BASE_SINK_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -119,12 +120,25 @@ struct content_port_set {
 	uint32_t leaf[][256];
 };
 
-/* Where clients of a tls listener come in: addresses and ports of one interface. */
+/*
+ * Where clients of a tls listener come in: an address and ports of one interface, which all belong to the socket of
+ * `port`. It is one of a bind, which need not be this one: a range may have gaps.
+ */
 struct tls_bind {
 	struct xlb_addr addr;
 	char ifname[IFNAMSIZ];
-	uint16_t from, to; /* host byte order */
+	uint16_t port, from, to; /* host byte order */
+	uint16_t pad;
 };
+/* Whether the socket is the bind's own, and whether ports are to be brought to it. */
+static inline bool tls_bind_has_socket(const struct tls_bind *bind)
+{
+	return bind->from <= bind->port && bind->port <= bind->to;
+}
+static inline bool tls_bind_is_shared(const struct tls_bind *bind)
+{
+	return bind->from != bind->port || bind->to != bind->port;
+}
 /*
  * content of a row of `tls_listener`: binds, then a text in the language of HAProxy's configuration, with a NUL behind. A
  * line TLS_BIND_MARK and what follows stands for a bind line of each of the binds; lines of servers, "server sID ..." below

@@ -315,9 +315,7 @@ static int compile_port_set(struct compiler *c, const struct load_balancer *lb,
 		entry = ids_find(c->ids, ID_LISTENER, name);
 		for (i = 0; !r && i < listener->port.count; i++) {
 			const struct port_range *range = &listener->port.ranges[i];
-			enum port_class class = listener->port.any	 ? PORT_ANY :
-						range->from == range->to ? PORT_EXACT :
-									   PORT_RANGE;
+			enum port_class class = listener_port_class(listener, range);
 
 			r = port_rule_add(c, &rules, range, class, entry->id);
 		}

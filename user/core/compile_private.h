@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "core/compile.h"
+#include "core/content.h"
 #include "xlb/lists.h"
 
 /* A row that several objects ask for (a next hop, a SNAT address) is emitted once. */
@@ -53,6 +54,22 @@ struct compiler {
 	bool probes;  /* there are health checks through the datapath */
 	bool returns; /* some flows' replies come back to addresses that are not xlb's */
 };
+
+/* How much a range of a listener's ports counts against those of others. */
+static inline enum port_class listener_port_class(const struct listener *listener,
+						  const struct port_range *range)
+{
+	return listener->port.any ? PORT_ANY : range->from == range->to ? PORT_EXACT : PORT_RANGE;
+}
+
+/* compile_tls_ports.c: where the listener takes connections, on all VIPs and attached interfaces. */
+struct tls_binds {
+	struct tls_bind *binds; /* owned */
+	uint32_t count;
+};
+/* 0 or -ENOMEM; *ret is the caller's in any case */
+int compile_tls_binds(const struct compiler *c, const struct load_balancer *lb,
+		      const struct listener *listener, struct tls_binds *ret);
 
 /* What a SNAT address's id freezes: a named one is the host's only as long as xlb keeps it there. */
 struct frozen_snat {

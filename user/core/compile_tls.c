@@ -308,27 +308,24 @@ static struct content_tls_listener *make_content(const struct compiler *c,
 						 const struct tls_listener *at, const char *text,
 						 size_t *ret_size)
 {
-	const struct addr_list *vips = &at->text.lb->addresses;
-	const struct port_list *ports = &at->listener->port;
-	size_t count = (size_t)vips->count * ports->count * c->attached_count;
-	size_t size = sizeof(struct content_tls_listener) + count * sizeof(struct tls_bind);
-	struct content_tls_listener *content = calloc(1, size + strlen(text) + 1);
-	struct tls_bind *bind;
+	struct content_tls_listener *content = NULL;
+	struct tls_binds binds = {};
+	size_t size;
 
+	if (compile_tls_binds(c, at->text.lb, at->listener, &binds))
+		goto out;
+	size = sizeof(*content) + binds.count * sizeof(binds.binds[0]);
+	content = calloc(1, size + strlen(text) + 1);
 	if (!content)
-		return NULL;
-	for (uint32_t i = 0; i < vips->count; i++)
-		for (uint32_t j = 0; j < ports->count; j++)
-			for (uint32_t k = 0; k < c->attached_count; k++) {
-				bind = &content->binds[content->bind_count++];
-				bind->addr = vips->addrs[i];
-				bind->from = ports->ranges[j].from;
-				bind->to = ports->ranges[j].to;
-				memcpy(bind->ifname, c->attached[k].ifname, sizeof(bind->ifname));
-			}
+		goto out;
+	content->bind_count = binds.count;
+	for (uint32_t i = 0; i < binds.count; i++)
+		content->binds[i] = binds.binds[i];
 	content->text_size = (uint32_t)strlen(text) + 1;
-	memcpy(&content->binds[count], text, content->text_size);
+	memcpy(&content->binds[binds.count], text, content->text_size);
 	*ret_size = size + content->text_size;
+out:
+	free(binds.binds);
 	return content;
 }
 

@@ -17,7 +17,7 @@
 /* A group and how listeners use it. */
 struct group_use {
 	const struct server_group *group;
-	const struct listener *ranged; /* the first with a range or any */
+	const struct listener *ranged; /* the first with a range or any, of which servers hear */
 	const struct listener *ported; /* the first with single ports */
 	uint32_t port;		       /* its first */
 	bool ports_differ;	       /* from others of the group's listeners */
@@ -207,7 +207,9 @@ static void note_ports(struct group_use *use, const struct listener *listener,
 		       const struct port_range *range)
 {
 	if (range->from != range->to) {
-		use->ranged = use->ranged ? use->ranged : listener;
+		/* who ends TLS asks servers at whatever port they have */
+		if (!use->ranged && !listener_is_tls(listener))
+			use->ranged = listener;
 		return;
 	}
 	use->ports_differ = use->ports_differ || (use->ported && use->port != range->from);

@@ -249,17 +249,14 @@ static int refuse_elsewhere(struct object *object, struct xlb_err *err)
 static int check_ports(struct object *object, struct xlb_err *err)
 {
 	const struct listener *listener = (const struct listener *)object;
-	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < listener->port.count; i++)
-		count += 1U + listener->port.ranges[i].to - listener->port.ranges[i].from;
-	return count <= TLS_PORTS_MAX ?
+	return listener->port.count <= TLS_SOCKETS_MAX ?
 		       0 :
 		       object_fail(
 			       object, "port", err,
-			       "port: a tls listener has at most %u ports, not %u: each takes a "
-			       "socket of its own",
-			       TLS_PORTS_MAX, count);
+			       "port: a tls listener has at most %u ports and ranges, not %u: each "
+			       "takes a socket: write ports that are neighbours as one range",
+			       TLS_SOCKETS_MAX, listener->port.count);
 }
 
 static int check_path(struct object *object, const char *field, const char *path,

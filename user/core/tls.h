@@ -6,9 +6,10 @@
 #include "core/model.h"
 
 #define TLS_CERTIFICATES_MAX 256 /* of a listener */
-#define TLS_PORTS_MAX	     256 /* of a listener: each takes a socket for each VIP and interface */
-#define TLS_CIPHERS_MAX	     32	 /* of a policy */
-#define TLS_POLICY_DEFAULT   "tls_cipher_policy_1_2_strict_with_1_3"
+#define TLS_SOCKETS_MAX \
+	256 /* of a listener for each VIP and interface: a port or a range takes one */
+#define TLS_CIPHERS_MAX	   32 /* of a policy */
+#define TLS_POLICY_DEFAULT "tls_cipher_policy_1_2_strict_with_1_3"
 
 /* The two files of a certificate. */
 struct certificate_paths {

@@ -444,6 +444,8 @@ static void turn(struct haproxy *h, const struct tls_wanted *wanted)
 	}
 	if (!r)
 		files_clean(h, wanted);
+	if (!r)
+		r = ports_follow(h, wanted, &err);
 	note_trouble(h, r ? err.text : "");
 	pthread_mutex_lock(&h->lock);
 	h->done = wanted->generation;
@@ -500,10 +502,12 @@ static void *run(void *arg)
 
 /* --- for others --------------------------------------------------------------------------------- */
 
-static void make_paths(struct haproxy_paths *paths, const char *run_dir, const char *instance)
+static void make_paths(struct haproxy_paths *paths, const char *run_dir, const char *pin_dir,
+		       const char *instance)
 {
 	snprintf(paths->instance, sizeof(paths->instance), "%s", instance);
 	snprintf(paths->run_dir, sizeof(paths->run_dir), "%s", run_dir);
+	snprintf(paths->ports, sizeof(paths->ports), "%s/tls_ports", pin_dir);
 	snprintf(paths->config, sizeof(paths->config), "%s/haproxy.cfg", run_dir);
 	snprintf(paths->pid, sizeof(paths->pid), "%s/haproxy.pid", run_dir);
 	snprintf(paths->master, sizeof(paths->master), "%s/haproxy-master.sock", run_dir);
@@ -533,8 +537,8 @@ static int open_all(struct haproxy *h, struct xlb_err *err)
 		   0;
 }
 
-int haproxy_open(const char *run_dir, const char *instance, struct haproxy **ret,
-		 struct xlb_err *err)
+int haproxy_open(const char *run_dir, const char *pin_dir, const char *instance,
+		 struct haproxy **ret, struct xlb_err *err)
 {
 	struct haproxy *h = calloc(1, sizeof(*h));
 	int r;
@@ -546,7 +550,7 @@ int haproxy_open(const char *run_dir, const char *instance, struct haproxy **ret
 	};
 	h->wake = h->changed = h->log = h->pidfd = -1;
 	h->unit = !*instance && process_has_unit();
-	make_paths(&h->paths, run_dir, instance);
+	make_paths(&h->paths, run_dir, pin_dir, instance);
 	r = open_all(h, err);
 	if (r) {
 		free(h);
@@ -570,6 +574,7 @@ struct haproxy *haproxy_close(struct haproxy *h)
 	pthread_mutex_unlock(&h->lock);
 	wake(h);
 	pthread_join(h->thread, NULL);
+	ports_close(h);
 	HASH_ITER(hh, h->rows, row, next)
 		remove_row(h, &row->row);
 	HASH_ITER(hh, h->known, known, next_known) {

@@ -15,9 +15,12 @@
 
 struct haproxy;
 
-/* `run_dir`: of sockets and the configuration ("/run/xlb"); `instance`: "" is the one that may have a unit of its own. */
-int haproxy_open(const char *run_dir, const char *instance, struct haproxy **ret,
-		 struct xlb_err *err);
+/*
+ * `run_dir`: of sockets and the configuration ("/run/xlb"); `pin_dir`: the datapath's, which is there; `instance`: "" is the
+ * one that may have a unit of its own.
+ */
+int haproxy_open(const char *run_dir, const char *pin_dir, const char *instance,
+		 struct haproxy **ret, struct xlb_err *err);
 /* HAProxy goes on. */
 struct haproxy *haproxy_close(struct haproxy *haproxy);
 DEFINE_CLEANUP(struct haproxy, haproxy_close)

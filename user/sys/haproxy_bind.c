@@ -10,12 +10,12 @@
 #include "sys/host.h"
 
 /* 0 or -errno: a socket as HAProxy would make it. */
-static int try_port(const struct tls_bind *wanted, uint16_t port)
+static int try_port(const struct tls_bind *wanted)
 {
 	bool ipv6 = addr_family(&wanted->addr) == XLB_IPV6;
 	AUTO_CLOSE int fd = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(wanted->port) };
+	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons(wanted->port) };
 	const struct sockaddr *to = ipv6 ? (const struct sockaddr *)&to6 :
 					   (const struct sockaddr *)&to4;
 	int on = 1;
@@ -34,8 +34,7 @@ static int try_port(const struct tls_bind *wanted, uint16_t port)
 }
 
 /* Whether HAProxy has the port itself; else `ret` is who has, if anybody can be found. */
-static bool is_own(struct haproxy *h, const struct tls_bind *bind, uint16_t port,
-		   struct host_socket *ret)
+static bool is_own(struct haproxy *h, const struct tls_bind *bind, struct host_socket *ret)
 {
 	static const struct xlb_addr any, any4 = { .bytes = { [10] = 0xff, [11] = 0xff } };
 	AUTO_FREE struct host_socket *sockets = NULL;
@@ -46,7 +45,7 @@ static bool is_own(struct haproxy *h, const struct tls_bind *bind, uint16_t port
 	for (uint32_t i = 0; i < count; i++) {
 		const struct host_socket *one = &sockets[i];
 
-		if (one->protocol != IPPROTO_TCP || one->port_h != port ||
+		if (one->protocol != IPPROTO_TCP || one->port_h != bind->port ||
 		    (!addr_equal(&one->addr, &bind->addr) && !addr_equal(&one->addr, &any) &&
 		     !addr_equal(&one->addr, &any4)))
 			continue;
@@ -58,24 +57,23 @@ static bool is_own(struct haproxy *h, const struct tls_bind *bind, uint16_t port
 }
 
 /* Fills `ret` if the port cannot be had: "nginx (pid 12) has it", or what the kernel says. */
-static int judge_port(struct haproxy *h, const struct tls_bind *bind, uint16_t port, char *ret,
-		      size_t size)
+static int judge_port(struct haproxy *h, const struct tls_bind *bind, char *ret, size_t size)
 {
 	struct host_socket taker = {};
 	char addr[ADDR_TEXT_MAX];
-	int r = try_port(bind, port);
+	int r = try_port(bind);
 
 	/* HAProxy keeps what it has */
-	if (!r || (r == -EADDRINUSE && is_own(h, bind, port, &taker)))
+	if (!r || (r == -EADDRINUSE && is_own(h, bind, &taker)))
 		return 0;
 	format_addr(&bind->addr, addr);
 	if (taker.pid)
 		snprintf(ret, size,
 			 "port %u of %s is taken: \"%s\" (pid %u) listens there: stop it, or use "
 			 "another port",
-			 port, addr, taker.process, taker.pid);
+			 bind->port, addr, taker.process, taker.pid);
 	else
-		snprintf(ret, size, "cannot listen on port %u of %s (%s): %s", port, addr,
+		snprintf(ret, size, "cannot listen on port %u of %s (%s): %s", bind->port, addr,
 			 bind->ifname, strerror(-r));
 	return r;
 }
@@ -88,13 +86,10 @@ static void try_listener(struct haproxy *h, const struct tls_row *row)
 
 	if (!known || known->bound)
 		return;
-	for (uint32_t i = 0; !r && i < content->bind_count; i++) {
-		const struct tls_bind *bind = &content->binds[i];
-
-		for (uint32_t port = bind->from; !r && port <= bind->to; port++)
-			r = judge_port(h, bind, (uint16_t)port, known->trouble,
+	for (uint32_t i = 0; !r && i < content->bind_count; i++)
+		if (tls_bind_has_socket(&content->binds[i]))
+			r = judge_port(h, &content->binds[i], known->trouble,
 				       sizeof(known->trouble));
-	}
 	if (!r)
 		known->trouble[0] = '\0';
 	known->state = r ? TLS_FAILED : TLS_STARTS;

@@ -13,6 +13,10 @@
 #define TRIES	   20
 #define ANSWER_MAX (64U << 20)
 
+/* A message with sockets: as many as the kernel lets through at once (SCM_MAX_FD), and the names of what each is bound to. */
+#define SOCKETS_MAX 253
+#define MESSAGE_MAX (SOCKETS_MAX * 320)
+
 static int connect_to(const char *path)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -122,6 +126,60 @@ int cli_ask_worker(const struct haproxy *h, pid_t worker, const char *command, c
 		return -ENOMEM;
 	}
 	return cli_ask(h->paths.master, whole, ret);
+}
+
+/* The sockets of one message, or -errno. */
+static int receive_sockets(int fd, void (*visit)(void *arg, int fd), void *arg)
+{
+	union {
+		char room[CMSG_SPACE(SOCKETS_MAX * sizeof(int))];
+		struct cmsghdr aligned;
+	} control;
+	char about[MESSAGE_MAX]; /* what each of them is of: the socket itself is asked */
+	struct iovec data = { about, sizeof(about) };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	const struct cmsghdr *part;
+	int count = 0, one;
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	part = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	if (!part || part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+		return n < 0 ? -errno : -EPROTO;
+	for (; CMSG_LEN((size_t)(count + 1) * sizeof(int)) <= part->cmsg_len; count++) {
+		memcpy(&one, CMSG_DATA(part) + (size_t)count * sizeof(int), sizeof(one));
+		visit(arg, one);
+		close(one);
+	}
+	return count ? count : -EPROTO;
+}
+
+int cli_sockets(const char *socket, void (*visit)(void *arg, int fd), void *arg)
+{
+	AUTO_CLOSE int fd = connect_to(socket);
+	int r = fd < 0 ? fd : send_all(fd, "_getsocks\n", strlen("_getsocks\n"));
+	int count = 0;
+
+	if (r)
+		return r;
+	if (recv(fd, &count, sizeof(count), MSG_WAITALL) != sizeof(count))
+		return -EPROTO;
+	while (count > 0) {
+		r = receive_sockets(fd, visit, arg);
+		if (r < 0)
+			return r;
+		count -= r;
+		/* after the last one nobody may be there any more to hear that */
+		send(fd, &r, sizeof(r), MSG_NOSIGNAL);
+	}
+	return 0;
 }
 
 void cli_lines(char *text, void (*line)(void *arg, char *text), void *arg)

@@ -96,13 +96,14 @@ static void write_binds(FILE *out, const struct content_tls_listener *content, c
 		const struct tls_bind *bind = &content->binds[i];
 		char addr[ADDR_TEXT_MAX];
 
+		/* the kernel brings the other ports to it */
+		if (!tls_bind_has_socket(bind))
+			continue;
 		format_addr(&bind->addr, addr);
-		fprintf(out, "\tbind %s%s:%u", addr_family(&bind->addr) == XLB_IPV6 ? "ipv6@" : "",
-			addr, bind->from);
-		if (bind->to != bind->from)
-			fprintf(out, "-%u", bind->to);
 		/* transparent: the VIP may come later, or be others' to put on an interface */
-		fprintf(out, " interface %s transparent %s\n", bind->ifname, options);
+		fprintf(out, "\tbind %s%s:%u interface %s transparent %s\n",
+			addr_family(&bind->addr) == XLB_IPV6 ? "ipv6@" : "", addr, bind->port,
+			bind->ifname, options);
 	}
 }
 

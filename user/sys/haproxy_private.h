@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <uthash.h>
 
+#include "sys/datapath_sockets.h"
 #include "sys/haproxy.h"
 
 #define HAPROXY_PATH_MAX 128
@@ -16,6 +17,7 @@ struct haproxy_paths {
 	char instance[32];
 	char run_dir[64];
 	char secrets[96]; /* on a tmpfs, 0700: certificates with keys, maps; "": there is no tmpfs */
+	char ports[HAPROXY_PATH_MAX]; /* a pin: the link of what brings ports to sockets of others */
 	char config[HAPROXY_PATH_MAX], pid[HAPROXY_PATH_MAX];
 	char master[HAPROXY_PATH_MAX], worker[HAPROXY_PATH_MAX], log[HAPROXY_PATH_MAX];
 };
@@ -104,6 +106,9 @@ struct haproxy {
 	uint64_t not_before;	    /* ns: when what has failed is tried again */
 	uint64_t try_again;	    /* ns: when listeners that failed are tried */
 	int pidfd;		    /* of the master, -1 */
+	struct datapath_sockets *sockets; /* NULL: no ports share one */
+	struct tls_places *places;	  /* that `sockets` knows */
+	uint64_t places_round;
 };
 
 /* haproxy_cli.c: one command; malloc'd answer without its end. 0 or -errno. */
@@ -112,6 +117,11 @@ int cli_ask_once(const char *socket, const char *command, char **ret);
 int cli_ask(const char *socket, const char *command, char **ret);
 /* The same of a worker, which may be an old one, by way of the master. */
 int cli_ask_worker(const struct haproxy *h, pid_t worker, const char *command, char **ret);
+/*
+ * Calls back with each socket that the worker listens on, which is closed behind that: it answers as it does to a successor
+ * that takes them over (the count as an int; messages with sockets in SCM_RIGHTS, each answered). 0 or -errno.
+ */
+int cli_sockets(const char *socket, void (*visit)(void *arg, int fd), void *arg);
 /* Calls back with each line of a text, which it cuts up. */
 void cli_lines(char *text, void (*line)(void *arg, char *text), void *arg);
 /* Fields of a line, separated by `separator`, which it cuts up: how many, at most max. */
@@ -163,6 +173,14 @@ bool cut_is_wanted(const struct tls_wanted *wanted, uint32_t server);
  * they are ended one by one. 0 or -errno, as cli_ask_worker.
  */
 int cut_in_old_worker(const struct haproxy *h, pid_t worker, const struct tls_wanted *wanted);
+
+/*
+ * haproxy_ports.c: HAProxy runs as is wanted: brings all ports of ranges to its sockets. 0 or -errno, and err says what then
+ * does not take connections.
+ */
+int ports_follow(struct haproxy *h, const struct tls_wanted *wanted, struct xlb_err *err);
+/* What is attached goes on. */
+void ports_close(struct haproxy *h);
 
 /* haproxy_stats.c: counts what HAProxy says, and brings servers' weights to what is wanted. */
 int stats_read(struct haproxy *h, const struct tls_wanted *wanted);

@@ -249,7 +249,8 @@ static void haproxy_has_changed(evutil_socket_t fd, short what, void *arg)
 int engine_tls_open(struct engine *engine, struct xlb_err *err)
 {
 	struct timeval period = { .tv_sec = TURN_SECONDS };
-	int r = haproxy_open(engine->paths.run_dir, engine->paths.instance, &engine->haproxy, err);
+	int r = haproxy_open(engine->paths.run_dir, engine->paths.pin_dir, engine->paths.instance,
+			     &engine->haproxy, err);
 
 	if (r)
 		return r;

@@ -248,14 +248,13 @@ struct world engine_world(struct engine *engine, bool strict, bool cut_now)
 	};
 }
 
-/* Ranges and `any` go around what the host uses, but not those of a tls listener, which needs all of its ports. */
+/* Ranges and `any` go around what the host uses. */
 static bool wants_port(const struct listener *listener, uint16_t port_h)
 {
 	const struct port_list *list = &listener->port;
 
 	for (uint32_t i = 0; i < list->count; i++)
-		if (list->ranges[i].from <= port_h && port_h <= list->ranges[i].to &&
-		    (list->ranges[i].from == list->ranges[i].to || listener_is_tls(listener)))
+		if (list->ranges[i].from == port_h && list->ranges[i].to == port_h)
 			return true;
 	return false;
 }
