@@ -27,6 +27,7 @@
 #define SMALL_TABLE	262144U
 #define FILLED_PERCENT	70 /* where xlbd makes tables grow */
 #define FILL_TOLD	(5 * K)
+#define READ_FROM	(10 * K) /* flows: fewer are in a cache */
 #define MEMORY_RESERVED (2ULL << 30)
 
 enum kind {
@@ -227,6 +228,8 @@ static void measure_row(const struct row *row, struct result *result)
 	else
 		result->figure = farm_measure(&fronts[0], &load, options.rounds, options.repeat,
 					      &result->dropped);
+	if (row->kind != TWO && row->kind != PASS && row->flows >= READ_FROM)
+		result->read_ns = memory_read_ns(farm_bytes(FARM_DR, result->family, table.room));
 	if (load.in_turn)
 		table.new_next = load.first;
 	if (row->kind == RULED)

@@ -18,6 +18,9 @@
 
 #define OBJECT "tests/tools/vary.bpf.o" /* in the directory of the build */
 
+#define READS	    200000
+#define READ_ROUNDS 5
+
 void die(const char *format, ...)
 {
 	int error = errno;
@@ -167,6 +170,38 @@ uint64_t memory_available(void)
 		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
 			return kib * 1024;
 	die("/proc/meminfo");
+}
+
+static uint64_t thread_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+double memory_read_ns(uint64_t bytes)
+{
+	const uint64_t words = bytes / sizeof(uint64_t);
+	double rounds[READ_ROUNDS];
+	uint64_t *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t state = 1;
+
+	if (memory == MAP_FAILED || madvise(memory, bytes, MADV_NOHUGEPAGE))
+		die("memory of %llu bytes", (unsigned long long)bytes);
+	memset(memory, 0, bytes);
+	for (int round = 0; round < READ_ROUNDS; round++) {
+		uint64_t begin = thread_ns();
+
+		for (int i = 0; i < READS; i++) {
+			state = state * 6364136223846793005ULL + 1442695040888963407ULL; /* MMIX */
+			state += *(volatile uint64_t *)&memory[(state >> 32) * words >> 32];
+		}
+		rounds[round] = (double)(thread_ns() - begin) / READS;
+	}
+	munmap(memory, bytes);
+	return median(rounds, READ_ROUNDS);
 }
 
 uint64_t memory_of(int fd)

@@ -44,6 +44,8 @@ void pin_to_cpu(int cpu);
 double median(const double *values, int count);
 /* Memory of this machine that is free for programs. */
 uint64_t memory_available(void);
+/* ns that one read takes of a word anywhere in so much memory, in pages of 4 KiB: what follows waits for it. */
+double memory_read_ns(uint64_t bytes);
 /* What the kernel says that a map or program takes; 0 if the descriptor is of neither. */
 uint64_t memory_of(int fd);
 /* The same of all BPF maps and programs that this process has open. */

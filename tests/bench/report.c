@@ -16,8 +16,8 @@ static size_t count;
 
 void report_begin(void)
 {
-	printf("%-28s %-13s %4s %8s %7s %17s %8s %8s\n", "row", "mode", "IPv", "ns net", "ratio",
-	       "min - max", "dropped", "fill ns");
+	printf("%-28s %-13s %4s %8s %7s %17s %8s %8s %8s\n", "row", "mode", "IPv", "ns net",
+	       "ratio", "min - max", "dropped", "one read", "fill ns");
 }
 
 static void print_figure(const struct result *result)
@@ -37,6 +37,8 @@ static void print_figure(const struct result *result)
 	snprintf(range, sizeof(range), "%.1f - %.1f", figure->net_min, figure->net_max);
 	printf(" %8.1f %7.2f %17s %7.2f%%", figure->net, figure->ratio, range,
 	       result->dropped * 100);
+	if (result->read_ns > 0)
+		printf(" %8.0f", result->read_ns);
 	if (result->fill_ns > 0)
 		printf(" %8.0f", result->fill_ns);
 	putchar('\n');
@@ -76,6 +78,8 @@ static json_t *to_json(const struct result *result)
 					       "min", figure->net_min, "max", figure->net_max,
 					       "trivial_ns", figure->trivial, "ratio",
 					       figure->ratio, "dropped", result->dropped));
+	if (result->read_ns > 0)
+		json_object_set_new(json, "read_ns", json_real(result->read_ns));
 	if (result->fill_ns > 0)
 		json_object_set_new(json, "fill_ns", json_real(result->fill_ns));
 	return json;

@@ -14,6 +14,7 @@ struct result {
 	struct figure figure;
 	double dropped; /* share of packets; of rows on established flows: those that are not there */
 	uint32_t room, servers; /* of the table and the group that it was measured on */
+	double read_ns; /* of one word anywhere in as much memory as the flow table has, 0: not measured */
 	double fill_ns; /* of the packet that made a flow of this row, 0: none was made for it */
 	/* of rows about two CPUs: their rate together, one CPU is 1 */
 	double two, two_min, two_max, two_trivial;
