@@ -152,8 +152,8 @@ int file_write(const char *path, const void *data, size_t size);
 /* haproxy_process.c; all 0 or -errno with err filled */
 /* Whether the service manager runs here and has the unit. */
 bool process_has_unit(void);
-/* Looks whether it runs: fills hash, worker and the state. */
-void process_look(struct haproxy *h);
+/* Looks whether it runs: fills hash, worker and the state. 0, or what asking its master came to. */
+int process_look(struct haproxy *h);
 int process_check(struct haproxy *h, const char *config, struct xlb_err *err);
 int process_start(struct haproxy *h, const char *hash, struct xlb_err *err);
 int process_reload(struct haproxy *h, const char *hash, struct xlb_err *err);

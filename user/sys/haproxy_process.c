@@ -19,6 +19,7 @@
 #define WORDS_MAX     4096
 #define STOP_TURNS    100 /* of 10 ms, until it does not listen any more */
 #define RELOAD_TURNS  100 /* of 100 ms, until the new worker answers */
+#define GONE_TURNS    3	  /* in which nobody listens on the socket of a master */
 
 /* In the child: what it says goes to the pipe. */
 static void __attribute__((noreturn)) become(const char *const *argv, int pipe)
@@ -199,13 +200,15 @@ static void watch_master(struct haproxy *h, pid_t master)
 	h->pidfd = master > 0 ? (int)syscall(SYS_pidfd_open, master, 0) : -1;
 }
 
-void process_look(struct haproxy *h)
+int process_look(struct haproxy *h)
 {
 	AUTO_FREE char *info = NULL, *processes = NULL;
 	struct processes found = {};
+	int r;
 
 	h->hash[0] = '\0';
-	if (!cli_ask(h->paths.master, "show proc", &processes))
+	r = cli_ask(h->paths.master, "show proc", &processes);
+	if (!r)
 		cli_lines(processes, read_process, &found);
 	/* by way of the master: at the socket of workers an old one may answer that is just leaving */
 	if (found.worker && !cli_ask_worker(h, found.worker, "show info", &info)) {
@@ -216,6 +219,7 @@ void process_look(struct haproxy *h)
 	h->state.pid = found.master;
 	h->state.old_workers = found.old;
 	h->state.running = found.master > 0 && *h->hash;
+	return r;
 }
 
 bool process_owns(struct haproxy *h, pid_t pid)
@@ -234,15 +238,21 @@ bool process_owns(struct haproxy *h, pid_t pid)
 
 /* --- to another state --------------------------------------------------------------------------- */
 
-/* Waits for a worker that has the configuration with the hash. */
+/* Waits for a worker that has the configuration with the hash. -ESRCH: the master has ended instead. */
 static int await(struct haproxy *h, const char *hash, struct xlb_err *err)
 {
 	static const struct timespec turn = { .tv_nsec = 100000000 };
 
+	int gone = 0, r;
+
 	for (int i = 0; i < RELOAD_TURNS; i++) {
-		process_look(h);
+		r = process_look(h);
 		if (h->state.running && !strcmp(h->hash, hash))
 			return 0;
+		gone = r == -ECONNREFUSED || r == -ENOENT ? gone + 1 : 0;
+		if (gone == GONE_TURNS)
+			return xlb_err_set(err, XLB_ERR_FAILED, -ESRCH,
+					   "HAProxy ends right after its start");
 		nanosleep(&turn, NULL);
 	}
 	return xlb_err_set(err, XLB_ERR_FAILED, -ETIMEDOUT,
@@ -275,11 +285,17 @@ int process_start(struct haproxy *h, const char *hash, struct xlb_err *err)
 	snprintf(master, sizeof(master), "%s,mode,600,level,admin", h->paths.master);
 	log_notice("starting HAProxy for tls listeners");
 	h->state.starts++;
-	r = run(h->unit ? by_unit : by_hand, words, sizeof(words));
-	if (r)
-		return xlb_err_set(err, XLB_ERR_FAILED, -ECHILD, "HAProxy does not start: %.400s",
-				   alert_of(words));
-	return await(h, hash, err);
+	/* somebody may have ended it: once more, and then in peace */
+	for (int tries = 2; tries; tries--) {
+		r = run(h->unit ? by_unit : by_hand, words, sizeof(words));
+		if (r)
+			return xlb_err_set(err, XLB_ERR_FAILED, -ECHILD,
+					   "HAProxy does not start: %.400s", alert_of(words));
+		r = await(h, hash, err);
+		if (r != -ESRCH)
+			break;
+	}
+	return r;
 }
 
 int process_reload(struct haproxy *h, const char *hash, struct xlb_err *err)
