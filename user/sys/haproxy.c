@@ -350,9 +350,7 @@ static int start_or_reload(struct haproxy *h, const struct tls_wanted *wanted, s
 	if (r)
 		return r;
 	stats_keep(h);
-	r = h->state.running ? process_reload(h, hash, err) : -ESRCH;
-	if (r == -ESRCH)
-		r = process_start(h, hash, err);
+	r = h->state.running ? process_reload(h, hash, err) : process_start(h, hash, err);
 	if (r)
 		return r;
 	h->not_before = 0;

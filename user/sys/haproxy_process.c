@@ -238,18 +238,20 @@ bool process_owns(struct haproxy *h, pid_t pid)
 
 /* --- to another state --------------------------------------------------------------------------- */
 
-/* Waits for a worker that has the configuration with the hash. -ESRCH: the master has ended instead. */
-static int await(struct haproxy *h, const char *hash, struct xlb_err *err)
+/*
+ * Waits for a worker that has the configuration with the hash. -ESRCH: the master that was started has ended instead. One
+ * that reloads does not listen for a moment, either, but is still there.
+ */
+static int await(struct haproxy *h, const char *hash, bool starts, struct xlb_err *err)
 {
 	static const struct timespec turn = { .tv_nsec = 100000000 };
-
 	int gone = 0, r;
 
 	for (int i = 0; i < RELOAD_TURNS; i++) {
 		r = process_look(h);
 		if (h->state.running && !strcmp(h->hash, hash))
 			return 0;
-		gone = r == -ECONNREFUSED || r == -ENOENT ? gone + 1 : 0;
+		gone = starts && (r == -ECONNREFUSED || r == -ENOENT) ? gone + 1 : 0;
 		if (gone == GONE_TURNS)
 			return xlb_err_set(err, XLB_ERR_FAILED, -ESRCH,
 					   "HAProxy ends right after its start");
@@ -291,7 +293,7 @@ int process_start(struct haproxy *h, const char *hash, struct xlb_err *err)
 		if (r)
 			return xlb_err_set(err, XLB_ERR_FAILED, -ECHILD,
 					   "HAProxy does not start: %.400s", alert_of(words));
-		r = await(h, hash, err);
+		r = await(h, hash, true, err);
 		if (r != -ESRCH)
 			break;
 	}
@@ -307,7 +309,7 @@ int process_reload(struct haproxy *h, const char *hash, struct xlb_err *err)
 		return xlb_err_set(err, XLB_ERR_FAILED, r, "HAProxy does not answer: %s",
 				   strerror(-r));
 	h->state.reloads++;
-	return await(h, hash, err);
+	return await(h, hash, false, err);
 }
 
 static bool answers(const struct haproxy *h)
