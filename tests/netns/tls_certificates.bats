@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Certificates of tls listeners as people see them: listed, read anew, near their end, and what clients did, as metrics.
+# Certificates of tls listeners as people see them: listed, read anew, near their end.
 
 bats_require_minimum_version 1.5.0
 load helper

@@ -254,7 +254,8 @@ static int await(struct haproxy *h, const char *hash, bool starts, struct xlb_er
 		gone = starts && (r == -ECONNREFUSED || r == -ENOENT) ? gone + 1 : 0;
 		if (gone == GONE_TURNS)
 			return xlb_err_set(err, XLB_ERR_FAILED, -ESRCH,
-					   "HAProxy ends right after its start");
+					   "HAProxy ended right after its start; it is started "
+					   "again every 5 s");
 		nanosleep(&turn, NULL);
 	}
 	return xlb_err_set(err, XLB_ERR_FAILED, -ETIMEDOUT,
@@ -285,10 +286,10 @@ int process_start(struct haproxy *h, const char *hash, struct xlb_err *err)
 	int r;
 
 	snprintf(master, sizeof(master), "%s,mode,600,level,admin", h->paths.master);
-	log_notice("starting HAProxy for tls listeners");
-	h->state.starts++;
 	/* somebody may have ended it: once more, and then in peace */
 	for (int tries = 2; tries; tries--) {
+		log_notice("starting HAProxy for tls listeners");
+		h->state.starts++;
 		r = run(h->unit ? by_unit : by_hand, words, sizeof(words));
 		if (r)
 			return xlb_err_set(err, XLB_ERR_FAILED, -ECHILD,
