@@ -27,6 +27,12 @@ teardown() {
 	lab_kill load
 	lab_kill taker
 	end_of_tls_test
+	wait_for 5 one_serves
+}
+
+# Never do two HAProxies serve, of whom xlbd would know one
+one_serves() {
+	[ "$(in_ns lb ss -Htlnp 'sport = :443' | grep -o '"haproxy",pid=[0-9]*' | sort -u | wc -l)" -le 1 ]
 }
 
 # --- certificates ------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ static int connect_to(const char *path)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = PATIENCE_S };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
 
 	if (fd < 0)
 		return -errno;
@@ -30,8 +30,9 @@ static int connect_to(const char *path)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (!connect(fd, (const struct sockaddr *)&to, sizeof(to)))
 		return fd;
+	r = -errno;
 	close(fd);
-	return -errno;
+	return r;
 }
 
 static int send_all(int fd, const char *text, size_t size)

@@ -102,6 +102,7 @@ struct haproxy {
 	struct tls_written *written;
 	char hash[CONFIG_HASH_MAX]; /* of the configuration that runs, "": none, or not known */
 	pid_t stopping;		    /* master that was told to end with its last connection */
+	pid_t starting;		    /* master that was started last, 0: not known yet */
 	pid_t worker;		    /* that `seen` of listeners is of */
 	uint64_t not_before;	    /* ns: when what has failed is tried again */
 	uint64_t try_again;	    /* ns: when listeners that failed are tried */
@@ -152,8 +153,8 @@ int file_write(const char *path, const void *data, size_t size);
 /* haproxy_process.c; all 0 or -errno with err filled */
 /* Whether the service manager runs here and has the unit. */
 bool process_has_unit(void);
-/* Looks whether it runs: fills hash, worker and the state. 0, or what asking its master came to. */
-int process_look(struct haproxy *h);
+/* Looks whether it runs: fills hash, worker and the state. */
+void process_look(struct haproxy *h);
 int process_check(struct haproxy *h, const char *config, struct xlb_err *err);
 int process_start(struct haproxy *h, const char *hash, struct xlb_err *err);
 int process_reload(struct haproxy *h, const char *hash, struct xlb_err *err);

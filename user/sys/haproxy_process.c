@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,9 +18,10 @@
 #define OLDEST	      "2.6" /* of the versions that have what is used of the runtime API */
 #define OLDEST_NUMBER 206
 #define WORDS_MAX     4096
+#define EXEC_TURNS    100 /* of 1 ms, that execve may take */
+#define LOOK_TURNS    100 /* of 10 ms, that a master which is there may not listen */
 #define STOP_TURNS    100 /* of 10 ms, until it does not listen any more */
 #define RELOAD_TURNS  100 /* of 100 ms, until the new worker answers */
-#define GONE_TURNS    3	  /* in which nobody listens on the socket of a master */
 
 /* In the child: what it says goes to the pipe. */
 static void __attribute__((noreturn)) become(const char *const *argv, int pipe)
@@ -200,15 +202,71 @@ static void watch_master(struct haproxy *h, pid_t master)
 	h->pidfd = master > 0 ? (int)syscall(SYS_pidfd_open, master, 0) : -1;
 }
 
-int process_look(struct haproxy *h)
+/* Whether it has ended, although its parent may not have heard of that. */
+static bool has_ended(pid_t pid)
+{
+	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+	bool ended = end.fd < 0 ? errno == ESRCH : poll(&end, 1, 0) == 1;
+
+	if (end.fd >= 0)
+		close(end.fd);
+	return ended;
+}
+
+/* The words that it was started with, a space after each: how long they are. */
+static size_t command_of(pid_t pid, char *ret, size_t size)
+{
+	char path[64];
+	AUTO_CLOSE int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, ret, size - 1);
+	n = n < 0 ? 0 : n;
+	for (ssize_t i = 0; i < n; i++)
+		ret[i] = ret[i] ? ret[i] : ' ';
+	ret[n] = '\0';
+	return (size_t)n;
+}
+
+bool process_owns(struct haproxy *h, pid_t pid)
+{
+	static const struct timespec turn = { .tv_nsec = 1000000 };
+	char command[512];
+
+	/* who is just executing a program, as a master does that begins anew, has no words */
+	for (int i = 0; !command_of(pid, command, sizeof(command)); i++) {
+		if (i == EXEC_TURNS || has_ended(pid))
+			return false;
+		nanosleep(&turn, NULL);
+	}
+	return strstr(command, h->paths.config) != NULL;
+}
+
+/* A master that reloads does not listen for a moment, but is still there. */
+static int ask_master(struct haproxy *h, char **ret)
+{
+	static const struct timespec turn = { .tv_nsec = 10000000 };
+	int r;
+
+	for (int i = 0; i < LOOK_TURNS; i++) {
+		r = cli_ask(h->paths.master, "show proc", ret);
+		if ((r != -ECONNREFUSED && r != -ENOENT) || h->state.pid <= 0 ||
+		    !process_owns(h, h->state.pid))
+			break;
+		nanosleep(&turn, NULL);
+	}
+	return r;
+}
+
+void process_look(struct haproxy *h)
 {
 	AUTO_FREE char *info = NULL, *processes = NULL;
 	struct processes found = {};
-	int r;
 
 	h->hash[0] = '\0';
-	r = cli_ask(h->paths.master, "show proc", &processes);
-	if (!r)
+	if (!ask_master(h, &processes))
 		cli_lines(processes, read_process, &found);
 	/* by way of the master: at the socket of workers an old one may answer that is just leaving */
 	if (found.worker && !cli_ask_worker(h, found.worker, "show info", &info)) {
@@ -219,40 +277,37 @@ int process_look(struct haproxy *h)
 	h->state.pid = found.master;
 	h->state.old_workers = found.old;
 	h->state.running = found.master > 0 && *h->hash;
-	return r;
-}
-
-bool process_owns(struct haproxy *h, pid_t pid)
-{
-	char path[64], text[512] = "";
-	AUTO_CLOSE int fd = -1;
-	ssize_t n, i;
-
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-	for (i = 0; i < n; i++)
-		text[i] = text[i] ? text[i] : ' ';
-	return strstr(text, h->paths.config) != NULL;
 }
 
 /* --- to another state --------------------------------------------------------------------------- */
 
 /*
- * Waits for a worker that has the configuration with the hash. -ESRCH: the master that was started has ended instead. One
- * that reloads does not listen for a moment, either, but is still there.
+ * Whether the master that was started last has ended: its pid is in the file before it does anything else. That nobody
+ * listens says nothing, as a machine may be slow.
  */
+static bool start_has_ended(struct haproxy *h)
+{
+	AUTO_CLOSE int fd = -1;
+	char text[16] = "";
+
+	if (h->starting <= 0) {
+		fd = open(h->paths.pid, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0)
+			h->starting = atoi(text);
+	}
+	return h->starting > 0 && has_ended(h->starting);
+}
+
+/* Waits for a worker that has the configuration with the hash. -ESRCH: the master that was started has ended instead. */
 static int await(struct haproxy *h, const char *hash, bool starts, struct xlb_err *err)
 {
 	static const struct timespec turn = { .tv_nsec = 100000000 };
-	int gone = 0, r;
 
 	for (int i = 0; i < RELOAD_TURNS; i++) {
-		r = process_look(h);
+		process_look(h);
 		if (h->state.running && !strcmp(h->hash, hash))
 			return 0;
-		gone = starts && (r == -ECONNREFUSED || r == -ENOENT) ? gone + 1 : 0;
-		if (gone == GONE_TURNS)
+		if (starts && start_has_ended(h))
 			return xlb_err_set(err, XLB_ERR_FAILED, -ESRCH,
 					   "HAProxy ended right after its start; it is started "
 					   "again every 5 s");
@@ -262,14 +317,20 @@ static int await(struct haproxy *h, const char *hash, bool starts, struct xlb_er
 			   "HAProxy does not run as it should after %d s", RELOAD_TURNS / 10);
 }
 
+/* A master without a worker that answers would only be in the way, unless it was told to end. */
+static void end_master(struct haproxy *h, pid_t master)
+{
+	if (master > 0 && master != h->stopping && process_owns(h, master))
+		kill(master, SIGKILL);
+}
+
 /* A worker whose master was killed may still hold the sockets for a while, and would serve nobody for long. */
 void process_end_orphan(struct haproxy *h)
 {
 	static const struct timespec turn = { .tv_nsec = 10000000 };
 
-	/* a master without a worker that answers would only be in the way, unless it was told to end */
-	if (h->state.pid > 0 && h->state.pid != h->stopping && process_owns(h, h->state.pid))
-		kill(h->state.pid, SIGKILL);
+	end_master(h, h->state.pid);
+	end_master(h, h->starting);
 	if (h->worker <= 0 || !process_owns(h, h->worker))
 		return;
 	kill(h->worker, SIGKILL);
@@ -290,6 +351,9 @@ int process_start(struct haproxy *h, const char *hash, struct xlb_err *err)
 	for (int tries = 2; tries; tries--) {
 		log_notice("starting HAProxy for tls listeners");
 		h->state.starts++;
+		end_master(h, h->starting);
+		h->starting = 0;
+		unlink(h->paths.pid);
 		r = run(h->unit ? by_unit : by_hand, words, sizeof(words));
 		if (r)
 			return xlb_err_set(err, XLB_ERR_FAILED, -ECHILD,
