@@ -13,7 +13,7 @@
 # host does: what a command measures as time is its work.
 set -eu
 
-series=6.1 memory=2048 limit=900
+series=6.1 memory=2048 limit=900 boot_limit=300
 processor=(-accel "tcg,thread=multi" -smp 2)
 
 # What makes emulation slow is left out. erms, rep_good: the kernel and the C library copy and clear memory by
@@ -162,8 +162,15 @@ image=$(echo "$kernel_dir"/boot/vmlinuz-*)
 	echo 'echo b >/proc/sysrq-trigger'
 } >"$work/run"
 
-# Emulation on several processors is not always faithful to code that changes itself, as a kernel's does while it boots.
+# begun: the guest has come as far as the command
+begun() {
+	grep -q begins "$work/status" 2>/dev/null
+}
+
+# boot: until the command has ended, or the guest has not come as far as it within the time it has for that. $guest_said is
+# QEMU's exit status.
 boot() {
+	local deadline
 	rm -f "$work/socket" "$work/status"
 	$virtiofsd --socket-path="$work/socket" -o source=/ -o cache=always -o sandbox=chroot \
 		--thread-pool-size=2 >"$work/virtiofsd.log" 2>&1 &
@@ -183,21 +190,28 @@ boot() {
 		-append "console=ttyS0 panic=-1 loglevel=4 $kernel_options \
 xlb.run=$work/run xlb.modules=$kernel_dir/lib/modules" </dev/null &
 	guest=$!
-	qemu_status=0
-	wait $guest || qemu_status=$?
+	deadline=$((SECONDS + boot_limit))
+	while kill -0 $guest 2>/dev/null && ! begun; do
+		[ $SECONDS -lt $deadline ] || kill $guest 2>/dev/null || true
+		sleep 0.2
+	done
+	guest_said=0
+	wait $guest || guest_said=$?
 	guest=''
-	[ $qemu_status != 1 ] || impossible "QEMU does not run here" # it has said why
+	[ $guest_said != 1 ] || impossible "QEMU does not run here" # it has said why
 	kill $daemon 2>/dev/null || true
 	wait $daemon || true
 	daemon=''
 }
 
+# Emulation on several processors is not always faithful to code that changes itself, as a kernel's does while it boots.
 for tries in 2 1 0; do
 	boot
-	if [ $qemu_status != 0 ] || [ $tries = 0 ] || grep -q begins "$work/status"; then
+	if [ $tries = 0 ] || begun; then
 		break
 	fi
-	echo "vm.sh: the guest did not come as far as the command ($(grep -m 1 -o 'Oops.*' "$work/console")): once more" >&2
+	echo "vm.sh: the guest did not come as far as the command in $boot_limit s" \
+		"($(grep -m 1 -o 'Oops.*' "$work/console" || echo 'it hung')): once more" >&2
 done
 status=$(grep -x '[0-9]*' "$work/status") || {
 	tail -n 30 "$work/console" >&2 || true

@@ -74,13 +74,15 @@ in_ns() {
 # LAB_PATIENCE multiplies the time, which is that of a machine with nothing else to do: others are slower, and waiting for
 # what does come costs nothing.
 wait_for() {
-	local fraction=000000 deadline
+	local fraction=000000 deadline pause=20
 	case $1 in *.*) fraction=${1#*.}000000 ;; esac
 	deadline=$((${EPOCHREALTIME/[.,]/} + (10#${1%.*} * 1000000 + 10#${fraction:0:6}) * ${LAB_PATIENCE:-6}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/[.,]/}" -lt $deadline ] || return 1
-		sleep 0.02
+		sleep 0.0$pause
+		# what takes long is asked for less often: each time costs several processes
+		[ $pause -ge 80 ] || pause=$((pause * 5 / 4))
 	done
 }
 

@@ -30,7 +30,7 @@ trap finish EXIT
 [ $# -gt 0 ] || set -- 6.1 6.12
 for kernel; do
 	# what a kernel can do otherwise is done once in a guest; what is repeated to be thorough, an eighth as often
-	scripts/vm.sh -k "$kernel" -t 2400 env BUILD="$build" LAB_PATIENCE=10 LAB_SMALL=4 PACKET_PART=8 \
+	scripts/vm.sh -k "$kernel" -t 1800 env BUILD="$build" LAB_PATIENCE=10 LAB_SMALL=4 PACKET_PART=8 \
 		tests/vm.sh --inside >"$work/$kernel" 2>"$work/$kernel.err" &
 	guests+=($!)
 done

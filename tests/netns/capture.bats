@@ -26,7 +26,7 @@ teardown() {
 	for file in "$LAB_DIR"/pids/capture-*; do
 		[ ! -e "$file" ] || lab_kill "${file##*/}" KILL
 	done
-	wait_for 5 does_not_observe
+	wait_for 5 nobody_watches
 	rm -f "$LAB_DIR"/capture-*
 	end_of_test
 }
@@ -64,21 +64,6 @@ packets() {
 # How many packets match
 number() {
 	packets "$1" "$2" frame.number | wc -l
-}
-
-# The program attached to front, and whether it has the ring of events
-program() {
-	xlb_json '.interfaces[] | select(.name == "front") | .state.program_id' status
-}
-observes() {
-	local map
-	for map in $(bpftool --json prog show id "$(program)" | jq '.map_ids[]'); do
-		[ "$(bpftool --json map show id "$map" | jq -r .name)" != events ] || return 0
-	done
-	return 1
-}
-does_not_observe() {
-	! observes
 }
 
 # Packets of the listener so far
@@ -243,7 +228,7 @@ requests() {
 	capture time --listener edge/http --for 1s
 	wait_for 5 lab_gone "$(cat "$LAB_DIR/pids/capture-time")"
 	equal "summary" "$(summary time)" "0 packets (0 before, 0 after), 0 skipped"
-	wait_for 5 does_not_observe
+	wait_for 5 nobody_watches
 }
 
 @test "capture: frames that the way out does not take are told" {
@@ -286,7 +271,7 @@ capture_stalled() {
 		2>"$LAB_DIR/capture-stalled.log" </dev/null 3>&- &
 	echo $! >"$LAB_DIR/pids/capture-stalled"
 	exec {reader}<"$LAB_DIR/capture-pipe"
-	wait_for 10 observes
+	wait_for 10 somebody_watches
 }
 
 @test "capture: what comes while xlbd sleeps is counted" {
@@ -309,20 +294,20 @@ capture_stalled() {
 
 @test "capture: the observing program runs only while somebody captures" {
 	local program
-	wait_for 5 does_not_observe
-	program=$(program)
+	wait_for 5 nobody_watches
+	program=$(attached_program)
 	capture one --listener edge/http
-	[ "$(program)" != "$program" ]
-	observes
+	[ "$(attached_program)" != "$program" ]
+	somebody_watches
 	capture_end one
-	wait_for 5 does_not_observe
-	equal "program afterwards" "$(program)" "$program"
+	wait_for 5 nobody_watches
+	equal "program afterwards" "$(attached_program)" "$program"
 	# also when the client is killed
 	capture killed --listener edge/http
-	observes
+	somebody_watches
 	capture_end killed KILL
-	wait_for 5 does_not_observe
-	equal "program after the client was killed" "$(program)" "$program"
+	wait_for 5 nobody_watches
+	equal "program after the client was killed" "$(attached_program)" "$program"
 }
 
 @test "capture: kill -9 of xlbd ends it, the file can be read, the next xlbd forwards plainly" {
@@ -337,7 +322,7 @@ capture_stalled() {
 	http "$LAB_VIP4"
 	[ "$(number killed tcp)" -gt 4 ]
 	lab_xlbd
-	wait_for 5 does_not_observe
+	wait_for 5 nobody_watches
 	http "$LAB_VIP4"
 }
 
@@ -368,15 +353,15 @@ capture_stalled() {
 @test "capture: lines for people, and as JSON" {
 	local line
 	lab_run capture-text lb xlbctl capture --text --listener edge/http --protocol tcp
-	wait_for 10 observes
+	wait_for 10 somebody_watches
 	http "$LAB_VIP4"
 	wait_for 5 is_quiet
 	capture_end text
-	wait_for 5 does_not_observe
+	wait_for 5 nobody_watches
 	line=$(head -n 1 "$LAB_DIR/capture-text.log")
 	[[ $line =~ ^[0-9:]{8}\.[0-9]{6}\ front\ 198\.51\.100\.2:[0-9]+\ \>\ 198\.51\.100\.10:80\ tcp\ SYN\ 74\ -\>\ redirect\ web/web[1-3]@10\.0\.1\.1[1-3]\ \(as\ 10\.0\.1\.1:[0-9]+\ \>\ 10\.0\.1\.1[1-3]:8080\ by\ back\)$ ]]
 	lab_run capture-json lb xlbctl --json capture --listener edge/http -c 1
-	wait_for 10 observes
+	wait_for 10 somebody_watches
 	http "$LAB_VIP4"
 	wait_for 5 lab_gone "$(cat "$LAB_DIR/pids/capture-json")"
 	equal "JSON" "$(head -n 1 "$LAB_DIR/capture-json.log" | jq -c '[.stage, .interface, .destination_port, .new_destination_port, .tcp_flags, .verdict, .listener]')" \

@@ -190,6 +190,7 @@ all_answered_by() {
 
 # shift_begins PARTS OPTION...: xlbctl in the background, until its first step holds
 shift_begins() {
+	rm -f "$LAB_DIR/shift"
 	nsenter --net="/run/netns/$LAB-lb" -- xlbctl listener shift edge/echo "$@" \
 		>"$LAB_DIR/shift" 2>"$LAB_DIR/shift.err" 3>&- &
 	shifter=$!

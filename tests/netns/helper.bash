@@ -121,6 +121,22 @@ drops() {
 	xlb_json ".drops.$1 // 0" status
 }
 
+attached_program() {
+	xlb_json .state.program_id show iface front
+}
+
+# Whether the program on front is the one that tells of packets, for a capture or a trace: it has a ring of events
+somebody_watches() {
+	local rings
+	rings=$(bpftool -j map show | jq -c '[.[] | select(.type == "ringbuf") | .id]')
+	bpftool -j prog show id "$(attached_program)" |
+		jq -e --argjson rings "$rings" '.map_ids - (.map_ids - $rings) | length > 0'
+}
+
+nobody_watches() {
+	! somebody_watches
+}
+
 # --- a connection held open over several steps ------------------------------------------------------
 
 # conversation tcp|udp ADDRESS PORT: opens one; `talk` then exchanges a word on it and prints who answered.
@@ -159,7 +175,7 @@ end_conversation() {
 # them and fails unless all went well. The port is named, as wrk would look for the word http in /etc/services.
 wrk_start() {
 	rm -f "$LAB_DIR/wrk.log"
-	lab_run wrk client wrk -t2 -c64 -d1h "http://$LAB_VIP4:80/"
+	lab_run wrk client nice -n 19 wrk -t2 -c64 -d1h "http://$LAB_VIP4:80/"
 	client_sends 1000
 }
 

@@ -85,6 +85,7 @@ connect() {
 	local number
 	asked=$1:$2
 	[[ $1 != *:* ]] || asked=[$1]:$2
+	clients=()
 	# a flow that is left would keep what comes from its port
 	xlb flow kill --all --yes
 	rm -rf "$LAB_DIR/client"
@@ -95,6 +96,7 @@ connect() {
 			--delay-stream="${ASK:-600ms}" --exit-on-all-streams-close --no-quic-dump --no-http-dump \
 			--download="$LAB_DIR/client/$number" "${@:3}" "$1" "$2" https://lab/who \
 			>"$LAB_DIR/client/$number/log" 2>&1 3>&- &
+		clients+=($!)
 	done
 }
 
@@ -114,7 +116,7 @@ servers_of() {
 # all_went_on: every connection was answered from its server, by which both of its flows are
 all_went_on() {
 	local number server met=""
-	wait
+	wait "${clients[@]}" || true
 	xlb --json flow list --top 1000 >"$LAB_DIR/flows"
 	for number in $(seq $CLIENTS); do
 		server=$(cat "$LAB_DIR/client/$number/who") || {
@@ -206,7 +208,7 @@ are_connected() {
 	local answered
 	quic_group fullnat hash=tuple
 	PATIENCE=4s connect "$LAB_VIP4" $PORT
-	wait
+	wait "${clients[@]}" || true
 	answered=$(cat "$LAB_DIR"/client/*/who | wc -l)
 	within "connections that were answered" "$answered" 0 $((CLIENTS - 1))
 }

@@ -72,6 +72,8 @@ shares() {
 @test "wlc: flows that stay are in proportion to weights, and what ends is made up for" {
 	apply_config listener='{protocol: udp, port: 7001, server_group: web}' port=7001 \
 		group='scheduler: wlc' weights='50 25 25'
+	# connections of tests before may be about to end
+	xlb flow kill --all --yes
 	# flows of UDP stay until their idle timeout; ports by chance may meet again
 	equal "of 100 flows" "$(shares "$(ask -s 20000 -n 100 udp "$LAB_VIP4" 7001)")" "50 25 25"
 	xlb flow kill --server web/web2 --yes
