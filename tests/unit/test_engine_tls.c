@@ -2,13 +2,13 @@
 /* Files of tls listeners on their way to who ends TLS. */
 #include "engine_lab.h"
 
-/* Where the instance's files are; the configuration may name files below. What is made there is valid now. */
+/* Where the instance's files are; the configuration may name files below. What is made there in the next hour is valid. */
 static const char *use_directory(struct lab *lab)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	lab_world.now = now.tv_sec;
+	lab_world.now = now.tv_sec + 3600;
 	snprintf(lab->paths.config_dir, sizeof(lab->paths.config_dir), "%.*s",
 		 (int)(strrchr(lab->paths.config_file, '/') - lab->paths.config_file),
 		 lab->paths.config_file);
