@@ -351,7 +351,6 @@ int process_start(struct haproxy *h, const char *hash, struct xlb_err *err)
 	for (int tries = 2; tries; tries--) {
 		log_notice("starting HAProxy for tls listeners");
 		h->state.starts++;
-		end_master(h, h->starting);
 		h->starting = 0;
 		unlink(h->paths.pid);
 		r = run(h->unit ? by_unit : by_hand, words, sizeof(words));
