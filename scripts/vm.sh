@@ -167,8 +167,8 @@ begun() {
 	grep -q begins "$work/status" 2>/dev/null
 }
 
-# boot: until the command has ended, or the guest has not come as far as it within the time it has for that. $guest_said is
-# QEMU's exit status.
+# boot: until the command has ended, or the guest has not come as far as it within the time it has for that. $qemu_status is
+# QEMU's exit status, 124 when all of the time was over.
 boot() {
 	local deadline
 	rm -f "$work/socket" "$work/status"
@@ -195,10 +195,10 @@ xlb.run=$work/run xlb.modules=$kernel_dir/lib/modules" </dev/null &
 		[ $SECONDS -lt $deadline ] || kill $guest 2>/dev/null || true
 		sleep 0.2
 	done
-	guest_said=0
-	wait $guest || guest_said=$?
+	qemu_status=0
+	wait $guest || qemu_status=$?
 	guest=''
-	[ $guest_said != 1 ] || impossible "QEMU does not run here" # it has said why
+	[ $qemu_status != 1 ] || impossible "QEMU does not run here" # it has said why
 	kill $daemon 2>/dev/null || true
 	wait $daemon || true
 	daemon=''
@@ -207,10 +207,10 @@ xlb.run=$work/run xlb.modules=$kernel_dir/lib/modules" </dev/null &
 # Emulation on several processors is not always faithful to code that changes itself, as a kernel's does while it boots.
 for tries in 2 1 0; do
 	boot
-	if [ $tries = 0 ] || begun; then
+	if [ $tries = 0 ] || [ $qemu_status = 124 ] || begun; then
 		break
 	fi
-	echo "vm.sh: the guest did not come as far as the command in $boot_limit s" \
+	echo "vm.sh: the guest did not come as far as the command" \
 		"($(grep -m 1 -o 'Oops.*' "$work/console" || echo 'it hung')): once more" >&2
 done
 status=$(grep -x '[0-9]*' "$work/status") || {
