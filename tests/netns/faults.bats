@@ -157,7 +157,7 @@ apply_text() {
 
 @test "the SNAT pool is exhausted" {
 	apply_config group='snat: {ports: 61000-61003}'
-	lab_run traffic client nice -n 19 wrk -t1 -c64 -d1h "http://$LAB_VIP4:80/"
+	wrk_run traffic -t1 -c64
 	finds snat_exhausted "xlbctl set group web --snat.addresses 10.0.1.1,ANOTHER" 10.0.1.1
 	[[ "$(told snat_exhausted)" == *"4 of 4 ports"* || "$(told snat_exhausted)" == *"no free port"* ]]
 }

@@ -171,11 +171,18 @@ end_conversation() {
 
 # --- load ------------------------------------------------------------------------------------------
 
+# wrk_run NAME OPTION...: keep-alive requests to the VIP in the background, by what processor time the tests beside leave
+wrk_run() {
+	local name=$1
+	shift
+	lab_run "$name" client nice -n 19 wrk -d1h "$@" "http://$LAB_VIP4:80/"
+}
+
 # wrk_start: 64 keep-alive connections to the VIP, in the background, which have begun when it returns. wrk_end ends
 # them and fails unless all went well. The port is named, as wrk would look for the word http in /etc/services.
 wrk_start() {
 	rm -f "$LAB_DIR/wrk.log"
-	lab_run wrk client nice -n 19 wrk -t2 -c64 -d1h "http://$LAB_VIP4:80/"
+	wrk_run wrk -t2 -c64
 	client_sends 1000
 }
 

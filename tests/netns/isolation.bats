@@ -35,7 +35,7 @@ xlb_picture() {
 	{
 		ip netns list | sort
 		ls -d /sys/fs/bpf/xlb* /run/xlb* /var/lib/xlb* 2>/dev/null
-	} | awk -v own="$LAB" 'index($0, own) || !/xlb(t-|n-|-try)/'
+	} | awk -v own="$LAB" 'index($0, own) || !/xlb(t-|n-|-(try|ctl|dead|start))/'
 	find "/sys/fs/bpf/xlb-$XLB_INSTANCE" | sort
 	sha256sum "/var/lib/xlb-$XLB_INSTANCE/current"
 	xlb export
@@ -46,7 +46,7 @@ xlb_picture() {
 	host=$(host_picture)
 	xlb=$(xlb_picture)
 	# less than wrk_start's load: the demo has waits of its own
-	lab_run wrk client nice -n 19 wrk -t1 -c8 -d1h "http://$LAB_VIP4:80/"
+	wrk_run wrk -t1 -c8
 	started=$SECONDS
 	run env -u XLB_INSTANCE -u LAB -u LAB_DIR "$LAB_ROOT/scripts/demo.sh" 3>&-
 	echo "$output"

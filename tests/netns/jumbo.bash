@@ -48,14 +48,17 @@ the_next_daemon_goes_on() {
 }
 
 a_capture_sees_large_frames() {
-	lab_run capture lb xlbctl capture --address "$LAB_VIP4" -o "$LAB_DIR/large.pcapng" -c 400
+	local capture
+	in_ns lb xlbctl capture --address "$LAB_VIP4" -o "$LAB_DIR/large.pcapng" -c 400 >/dev/null 2>&1 3>&- &
+	capture=$!
 	wait_for 5 test -s "$LAB_DIR/large.pcapng"
-	# one download is not enough where frames are joined, or skipped as the reader is slow
-	wait_for 20 downloaded_and_captured
+	download "$LAB_VIP4"
+	# one is not enough where frames are joined, or skipped as the reader is slow
+	wait_for 20 downloaded_and_captured "$capture"
+	wait "$capture"
 	tshark -r "$LAB_DIR/large.pcapng" -T fields -e frame.len 2>/dev/null | awk '$1 > 8000 { found = 1 } END { exit !found }'
 }
 
 downloaded_and_captured() {
-	download "$LAB_VIP4"
-	lab_gone "$(cat "$LAB_DIR/pids/capture")"
+	download "$LAB_VIP4" && lab_gone "$1"
 }

@@ -32,7 +32,7 @@ teardown() {
 
 # so many connections that every server has some
 traffic() {
-	lab_run traffic client nice -n 19 wrk -t1 -c32 -d1h "http://$LAB_VIP4:80/"
+	wrk_run traffic -t1 -c32
 	wait_for 10 flows_at_least 32
 }
 
