@@ -280,9 +280,24 @@ tls_is_cut() {
 	! kill -0 "${tls_pids[$1]}"
 }
 
+# tls_open_to SERVER NAME: one that this server has. Whose turn it is cannot be foretold: a weight that HAProxy is told
+# moves its server in the order.
+tls_open_to() {
+	local _
+	for _ in $(seq 10); do
+		tls_open "$2"
+		[ "$(tls_talk "$2")" != "$1" ] || return 0
+		tls_close "$2"
+	done
+	echo "none of 10 connections went to $1"
+	return 1
+}
+
+# tls_close [NAME...]: these, or all
 tls_close() {
 	local name in out
-	for name in "${!tls_pids[@]}"; do
+	[ $# -gt 0 ] || set -- "${!tls_pids[@]}"
+	for name; do
 		in=${tls_ins[$name]} out=${tls_outs[$name]}
 		exec {in}>&- {out}<&-
 		kill "${tls_pids[$name]}" 2>/dev/null || true

@@ -37,7 +37,7 @@ teardown() {
 	[[ $(tls_hello "$LAB_VIP6" 443 -tls1_2) == *"Protocol  : TLSv1.2"* ]]
 	[[ $(tls_hello "$LAB_VIP6" 443) == *"New, TLSv1.3"* ]]
 	for server in web1 web2 web3; do
-		equal "connections of 30 to $server" "$(tls_many 30 | tls_share $server)" 10
+		within "connections of 30 to $server" "$(tls_many 30 | tls_share $server)" 7 13
 	done
 }
 
@@ -310,9 +310,11 @@ group_of() {
 	}
 }
 
-# of_30 SERVER NUMBER: so many of 30 new connections reach it; for wait_for
+# of_30 SERVER MIN [MAX]: so many of 30 new connections reach it; for wait_for
 of_30() {
-	[ "$(tls_many 30 | tls_share "$1")" = "$2" ]
+	local many
+	many=$(tls_many 30 | tls_share "$1")
+	[ "$many" -ge "$2" ] && [ "$many" -le "${3:-$2}" ]
 }
 
 @test "a server of weight 0 and one that is disabled get no new connections, open ones go on" {
@@ -325,12 +327,12 @@ of_30() {
 	wait_for 5 of_30 web1 0
 	tls_is kept web1
 	xlb set server web web1 --weight 100
-	wait_for 5 of_30 web1 15
+	wait_for 5 of_30 web1 12 18
 	xlb set server web web1 --enabled false
 	wait_for 5 of_30 web1 0
 	tls_is kept web1
 	xlb set server web web1 --enabled true
-	wait_for 5 of_30 web1 15
+	wait_for 5 of_30 web1 12 18
 }
 
 @test "a drain that is over ends the connections of its server" {
@@ -353,19 +355,14 @@ of_30() {
 
 @test "what is left of a server that was removed ends with its drain, in an old process of HAProxy" {
 	tls_apply weights="100 100" group="drain: {timeout: 3s}"
-	tls_open kept
-	tls_open stays
-	tls_open too
-	server=$(tls_talk kept)
-	other=$(tls_talk stays)
-	[ "$server" != "$other" ]
-	# they take turns
-	tls_is too "$server"
-	xlb rm server web "$server"
-	tls_is kept "$server"
+	tls_open_to web1 kept
+	tls_open_to web2 stays
+	tls_open_to web1 too
+	xlb rm server web web1
+	tls_is kept web1
 	wait_for 15 tls_is_cut kept
 	wait_for 15 tls_is_cut too
-	tls_is stays "$other"
+	tls_is stays web2
 }
 
 # has_flows SERVER NUMBER: so many of it are known
@@ -415,7 +412,7 @@ takes_plain() {
 	wait_for 5 of_30 web1 0
 	tls_is kept web1
 	lab_well web1
-	wait_for 5 of_30 web1 15
+	wait_for 5 of_30 web1 12 18
 }
 
 @test "on_down: reset ends the connections of a server that went down" {
