@@ -25,9 +25,9 @@ teardown() {
 	end_of_tls_test
 }
 
-# in_days NUMBER: the point of time, as openssl ca takes it
+# in_days NUMBER: a minute before that, as openssl ca takes it: what is looked at in the same second has less than NUMBER left
 in_days() {
-	date -u -d "$1 days" +%Y%m%d%H%M%SZ
+	date -u -d "$1 days -1 minute" +%Y%m%d%H%M%SZ
 }
 
 # tls_sign_until NAME DAYS: NAME.example is valid since 2020, for so many days from now
