@@ -311,18 +311,28 @@ GLOBAL_STEP int flow_count_source(const struct flow_at *flow, __u32 number, int 
 	return 0;
 }
 
-/* Counts a flow that has opened (1), or was open until now (-1). */
-GLOBAL_STEP int flow_count_open(const struct flow_at *flow, int change)
+static __always_inline __u8 flow_mode(const struct xlb_server *server, __u64 fixed)
+{
+	return xlb_get(fixed, XLB_FIXED_INSTEAD) ? XLB_MODE_FULLNAT : server->mode;
+}
+
+/* Counts a flow whose first word has become `next`, if it has opened by that, or was open until now. */
+GLOBAL_STEP int flow_count_open(const struct flow_at *flow, __u64 next)
 {
 	struct xlb_limited limited;
-	__u32 listener;
+	__u32 listener, server;
+	int change, direct;
 
 	if (!flow || dry_run)
 		return 0;
+	server = (__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER);
+	direct = xlb_mode_has(flow_mode(table_row(servers, server), flow->fixed), XLB_MODE_DIRECT);
+	change = xlb_flow_is_open(next, direct) - xlb_flow_is_open(flow->live, direct);
+	if (!change)
+		return 0;
 	listener = (__u32)xlb_get(flow->fixed, XLB_FIXED_LISTENER);
 	limited = limited_of(listener);
-	__sync_fetch_and_add(table_row(server_flows, (__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER)),
-			     (__u64)change);
+	__sync_fetch_and_add(table_row(server_flows, server), (__u64)change);
 	__sync_fetch_and_add(&table_row(meters, listener)->all.flows, (__u64)change);
 	__sync_fetch_and_add(&table_row(meters, XLB_LIMITS_OF_LB + limited.lb)->all.flows,
 			     (__u64)change);
@@ -333,15 +343,16 @@ GLOBAL_STEP int flow_count_open(const struct flow_at *flow, int change)
 	return 0;
 }
 
+/* Where a flow that opens, or is open no more, differs in its first word. */
+#define FLOW_LIVE_OPEN (xlb_set(0ULL, ~0ULL, XLB_LIVE_STATE) | xlb_set(0ULL, ~0ULL, XLB_LIVE_REST))
+
 /* Changes the first word of an entry from what was seen; true if it was that still. All that changes states comes here. */
 static __always_inline bool flow_swap_word(__u64 *word, const struct flow_at *flow, __u64 next)
 {
-	int change = xlb_flow_is_open(next) - xlb_flow_is_open(flow->live);
-
 	if (!word_swap(word, flow->live, next))
 		return false;
-	if (change)
-		flow_count_open(flow, change);
+	if ((next ^ flow->live) & FLOW_LIVE_OPEN)
+		flow_count_open(flow, next);
 	return true;
 }
 

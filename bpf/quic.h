@@ -286,7 +286,7 @@ GLOBAL_STEP int quic_learn(struct xdp_md *ctx, const struct packet *pkt, const s
 	choice = group_choice(listener->group);
 	page = table_page_at(&flow->at);
 	if (!page ||
-	    (!pkt->reply && !xlb_mode_has(record_mode(server, flow->fixed), XLB_MODE_DIRECT)))
+	    (!pkt->reply && !xlb_mode_has(flow_mode(server, flow->fixed), XLB_MODE_DIRECT)))
 		return 0;
 	if (!quic_begin(ctx, pkt, scratch) ||
 	    !quic_read_chosen(ctx, pkt, choice.id_length, scratch))

@@ -25,11 +25,6 @@ struct mapping {
 	__u8 mode;
 };
 
-static __always_inline __u8 record_mode(const struct xlb_server *server, __u64 fixed)
-{
-	return xlb_get(fixed, XLB_FIXED_INSTEAD) ? XLB_MODE_FULLNAT : server->mode;
-}
-
 static __always_inline struct xlb_snat_pool record_pool(const struct xlb_server *server,
 							__u64 fixed)
 {
@@ -44,7 +39,7 @@ static __always_inline struct mapping record_mapping(const struct xlb_server *se
 		.snat = record_pool(server, fixed).snat,
 		.snat_port = (__be16)xlb_get(fixed, XLB_FIXED_SNAT_PORT),
 		.server_port = server->port ? server->port : port,
-		.mode = record_mode(server, fixed),
+		.mode = flow_mode(server, fixed),
 	};
 
 	return mapping;
@@ -53,8 +48,7 @@ static __always_inline struct mapping record_mapping(const struct xlb_server *se
 /* The bitmap that holds the flow's SNAT port, 0: none does. */
 static __always_inline __u32 record_bitmap(const struct xlb_server *server, __u64 fixed)
 {
-	return record_mode(server, fixed) == XLB_MODE_FULLNAT &&
-			       xlb_get(fixed, XLB_FIXED_SNAT_PORT) ?
+	return flow_mode(server, fixed) == XLB_MODE_FULLNAT && xlb_get(fixed, XLB_FIXED_SNAT_PORT) ?
 		       record_pool(server, fixed).bitmap :
 		       0;
 }

@@ -17,7 +17,7 @@
 
 #include <linux/types.h>
 
-#define XLB_ABI 8
+#define XLB_ABI 9
 
 #define XLB_MAX_INTERFACES 256	 /* NICs and VLAN devices on them */
 #define XLB_MAX_ADDRESSES  32768 /* VIPs, SNAT addresses, servers of nat groups */

@@ -90,12 +90,17 @@ _Static_assert(XLB_MAX_VIPS <= 1 << 12 && XLB_MAX_SERVERS <= 1 << 14 &&
 /* A BUSY or DEAD entry is left by its owner within microseconds; so many units later nobody owns it. */
 #define XLB_FLOW_ABANDONED 60
 
-/* True of a flow that is a connection to its server: it is neither being made, nor over, nor does it only rest. */
-static inline int xlb_flow_is_open(__u64 live)
+/*
+ * True of a flow that is a connection to its server: it is neither being made, nor over, nor does it only rest. `direct`: of
+ * a mode whose servers xlb does not hear, so a connection is over with its client's FIN: nothing else will tell.
+ */
+static inline int xlb_flow_is_open(__u64 live, int direct)
 {
 	__u64 state = xlb_get(live, XLB_LIVE_STATE);
 
-	return state >= XLB_FLOW_NEW && state <= XLB_FLOW_CLOSING && !xlb_get(live, XLB_LIVE_REST);
+	return state >= XLB_FLOW_NEW &&
+	       state <= (direct ? XLB_FLOW_ESTABLISHED : XLB_FLOW_CLOSING) &&
+	       !xlb_get(live, XLB_LIVE_REST);
 }
 
 #define XLB_PAGE_WORDS	    512

@@ -524,6 +524,33 @@ static void test_connections_over(void **state)
 	open_all(&sender, 1);
 }
 
+/* Where xlb does not hear servers, the client's FIN is all that it hears of an end, or its RST, until that proves false. */
+static void test_connections_over_direct(void **state)
+{
+	static const enum service services[] = { DR, IPIP, GUE_CROSS };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+		struct sender sender = { XLB_IPV4, IPPROTO_TCP, 7, 2000, 0, services[i] };
+		uint8_t family = service_family(services[i], XLB_IPV4);
+		struct talk talk;
+
+		limit(services[i], XLB_LIMITED_LISTENER, (struct xlb_rates){ .flows = 1 });
+		talk_init(&talk, XLB_IPV4, IPPROTO_TCP, services[i], VIP_OWN);
+		talk_run(&talk,
+			 (const struct step[]){ FORWARD(CLIENT, SYN), FORWARD(CLIENT, ACK), {} });
+		open_all(&sender, 0);
+		talk_run(&talk,
+			 (const struct step[]){ FORWARD(CLIENT, RST), FORWARD(CLIENT, ACK), {} });
+		open_all(&sender, 0);
+		talk_run(&talk, (const struct step[]){ FORWARD(CLIENT, FIN | ACK), {} });
+		open_all(&sender, 1);
+		/* what comes after the FIN opens nothing */
+		talk_run(&talk, (const struct step[]){ FORWARD(CLIENT, ACK), {} });
+		assert_int_equal(tables_open_flows(id_server(services[i], family)), 1);
+	}
+}
+
 /* --- two CPUs, and dry runs ----------------------------------------------------------------------------- */
 
 /* One CPU that sends as fast as it can, for a while of the real clock. */
@@ -622,6 +649,8 @@ const struct CMUnitTest limits_tests[] = {
 	{ .name = "limits: connections of addresses are forgotten",
 	  .test_func = test_connections_forgotten },
 	{ .name = "limits: a connection that is over", .test_func = test_connections_over },
+	{ .name = "limits: one is over of which only the client is heard",
+	  .test_func = test_connections_over_direct },
 	{ .name = "limits: two CPUs at once", .test_func = test_two_cpus },
 	{ .name = "limits: dry runs charge nothing", .test_func = test_dry_runs },
 	{},

@@ -260,6 +260,13 @@ static void add_place(struct places *places, uint64_t hash, bool ipv6)
 	places->place[places->count++] = xlb_get(hash, XLB_HASH_PLACE) << 1 | ipv6;
 }
 
+static bool is_direct(uint64_t fixed)
+{
+	const struct xlb_server *server = &memory.shared->servers[xlb_get(fixed, XLB_FIXED_SERVER)];
+
+	return !xlb_get(fixed, XLB_FIXED_INSTEAD) && xlb_mode_has(server->mode, XLB_MODE_DIRECT);
+}
+
 static void find_flows(const struct xlb_flow_table *row, enum xlb_flow_table_id id,
 		       struct xlb_flow_page *page, void *arg)
 {
@@ -281,7 +288,7 @@ static void find_flows(const struct xlb_flow_table *row, enum xlb_flow_table_id 
 					     ipv6);
 			if (xlb_get(entry[1], XLB_FIXED_SNAT_PORT))
 				add_place(&findings->flows, hash, ipv6);
-			if (xlb_flow_is_open(*entry)) {
+			if (xlb_flow_is_open(*entry, is_direct(entry[1]))) {
 				uint64_t listener = xlb_get(entry[1], XLB_FIXED_LISTENER);
 				uint32_t lb = memory.shared->listeners[listener].limited.lb;
 

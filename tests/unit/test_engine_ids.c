@@ -37,6 +37,26 @@ static void retired_server_stays_for_its_flows(void **state)
 	assert_int_equal(lab_id(lab, ID_SERVER, "web/web3@10.0.1.13"), 2);
 }
 
+/* Where the client alone is heard, what it has closed counts no more, but holds the id of its server. */
+static void closed_by_the_client_is_open_no_more(void **state)
+{
+	struct lab *lab = *state;
+	struct xlb_flow *flow;
+
+	lab_apply_ok(lab, LAB_BOTH);
+	flow = lab_flow(2);
+	flow->state = XLB_FLOW_CLOSING;
+	lab_sweep(lab, 1);
+	assert_int_equal(engine_flows(lab->engine, ID_SERVER, 2), 1);
+	flow->mode = XLB_MODE_DR;
+	lab_sweep(lab, 1);
+	assert_int_equal(engine_flows(lab->engine, ID_SERVER, 2), 0);
+	lab_apply_ok(lab, LAB_ONE);
+	lab_world.now += 2;
+	lab_sweep(lab, 4);
+	assert_true(has_server(2));
+}
+
 /* A learned way back is known as long as a flow names it, and not much longer. */
 static void way_back_stays_for_its_flows(void **state)
 {
@@ -459,6 +479,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(retired_server_stays_for_its_flows),
+		TEST(closed_by_the_client_is_open_no_more),
 		TEST(way_back_stays_for_its_flows),
 		TEST(flow_of_the_last_moment_holds_its_id),
 		TEST(revived_flow_holds_its_id),

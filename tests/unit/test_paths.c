@@ -28,7 +28,7 @@ static void default_instance(void **state)
 		assert_string_equal(paths.health_file, "/var/lib/xlb/health");
 		assert_string_equal(paths.owner_file, "/var/lib/xlb/owned");
 		assert_string_equal(paths.config_file, "/etc/xlb/xlb.yaml");
-		assert_string_equal(paths.pin_dir, "/sys/fs/bpf/xlb/abi8");
+		assert_string_equal(paths.pin_dir, "/sys/fs/bpf/xlb/abi9");
 	}
 }
 
@@ -48,7 +48,7 @@ static void longest_instance(void **state)
 	assert_string_equal(paths.state_file, expected);
 	snprintf(expected, sizeof(expected), "/etc/xlb-%s/xlb.yaml", name);
 	assert_string_equal(paths.config_file, expected);
-	snprintf(expected, sizeof(expected), "/sys/fs/bpf/xlb-%s/abi8", name);
+	snprintf(expected, sizeof(expected), "/sys/fs/bpf/xlb-%s/abi9", name);
 	assert_string_equal(paths.pin_dir, expected);
 }
 

@@ -17,7 +17,7 @@
 struct datapath;
 
 struct datapath_options {
-	/* "/sys/fs/bpf/xlb/abi8" or "/sys/fs/bpf/xlb-NAME/abi8"; NULL: nothing is pinned (tests) */
+	/* "/sys/fs/bpf/xlb/abi9" or "/sys/fs/bpf/xlb-NAME/abi9"; NULL: nothing is pinned (tests) */
 	const char *pin_dir;
 	uint32_t flows; /* room for so many of each family, 0: XLB_DEFAULT_FLOWS; tables that are pinned keep their size */
 };

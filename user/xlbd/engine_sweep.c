@@ -94,6 +94,12 @@ static bool is_live(const struct xlb_flow *flow)
 		!(flow->flags & (XLB_FLOW_RST_CLIENT | XLB_FLOW_RST_SERVER)));
 }
 
+/* Where only the client is heard, what it has closed is over, as for limits: see xlb_flow_is_open. */
+static bool client_has_closed(const struct xlb_flow *flow)
+{
+	return flow->state == XLB_FLOW_CLOSING && xlb_mode_has(flow->mode, XLB_MODE_DIRECT);
+}
+
 /* Once a flow: a tombstone was counted when it was cut. */
 static void count_expired(struct engine_stats *stats, const struct xlb_flow *flow, bool cut,
 			  bool denied)
@@ -133,7 +139,7 @@ static enum flow_action visit(void *arg, const struct xlb_flow_key *key,
 				 FLOW_DELETE;
 	if (action != FLOW_KEEP)
 		count_expired(&engine->stats, flow, reset || vip_cut, denied);
-	live = live && action == FLOW_KEEP &&
+	live = live && !client_has_closed(flow) && action == FLOW_KEEP &&
 	       age <= xlb_lifetime_units(
 			      xlb_flow_timeout(key->protocol, flow->state, flow->flags, idle));
 	/* also of what is to be deleted: a packet may come first and keep it */

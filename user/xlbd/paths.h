@@ -15,7 +15,7 @@ struct paths {
 	char owner_file[96];  /* /var/lib/xlb/owned */
 	char config_dir[56];  /* /etc/xlb */
 	char config_file[64]; /* /etc/xlb/xlb.yaml (/etc/xlb-NAME/xlb.yaml) */
-	char pin_dir[96];     /* /sys/fs/bpf/xlb/abi8 */
+	char pin_dir[96];     /* /sys/fs/bpf/xlb/abi9 */
 };
 
 /* Instance names: [a-z0-9-], at most 31; NULL or "" is the default instance. */
