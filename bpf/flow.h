@@ -311,11 +311,6 @@ GLOBAL_STEP int flow_count_source(const struct flow_at *flow, __u32 number, int 
 	return 0;
 }
 
-static __always_inline __u8 flow_mode(const struct xlb_server *server, __u64 fixed)
-{
-	return xlb_get(fixed, XLB_FIXED_INSTEAD) ? XLB_MODE_FULLNAT : server->mode;
-}
-
 /* Counts a flow whose first word has become `next`, if it has opened by that, or was open until now. */
 GLOBAL_STEP int flow_count_open(const struct flow_at *flow, __u64 next)
 {
@@ -326,7 +321,8 @@ GLOBAL_STEP int flow_count_open(const struct flow_at *flow, __u64 next)
 	if (!flow || dry_run)
 		return 0;
 	server = (__u32)xlb_get(flow->fixed, XLB_FIXED_SERVER);
-	direct = xlb_mode_has(flow_mode(table_row(servers, server), flow->fixed), XLB_MODE_DIRECT);
+	direct = xlb_mode_has(xlb_flow_mode(flow->fixed, table_row(servers, server)->mode),
+			      XLB_MODE_DIRECT);
 	change = xlb_flow_is_open(next, direct) - xlb_flow_is_open(flow->live, direct);
 	if (!change)
 		return 0;

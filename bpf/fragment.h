@@ -86,7 +86,7 @@ GLOBAL_STEP int fragment_keep(void)
 	value->server = pkt->server;
 	value->hop = (__u32)xlb_get(work->flow.live, XLB_LIVE_HOP);
 	value->stamp = work->now;
-	value->mode = flow_mode(server, work->flow.fixed);
+	value->mode = xlb_flow_mode(work->flow.fixed, server->mode);
 	value->family = !pkt->reply ? server->family : work->flow.ipv6 ? XLB_IPV6 : XLB_IPV4;
 	value->reply = pkt->reply;
 	value->pad = 0;

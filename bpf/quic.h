@@ -285,8 +285,8 @@ GLOBAL_STEP int quic_learn(struct xdp_md *ctx, const struct packet *pkt, const s
 	listener = listener_find((__u32)xlb_get(flow->fixed, XLB_FIXED_LISTENER));
 	choice = group_choice(listener->group);
 	page = table_page_at(&flow->at);
-	if (!page ||
-	    (!pkt->reply && !xlb_mode_has(flow_mode(server, flow->fixed), XLB_MODE_DIRECT)))
+	if (!page || (!pkt->reply &&
+		      !xlb_mode_has(xlb_flow_mode(flow->fixed, server->mode), XLB_MODE_DIRECT)))
 		return 0;
 	if (!quic_begin(ctx, pkt, scratch) ||
 	    !quic_read_chosen(ctx, pkt, choice.id_length, scratch))

@@ -39,7 +39,7 @@ static __always_inline struct mapping record_mapping(const struct xlb_server *se
 		.snat = record_pool(server, fixed).snat,
 		.snat_port = (__be16)xlb_get(fixed, XLB_FIXED_SNAT_PORT),
 		.server_port = server->port ? server->port : port,
-		.mode = flow_mode(server, fixed),
+		.mode = xlb_flow_mode(fixed, server->mode),
 	};
 
 	return mapping;
@@ -48,7 +48,8 @@ static __always_inline struct mapping record_mapping(const struct xlb_server *se
 /* The bitmap that holds the flow's SNAT port, 0: none does. */
 static __always_inline __u32 record_bitmap(const struct xlb_server *server, __u64 fixed)
 {
-	return flow_mode(server, fixed) == XLB_MODE_FULLNAT && xlb_get(fixed, XLB_FIXED_SNAT_PORT) ?
+	return xlb_flow_mode(fixed, server->mode) == XLB_MODE_FULLNAT &&
+			       xlb_get(fixed, XLB_FIXED_SNAT_PORT) ?
 		       record_pool(server, fixed).bitmap :
 		       0;
 }

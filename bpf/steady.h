@@ -191,7 +191,7 @@ static __always_inline int steady_request(struct xdp_md *ctx, struct work *work,
 		return steady_not(work, &entry, pkt->family == XLB_IPV6);
 	watch_flow(pkt, pkt->listener, vip, 0, entry.live);
 	watch_hop(pkt, server->nexthop);
-	switch (flow_mode(server, entry.fixed)) {
+	switch (xlb_flow_mode(entry.fixed, server->mode)) {
 #define X(NAME, word, properties, help) \
 	case XLB_MODE_##NAME: \
 		return steady_send(ctx, work, server, entry.fixed, XLB_MODE_##NAME);

@@ -60,7 +60,7 @@ static __always_inline int judge(struct xdp_md *ctx, struct work *work,
 	    is_unchanged_quic(ctx, work, server->flags))
 		return FLOW_STEADY;
 	listener = listener_find(pkt->listener);
-	mode = flow_mode(server, flow->fixed);
+	mode = xlb_flow_mode(flow->fixed, server->mode);
 	event_of(work, server->flags);
 	work->event.idle_timeout = listener->idle_timeout;
 	work->event.direct = xlb_mode_has(mode, XLB_MODE_DIRECT);

@@ -34,6 +34,7 @@
 
 #include "xlb/abi.h"
 #include "xlb/hash.h"
+#include "xlb/lists.h"
 
 /* Fields of a word are "first bit, bits". */
 static inline __u64 xlb_field_get(__u64 word, __u32 first, __u32 bits)
@@ -89,6 +90,12 @@ _Static_assert(XLB_MAX_VIPS <= 1 << 12 && XLB_MAX_SERVERS <= 1 << 14 &&
 
 /* A BUSY or DEAD entry is left by its owner within microseconds; so many units later nobody owns it. */
 #define XLB_FLOW_ABANDONED 60
+
+/* How a flow is forwarded, of its word `fixed` and its server's mode. */
+static inline __u8 xlb_flow_mode(__u64 fixed, __u8 server_mode)
+{
+	return xlb_get(fixed, XLB_FIXED_INSTEAD) ? XLB_MODE_FULLNAT : server_mode;
+}
 
 /*
  * True of a flow that is a connection to its server: it is neither being made, nor over, nor does it only rest. `direct`: of

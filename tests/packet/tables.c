@@ -264,7 +264,7 @@ static bool is_direct(uint64_t fixed)
 {
 	const struct xlb_server *server = &memory.shared->servers[xlb_get(fixed, XLB_FIXED_SERVER)];
 
-	return !xlb_get(fixed, XLB_FIXED_INSTEAD) && xlb_mode_has(server->mode, XLB_MODE_DIRECT);
+	return xlb_mode_has(xlb_flow_mode(fixed, server->mode), XLB_MODE_DIRECT);
 }
 
 static void find_flows(const struct xlb_flow_table *row, enum xlb_flow_table_id id,

@@ -56,7 +56,7 @@ static void decode_server(const struct datapath *dp, uint64_t fixed, const struc
 		(const struct xlb_server *)map_entry(&dp->maps[MAP_SERVERS], ret->server);
 	const struct xlb_snat_pool *pool = &server->pools[xlb_get(fixed, XLB_FIXED_POOL)];
 
-	ret->mode = xlb_get(fixed, XLB_FIXED_INSTEAD) ? XLB_MODE_FULLNAT : server->mode;
+	ret->mode = xlb_flow_mode(fixed, server->mode);
 	ret->server_port = server->port ? server->port : key->port;
 	if (ret->mode == XLB_MODE_FULLNAT) {
 		ret->snat = pool->snat;
